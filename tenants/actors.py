@@ -1,0 +1,103 @@
+"""Who does a thing: the Actor that every service and selector takes first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+
+class ActorKind(StrEnum):
+    MEMBER = "member"
+    API_KEY = "api_key"
+    AUTOMATION = "automation"
+    IMPORT = "import"
+    SYSTEM = "system"
+    PORTAL = "portal"
+
+
+class Scope(IntEnum):
+    """How far a permission reaches; a wider scope compares greater."""
+
+    NONE = 0
+    OWN = 1
+    ALL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRef:
+    """What code needs to know of a tenant without reading the shared schema."""
+
+    id: UUID
+    schema_name: str
+    name: str
+    subdomain: str
+    state: str
+    locale: str
+    currency: str
+    time_zone: str
+    limits: Mapping[str, int] = field(default_factory=dict)
+    metadata_version: int = 0
+    has_sample: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """A matrix of record type × action → scope; ``*`` stands for every record type not named.
+
+    The pseudo-noun ``workspace`` holds powers over the workspace itself, such as ``settings`` or ``members``.
+    """
+
+    matrix: Mapping[str, Mapping[str, Scope]]
+
+    def scope(self, noun: str, action: str) -> Scope:
+        row = self.matrix.get(noun)
+        if row is None and noun != "workspace":
+            row = self.matrix.get("*")
+        return Scope.NONE if row is None else row.get(action, Scope.NONE)
+
+    @classmethod
+    def from_json(cls, matrix: Mapping[str, Mapping[str, str]]) -> "Permissions":
+        """Build from ``{"deal": {"view": "all"}}``."""
+        return cls({noun: {action: Scope[name.upper()] for action, name in row.items()} for noun, row in matrix.items()})
+
+    def to_json(self) -> dict[str, dict[str, str]]:
+        return {noun: {action: scope.name.lower() for action, scope in row.items()} for noun, row in self.matrix.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody or something that acts in one workspace.
+
+    ``id`` names the actor of its kind (a member's or a key's id, None for the system); ``member_id`` the member on
+    whose behalf it acts, if any. ``scopes`` are an API key's (``deal:read``); None means not limited by scopes.
+    """
+
+    kind: ActorKind
+    tenant: TenantRef
+    permissions: Permissions
+    id: UUID | None = None
+    member_id: UUID | None = None
+    label: str = ""
+    email: str = ""
+    role: str = ""
+    time_zone: ZoneInfo = ZoneInfo("UTC")
+    locale: str = "en"
+    request_id: str = ""
+    scopes: frozenset[str] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def scope(self, noun: str, action: str) -> Scope:
+        """The reach of ``action`` (view, create, edit, delete, or a workspace power) on ``noun``."""
+        allowed = self.permissions.scope(noun, action)
+        if self.scopes is None or noun == "workspace":
+            return allowed if self.scopes is None else Scope.NONE
+        needed = f"{noun}:{'read' if action == 'view' else 'write'}"
+        return allowed if needed in self.scopes else Scope.NONE
+
+    def can(self, noun: str, action: str) -> bool:
+        return self.scope(noun, action) is not Scope.NONE
+
+    def with_request(self, request_id: str) -> "Actor":
+        return replace(self, request_id=request_id)
