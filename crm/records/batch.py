@@ -1,0 +1,76 @@
+"""What rules and hooks get: the rows of one write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from crm.records.errors import FieldError
+from crm.records.types import RecordType, Text
+from tenants.actors import Actor
+
+if TYPE_CHECKING:
+    from crm.records.models import ChangeSet, Record
+
+type Action = Literal["create", "update", "trash", "restore"]
+
+
+@dataclass(slots=True)
+class ExtraEvent:
+    type: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """One row of a write. ``before`` and ``after`` hold every field of the type, by slug, as native values.
+
+    ``given`` are the slugs the caller named, ``changed`` those whose value differs from before. ``record`` is the
+    locked row, or None for a create until it is saved. ``at`` is when the change counts as made.
+    """
+
+    batch: "Batch"
+    index: int
+    record: "Record | None"
+    before: Mapping[str, Any]
+    after: dict[str, Any]
+    given: frozenset[str] = frozenset()
+    at: datetime
+    errors: list[FieldError] = field(default_factory=list)
+    events: list[ExtraEvent] = field(default_factory=list)
+
+    @property
+    def changed(self) -> set[str]:
+        return {slug for slug, value in self.after.items() if self.before.get(slug) != value}
+
+    def set(self, slug: str, value: Any) -> None:
+        """Set a native value; fields that people may not edit included."""
+        self.batch.rt.by_slug[slug]
+        self.after[slug] = value
+
+    def error(self, slug: str, code: str, message: Text) -> None:
+        """Refuse the write: all errors of all rows are shown together. An empty slug concerns the whole row."""
+        if slug:
+            self.batch.rt.field(slug)
+        self.errors.append(FieldError(slug, code, message, self.index))
+
+    def event(self, type: str, *, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Note a further event of this record, such as ``deal.stage_changed``, beside the usual one."""
+        if type not in self.batch.rt.event_types:
+            raise ValueError(f"{self.batch.rt.slug} does not declare the event {type}.")
+        self.events.append(ExtraEvent(type, before, after))
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """The rows of one write; one record is a batch of one."""
+
+    actor: Actor
+    rt: RecordType
+    action: Action
+    source: str
+    at: datetime
+    drafts: list[Draft]
+    change_set: "ChangeSet"
+    details: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,107 @@
+"""Declarations held against each other and against their models, by ``manage.py check`` and a test."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from crm.records.models import Record
+from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
+
+COLUMN_TYPES: dict[Kind, tuple[type[models.Field[Any, Any]], ...]] = {
+    Kind.TEXT: (models.CharField, models.TextField),
+    Kind.LONG_TEXT: (models.TextField,),
+    Kind.EMAILS: (models.JSONField,),
+    Kind.PHONES: (models.JSONField,),
+    Kind.URL: (models.CharField, models.TextField),
+    Kind.INTEGER: (models.IntegerField,),
+    Kind.DECIMAL: (models.DecimalField,),
+    Kind.MONEY: (models.DecimalField,),
+    Kind.CURRENCY: (models.CharField,),
+    Kind.PERCENT: (models.IntegerField, models.DecimalField),
+    Kind.BOOLEAN: (models.BooleanField,),
+    Kind.DATE: (models.DateField,),
+    Kind.DATETIME: (models.DateTimeField,),
+    Kind.CHOICE: (models.CharField,),
+    Kind.ADDRESS: (models.JSONField,),
+    Kind.RELATION: (models.ForeignKey,),
+    Kind.MEMBER: (models.ForeignKey,),
+    Kind.JSON_LIST: (models.JSONField,),
+}
+
+
+def column(model: type[models.Model], name: str) -> Any:
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+
+
+def field_problems(rt: RecordType, model: type[models.Model], one: Field) -> list[str]:
+    where = f"{rt.slug}.{one.slug}"
+    if one.target and one.target != MEMBER_TARGET and one.target not in registry:
+        return [f"{where}: its target {one.target!r} is no record type."]
+    if one.kind is Kind.REFERENCE:
+        missing = [name for name in (f"{one.slug}_type", f"{one.slug}_id") if column(model, name) is None]
+        return [f"{where}: the column {name} is missing." for name in missing]
+    if one.kind is Kind.LINKS:
+        try:
+            through = apps.get_model(one.through)
+        except (LookupError, ValueError):
+            return [f"{where}: there is no model {one.through!r}."]
+        missing = [name for name in (rt.slug, one.target, "role") if column(through, name) is None]
+        return [f"{where}: {one.through} lacks {name}." for name in missing]
+    found = column(model, one.slug)
+    if found is None:
+        return [f"{where}: the model has no such column."]
+    problems = []
+    if not isinstance(found, COLUMN_TYPES[one.kind]):
+        problems.append(f"{where}: {one.kind} cannot be kept in a {type(found).__name__}.")
+    if one.keys_column and column(model, one.keys_column) is None:
+        problems.append(f"{where}: the column {one.keys_column} is missing.")
+    if one.kind is Kind.RELATION and found.related_model is not registry.get(one.target).model_class:
+        problems.append(f"{where}: the foreign key does not lead to {one.target}.")
+    if isinstance(found, models.CharField) and found.max_length is not None:
+        longest = one.max_length or max((len(choice.value) for choice in one.choices), default=0)
+        if longest > found.max_length:
+            problems.append(f"{where}: {longest} characters do not fit into {found.max_length}.")
+    return problems
+
+
+def problems() -> list[str]:
+    """Everything that is wrong with the declarations, as sentences for developers."""
+    found = []
+    for rt in registry.all():
+        try:
+            model = rt.model_class
+        except (LookupError, ValueError):
+            found.append(f"{rt.slug}: there is no model {rt.model!r}.")
+            continue
+        if not issubclass(model, Record):
+            found.append(f"{rt.slug}: {rt.model} is no Record.")
+            continue
+        for one in rt.fields:
+            found.extend(field_problems(rt, model, one))
+        declared = {name for one in rt.fields for name in (one.slug, one.keys_column)}
+        declared |= {f"{one.slug}_{end}" for one in rt.fields if one.kind is Kind.REFERENCE for end in ("type", "id")}
+        known = declared | {one.name for one in Record._meta.get_fields()}
+        found.extend(
+            f"{rt.slug}: the column {one.name} of {rt.model} is not declared."
+            for one in model._meta.concrete_fields
+            if one.name not in known
+        )
+    described = {rt.model.lower() for rt in registry.all()}
+    found.extend(
+        f"{model._meta.label} is a Record that no record type describes."
+        for model in apps.get_models()
+        if issubclass(model, Record) and model._meta.label_lower not in described
+    )
+    return found
+
+
+@register()
+def declarations(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    return [Error(problem, id="records.E001") for problem in problems()]

@@ -1,0 +1,387 @@
+"""Record types: a noun declared once, and everything generic driven by the declaration."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Model, Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from crm.records.errors import UnknownType
+from tenants.actors import Actor, Scope
+
+if TYPE_CHECKING:
+    from crm.records.batch import Batch
+    from crm.records.models import Record
+
+type Text = str | Promise
+type Rule = Callable[[Batch], None]
+type Hook = Callable[[Batch], None]
+type Visibility = Callable[[Actor, QuerySet[Any]], QuerySet[Any]]
+
+COLORS = (
+    "gray",
+    "red",
+    "orange",
+    "amber",
+    "yellow",
+    "lime",
+    "green",
+    "teal",
+    "cyan",
+    "blue",
+    "violet",
+    "pink",
+)
+MEMBER_TARGET = "member"
+
+
+class Misdeclared(Exception):
+    """A declaration lacks something or contradicts itself; raised at import or by ``registry.check()``."""
+
+
+class Kind(StrEnum):
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    EMAILS = "emails"
+    PHONES = "phones"
+    URL = "url"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    MONEY = "money"
+    CURRENCY = "currency"
+    PERCENT = "percent"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICE = "choice"
+    ADDRESS = "address"
+    RELATION = "relation"
+    MEMBER = "member"
+    LINKS = "links"
+    REFERENCE = "reference"
+    JSON_LIST = "json_list"
+
+
+SORTABLE_KINDS = frozenset(Kind) - {
+    Kind.LONG_TEXT,
+    Kind.EMAILS,
+    Kind.PHONES,
+    Kind.ADDRESS,
+    Kind.LINKS,
+    Kind.REFERENCE,
+    Kind.JSON_LIST,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    value: str
+    label: Text
+    color: str = "gray"
+
+    def __post_init__(self) -> None:
+        if self.color not in COLORS:
+            raise Misdeclared(f"Choice {self.value!r}: {self.color!r} is none of the colour tokens {COLORS}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of a record type; its slug is the column, the API name and the form name.
+
+    RELATION and MEMBER are foreign keys named by the slug, their native value is the id (UUID). REFERENCE has the
+    columns ``<slug>_type`` and ``<slug>_id`` and the native value ``{"type", "id"}``. EMAILS and PHONES are a JSON list
+    of ``{"value", "label"}`` beside an array of normalised keys in ``<slug>_keys``. LINKS are rows of the model
+    ``through``, with foreign keys named by the two record types' slugs and a ``role``; native
+    ``[{"id": UUID, "role": str}]``. ADDRESS is a JSON object with some of ``ADDRESS_PARTS``. PERCENT is 0 to 100.
+    """
+
+    slug: str
+    label: Text
+    kind: Kind
+    required: bool = False
+    editable: bool = True
+    sortable: bool = False
+    filterable: bool = True
+    choices: tuple[Choice, ...] = ()
+    target: str = ""
+    max_length: int | None = None
+    minimum: Decimal | int | None = None
+    maximum: Decimal | int | None = None
+    currency: str = ""
+    default: Any = None
+    through: str = ""
+    searchable: bool = False
+    unique: bool = False
+    help_text: Text = ""
+    group: str = "main"
+    hidden: bool = False
+
+    def __post_init__(self) -> None:
+        def claim(holds: bool, problem: str) -> None:
+            if not holds:
+                raise Misdeclared(f"Field {self.slug!r}: {problem}")
+
+        claim(self.slug.isidentifier() and self.slug.islower(), "a slug is a lower-case identifier.")
+        claim((self.kind is Kind.CHOICE) == bool(self.choices), "choices belong to CHOICE, and CHOICE needs some.")
+        claim(
+            bool(self.target) == (self.kind in {Kind.RELATION, Kind.LINKS, Kind.MEMBER}),
+            'RELATION, LINKS and MEMBER (as "member"), and no other kind, need a target.',
+        )
+        claim(self.kind is not Kind.MEMBER or self.target == MEMBER_TARGET, 'a MEMBER\'s target is "member".')
+        claim((self.kind is Kind.LINKS) == bool(self.through), "through belongs to LINKS, and LINKS needs one.")
+        claim((self.kind is Kind.MONEY) == bool(self.currency), "MONEY, and no other kind, names its currency field.")
+        claim(not self.sortable or self.kind in SORTABLE_KINDS, f"{self.kind} cannot be sorted by.")
+        claim(
+            not self.unique or self.kind in {Kind.TEXT, Kind.URL, Kind.INTEGER, Kind.EMAILS, Kind.PHONES},
+            f"{self.kind} cannot be unique.",
+        )
+
+    @property
+    def column(self) -> str:
+        """The attribute that holds the stored value: ``owner_id`` for a foreign key, else the slug."""
+        return f"{self.slug}_id" if self.kind in {Kind.RELATION, Kind.MEMBER} else self.slug
+
+    @property
+    def keys_column(self) -> str:
+        """The array of normalised keys beside EMAILS and PHONES; empty for other kinds."""
+        return f"{self.slug}_keys" if self.kind in {Kind.EMAILS, Kind.PHONES} else ""
+
+    def choice(self, value: str) -> Choice | None:
+        return next((one for one in self.choices if one.value == value), None)
+
+    def default_for(self, actor: Actor) -> Any:
+        return self.default(actor) if callable(self.default) else self.default
+
+
+SYSTEM_FIELDS: Mapping[str, Field] = {
+    one.slug: one
+    for one in (
+        Field(slug="created_at", label=_("Created"), kind=Kind.DATETIME, editable=False, sortable=True),
+        Field(slug="updated_at", label=_("Changed"), kind=Kind.DATETIME, editable=False, sortable=True),
+        Field(slug="created_by", label=_("Created by"), kind=Kind.MEMBER, target=MEMBER_TARGET, editable=False),
+        Field(slug="deleted_at", label=_("Moved to trash"), kind=Kind.DATETIME, editable=False, hidden=True),
+        Field(slug="version", label=_("Version"), kind=Kind.INTEGER, editable=False, hidden=True),
+        Field(slug="is_sample", label=_("Sample"), kind=Kind.BOOLEAN, editable=False, hidden=True),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordType:
+    """A noun. ``visible`` narrows a queryset to what an actor with any view permission may see.
+
+    Rules run before a write on a Batch and may set values and add errors; after_write hooks run after it, in the same
+    transaction. ``event_types`` names the events that rules and hooks add to the usual four.
+    """
+
+    slug: str
+    plural: str
+    label: Text
+    label_plural: Text
+    icon: str
+    model: str
+    fields: tuple[Field, ...]
+    visible: Visibility
+    title: str = "name"
+    subtitle: str = ""
+    default_columns: tuple[str, ...] = ()
+    default_sort: tuple[str, ...] = ("-created_at",)
+    board_field: str = ""
+    owner_field: str = ""
+    rules: tuple[Rule, ...] = ()
+    after_write: tuple[Hook, ...] = ()
+    event_types: tuple[str, ...] = ()
+    api_write: bool = True
+    in_sidebar: bool = True
+    shortcut: str = ""
+    parent_label: Text = ""
+    description: Text = ""
+    by_slug: Mapping[str, Field] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_slug = {one.slug: one for one in self.fields}
+        object.__setattr__(self, "by_slug", by_slug)
+
+        def claim(holds: bool, problem: str) -> None:
+            if not holds:
+                raise Misdeclared(f"Record type {self.slug!r}: {problem}")
+
+        claim(callable(self.visible), "a visibility rule is missing.")
+        claim(len(by_slug) == len(self.fields), "two fields have the same slug.")
+        claim(not by_slug.keys() & SYSTEM_FIELDS.keys(), f"{sorted(SYSTEM_FIELDS)} are every record's already.")
+        claim(self.title in by_slug, f"the title field {self.title!r} is unknown.")
+        claim(
+            by_slug[self.title].kind in {Kind.TEXT, Kind.LONG_TEXT}, f"the title field {self.title!r} must be a text."
+        )
+        for slug in (*self.default_columns, *([self.subtitle] if self.subtitle else ())):
+            claim(slug in by_slug or slug in SYSTEM_FIELDS, f"the column {slug!r} is unknown.")
+        for sort in self.default_sort:
+            found = by_slug.get(sort.lstrip("-")) or SYSTEM_FIELDS.get(sort.lstrip("-"))
+            claim(found is not None and found.sortable, f"{sort!r} cannot be sorted by.")
+        if self.board_field:
+            found = by_slug.get(self.board_field)
+            claim(
+                found is not None and found.kind in {Kind.CHOICE, Kind.RELATION},
+                f"the board field {self.board_field!r} must be a CHOICE or a RELATION.",
+            )
+        if self.owner_field:
+            found = by_slug.get(self.owner_field) or SYSTEM_FIELDS.get(self.owner_field)
+            claim(
+                found is not None and found.kind is Kind.MEMBER,
+                f"the owner field {self.owner_field!r} must be a MEMBER.",
+            )
+        for one in self.fields:
+            if one.currency:
+                claim(
+                    one.currency in by_slug and by_slug[one.currency].kind is Kind.CURRENCY,
+                    f"{one.slug!r} needs a CURRENCY field {one.currency!r}.",
+                )
+        for event in self.event_types:
+            claim(event.startswith(f"{self.slug}."), f"the event {event!r} must begin with {self.slug!r}.")
+
+    @cached_property
+    def model_class(self) -> type["Record"]:
+        return apps.get_model(self.model)  # type: ignore[return-value]
+
+    @cached_property
+    def relations(self) -> tuple[Field, ...]:
+        """Fields that are a foreign key to another record type."""
+        return tuple(one for one in self.fields if one.kind is Kind.RELATION)
+
+    @cached_property
+    def members(self) -> tuple[Field, ...]:
+        return tuple(one for one in self.fields if one.kind is Kind.MEMBER)
+
+    @cached_property
+    def links(self) -> tuple[Field, ...]:
+        return tuple(one for one in self.fields if one.kind is Kind.LINKS)
+
+    @property
+    def title_field(self) -> Field:
+        return self.by_slug[self.title]
+
+    @property
+    def own_field(self) -> str:
+        """The MEMBER field that makes a record somebody's own: the owner field, else who created it."""
+        return self.owner_field or "created_by"
+
+    @property
+    def all_event_types(self) -> tuple[str, ...]:
+        usual = tuple(f"{self.slug}.{what}" for what in ("created", "updated", "trashed", "restored"))
+        return (*usual, *self.event_types)
+
+    def has_field(self, slug: str) -> bool:
+        return slug in self.by_slug or slug in SYSTEM_FIELDS
+
+    def field(self, slug: str) -> Field:
+        """A declared field, or one that every record has (``created_at`` …). Raises KeyError."""
+        return self.by_slug.get(slug) or SYSTEM_FIELDS[slug]
+
+    def nearest(self, slug: str) -> str:
+        """The known field slug most like ``slug``, or an empty string."""
+        return nearest(slug, [*self.by_slug, *SYSTEM_FIELDS])
+
+    def sort_column(self, slug: str) -> str:
+        """The column that a list sorted by a field is ordered by: names sort by their folded key."""
+        return "sort_name" if slug == self.title else self.field(slug).column
+
+    def visible_to(self, actor: Actor, queryset: QuerySet[Any] | None = None) -> QuerySet[Any]:
+        """Rows the actor may see, trashed ones included; nothing unless the actor's permissions say so."""
+        rows = self.model_class._default_manager.all() if queryset is None else queryset
+        if actor.scope(self.slug, "view") is Scope.NONE:
+            return rows.none()
+        return self.visible(actor, rows)
+
+    def title_of(self, record: Model) -> str:
+        """What a record is called, on one line of at most 120 characters."""
+        text = " ".join(str(getattr(record, self.title) or "").split())
+        return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return found[0] if found else ""
+
+
+def own_rows(queryset: QuerySet[Any], member_id: UUID | None, *fields: str) -> QuerySet[Any]:
+    """Rows where one of the MEMBER fields is the member; none for no member."""
+    if member_id is None:
+        return queryset.none()
+    condition = Q()
+    for slug in fields:
+        condition |= Q(**{slug: member_id})
+    return queryset.filter(condition)
+
+
+def by_owner(*fields: str) -> Visibility:
+    """All rows to who may view all; to who may view his own, those where one of the MEMBER fields is himself."""
+
+    def visible(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        scope = actor.scope(registry.for_model(queryset.model).slug, "view")
+        if scope is Scope.ALL:
+            return queryset
+        return own_rows(queryset, actor.member_id, *fields) if scope is Scope.OWN else queryset.none()
+
+    return visible
+
+
+def everyone(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    """All rows to everybody who may view the noun at all: for nouns that nobody owns, such as pipelines."""
+    return queryset
+
+
+class Registry:
+    """Record types by their names, in the order they were registered in."""
+
+    def __init__(self) -> None:
+        self._by_slug: dict[str, RecordType] = {}
+        self._by_plural: dict[str, RecordType] = {}
+        self._by_model: dict[str, RecordType] = {}
+
+    def register(self, *types: RecordType) -> None:
+        for rt in types:
+            if self._by_slug.get(rt.slug) is rt:
+                continue
+            if rt.slug in self._by_slug or rt.plural in self._by_plural or rt.model.lower() in self._by_model:
+                raise Misdeclared(f"Record type {rt.slug!r}: its slug, plural or model is taken.")
+            self._by_slug[rt.slug] = self._by_plural[rt.plural] = self._by_model[rt.model.lower()] = rt
+
+    def unregister(self, slug: str) -> None:
+        rt = self._by_slug.pop(slug)
+        del self._by_plural[rt.plural], self._by_model[rt.model.lower()]
+
+    def get(self, slug: str) -> RecordType:
+        try:
+            return self._by_slug[slug]
+        except KeyError:
+            raise UnknownType(slug) from None
+
+    def by_plural(self, plural: str) -> RecordType:
+        try:
+            return self._by_plural[plural]
+        except KeyError:
+            raise UnknownType(plural) from None
+
+    def for_model(self, model: type[Model]) -> RecordType:
+        try:
+            return self._by_model[model._meta.label_lower]
+        except KeyError:
+            raise UnknownType(model._meta.label) from None
+
+    def all(self) -> tuple[RecordType, ...]:
+        return tuple(self._by_slug.values())
+
+    def __contains__(self, slug: object) -> bool:
+        return slug in self._by_slug
+
+
+registry = Registry()
+register = registry.register
