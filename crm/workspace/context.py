@@ -1,0 +1,22 @@
+"""What every page knows: actor, workspace, theme and the number of unread notifications."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from crm.workspace.selectors import unread_count
+from tenants.hosts import public_url
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    actor = getattr(request, "actor", None)
+    return {
+        "actor": actor,
+        "tenant": getattr(request, "tenant", None),
+        "theme": getattr(request, "theme", ""),
+        "unread_count": SimpleLazyObject(lambda: unread_count(actor)) if actor else 0,
+        "public_url": public_url(""),
+        "base_domain": settings.BASE_DOMAIN,
+    }

@@ -1,0 +1,46 @@
+"""Who is acting in this request, in which language, time zone and theme."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpResponseBase
+from django.utils import timezone, translation
+
+from crm.workspace.selectors import actor_for_user
+from tenants.http import Request
+
+THEMES = ("light", "dark")
+THEME_COOKIE = "theme"
+
+
+def _user_id(request: Request) -> UUID | None:
+    value = request.session.get(SESSION_KEY)
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None
+
+
+class ActorMiddleware:
+    """Sets ``request.actor`` on a tenant's host, and ``request.theme`` everywhere."""
+
+    def __init__(self, get_response: Callable[[Request], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Request) -> HttpResponseBase:
+        theme = request.COOKIES.get(THEME_COOKIE, "")
+        request.theme = theme if theme in THEMES else ""
+        request.actor = None
+        if request.tenant is None:
+            return self.get_response(request)
+        user_id = _user_id(request)
+        if user_id is not None:
+            request.actor = actor_for_user(request.tenant, user_id, request.request_id)
+        if request.actor is None:
+            return self.get_response(request)
+        language = request.actor.locale if request.actor.locale in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+        with timezone.override(request.actor.time_zone), translation.override(language):
+            request.LANGUAGE_CODE = language
+            return self.get_response(request)

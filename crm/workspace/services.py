@@ -1,0 +1,496 @@
+"""Changes to members, invitations and notifications of one workspace."""
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+from crm.workspace import mails
+from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
+from crm.workspace.models import COLORS, Invitation, Member, Notification, Role
+from crm.workspace.roles import OWNER, covers
+from crm.workspace.selectors import seats, system_actor
+from tenants import accounts
+from tenants.actors import Actor, ActorKind, TenantRef
+from tenants.models import User
+from tenants.scopes import shared
+
+INVITATION_LIFE = timedelta(days=7)
+TOKEN_BYTES = 32
+
+
+def name_from_email(email: str) -> str:
+    """A first guess at a person's name: ``jane.doe@example.com`` → ``Jane Doe``."""
+    local = email.partition("@")[0].partition("+")[0]
+    words = [word for word in local.replace("_", ".").replace("-", ".").split(".") if word]
+    return " ".join(word[:1].upper() + word[1:] for word in words)[:120] or email[:120]
+
+
+def color_for(user_id: UUID) -> str:
+    return COLORS[1 + user_id.int % (len(COLORS) - 1)]
+
+
+def _note(actor: Actor, type_: str, member: Member, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
+    import_string(settings.EVENT_SINK)(
+        actor, type=type_, record_type="member", record_id=member.id, before=before, after=after
+    )
+
+
+def _need(actor: Actor, power: str) -> None:
+    if not actor.can("workspace", power):
+        raise NotAllowed("forbidden", _("You may not change members of this workspace."))
+
+
+def _clean_name(name: str) -> str:
+    cleaned = " ".join(name.replace("\x00", "").split())
+    if not cleaned:
+        raise WorkspaceError("required", _("A name is needed."), field="name")
+    if len(cleaned) > 120:
+        raise WorkspaceError("too_long", _("At most 120 characters."), field="name")
+    return cleaned
+
+
+def _clean_email(email: str) -> str:
+    cleaned = email.strip().lower()
+    try:
+        validate_email(cleaned)
+    except ValidationError:
+        cleaned = ""
+    if not cleaned or len(cleaned) > 254 or not cleaned.isprintable():
+        raise WorkspaceError("invalid_email", _("That is not an email address."), field="email")
+    return cleaned
+
+
+def _role(role: Role | UUID | str) -> Role:
+    if isinstance(role, Role):
+        return role
+    found = None
+    if isinstance(role, UUID):
+        found = Role.objects.filter(id=role).first()
+    elif role and "\x00" not in role and len(role) <= 40:
+        found = Role.objects.filter(slug=role).first()
+        if found is None:
+            try:
+                found = Role.objects.filter(id=UUID(role)).first()
+            except ValueError:
+                found = None
+    if found is None:
+        raise WorkspaceError("unknown_role", _("Choose one of the roles."), field="role")
+    return found
+
+
+def _manager(manager: Member | UUID | str | None, *, of: Member | None = None) -> Member | None:
+    if manager is None or manager == "":
+        return None
+    if not isinstance(manager, Member):
+        try:
+            manager_id = manager if isinstance(manager, UUID) else UUID(str(manager))
+        except ValueError:
+            manager_id = None
+        found = Member.objects.filter(id=manager_id, state=Member.State.ACTIVE).first() if manager_id else None
+        if found is None:
+            raise WorkspaceError("unknown_manager", _("Choose an active member as manager."), field="manager")
+        manager = found
+    if of is not None:
+        chain, seen = manager, set[UUID]()
+        while chain is not None and chain.id not in seen:
+            if chain.id == of.id:
+                raise WorkspaceError(
+                    "manager_circle", _("Nobody can be, even by way of others, their own manager."), field="manager"
+                )
+            seen.add(chain.id)
+            chain = Member.objects.filter(id=chain.manager_id).first() if chain.manager_id else None  # type: ignore[assignment]
+    return manager
+
+
+def _may_grant(actor: Actor, role: Role) -> None:
+    if not covers(actor.permissions, role.matrix()):
+        raise NotAllowed("role_beyond_own", _("You cannot give a role that may do more than your own."), field="role")
+
+
+def _lock_owners() -> set[UUID]:
+    owners = Member.objects.select_for_update().filter(
+        role__slug=OWNER, role__is_fixed=True, state=Member.State.ACTIVE
+    )
+    return {member.id for member in owners.order_by("id")}
+
+
+def _not_last_owner(member: Member) -> None:
+    if _lock_owners() == {member.id}:
+        raise Conflict(
+            "last_owner", _("The last owner stays. Make somebody else an owner first, then try again."), field="role"
+        )
+
+
+def _member_locked(member_id: UUID) -> Member:
+    member = Member.objects.select_for_update(of=("self",)).select_related("role").filter(id=member_id).first()
+    if member is None:
+        raise NotFound("not_found", _("There is no such member."))
+    return member
+
+
+def member_create(
+    *,
+    tenant: TenantRef,
+    user_id: UUID,
+    email: str,
+    name: str = "",
+    role_slug: str = "member",
+    manager: Member | None = None,
+    actor: Actor | None = None,
+) -> Member:
+    """Make the user a member here and note him in the shared index of who is where; safe to repeat.
+
+    A user who was deactivated before becomes active again, with the given role.
+    """
+    with transaction.atomic():
+        role = _role(role_slug)
+        member = Member.objects.select_for_update().filter(user_id=user_id).first()
+        before = None
+        if member is None:
+            member = Member(user_id=user_id, color=color_for(user_id))
+        elif member.is_active:
+            return member
+        else:
+            before = member.snapshot()
+        member.email = _clean_email(email)
+        member.name = _clean_name(name or name_from_email(email))
+        member.role, member.manager, member.state = role, manager, Member.State.ACTIVE
+        member.save()
+        with shared():
+            accounts.membership_set(tenant_id=tenant.id, user_id=user_id, active=True)
+        _note(
+            actor or system_actor(tenant),
+            "member.reactivated" if before else "member.created",
+            member,
+            before,
+            member.snapshot(),
+        )
+    return member
+
+
+def member_update(
+    actor: Actor,
+    *,
+    member_id: UUID,
+    role: Role | UUID | str | None = None,
+    manager: Member | UUID | str | None | bool = False,
+) -> Member:
+    """Change a member's role or manager (``manager=None`` takes him away, the default leaves him).
+
+    Raises NotAllowed beyond the actor's own reach and Conflict for the last owner.
+    """
+    _need(actor, "members")
+    with transaction.atomic():
+        member = _member_locked(member_id)
+        before = member.snapshot()
+        if role is not None and (wanted := _role(role)).id != member.role_id:
+            _may_grant(actor, member.role)
+            _may_grant(actor, wanted)
+            if member.role.is_owner:
+                _not_last_owner(member)
+            member.role = wanted
+        if not isinstance(manager, bool):
+            member.manager = _manager(manager, of=member)
+        after = member.snapshot()
+        if after != before:
+            member.save(update_fields=["role", "manager"])
+            _note(actor, "member.updated", member, before, after)
+    return member
+
+
+def member_profile_update(actor: Actor, *, name: str, time_zone: str = "", locale: str = "") -> Member:
+    """Change what a member says of himself. Empty zone and language mean the workspace's."""
+    if actor.member_id is None:
+        raise NotAllowed("forbidden", _("Only a member has personal settings."))
+    if time_zone:
+        try:
+            ZoneInfo(time_zone)
+        except (KeyError, ValueError, OSError):
+            raise WorkspaceError("unknown_time_zone", _("Choose a time zone."), field="time_zone") from None
+    if locale and locale not in dict(settings.LANGUAGES):
+        raise WorkspaceError("unknown_language", _("Choose a language."), field="locale")
+    with transaction.atomic():
+        member = _member_locked(actor.member_id)
+        before = member.snapshot()
+        member.name, member.time_zone, member.locale = _clean_name(name), time_zone, locale
+        member.save(update_fields=["name", "time_zone", "locale"])
+        if member.snapshot() != before:
+            _note(actor, "member.updated", member, before, member.snapshot())
+    return member
+
+
+def member_deactivate(actor: Actor, *, member_id: UUID) -> Member:
+    """Shut a member out: his sessions end, his keys sleep, his records stay."""
+    _need(actor, "members")
+    with transaction.atomic():
+        member = _member_locked(member_id)
+        if not member.is_active:
+            return member
+        _may_grant(actor, member.role)
+        if member.role.is_owner:
+            _not_last_owner(member)
+        before = member.snapshot()
+        member.state = Member.State.DEACTIVATED
+        member.save(update_fields=["state"])
+        with shared():
+            accounts.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=False)
+            accounts.sessions_end(user_id=member.user_id, tenant_id=actor.tenant.id)
+        _note(actor, "member.deactivated", member, before, member.snapshot())
+    return member
+
+
+def member_reactivate(actor: Actor, *, member_id: UUID) -> Member:
+    """Let a deactivated member in again, with the role he had; his keys wake."""
+    _need(actor, "members")
+    with transaction.atomic():
+        member = _member_locked(member_id)
+        if member.is_active:
+            return member
+        _may_grant(actor, member.role)
+        _need_seat(actor.tenant)
+        before = member.snapshot()
+        member.state = Member.State.ACTIVE
+        member.save(update_fields=["state"])
+        with shared():
+            accounts.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=True)
+        _note(actor, "member.reactivated", member, before, member.snapshot())
+    return member
+
+
+def member_user_change(tenant: TenantRef, *, old_user: User, new_user: User) -> None:
+    """Put another account behind a member, inside the tenant's scope: the take-over of a workspace."""
+    with transaction.atomic():
+        member = Member.objects.select_for_update().filter(user_id=old_user.pk).first()
+        if member is None:
+            raise NotFound("not_found", _("There is no such member."))
+        if Member.objects.filter(user_id=new_user.pk).exists():
+            raise Conflict("already_member", _("That account is a member of this workspace already."))
+        member.user_id, member.email = new_user.pk, new_user.email
+        member.save(update_fields=["user_id", "email"])
+
+
+def _need_seat(tenant: TenantRef) -> None:
+    taken = seats(tenant)
+    if taken.full:
+        raise Conflict(
+            "no_seat",
+            _("All %(limit)s seats of your plan are taken. Deactivate somebody, revoke an invitation or add seats.")
+            % {"limit": taken.limit},
+        )
+
+
+def _need_verified(actor: Actor) -> None:
+    if actor.kind is not ActorKind.MEMBER:
+        return
+    user_id = Member.objects.filter(id=actor.member_id).values_list("user_id", flat=True).first()
+    with shared():
+        verified = user_id is not None and accounts.is_verified(user_id)
+    if not verified:
+        raise NotAllowed(
+            "email_not_verified",
+            _(
+                "Confirm your own email address first: open the link in the mail we sent you when you signed up. "
+                "Invitations can be sent after that."
+            ),
+        )
+
+
+def _token_make(tenant_id: UUID) -> str:
+    return urlsafe_b64encode(tenant_id.bytes + secrets.token_bytes(TOKEN_BYTES)).decode()
+
+
+def _token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def invitation_tenant_id(token: str) -> UUID | None:
+    """Which tenant an invitation's token speaks of; None for one that we never made."""
+    if len(token) != (16 + TOKEN_BYTES) * 4 // 3 or not token.isascii():
+        return None
+    try:
+        return UUID(bytes=urlsafe_b64decode(token)[:16])
+    except (Base64Error, ValueError):
+        return None
+
+
+def invitation_send(
+    actor: Actor, *, email: str, role: Role | UUID | str, manager: Member | UUID | str | None = None
+) -> Invitation:
+    """Invite somebody by mail, for 7 days. The instance returned knows its plain ``token``."""
+    _need(actor, "members")
+    with transaction.atomic():
+        address = _clean_email(email)
+        chosen = _role(role)
+        _may_grant(actor, chosen)
+        boss = _manager(manager)
+        _need_verified(actor)
+        if Member.objects.filter(email__iexact=address, state=Member.State.ACTIVE).exists():
+            raise Conflict("already_member", _("This address belongs to a member already."), field="email")
+        waiting = Invitation.objects.select_for_update().filter(
+            email__iexact=address, accepted_at=None, revoked_at=None
+        )
+        if (old := waiting.first()) is not None:
+            if old.expires_at > timezone.now():
+                raise Conflict(
+                    "already_invited",
+                    _("This address has an invitation already. You can send it again from the list."),
+                    field="email",
+                )
+            old.revoked_at = timezone.now()
+            old.save(update_fields=["revoked_at"])
+        _need_seat(actor.tenant)
+        token = _token_make(actor.tenant.id)
+        try:
+            with transaction.atomic():
+                invitation = Invitation.objects.create(
+                    email=address,
+                    role=chosen,
+                    manager=boss,
+                    token_hash=_token_hash(token),
+                    expires_at=timezone.now() + INVITATION_LIFE,
+                    invited_by_id=actor.member_id,
+                )
+        except IntegrityError:
+            raise Conflict(
+                "already_invited", _("This address was invited just now, by somebody else."), field="email"
+            ) from None
+        invitation.token = token
+        mails.invitation(actor, invitation)
+    return invitation
+
+
+def _invitation_locked(invitation_id: UUID) -> Invitation:
+    found = (
+        Invitation.objects.select_for_update(of=("self",)).select_related("role").filter(id=invitation_id).first()
+    )
+    if found is None:
+        raise NotFound("not_found", _("There is no such invitation."))
+    if found.accepted_at is not None:
+        raise Conflict("invitation_used", _("This invitation was accepted already."))
+    if found.revoked_at is not None:
+        raise Conflict("invitation_revoked", _("This invitation was revoked."))
+    return found
+
+
+def invitation_resend(actor: Actor, *, invitation_id: UUID) -> Invitation:
+    """Send it again with a new link and a new 7 days; the old link ends."""
+    _need(actor, "members")
+    with transaction.atomic():
+        invitation = _invitation_locked(invitation_id)
+        _may_grant(actor, invitation.role)
+        _need_verified(actor)
+        invitation.token = _token_make(actor.tenant.id)
+        invitation.token_hash = _token_hash(invitation.token)
+        invitation.expires_at = timezone.now() + INVITATION_LIFE
+        invitation.save(update_fields=["token_hash", "expires_at"])
+        mails.invitation(actor, invitation)
+    return invitation
+
+
+def invitation_revoke(actor: Actor, *, invitation_id: UUID) -> Invitation:
+    _need(actor, "members")
+    with transaction.atomic():
+        invitation = _invitation_locked(invitation_id)
+        invitation.revoked_at = timezone.now()
+        invitation.save(update_fields=["revoked_at"])
+    return invitation
+
+
+def invitation_check(token: str, *, lock: bool = False) -> Invitation:
+    """The open invitation of this token, inside the tenant's scope.
+
+    Raises NotFound, or Conflict ``invitation_used``, ``invitation_revoked`` or ``invitation_expired``.
+    """
+    rows = Invitation.objects.select_related("role", "invited_by", "manager").filter(token_hash=_token_hash(token))
+    invitation = (rows.select_for_update(of=("self",)) if lock else rows).first()
+    if invitation is None:
+        raise NotFound(
+            "invitation_unknown",
+            _("This invitation link is not complete, or a newer one was sent. Look for the latest mail."),
+        )
+    if invitation.accepted_at is not None:
+        raise Conflict("invitation_used", _("This invitation was accepted already. Sign in to go on."))
+    if invitation.revoked_at is not None:
+        raise Conflict("invitation_revoked", _("This invitation was revoked. Ask the person who invited you."))
+    if invitation.expires_at <= timezone.now():
+        raise Conflict(
+            "invitation_expired", _("This invitation has expired. Ask the person who invited you to send it again.")
+        )
+    return invitation
+
+
+def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = "") -> Member:
+    """Make the user a member by his invitation, inside the tenant's scope. His email must be the invited one."""
+    with transaction.atomic():
+        invitation = invitation_check(token, lock=True)
+        if user.email.lower() != invitation.email.lower():
+            raise NotAllowed(
+                "other_email",
+                _("This invitation is for %(invited)s, and you are signed in as %(email)s.")
+                % {"invited": invitation.email, "email": user.email},
+            )
+        manager = invitation.manager if invitation.manager and invitation.manager.is_active else None
+        member = member_create(
+            tenant=tenant,
+            user_id=user.pk,
+            email=user.email,
+            name=name or user.name,
+            role_slug=invitation.role.slug,
+            manager=manager,
+        )
+        invitation.accepted_at = timezone.now()
+        invitation.save(update_fields=["accepted_at"])
+    return member
+
+
+def notification_add(
+    *,
+    member_id: UUID,
+    key: str,
+    kind: str,
+    title: str,
+    body: str = "",
+    record_type: str = "",
+    record_id: UUID | None = None,
+) -> bool:
+    """Tell a member something once for each key; False when he was told before."""
+    try:
+        with transaction.atomic():
+            Notification.objects.create(
+                member_id=member_id,
+                key=key[:200],
+                kind=kind,
+                title=title[:300],
+                body=body,
+                record_type=record_type,
+                record_id=record_id,
+            )
+    except IntegrityError:
+        if not Notification.objects.filter(member_id=member_id, key=key[:200]).exists():
+            raise
+        return False
+    return True
+
+
+def notifications_mark_read(actor: Actor, *, ids: list[UUID] | None = None) -> int:
+    """Mark some or all of the actor's own notifications as read; returns how many were unread."""
+    if actor.member_id is None:
+        return 0
+    unread = Notification.objects.filter(member_id=actor.member_id, read_at=None)
+    if ids is not None:
+        unread = unread.filter(id__in=ids)
+    return unread.update(read_at=timezone.now())

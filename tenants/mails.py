@@ -1,0 +1,49 @@
+"""Mail: rendered where the words are known, sent by Celery after the commit."""
+
+from collections.abc import Mapping
+from functools import partial
+from smtplib import SMTPException
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from tenants.tasks import SharedTask
+
+
+@shared_task(
+    base=SharedTask,
+    name="tenants.mail_deliver",
+    queue="interactive",
+    autoretry_for=(OSError, SMTPException),
+    retry_backoff=5,
+    retry_backoff_max=600,
+    retry_jitter=True,
+    max_retries=12,
+)
+def mail_deliver(*, to: str, subject: str, text: str, html: str) -> None:
+    message = EmailMultiAlternatives(subject=subject, body=text, from_email=settings.DEFAULT_FROM_EMAIL, to=[to])
+    message.attach_alternative(html, "text/html")
+    message.send()
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def mail_queue(template: str, *, to: str, context: Mapping[str, Any], locale: str = "") -> None:
+    """Render ``<template>_subject.txt``, ``.txt`` and ``.html`` now, and send them once the transaction commits."""
+    language = locale if locale in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    with translation.override(language):
+        values = {**context, "language": language}
+        message = {
+            "to": to,
+            "subject": one_line(render_to_string(f"{template}_subject.txt", values))[:200],
+            "text": render_to_string(f"{template}.txt", values).strip() + "\n",
+            "html": render_to_string(f"{template}.html", values),
+        }
+    transaction.on_commit(partial(mail_deliver.delay, **message), robust=True)
