@@ -1,0 +1,70 @@
+"""``Authorization: Bearer rpt_live_<id>_<secret>`` → the key, its tenant and the Actor it acts as."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from api.errors import ApiError
+from crm.workspace import selectors
+from tenants.actors import Actor, TenantRef
+from tenants.api_keys import ApiKeyRefused, api_key_authenticate
+from tenants.models import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that was proven, in the tenant it belongs to."""
+
+    row: ApiKey
+    tenant: TenantRef
+
+    @property
+    def id(self) -> UUID:
+        return self.row.id
+
+    def actor(self, request_id: str) -> Actor:
+        """The Actor, read inside of the tenant's scope. Raises ApiError 401 when the key's maker is not active."""
+        actor = selectors.actor_for_api_key(self.tenant, self.row, request_id)
+        if actor is None:
+            raise refused("key_asleep", _("The member who made this key is deactivated, so the key sleeps."))
+        return actor
+
+
+def refused(code: str, message: str) -> ApiError:
+    return ApiError(401, code, message, headers={"WWW-Authenticate": 'Bearer realm="api"'})
+
+
+def authenticate(request: HttpRequest) -> tuple[Key, TenantRef]:
+    """Find and prove the key. Raises ApiError 401; a key on another tenant's host is refused like a wrong one."""
+    try:
+        row, tenant = api_key_authenticate(request.headers.get("Authorization", ""))
+    except ApiKeyRefused as error:
+        raise refused(error.code, str(error.message)) from error
+    host_tenant: TenantRef | None = getattr(request, "tenant", None)
+    if host_tenant is not None and host_tenant.id != tenant.id:
+        raise refused("invalid_key", _("There is no such API key."))
+    return Key(row, tenant), tenant
+
+
+class KeyAuthentication(BaseAuthentication):
+    """Tells DRF who was authenticated by ``ApiView.dispatch``."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any]:
+        return request.actor, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = KeyAuthentication
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "rpt_live_<id>_<secret>"}

@@ -1,0 +1,63 @@
+"""How many requests a key may make a minute: reads and writes apart, counted in the cache."""
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from django.core.cache import caches
+from django.utils.translation import gettext as _
+
+from api.errors import ApiError
+from tenants.actors import TenantRef
+
+log = structlog.get_logger(__name__)
+
+WINDOW = 60
+DEFAULTS = {"api_reads_per_minute": 6000, "api_writes_per_minute": 3000}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left in this minute, in requests and seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+    def headers(self) -> dict[str, str]:
+        """Headers of draft-ietf-httpapi-ratelimit-headers, in its three-header form."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(self.reset),
+        }
+
+
+def spend(tenant: TenantRef, key_id: UUID, *, write: bool) -> Allowance:
+    """Count one request. Raises ApiError 429 when the minute's allowance is used up.
+
+    Without a cache nothing is counted: the API goes on, and the failure is logged.
+    """
+    name = "api_writes_per_minute" if write else "api_reads_per_minute"
+    limit = int(tenant.limits.get(name, DEFAULTS[name]))
+    now = time.time()
+    reset = WINDOW - int(now) % WINDOW
+    slot = f"api-limit:{key_id}:{name}:{int(now) // WINDOW}"
+    cache = caches["default"]
+    try:
+        cache.add(slot, 0, timeout=WINDOW * 2)
+        used = cache.incr(slot)
+    except (OSError, ValueError) as error:
+        log.warning("api.limit_not_counted", error=str(error), tenant=tenant.schema_name)
+        used = 0
+    allowance = Allowance(limit, max(0, limit - used), reset)
+    if used > limit:
+        message = _("This key has used up its %(limit)s requests of this minute. Wait %(seconds)s seconds.")
+        raise ApiError(
+            429,
+            "rate_limited",
+            message % {"limit": limit, "seconds": reset},
+            headers={**allowance.headers(), "Retry-After": str(reset)},
+        )
+    return allowance

@@ -1,0 +1,198 @@
+"""The OpenAPI 3.1 document, built from the record types' declarations, one for each tenant and set of permissions."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.cache import caches
+from django.urls import include, path
+from django.utils import translation
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.errors import TYPES
+from api.params import MAX_LIMIT
+from api.schemas import component_name, record_schemas, shared_schemas
+from api.views import ApiView
+from crm.records import types
+from crm.records.types import RecordType
+from tenants.actors import Actor
+
+CACHE_SECONDS = 3600
+VERBS = {"get": "Get", "post": "Create", "patch": "Change", "delete": "Move to the trash"}
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}, "required": True}
+
+
+def json_answer(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}, "description": description}
+
+
+def query_parameter(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"in": "query", "name": name, "description": description, "schema": schema or {"type": "string"}}
+
+
+LIST_QUERY = [
+    query_parameter(
+        "limit", "Records in one page.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
+    ),
+    query_parameter("cursor", "next_cursor of the page before."),
+    query_parameter("sort", "Fields to sort by, with - for falling: -created_at,name."),
+    query_parameter("search", "Words to find in names, emails and phone numbers."),
+    query_parameter("include", "count adds the number of all records found.", {"type": "string", "enum": ["count"]}),
+    query_parameter(
+        "deleted",
+        "Whether records in the trash are listed.",
+        {"type": "string", "enum": ["exclude", "include", "only"], "default": "exclude"},
+    ),
+]
+CHOOSE_QUERY = [
+    query_parameter("fields", "Only these fields: name,amount."),
+    query_parameter("expand", "Related records to put in place of their ids: company,owner."),
+]
+
+
+class DeclaredSchema(AutoSchema):
+    """Describes a route from its record type, or from the ``describe`` mapping its view declares."""
+
+    view: ApiView
+
+    @property
+    def rt(self) -> RecordType | None:
+        noun = self.view.noun
+        return next((rt for rt in types.all() if rt.slug == noun), None)
+
+    @property
+    def kind(self) -> str:
+        return next((base.__name__ for base in type(self.view).__mro__ if base.__module__ == "api.v1.records"), "")
+
+    def get_operation_id(self) -> str:
+        words = [part for part in self.path.split("/") if part and part not in {"api", "v1"} and "{" not in part]
+        one = "one_" if "{" in self.path else ""
+        return f"{self.method.lower()}_{one}{'_'.join(words)}".replace("-", "_").replace(".json", "")
+
+    def get_tags(self) -> list[str]:
+        rt = self.rt
+        return [str(rt.label_plural)] if rt else [self.path.split("/")[3].removesuffix(".json")]
+
+    def get_summary(self) -> str | None:
+        rt = self.rt
+        if rt is None:
+            return None
+        if self.kind == "RecordQuery":
+            return f"Query {rt.label_plural}"
+        if self.kind == "RecordRestore":
+            return f"Restore a {rt.label} from the trash"
+        if self.kind == "RecordList" and self.method == "GET":
+            return f"List {rt.label_plural}"
+        return f"{VERBS[self.method.lower()]} a {rt.label}"
+
+    def get_description(self) -> str:
+        return (type(self.view).__doc__ or "").strip() if self.rt is None else ""
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = [
+            {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
+            for name in ("record_id", "change_set_id")
+            if f"{{{name}}}" in self.path
+        ]
+        if self.rt is None:
+            return parameters + [query_parameter(name, "") for name in sorted(self.view.parameters)]
+        if self.kind == "RecordList" and self.method == "GET":
+            return parameters + LIST_QUERY + CHOOSE_QUERY + self._filters(self.rt)
+        if self.method != "DELETE" and self.kind != "RecordQuery":
+            parameters += CHOOSE_QUERY
+        if self.kind == "RecordDetail" and self.method in {"PATCH", "DELETE"}:
+            parameters.append(
+                {
+                    "in": "header",
+                    "name": "If-Match",
+                    "description": "The ETag of the record as you know it; 412 when it has changed since.",
+                    "schema": {"type": "string"},
+                }
+            )
+        return parameters
+
+    def _filters(self, rt: RecordType) -> list[dict[str, Any]]:
+        return [
+            query_parameter(field.slug, f"{field.label}: equal to. Other operators: {field.slug}[gte]=…")
+            for field in rt.fields
+            if field.filterable and not field.hidden
+        ]
+
+    def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
+        rt = self.rt
+        if rt is None or self.method not in {"POST", "PATCH"} or self.kind == "RecordRestore":
+            return None
+        if self.kind == "RecordQuery":
+            return json_body(ref("Query"))
+        suffix = "Change" if self.method == "PATCH" else "New"
+        return json_body(ref(component_name(rt) + suffix))
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        answers = {str(status): json_answer(ref("Error"), kind) for status, kind in TYPES.items() if status in ERRORS}
+        if self.method == "DELETE":
+            return {"204": {"description": "Done"}, **answers}
+        rt = self.rt
+        if rt is None:
+            return {"200": json_answer({"type": "object"}, ""), **answers}
+        name = component_name(rt)
+        if self.kind == "RecordQuery" or (self.kind == "RecordList" and self.method == "GET"):
+            return {"200": json_answer(ref(f"{name}Page"), "A page"), **answers}
+        status = "201" if self.kind == "RecordList" else "200"
+        return {status: json_answer(ref(name), str(rt.label)), **answers}
+
+
+ERRORS = {400, 401, 403, 404, 422, 429}
+
+
+def visible_types(actor: Actor) -> list[RecordType]:
+    return [rt for rt in types.all() if actor.can(rt.slug, "view")]
+
+
+def document(actor: Actor) -> bytes:
+    """The document as JSON, as ``actor`` may use the API; cached by release, metadata and permissions."""
+    permissions = orjson.dumps(actor.permissions.to_json(), option=orjson.OPT_SORT_KEYS)
+    scopes = ",".join(sorted(actor.scopes or ()))
+    key = hashlib.sha256(
+        b"|".join([settings.RELEASE.encode(), str(actor.tenant.metadata_version).encode(), permissions, scopes.encode()])
+    ).hexdigest()
+    slot = f"openapi:{actor.tenant.schema_name}:{translation.get_language()}:{key}"
+    cache = caches["default"]
+    found: bytes | None = cache.get(slot)
+    if found is None:
+        found = orjson.dumps(_build(visible_types(actor)))
+        cache.set(slot, found, CACHE_SECONDS)
+    return found
+
+
+def _build(shown: list[RecordType]) -> dict[str, Any]:
+    generator = SchemaGenerator(patterns=[path("api/", include("api.urls"))])
+    result: dict[str, Any] = orjson.loads(orjson.dumps(generator.get_schema(request=None, public=True), default=str))
+    hidden = {f"/api/v1/{rt.plural}" for rt in types.all() if rt not in shown}
+    result["paths"] = {
+        route: operations
+        for route, operations in result["paths"].items()
+        if "/v1/" in route and not any(route == root or route.startswith(f"{root}/") for root in hidden)
+    }
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(shared_schemas())
+    for rt in shown:
+        schemas.update(record_schemas(rt))
+    return result
+
+
+class OpenApiDocument(ApiView):
+    """This document."""
+
+    def get(self, request: Request) -> Response:
+        return Response(orjson.Fragment(document(self.actor)))

@@ -1,0 +1,133 @@
+"""The routes that every record type has: list, create, query, get, change, trash, restore."""
+
+import re
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.errors import ApiError
+from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_from, unknown_parameter
+from api.views import ANY, ONE, ApiView
+from crm.records import reading, types, writing
+from crm.records.types import RecordType
+
+ETAG = re.compile(r'^(?:W/)?"?(?P<version>\d{1,9})"?$')
+
+
+def etag(row: dict[str, Any]) -> str:
+    return f'"{row["version"]}"'
+
+
+def expected_version(request: Request) -> int | None:
+    """The version in ``If-Match``; None without the header or for ``*``. Raises ApiError 400 for anything else."""
+    raw = request.headers.get("If-Match", "").strip()
+    if raw in {"", "*"}:
+        return None
+    match = ETAG.match(raw)
+    if match is None:
+        raise ApiError(
+            400, "invalid_if_match", _("If-Match must be the ETag of the record, as it was given."), param="If-Match"
+        )
+    return int(match["version"])
+
+
+class RecordView(ApiView):
+    """A route of one record type; subclasses are made for each type with ``noun`` set."""
+
+    @property
+    def rt(self) -> RecordType:
+        return types.get(self.noun)
+
+    def answer(self, request: Request, record_id: UUID, *, status: int = 200) -> Response:
+        """The record as this key may see it now; for a key that may only write, its id and version."""
+        if not self.actor.can(self.noun, "view"):
+            return Response({"id": record_id}, status=status)
+        row = reading.get_row(
+            self.actor,
+            self.rt,
+            record_id,
+            fields=chosen_fields(self.rt, request.query_params.get("fields")),
+            expand=names(request.query_params.get("expand")),
+        )
+        headers = {"ETag": etag(row)} if "version" in row else {}
+        return Response(row, status=status, headers=headers)
+
+    def require_write(self, action: str) -> None:
+        if not self.actor.can(self.noun, action):
+            raise ApiError(403, "forbidden", _("The role behind this key may not do that."))
+
+
+class RecordList(RecordView):
+    parameters = ANY
+
+    def get(self, request: Request) -> Response:
+        page = reading.page(self.actor, self.rt, list_query(self.rt, request.query_params))
+        return Response(page_body(page))
+
+    def post(self, request: Request) -> Response:
+        self.require_write("create")
+        change = writing.create(self.actor, self.rt, self.body(request), source="api")
+        response = self.answer(request, change.id, status=201)
+        response.headers["Location"] = f"/api/v1/{self.rt.plural}/{change.id}"
+        return response
+
+
+class RecordQuery(RecordView):
+    """``POST /v1/<nouns>/query``: the full condition tree, and the same parameters as a list, in a JSON body."""
+
+    reads_by_post = True
+    parameters = frozenset()
+    keys: ClassVar[frozenset[str]] = LIST_PARAMETERS | {"filter"}
+
+    def post(self, request: Request) -> Response:
+        body = self.body(request)
+        for name in body:
+            if name not in self.keys:
+                raise unknown_parameter(str(name), self.keys)
+        tree = body.get("filter")
+        if tree is not None and not isinstance(tree, dict):
+            raise ApiError(400, "invalid_filter", _("filter must be a tree of conditions."), param="filter")
+        given = {name: value for name, value in body.items() if name != "filter"}
+        return Response(page_body(reading.page(self.actor, self.rt, query_from(self.rt, given, tree))))
+
+
+class RecordDetail(RecordView):
+    parameters = ONE
+
+    def get(self, request: Request, record_id: UUID) -> Response:
+        return self.answer(request, record_id)
+
+    def patch(self, request: Request, record_id: UUID) -> Response:
+        self.require_write("edit")
+        writing.update(
+            self.actor,
+            self.rt,
+            record_id,
+            self.body(request),
+            if_version=expected_version(request),
+            source="api",
+        )
+        return self.answer(request, record_id)
+
+    def delete(self, request: Request, record_id: UUID) -> Response:
+        """Put the record into the trash."""
+        self.require_write("delete")
+        writing.trash(self.actor, self.rt, record_id, if_version=expected_version(request), source="api")
+        return Response(status=204)
+
+
+class RecordRestore(RecordView):
+    def post(self, request: Request, record_id: UUID) -> Response:
+        self.require_write("delete")
+        writing.restore(self.actor, self.rt, record_id, source="api")
+        return self.answer(request, record_id)
+
+
+def page_body(page: reading.Page) -> dict[str, Any]:
+    body: dict[str, Any] = {"data": page.rows, "next_cursor": page.next_cursor}
+    if page.count is not None:
+        body["count"] = page.count
+    return body
