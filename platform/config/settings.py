@@ -4,9 +4,13 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from config.logs import logging_config
+from config.production import require_production_values
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 ROOT = Path(__file__).resolve().parents[2]
+DEVELOPMENT_SECRET = "development-only-secret-key-of-no-worth-at-all-0123456789"  # noqa: S105
 
 
 def env_flag(name: str, default: bool = False) -> bool:
@@ -26,11 +30,45 @@ def database(url: str) -> dict[str, object]:
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": {"connect_timeout": 5},
     }
 
 
+def mailer(url: str) -> dict[str, object]:
+    """Turn ``smtp://user:password@host:port`` into a mailer; smtps is TLS from the start, submission is STARTTLS."""
+    if not url:
+        return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    parts = urlsplit(url)
+    ports = {"smtp": 25, "smtps": 465, "submission": 587}
+    if parts.scheme not in ports:
+        raise ImproperlyConfigured("EMAIL_URL starts with smtp://, smtps:// or submission://")
+    return {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": parts.hostname or "localhost",
+            "port": parts.port or ports[parts.scheme],
+            "username": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "use_tls": parts.scheme == "submission",
+            "use_ssl": parts.scheme == "smtps",
+            "timeout": 20,
+        },
+    }
+
+
+def valkey(url: str, number: int) -> str:
+    """The address of database ``number`` of the server at ``url``, in the scheme that the clients know."""
+    parts = urlsplit(url)
+    scheme = {"valkey": "redis", "valkeys": "rediss"}.get(parts.scheme, parts.scheme)
+    return parts._replace(scheme=scheme, path=f"/{number}").geturl()
+
+
+PRODUCTION = env_flag("PRODUCTION")
+if PRODUCTION:
+    require_production_values(os.environ, DEVELOPMENT_SECRET)
 DEBUG = env_flag("DEBUG")
-SECRET_KEY = os.environ.get("SECRET_KEY", "development-only-secret-key-of-no-worth-at-all-0123456789")
+SECRET_KEY = os.environ.get("SECRET_KEY", DEVELOPMENT_SECRET)
+SECRET_KEY_FALLBACKS = [key for key in os.environ.get("SECRET_KEY_FALLBACKS", "").split(",") if key]
 INSTALLATION = os.environ.get("INSTALLATION", "rapport")
 DATA = Path(os.environ.get("DATA", ROOT / "var"))
 PORT = int(os.environ.get("PORT", "8000"))
@@ -147,3 +185,109 @@ LOCALE_PATHS = [ROOT / "locale"]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [ROOT / "static"]
 STATIC_ROOT = DATA / "static"
+# The compressed files with hashed names exist where collectstatic ran: under make run and in production.
+STATIC_MANIFEST = env_flag("STATIC_MANIFEST", PRODUCTION)
+WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_MANIFEST
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+MEDIA_ROOT = DATA / "files"
+
+VALKEY_URL = os.environ.get("VALKEY_URL", "")
+CACHES: dict[str, dict[str, object]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": valkey(VALKEY_URL, 1),
+        "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
+    }
+    if VALKEY_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+CACHES["default"] |= {"KEY_PREFIX": INSTALLATION, "KEY_FUNCTION": "tenants.caching.cache_key"}
+
+MAILERS = {"default": mailer(os.environ.get("EMAIL_URL", ""))}
+DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", f"Rapport <no-reply@{BASE_DOMAIN}>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+CELERY_BROKER_URL = valkey(VALKEY_URL, 0) if VALKEY_URL else "memory://"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A task lives at most 75 s, so what is not acknowledged after 150 s was lost with its worker and is given out again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 150, "global_keyprefix": f"{INSTALLATION}:"}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 60
+CELERY_TASK_TIME_LIMIT = 75
+CELERY_TASK_DEFAULT_QUEUE = "interactive"
+CELERY_TASK_QUEUES = ("timers", "interactive", "bulk")
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "dispatch": {
+        "task": "tenants.tasks.dispatch",
+        "schedule": 2.0,
+        "options": {"queue": "timers", "expires": 10},
+    },
+}
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+
+# Cookies know no port: without it in the name, two copies on one machine would sign each other's people out.
+COOKIE_SUFFIX = "" if HTTPS else f"_{PORT}"
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session{COOKIE_SUFFIX}"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf{COOKIE_SUFFIX}"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SAMESITE = "Lax"
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+if HTTPS:
+    # TLS ends at the reverse proxy in front, which sets this header and drops a visitor's own.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+LOGGING_CONFIG = None
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO").upper()
+logging_config(LOG_LEVEL)
+
+RELEASE = os.environ.get("RELEASE", "0.1.0")
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "api.errors.handle",
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "api.openapi.DeclaredSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rapport API",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
