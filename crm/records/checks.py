@@ -11,7 +11,7 @@ from django.db import models
 from crm.records.models import Record
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
 
-COLUMN_TYPES: dict[Kind, tuple[type[models.Field[Any, Any]], ...]] = {
+COLUMN_TYPES: dict[Kind, tuple[type[Any], ...]] = {
     Kind.TEXT: (models.CharField, models.TextField),
     Kind.LONG_TEXT: (models.TextField,),
     Kind.EMAILS: (models.JSONField,),
