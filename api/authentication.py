@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
+from tenants.api_keys import ApiKeyRefused, api_key_authenticate
+from tenants.models import ApiKey
 
 from api.errors import ApiError
 from crm.workspace import selectors
 from tenants.actors import Actor, TenantRef
-from tenants.api_keys import ApiKeyRefused, api_key_authenticate
-from tenants.models import ApiKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from crm.records.errors import BadQuery, Invalid, NotFound, RecordError, UndoConflict
+from crm.records.errors import BadCursor, BadQuery, Invalid, NotFound, RecordError, UndoConflict
 
 log = structlog.get_logger(__name__)
 
@@ -107,12 +107,12 @@ def _from_record_error(exc: RecordError) -> ApiError:
             for error in exc.errors
         ]
         first = exc.errors[0] if exc.errors else None
-        return ApiError(
-            exc.status, "invalid", str(exc.message), param=first.field if first else None, errors=errors
-        )
+        return ApiError(exc.status, "invalid", str(exc.message), param=first.field if first else None, errors=errors)
     if isinstance(exc, UndoConflict):
         return ApiError(exc.status, exc.code, str(exc.message), errors=[c.as_dict() for c in exc.conflicts])
-    param = exc.param if isinstance(exc, BadQuery) else None
+    if isinstance(exc, BadQuery):
+        return ApiError(exc.status, exc.reason, str(exc.message), param=exc.param or None)
+    param = exc.param if isinstance(exc, BadCursor) else None
     return ApiError(exc.status, exc.code, str(exc.message), param=param)
 
 

@@ -4,13 +4,14 @@ import json
 import shlex
 from dataclasses import dataclass
 
+from crm.records.reading import Query
 from django.conf import settings
 from django.utils.translation import gettext as _
-
-from crm.records import reading, types
-from crm.records.reading import Query
-from tenants.actors import Actor
 from tenants.hosts import tenant_host, tenant_url
+
+from crm.records import reading
+from crm.records.types import registry
+from tenants.actors import Actor
 
 PLACEHOLDER = "rpt_live_…"
 
@@ -31,7 +32,7 @@ def examples(actor: Actor, *, key: str = "") -> Examples:
     base_url = tenant_url(actor.tenant, "/api/v1")
     rows = reading.page(
         actor,
-        types.get("stage"),
+        registry.get("stage"),
         Query(filter={"field": "kind", "op": "eq", "value": "open"}, sort=("position",), fields=("name",), limit=50),
     ).rows
     stages = [(str(row["id"]), str(row["name"])) for row in rows]

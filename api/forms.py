@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from crm.records import types
+from crm.records.types import registry
 from tenants.actors import Actor
 
 READ_ONLY = {"event", "member"}
@@ -14,7 +14,7 @@ EXPIRIES = [("", _("Never")), ("30", _("In 30 days")), ("90", _("In 90 days")), 
 
 def scope_choices(actor: Actor) -> list[tuple[str, str]]:
     """The scopes that this actor's role can give to a key."""
-    nouns = [rt.slug for rt in types.all()] + sorted(READ_ONLY)
+    nouns = [rt.slug for rt in registry.all()] + sorted(READ_ONLY)
     choices = []
     for noun in nouns:
         if actor.can(noun, "view"):

@@ -17,8 +17,7 @@ from api.errors import TYPES
 from api.params import MAX_LIMIT
 from api.schemas import component_name, record_schemas, shared_schemas
 from api.views import ApiView
-from crm.records import types
-from crm.records.types import RecordType
+from crm.records.types import RecordType, registry
 from tenants.actors import Actor
 
 CACHE_SECONDS = 3600
@@ -69,7 +68,7 @@ class DeclaredSchema(AutoSchema):
     @property
     def rt(self) -> RecordType | None:
         noun = self.view.noun
-        return next((rt for rt in types.all() if rt.slug == noun), None)
+        return next((rt for rt in registry.all() if rt.slug == noun), None)
 
     @property
     def kind(self) -> str:
@@ -156,7 +155,7 @@ ERRORS = {400, 401, 403, 404, 422, 429}
 
 
 def visible_types(actor: Actor) -> list[RecordType]:
-    return [rt for rt in types.all() if actor.can(rt.slug, "view")]
+    return [rt for rt in registry.all() if actor.can(rt.slug, "view")]
 
 
 def document(actor: Actor) -> bytes:
@@ -164,7 +163,9 @@ def document(actor: Actor) -> bytes:
     permissions = orjson.dumps(actor.permissions.to_json(), option=orjson.OPT_SORT_KEYS)
     scopes = ",".join(sorted(actor.scopes or ()))
     key = hashlib.sha256(
-        b"|".join([settings.RELEASE.encode(), str(actor.tenant.metadata_version).encode(), permissions, scopes.encode()])
+        b"|".join(
+            [settings.RELEASE.encode(), str(actor.tenant.metadata_version).encode(), permissions, scopes.encode()]
+        )
     ).hexdigest()
     slot = f"openapi:{actor.tenant.schema_name}:{translation.get_language()}:{key}"
     cache = caches["default"]
@@ -178,7 +179,7 @@ def document(actor: Actor) -> bytes:
 def _build(shown: list[RecordType]) -> dict[str, Any]:
     generator = SchemaGenerator(patterns=[path("api/", include("api.urls"))])
     result: dict[str, Any] = orjson.loads(orjson.dumps(generator.get_schema(request=None, public=True), default=str))
-    hidden = {f"/api/v1/{rt.plural}" for rt in types.all() if rt not in shown}
+    hidden = {f"/api/v1/{rt.plural}" for rt in registry.all() if rt not in shown}
     result["paths"] = {
         route: operations
         for route, operations in result["paths"].items()

@@ -5,12 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from crm.records.reading import Query
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from api.errors import ApiError
-from crm.records.query import OPERATORS
-from crm.records.reading import Query
 from crm.records.types import RecordType
 
 MAX_LIMIT = 500
@@ -147,6 +146,3 @@ def _condition(rt: RecordType, name: str, value: str) -> dict[str, Any]:
             operator = "is_not_empty" if operator == "is_empty" else "is_empty"
         return {"field": match["field"], "op": operator}
     return {"field": match["field"], "op": operator, "value": given}
-
-
-__all__ = ["LIST_PARAMETERS", "OPERATORS", "list_query", "query_from", "refuse_unknown", "unknown_parameter"]

@@ -31,7 +31,7 @@ SIMPLE: dict[Kind, dict[str, Any]] = {
     Kind.JSON_LIST: {"type": "array", "items": TEXT},
     Kind.ADDRESS: {
         "type": "object",
-        "properties": {name: TEXT for name in ("street", "city", "region", "postcode", "country")},
+        "properties": dict.fromkeys(("street", "city", "region", "postcode", "country"), TEXT),
     },
     Kind.LINKS: {
         "type": "array",

@@ -9,13 +9,14 @@ from api.v1.events import EventList
 from api.v1.members import MemberDetail, MemberList
 from api.v1.records import RecordDetail, RecordList, RecordQuery, RecordRestore, RecordView
 from api.views import NotThere
-from crm.records import types
-from crm.records.types import RecordType
+from crm.records.types import RecordType, registry
 
 
 def _routes(rt: RecordType) -> list[URLPattern]:
     def view(base: type[RecordView]) -> type[RecordView]:
-        return type(f"{rt.slug.title().replace('_', '')}{base.__name__.removeprefix('Record')}", (base,), {"noun": rt.slug})
+        return type(
+            f"{rt.slug.title().replace('_', '')}{base.__name__.removeprefix('Record')}", (base,), {"noun": rt.slug}
+        )
 
     root = f"v1/{rt.plural}"
     return [
@@ -28,7 +29,7 @@ def _routes(rt: RecordType) -> list[URLPattern]:
 
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
-    *(route for rt in types.all() for route in _routes(rt)),
+    *(route for rt in registry.all() for route in _routes(rt)),
     path("v1/members", MemberList.as_view(), name="member-list"),
     path("v1/members/<uuid:record_id>", MemberDetail.as_view(), name="member-detail"),
     path("v1/types", TypeList.as_view(), name="types"),

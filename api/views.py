@@ -3,21 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
+from tenants.access import API_KEY
+from tenants.scopes import tenant_scope
 
 from api.authentication import KeyAuthentication, authenticate
 from api.encoding import MEDIA_TYPE, AlwaysJson, JsonParser, JsonRenderer, dumps
-from api.errors import ApiError, as_api_error, error_body, handle, missing_scope, not_found
+from api.errors import ApiError, error_body, handle, missing_scope, not_found
 from api.limits import spend
 from api.params import refuse_unknown
-from tenants.access import API_KEY
 from tenants.actors import Actor
-from tenants.scopes import tenant_scope
 
 READING = {"GET", "HEAD"}
 
@@ -61,11 +60,10 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if "\x00" in request.META.get("QUERY_STRING", "") or "%00" in request.META.get("QUERY_STRING", ""):
-            raise ApiError(400, "nul_byte", "NUL bytes are not text; take them out of the query string.")
+            raise ApiError(400, "nul_byte", _("NUL bytes are not text; take them out of the query string."))
         self.check_scope(request)
         super().initial(request, *args, **kwargs)
-        if request.method != "GET" or self.parameters is not ANY:
-            refuse_unknown(request.query_params, self.parameters if request.method == "GET" else ONE)
+        refuse_unknown(request.query_params, self.parameters if request.method in READING else ONE)
 
     def check_scope(self, request: Request) -> None:
         """A key without the scope is told which; a role that may not see the noun finds nothing there."""
@@ -88,7 +86,7 @@ class ApiView(APIView):
         """The request's JSON object. Raises ApiError 400 for anything else."""
         data = request.data
         if not isinstance(data, dict):
-            raise ApiError(400, "invalid_body", "The body must be a JSON object.")
+            raise ApiError(400, "invalid_body", _("The body must be a JSON object."))
         return data
 
 
@@ -113,6 +111,3 @@ class NotThere(ApiView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         raise not_found()
-
-
-__all__ = ["ANY", "ONE", "ApiView", "NotThere", "Response", "as_api_error", "plain_error", "settings"]

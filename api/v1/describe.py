@@ -6,8 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.views import ApiView
-from crm.records import query, types
-from crm.records.types import Field, RecordType
+from crm.records import query
+from crm.records.types import Field, RecordType, registry
 from tenants.actors import Actor
 
 
@@ -43,4 +43,6 @@ def describe_type(actor: Actor, rt: RecordType) -> dict[str, Any]:
 
 class TypeList(ApiView):
     def get(self, request: Request) -> Response:
-        return Response({"data": [describe_type(self.actor, rt) for rt in types.all() if self.actor.can(rt.slug, "view")]})
+        return Response(
+            {"data": [describe_type(self.actor, rt) for rt in registry.all() if self.actor.can(rt.slug, "view")]}
+        )

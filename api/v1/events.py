@@ -3,12 +3,9 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import ApiError
 from api.params import whole_number
 from api.views import ApiView
 from crm.records import events
-
-FEED_START = 0
 
 
 class EventList(ApiView):
@@ -17,11 +14,6 @@ class EventList(ApiView):
 
     def get(self, request: Request) -> Response:
         limit = whole_number(request.query_params.get("limit"), param="limit", lowest=1, highest=500, default=50)
-        after = whole_number(
-            request.query_params.get("cursor"), param="cursor", lowest=0, highest=2**62, default=FEED_START
-        )
+        after = whole_number(request.query_params.get("cursor"), param="cursor", lowest=0, highest=2**62, default=0)
         feed = events.feed(self.actor, after=after, limit=limit)
         return Response({"data": feed.rows, "next_cursor": str(feed.position)})
-
-
-__all__ = ["ApiError", "EventList"]

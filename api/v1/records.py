@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from api.errors import ApiError
 from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_from, unknown_parameter
 from api.views import ANY, ONE, ApiView
-from crm.records import reading, types, writing
-from crm.records.types import RecordType
+from crm.records import reading, writing
+from crm.records.types import RecordType, registry
 
 ETAG = re.compile(r'^(?:W/)?"?(?P<version>\d{1,9})"?$')
 
@@ -39,7 +39,7 @@ class RecordView(ApiView):
 
     @property
     def rt(self) -> RecordType:
-        return types.get(self.noun)
+        return registry.get(self.noun)
 
     def answer(self, request: Request, record_id: UUID, *, status: int = 200) -> Response:
         """The record as this key may see it now; for a key that may only write, its id and version."""
