@@ -18,7 +18,14 @@ def test_without_a_key_the_answer_says_how_to_authenticate(tenant_a):
 
 @pytest.mark.parametrize(
     "header",
-    ["Bearer", "Bearer x", "Basic abc", "Bearer rpt_live_nobody_wrong", "Bearer rpt_live_\x00_x", "Bearer " + "x" * 5000],
+    [
+        "Bearer",
+        "Bearer x",
+        "Basic abc",
+        "Bearer rpt_live_nobody_wrong",
+        "Bearer rpt_live_\x00_x",
+        "Bearer " + "x" * 5000,
+    ],
 )
 def test_a_wrong_key_is_refused(tenant_a, header):
     client = Client(headers={"host": tenant_host(tenant_a), "authorization": header})

@@ -106,7 +106,9 @@ def test_simple_filters_and_the_full_tree_find_the_same(api, owner):
     large = factories.deal(owner, name="Large", amount=Decimal(500), currency="EUR")
     client = api(owner)
     simple = client.get("/api/v1/deals?amount[gte]=100&currency=EUR").json()["data"]
-    tree = {"all": [{"field": "amount", "op": "gte", "value": "100"}, {"field": "currency", "op": "eq", "value": "EUR"}]}
+    tree = {
+        "all": [{"field": "amount", "op": "gte", "value": "100"}, {"field": "currency", "op": "eq", "value": "EUR"}]
+    }
     full = client.post("/api/v1/deals/query", {"filter": tree}).json()["data"]
     assert [row["id"] for row in simple] == [str(large.id)] == [row["id"] for row in full]
 
@@ -263,7 +265,9 @@ def test_events_come_in_order_with_before_after_and_who(api, owner):
     made = client.post("/api/v1/companies", {"name": "Acme"})
     client.patch(f"/api/v1/companies/{made.json()['id']}", {"name": "Beta"})
     drain(owner.tenant)
-    rows = [row for row in client.get("/api/v1/events?limit=500").json()["data"] if row["record_id"] == made.json()["id"]]
+    rows = [
+        row for row in client.get("/api/v1/events?limit=500").json()["data"] if row["record_id"] == made.json()["id"]
+    ]
     assert [row["type"] for row in rows] == ["company.created", "company.updated"]
     assert rows[1]["before"]["name"] == "Acme"
     assert rows[1]["after"]["name"] == "Beta"
