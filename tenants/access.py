@@ -1,0 +1,125 @@
+"""Every view declares who may use it; a test looks for views that do not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import wraps
+from typing import Any, Concatenate
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
+
+from tenants.actors import Actor
+from tenants.hosts import public_url
+from tenants.http import Request
+
+type View[**P] = Callable[Concatenate[Request, P], HttpResponseBase]
+
+
+class Who(Enum):
+    PUBLIC = "anyone"
+    SIGNED_IN = "a user on the public host"
+    MEMBER = "a member of this workspace"
+    API_KEY = "a program with a key"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """A member whose role reaches somewhere with ``action`` on ``noun``; None stands for the URL's ``noun``."""
+
+    noun: str | None
+    action: str
+
+
+type Access = Who | Needs
+
+PUBLIC = Who.PUBLIC
+SIGNED_IN = Who.SIGNED_IN
+MEMBER = Who.MEMBER
+API_KEY = Who.API_KEY
+
+
+def needs(noun: str, action: str) -> Needs:
+    """For ``@access``: the role's scope for ``action`` on the record type or power ``noun`` is not none."""
+    return Needs(noun, action)
+
+
+def needs_noun(action: str) -> Needs:
+    """For ``@access``: as ``needs``, of the record type whose plural is the URL's ``noun``."""
+    return Needs(None, action)
+
+
+def access[**P](required: Access) -> Callable[[View[P]], View[P]]:
+    """Declare who may use a view.
+
+    Nobody signed in: to sign-in and back (htmx: 401 with HX-Redirect). Not permitted: 404 when the noun may not even
+    be viewed, else 403.
+    """
+
+    def declare(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            refusal = refuse(request, required, dict(kwargs))
+            return view(request, *args, **kwargs) if refusal is None else refusal
+
+        guarded.access = required  # type: ignore[attr-defined]
+        return guarded
+
+    return declare
+
+
+def declared(view: Any) -> Access | None:
+    """What a view has declared, on itself or on the class behind it."""
+    for holder in (view, getattr(view, "view_class", None), getattr(view, "cls", None)):
+        found = getattr(holder, "access", None)
+        if isinstance(found, Who | Needs):
+            return found
+    return None
+
+
+def refuse(request: Request, required: Access, url: dict[str, Any]) -> HttpResponse | None:
+    """The answer to somebody who may not; None for one who may. Raises Http404 and PermissionDenied."""
+    if required in (PUBLIC, API_KEY):
+        return None
+    if required is SIGNED_IN:
+        return None if request.user.is_authenticated else to_sign_in(request)
+    actor = getattr(request, "actor", None)
+    if actor is None:
+        return to_sign_in(request)
+    if isinstance(required, Needs):
+        check(actor, required.noun or noun_of(str(url.get("noun", ""))), required.action)
+    return None
+
+
+def check(actor: Actor, noun: str, action: str) -> None:
+    """Raise Http404 when the actor may not view ``noun`` at all, PermissionDenied when just not ``action``."""
+    if actor.can(noun, action):
+        return
+    if noun != "workspace" and not actor.can(noun, "view"):
+        raise Http404
+    raise PermissionDenied
+
+
+def noun_of(plural: str) -> str:
+    module, _, method = settings.NOUN_RESOLVER.rpartition(".")
+    try:
+        return str(getattr(import_string(module), method)(plural).slug)
+    except LookupError:
+        raise Http404 from None
+
+
+def to_sign_in(request: Request) -> HttpResponse:
+    htmx = request.headers.get("HX-Request") == "true"
+    back = request.get_full_path() if request.method in ("GET", "HEAD") and not htmx else ""
+    if request.tenant is None:
+        target = f"{public_url('/signin/')}?next={quote(back or '/workspaces/')}"
+    else:
+        # The workspace's own door gives the browser its nonce and sends it on to the public host.
+        target = f"/handover/?next={quote(back or '/')}"
+    if htmx:
+        return HttpResponse(status=401, headers={"HX-Redirect": target})
+    return HttpResponseRedirect(target)

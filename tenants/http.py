@@ -1,0 +1,25 @@
+"""What a request carries beside what Django puts on it."""
+
+from typing import TYPE_CHECKING, Literal
+
+from django.http import HttpRequest
+
+from tenants.actors import Actor, TenantRef
+
+if TYPE_CHECKING:
+    from django_htmx.middleware import HtmxDetails
+
+    from tenants.sessions import SessionStore
+
+type HostKind = Literal["public", "tenant", "api"]
+
+
+class Request(HttpRequest):
+    """The type of requests in views; middlewares set these."""
+
+    request_id: str
+    host_kind: HostKind
+    tenant: TenantRef | None
+    actor: Actor | None
+    htmx: "HtmxDetails"
+    session: "SessionStore"

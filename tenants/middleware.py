@@ -1,0 +1,178 @@
+"""What each request goes through before its view: its id, its host, its tenant, its session."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
+
+import structlog
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import set_urlconf
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import health, hosts
+from tenants.backend.base import DatabaseWrapper
+from tenants.http import Request
+from tenants.models import Domain, Tenant
+from tenants.scopes import scope_copy, scope_resume, shared, tenant_scope
+from tenants.sessions import SessionStore
+
+type GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+SERVED = frozenset({Tenant.State.ACTIVE, Tenant.State.READ_ONLY})
+
+
+class RequestIdMiddleware:
+    """Gives the request an id, the proxy's where it sent one, for log lines, events and the answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sent = request.headers.get("X-Request-ID", "")
+        request_id = sent if REQUEST_ID.match(sent) else uuid.uuid4().hex
+        cast(Request, request).request_id = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            structlog.contextvars.clear_contextvars()
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class HealthMiddleware:
+    """Answers /healthz (the process lives) and /readyz (somebody could sign in now) on every host."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info == "/healthz":
+            return JsonResponse({"status": "ok"})
+        if request.path_info == "/readyz":
+            checks = health.readiness()
+            ready = all(state == "ok" for state in checks.values())
+            return JsonResponse({"status": "ok" if ready else "unready", "checks": checks}, status=200 if ready else 503)
+        return self.get_response(request)
+
+
+class HostMiddleware:
+    """Finds out whose host was asked and speaks for nobody else until the response is done.
+
+    Sets ``host_kind`` and ``tenant``. On a workspace's host the shared rows that a request needs (domain, session,
+    user) are read first and together; then the connection changes to the tenant and stays there.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        wanted = cast(Request, request)
+        cast(DatabaseWrapper, connection).switches_reset()
+        host = hosts.split_host(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", ""))
+        wanted.tenant = wanted.actor = None
+        if host in hosts.public_hosts():
+            wanted.host_kind = "public"
+            return self._in_scope(request, settings.ROOT_URLCONF)
+        if host == hosts.api_host():
+            wanted.host_kind = "api"
+            return self._answer(request, settings.API_URLCONF)
+        wanted.host_kind = "tenant"
+        return self._tenant(wanted, host)
+
+    def _answer(self, request: HttpRequest, urlconf: str) -> HttpResponseBase:
+        request.urlconf = urlconf  # type: ignore[attr-defined]
+        set_urlconf(urlconf)
+        response = self.get_response(request)
+        if response.streaming and scope_copy() is not None:
+            streamed = cast(StreamingHttpResponse, response)
+            if not streamed.is_async:
+                streamed.streaming_content = _in_its_scope(cast("Iterable[bytes]", streamed.streaming_content))
+        return response
+
+    def _in_scope(self, request: HttpRequest, urlconf: str) -> HttpResponseBase:
+        with shared():
+            return self._answer(request, urlconf)
+
+    def _tenant(self, request: Request, host: str | None) -> HttpResponseBase:
+        with shared():
+            domain = Domain.objects.select_related("tenant").filter(domain=host).first() if host else None
+            if domain is None or domain.tenant.state == Tenant.State.DELETED:
+                return not_found()
+            tenant = domain.tenant
+            if not domain.is_primary:
+                primary = Domain.objects.filter(tenant=tenant, is_primary=True).first()
+                if domain.redirect_until is not None:
+                    if primary is None or domain.redirect_until < timezone.now():
+                        return not_found()
+                    return HttpResponsePermanentRedirect(
+                        hosts.tenant_url(tenant.ref(primary), request.get_full_path()), preserve_request=True
+                    )
+                domain = primary or domain
+            ref = tenant.ref(domain)
+            if tenant.state not in SERVED:
+                return out_of_service(request, tenant)
+            request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME), ref.id)
+            request.session.preload()
+            # What AuthenticationMiddleware would read later, when the connection speaks for the tenant only.
+            request._cached_user = (  # type: ignore[attr-defined]
+                auth.get_user(request) if request.session.session_key else AnonymousUser()
+            )
+        request.tenant = ref
+        with tenant_scope(ref):
+            return self._answer(request, settings.TENANT_URLCONF)
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Django's, that leaves a session which the host has read already."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if cast(Request, request).host_kind != "tenant":
+            super().process_request(request)
+
+
+def _in_its_scope(content: Iterable[bytes]) -> Iterator[bytes]:
+    scope = scope_copy()
+
+    def read() -> Iterator[bytes]:
+        with scope_resume(scope):
+            yield from content
+
+    return read()
+
+
+def not_found() -> HttpResponse:
+    """The answer of a host that is nobody's: says nothing of who is here."""
+    return HttpResponse("Not found\n", status=404, content_type="text/plain; charset=utf-8")
+
+
+def out_of_service(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    if tenant.state in (Tenant.State.RESERVED, Tenant.State.PROVISIONING):
+        status, title = 503, _("Your workspace is being set up")
+        text = _("It will be ready in a moment. This page looks again by itself.")
+    elif tenant.state == Tenant.State.SUSPENDED:
+        status, title = 403, _("This workspace is suspended")
+        text = _("Its owner can open it again on the page of workspaces.")
+    else:
+        status, title = 410, _("This workspace is being deleted")
+        text = _("Its owner can say when, and what remains.")
+    response = render(
+        request,
+        "layout/out_of_service.html",
+        {"title": title, "text": text, "waits": status == 503, "public_url": hosts.public_url("/workspaces/")},
+        status=status,
+    )
+    if status == 503:
+        response["Retry-After"] = "3"
+        response["Refresh"] = "3"
+    return response

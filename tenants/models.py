@@ -1,0 +1,311 @@
+"""The shared schema: who there is, and where."""
+
+from typing import Any, ClassVar, Never
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+from django_tenants.models import DomainMixin, TenantMixin
+
+from tenants.actors import TenantRef
+from tenants.fields import UUIDKey
+from tenants.roles import schema_name_new
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, **fields)
+
+
+class User(AbstractBaseUser):
+    """A person who signs in. The same address may stand at several until one of them has proven it."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    email = models.EmailField(_("email"), max_length=254, db_index=True)
+    name = models.CharField(_("name"), max_length=120, blank=True, default="")
+    locale = models.CharField(_("language"), max_length=12, blank=True, default="")
+    theme = models.CharField(_("theme"), max_length=10, blank=True, default="")
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("operator"), default=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+    def __str__(self) -> str:
+        return self.email
+
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        return self.get_full_name()
+
+
+class Tenant(TenantMixin):  # type: ignore[misc]
+    """A workspace: one business, in a schema of its own."""
+
+    class State(models.TextChoices):
+        RESERVED = "reserved", _("reserved")
+        PROVISIONING = "provisioning", _("being set up")
+        ACTIVE = "active", _("active")
+        READ_ONLY = "read_only", _("read only")
+        SUSPENDED = "suspended", _("suspended")
+        DELETING = "deleting", _("being deleted")
+        DELETED = "deleted", _("deleted")
+
+    auto_create_schema = False
+    auto_drop_schema = False
+
+    id = UUIDKey(verbose_name=_("id"))
+    schema_name = models.CharField(
+        _("schema"), max_length=63, unique=True, default=schema_name_new, editable=False
+    )
+    name = models.CharField(_("name"), max_length=120)
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.RESERVED)
+    limits = models.JSONField(_("limits"), default=dict, blank=True)
+    locale = models.CharField(_("language"), max_length=12, default="en")
+    currency = models.CharField(_("currency"), max_length=3, default="EUR")
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    metadata_version = models.PositiveIntegerField(_("metadata version"), default=0)
+    has_sample = models.BooleanField(_("has sample data"), default=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("workspace")
+        verbose_name_plural = _("workspaces")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __enter__(self) -> Never:
+        raise RuntimeError("`with tenant:` keeps its stack in the class, for all threads: use tenant_scope(tenant).")
+
+    def create_schema(self, *args: Any, **kwargs: Any) -> Never:
+        raise RuntimeError("A schema is made from the template: use tenants.provisioning.")
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        """Delete the row alone; tenants.provisioning.tenant_drop takes the schema and the role away."""
+        return models.Model.delete(self, *args, **kwargs)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        models.Model.save(self, *args, **kwargs)
+
+    def ref(self, domain: "Domain | None" = None) -> TenantRef:
+        """The tenant without its row. ``domain``, its primary one, saves the query for it."""
+        if domain is None:
+            domain = self.domains.filter(is_primary=True).first()
+        return TenantRef(
+            id=self.id,
+            schema_name=self.schema_name,
+            name=self.name,
+            subdomain=domain.subdomain if domain else "",
+            state=self.state,
+            locale=self.locale,
+            currency=self.currency,
+            time_zone=self.time_zone,
+            limits=dict(self.limits),
+            metadata_version=self.metadata_version,
+            has_sample=self.has_sample,
+        )
+
+
+class Domain(DomainMixin):  # type: ignore[misc]
+    """A host, without port, that leads to a tenant. One that was given up redirects until ``redirect_until``."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    redirect_until = models.DateTimeField(_("redirects until"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("domain")
+        verbose_name_plural = _("domains")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant"], condition=models.Q(is_primary=True), name="domain_one_primary")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.domain)
+
+    @property
+    def subdomain(self) -> str:
+        return str(self.domain).partition(".")[0]
+
+
+class Membership(models.Model):
+    """The index of who is where; the tenant's own Member says what he may do there."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        DEACTIVATED = "deactivated", _("deactivated")
+
+    id = UUIDKey(verbose_name=_("id"))
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships", verbose_name=_("workspace"))
+    member_id = models.UUIDField(_("member"), null=True, blank=True)
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.ACTIVE)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [models.UniqueConstraint(fields=["user", "tenant"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.tenant_id}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.ACTIVE
+
+
+class ApiKey(models.Model):
+    """A program's key to one workspace. Only a hash of its secret is kept."""
+
+    class Prefix(models.TextChoices):
+        LIVE = "live", _("live")
+        TEST = "test", _("test")
+
+    id = UUIDKey(verbose_name=_("id"))
+    public_id = models.CharField(_("public part"), max_length=40, unique=True)
+    secret_hash = models.CharField(_("hash of the secret"), max_length=128)
+    prefix = models.CharField(_("prefix"), max_length=8, choices=Prefix.choices, default=Prefix.LIVE)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="api_keys", verbose_name=_("workspace"))
+    member_id = models.UUIDField(_("made by"))
+    name = models.CharField(_("name"), max_length=120)
+    scopes = models.JSONField(_("scopes"), default=list, blank=True)
+    origins = models.JSONField(_("origins"), default=list, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Session(AbstractBaseSession):
+    """A signed-in browser on one host. One on a workspace's host hangs on the one on the public host, and ends with it."""
+
+    parent = models.ForeignKey(
+        "self", models.DB_CASCADE, null=True, blank=True, related_name="children", verbose_name=_("parent")
+    )
+    user_id = models.UUIDField(_("user"), null=True, blank=True, db_index=True)
+    tenant_id = models.UUIDField(_("workspace"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta(AbstractBaseSession.Meta):
+        pass
+
+    @classmethod
+    def get_session_store_class(cls) -> type[Any]:
+        from tenants.sessions import SessionStore
+
+        return SessionStore
+
+
+class HandoverToken(models.Model):
+    """Carries a sign-in from the public host to a workspace's: good once, for a minute, for one browser."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    token_hash = models.CharField(_("hash of the token"), max_length=128, unique=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="+", verbose_name=_("user"))
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("workspace"))
+    nonce_hash = models.CharField(_("hash of the nonce"), max_length=128)
+    parent_session = models.ForeignKey(Session, models.DB_CASCADE, related_name="+", verbose_name=_("session"))
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(_("expires"))
+    used_at = models.DateTimeField(_("used"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("hand-over token")
+        verbose_name_plural = _("hand-over tokens")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class CurrentUser(models.Func):
+    """The role that speaks."""
+
+    template = "CURRENT_USER"
+    arity = 0
+    output_field = models.TextField()
+
+
+class Wakeup(models.Model):
+    """Where there is work and from when on. A tenant's role can only add ``due_at``; Postgres notes whose it is."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    role = models.TextField(_("role"), db_default=CurrentUser())
+    due_at = models.DateTimeField(_("due"), db_index=True)
+    claimed_at = models.DateTimeField(_("claimed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("wake-up")
+        verbose_name_plural = _("wake-ups")
+        indexes = [models.Index(fields=["role", "claimed_at"], name="wakeup_role")]
+
+    def __str__(self) -> str:
+        return f"{self.role} · {self.due_at}"
+
+
+class TemplateRecording(models.Model):
+    """The SQL of all tenant migrations of one release, as it was run once."""
+
+    digest = models.CharField(_("digest of the migrations"), max_length=64, primary_key=True)
+    sql = models.TextField(_("SQL"))
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("template")
+        verbose_name_plural = _("templates")
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class TenantStep(models.Model):
+    """What happened in a tenant's life: a step that was done, or a change of its state."""
+
+    class Kind(models.TextChoices):
+        STEP = "step", _("step")
+        STATE = "state", _("state")
+
+    id = UUIDKey(verbose_name=_("id"))
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="steps", verbose_name=_("workspace"))
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    name = models.CharField(_("name"), max_length=200)
+    detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
+    at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("steps")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], condition=models.Q(kind="step"), name="step_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+

@@ -1,0 +1,75 @@
+"""Sessions in the shared schema, bound to one host: the public one or one workspace's."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from tenants.models import Session
+from tenants.scopes import shared
+
+PARENT = "_parent_key"
+
+
+class SessionStore(DatabaseStore):
+    """``tenant_id`` is the workspace whose host this is, None on the public host.
+
+    A session of one host is not found on another. Store the key of the public host's session by ``hang_on``: when
+    that one ends, this one does.
+    """
+
+    def __init__(self, session_key: str | None = None, tenant_id: uuid.UUID | None = None) -> None:
+        super().__init__(session_key)
+        self.tenant_id = tenant_id
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    def hang_on(self, parent_key: str) -> None:
+        self[PARENT] = parent_key
+
+    def preload(self) -> None:
+        """Read the row now, so that using the session later needs no other schema."""
+        if self.session_key:
+            self._get_session()
+
+    def _get_session_from_db(self) -> Session | None:
+        now = timezone.now()
+        alive = Q(parent=None) | Exists(Session.objects.filter(session_key=OuterRef("parent_id"), expire_date__gt=now))
+        with shared():
+            found = Session.objects.filter(
+                alive, session_key=self.session_key, expire_date__gt=now, tenant_id=self.tenant_id
+            ).first()
+        if found is None:
+            self._session_key = None
+        return found
+
+    def exists(self, session_key: str) -> bool:
+        with shared():
+            return Session.objects.filter(session_key=session_key).exists()
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        instance: Session = super().create_model_instance(data)
+        instance.tenant_id = self.tenant_id
+        instance.user_id = uuid.UUID(data[SESSION_KEY]) if SESSION_KEY in data else None
+        instance.parent_id = data.get(PARENT)
+        return instance
+
+    def save(self, must_create: bool = False) -> None:
+        with shared():
+            super().save(must_create)
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key:
+            with shared():
+                Session.objects.filter(session_key=key, tenant_id=self.tenant_id).delete()
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        with shared():
+            Session.objects.filter(expire_date__lt=timezone.now()).delete()
