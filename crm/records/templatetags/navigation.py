@@ -1,0 +1,189 @@
+"""Where one can go from any page, in the order of the sidebar."""
+
+from dataclasses import dataclass, field
+
+from django import template
+from django.template.context import Context
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from crm.records.types import RecordType, registry
+from tenants.actors import Actor
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    slug: str
+    label: str
+    icon: str
+    href: str
+    hotkey: str = ""
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """``main`` and ``records`` are the sidebar, ``create`` what the actor may create, ``keys`` all that a key goes to."""
+
+    main: list[Entry]
+    records: list[Entry]
+    settings: list[Entry]
+    create: list[Entry]
+    search: Entry
+    appearance: str
+    sign_out: str
+    personal: str
+
+    @property
+    def keys(self) -> list[Entry]:
+        return [one for one in (*self.main, *self.records) if one.hotkey]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSection:
+    """A page of the settings. ``power`` is what it needs on the workspace, ``words`` what a search finds it by."""
+
+    slug: str
+    label: str
+    icon: str
+    href: str
+    group: str
+    words: str = field(default="", repr=False)
+    current: bool = False
+
+
+def _address(name: str, *args: str) -> str:
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+def _is_current(path: str, href: str) -> bool:
+    return path == href if href == "/" else path.startswith(href)
+
+
+def shown_types(actor: Actor) -> list[RecordType]:
+    """The record types with a place in the sidebar that the actor may see something of."""
+    return [rt for rt in registry.all() if rt.in_sidebar and actor.can(rt.slug, "view")]
+
+
+def settings_sections(actor: Actor, path: str = "") -> list[SettingsSection]:
+    """The pages of the settings that are open to the actor."""
+    rows = (
+        (
+            "personal",
+            _("Personal"),
+            "circle-user",
+            "settings:personal",
+            "",
+            _("You"),
+            _("name language time zone theme password"),
+        ),
+        (
+            "workspace",
+            _("Workspace"),
+            "building-2",
+            "settings:workspace",
+            "settings",
+            _("Workspace"),
+            _("name currency language time zone"),
+        ),
+        (
+            "members",
+            _("Members & roles"),
+            "users",
+            "settings:members",
+            "members",
+            _("Workspace"),
+            _("invite people roles manager permissions"),
+        ),
+        (
+            "pipelines",
+            _("Pipelines"),
+            "chart-no-axes-gantt",
+            "settings:pipelines",
+            "settings",
+            _("Sales"),
+            _("stages deals probability lost reasons"),
+        ),
+        (
+            "api",
+            _("API"),
+            "key-round",
+            "api_settings:index",
+            "api_keys",
+            _("Developers"),
+            _("keys tokens curl reference"),
+        ),
+        (
+            "sample",
+            _("Sample data"),
+            "flask-conical",
+            "settings:data",
+            "sample_data",
+            _("Data"),
+            _("demo example load clear"),
+        ),
+        ("trash", _("Trash"), "trash-2", "records:trash", "", _("Data"), _("deleted restore")),
+    )
+    found = []
+    for slug, label, icon, name, power, group, words in rows:
+        href = _address(name)
+        if href and (not power or actor.can("workspace", power)):
+            found.append(SettingsSection(slug, label, icon, href, group, words, _is_current(path, href)))
+    return found
+
+
+@register.simple_tag(takes_context=True)
+def navigation(context: Context) -> Navigation:
+    """Everything the shell links to, as far as the actor may go there."""
+    request = context["request"]
+    actor: Actor | None = context.get("actor")
+    path = request.path
+
+    def entry(slug: str, label: str, icon: str, name: str, hotkey: str = "") -> Entry | None:
+        href = _address(name)
+        return Entry(slug, label, icon, href, hotkey, _is_current(path, href)) if href else None
+
+    types = shown_types(actor) if actor else []
+    sections = settings_sections(actor) if actor else []
+    main = [
+        entry("home", _("Home"), "house", "home", "g h"),
+        entry("inbox", _("Inbox"), "inbox", "inbox", "g i"),
+        entry("settings", _("Settings"), "settings", "settings:index", "g s"),
+    ]
+    return Navigation(
+        main=[one for one in main if one],
+        records=[
+            Entry(
+                rt.slug,
+                str(rt.label_plural),
+                rt.icon,
+                href,
+                f"g {rt.shortcut}" if rt.shortcut else "",
+                _is_current(path, href),
+            )
+            for rt in types
+            if (href := _address("records:list", rt.plural))
+        ],
+        settings=[Entry(one.slug, one.label, one.icon, one.href) for one in sections if one.slug != "trash"],
+        create=[
+            Entry(rt.slug, _("New %(noun)s") % {"noun": str(rt.label).lower()}, rt.icon, href, f"c {rt.shortcut}")
+            for rt in types
+            if rt.shortcut and actor and actor.can(rt.slug, "create") and (href := _address("records:new", rt.plural))
+        ],
+        search=Entry("search", _("Search"), "search", _address("palette")),
+        appearance=_address("appearance"),
+        sign_out=_address("signout"),
+        personal=_address("settings:personal"),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def settings_navigation(context: Context) -> list[SettingsSection]:
+    """The settings' own list, with the present page marked."""
+    actor: Actor | None = context.get("actor")
+    return settings_sections(actor, context["request"].path) if actor else []

@@ -1,0 +1,9 @@
+/** Loaded on every page: makes what already works as links and forms quicker. */
+
+import "./menu.js";
+import "./dialog.js";
+import "./toast.js";
+import "./theme.js";
+import "./combobox.js";
+import "./palette.js";
+import "./keyboard.js";
