@@ -23,7 +23,7 @@ def database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     return {
         "ENGINE": "tenants.backend",
-        "NAME": unquote(parts.path.lstrip("/")),
+        "NAME": unquote(parts.path.lstrip("/")) or "rapport",
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
@@ -106,7 +106,6 @@ INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 PUBLIC_SCHEMA_NAME = "public"
-PG_EXTRA_SEARCH_PATHS = ["ext"]
 TENANT_SYNC_ROUTER = "tenants.routers.TenantRouter"
 DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
 DATABASES = {
