@@ -75,7 +75,7 @@ def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
             "message": error.message,
             "param": error.param,
             "request_id": request_id,
-            "doc_url": f"/api/docs/#errors-{error.code}",
+            "doc_url": "/settings/api/reference/",
             "errors": error.errors,
         }
     }

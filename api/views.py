@@ -54,7 +54,7 @@ class ApiView(APIView):
                 response = super().dispatch(request, *args, **kwargs)
         except ApiError as error:
             return plain_error(error, request_id)
-        for name, value in allowance.headers().items():
+        for name, value in (("Request-Id", request_id), *allowance.headers().items()):
             response.headers.setdefault(name, value)
         return response
 
@@ -100,7 +100,7 @@ def plain_error(error: ApiError, request_id: str) -> HttpResponse:
         dumps(error_body(error, request_id)),
         status=error.status,
         content_type=MEDIA_TYPE,
-        headers=error.headers,
+        headers={**error.headers, "Request-Id": request_id},
     )
 
 
