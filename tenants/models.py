@@ -228,8 +228,8 @@ class HandoverToken(models.Model):
 
     id = UUIDKey(verbose_name=_("id"))
     token_hash = models.CharField(_("hash of the token"), max_length=128, unique=True)
-    user = models.ForeignKey(User, models.CASCADE, related_name="+", verbose_name=_("user"))
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("workspace"))
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="+", verbose_name=_("user"))
+    tenant = models.ForeignKey(Tenant, models.DB_CASCADE, related_name="+", verbose_name=_("workspace"))
     nonce_hash = models.CharField(_("hash of the nonce"), max_length=128)
     parent_session = models.ForeignKey(Session, models.DB_CASCADE, related_name="+", verbose_name=_("session"))
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
