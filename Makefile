@@ -11,10 +11,10 @@ venv:
 	@bash platform/embedded/venv.sh
 
 test: venv
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: venv
-	@PYTHON=$(PYTHON) bash platform/embedded/check.sh
+	@bash platform/embedded/check.sh
 
 lock: venv
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \

@@ -61,7 +61,7 @@ class Copy:
         self.wishes = wishes
         self.data = wishes.data
         self.notes = Notes(self.data / "copy.json")
-        self.supervisor = Supervisor(self.data / "logs")
+        self.supervisor = Supervisor(self.data / "logs", self.data / "processes.json")
         self.environment = {
             **os.environ,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}",

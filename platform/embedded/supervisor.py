@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from embedded.disk import write_private
 from embedded.errors import StartError
 
 LOG_BYTES = 20 * 1024 * 1024
@@ -46,8 +47,10 @@ class Part:
 class Supervisor:
     """Start parts from the main thread only: the kernel ties a child's life to the thread that made it."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, processes: Path) -> None:
+        """``processes`` is kept as a JSON object of each part's name and the id of its process."""
         self.logs = logs
+        self.processes = processes
         self.logs.mkdir(parents=True, exist_ok=True)
         self.parts: list[Part] = []
         self.stopping = threading.Event()
@@ -58,6 +61,7 @@ class Supervisor:
     def start(self, part: Part) -> None:
         self.parts.append(part)
         self._spawn(part)
+        self._note_processes()
 
     def await_ready(self, parts: list[Part], seconds: float = 60.0) -> None:
         """Return when all ``parts`` answer. Raises StartError with a program's last words if one gives up."""
@@ -95,6 +99,7 @@ class Supervisor:
                     self._note_crash(part, now)
                 if part.process is None and now >= part.again_at:
                     self._spawn(part)
+                    self._note_processes()
 
     def stop(self) -> None:
         for stage in sorted({part.stage for part in self.parts}, reverse=True):
@@ -103,6 +108,7 @@ class Supervisor:
                 self._signal(part, part.ending)
             for part in living:
                 self._await_end(part)
+        self.processes.unlink(missing_ok=True)
 
     def _await_end(self, part: Part) -> None:
         assert part.process is not None
@@ -131,6 +137,10 @@ class Supervisor:
         )
         assert part.process.stdout is not None
         threading.Thread(target=self._pump, args=(part, part.process.stdout), daemon=True).start()
+
+    def _note_processes(self) -> None:
+        running = {part.name: part.process.pid for part in self.parts if part.process is not None}
+        write_private(self.processes, json.dumps(running, indent=1))
 
     def _note_crash(self, part: Part, now: float) -> None:
         assert part.process is not None

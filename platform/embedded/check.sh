@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# What make check runs: every checker, even after one has failed; the failed ones are named at the end.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+export PYTHONPATH="$PWD:$PWD/platform"
+failed=()
+
+step() {
+    local name=$1
+    shift
+    echo "── $name"
+    "$@" || failed+=("$name")
+}
+
+# The environment of an imaginary production, so that check --deploy judges the settings that would serve.
+production() {
+    env PRODUCTION=1 PUBLIC_ORIGIN=https://crm.example BASE_DOMAIN=crm.example \
+        SECRET_KEY="$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
+        DATABASE_URL=postgresql://app:secret@db.example/rapport \
+        DATABASE_OWNER_URL=postgresql://owner:secret@db.example/rapport \
+        VALKEY_URL=redis://cache.example/0 EMAIL_URL=submission://user:secret@mail.example "$@"
+}
+
+no_database() {
+    env -u DATABASE_URL -u DATABASE_OWNER_URL -u VALKEY_URL DATA="$(mktemp -d)" LOG_LEVEL=WARNING "$@"
+}
+
+step "ruff" .venv/bin/ruff check .
+step "ruff format" .venv/bin/ruff format --check .
+step "mypy" .venv/bin/mypy
+step "import-linter" .venv/bin/lint-imports --no-cache
+step "djade" bash -c 'find templates crm tenants api -name "*.html" -print0 | xargs -0 -r .venv/bin/djade --check --target-version 6.1'
+step "makemigrations" no_database .venv/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+step "check --deploy" production .venv/bin/python manage.py check --deploy --fail-level WARNING
+
+if ((${#failed[@]})); then
+    printf 'make check failed in:'
+    printf ' %s;' "${failed[@]}"
+    echo
+    exit 1
+fi
+echo "make check: all good"
