@@ -3,18 +3,19 @@
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import UUID7, Lower, Now
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.roles import FIXED_BY_SLUG, OWNER, fixed_permissions
 from tenants.actors import Permissions
+from tenants.fields import UUIDKey
 from tenants.stamped import StampedModel
 
-COLORS = ("gray", "red", "orange", "amber", "lime", "green", "teal", "cyan", "blue", "indigo", "violet", "pink")
+COLORS = ("gray", "red", "orange", "amber", "yellow", "lime", "green", "teal", "cyan", "blue", "violet", "pink")
 
 
 class WorkspaceModel(StampedModel):
-    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
+    id = UUIDKey()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -45,7 +45,7 @@ def color_for(user_id: UUID) -> str:
 
 def _note(actor: Actor, type_: str, member: Member, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
     import_string(settings.EVENT_SINK)(
-        actor, type=type_, record_type="member", record_id=member.id, before=before, after=after
+        actor, type=type_, record_type="member", record_id=member.id, before=dict(before or {}), after=dict(after)
     )
 
 
