@@ -24,3 +24,11 @@ class UUIDKey(models.UUIDField):  # type: ignore[type-arg]
         for made in ("primary_key", "editable", "db_default"):
             kwargs.pop(made, None)
         return name, path, list(args), kwargs
+
+
+class CurrentUser(models.Func):
+    """The role that speaks."""
+
+    template = "CURRENT_USER"
+    arity = 0
+    output_field = models.TextField()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.actors import TenantRef
-from tenants.fields import UUIDKey
+from tenants.fields import CurrentUser, UUIDKey
 from tenants.roles import schema_name_new
 
 
@@ -242,14 +242,6 @@ class HandoverToken(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
-
-
-class CurrentUser(models.Func):
-    """The role that speaks."""
-
-    template = "CURRENT_USER"
-    arity = 0
-    output_field = models.TextField()
 
 
 class Wakeup(models.Model):

@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
             name='Wakeup',
             fields=[
                 ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('role', models.TextField(db_default=tenants.models.CurrentUser(), verbose_name='role')),
+                ('role', models.TextField(db_default=tenants.fields.CurrentUser(), verbose_name='role')),
                 ('due_at', models.DateTimeField(db_index=True, verbose_name='due')),
                 ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed')),
             ],

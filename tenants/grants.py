@@ -1,0 +1,69 @@
+"""Who may do what in the database, as SQL. Names come from tenants.roles, which checks them."""
+
+from collections.abc import Collection, Mapping
+
+from tenants.roles import EXTENSIONS_SCHEMA, app_role, check_schema, common_role, owner_role, role_of, shared_role
+
+ROWS = "SELECT, INSERT, UPDATE, DELETE"
+WAKEUPS = "tenants_wakeup"
+MIGRATIONS = "django_migrations"
+
+
+def database_sql() -> str:
+    """What the superuser says once in the installation's database; safe to repeat."""
+    app, owner, shared, common = app_role(), owner_role(), shared_role(), common_role()
+    return f"""
+        CREATE SCHEMA IF NOT EXISTS {EXTENSIONS_SCHEMA};
+        CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {EXTENSIONS_SCHEMA};
+        GRANT USAGE ON SCHEMA {EXTENSIONS_SCHEMA} TO "{owner}", "{shared}", "{common}";
+        REVOKE ALL ON SCHEMA public FROM PUBLIC;
+        GRANT USAGE ON SCHEMA public TO "{shared}", "{common}";
+        REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
+        REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" IN SCHEMA public GRANT {ROWS} ON TABLES TO "{shared}";
+        ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO "{shared}";
+        GRANT "{shared}" TO "{app}" WITH INHERIT FALSE, SET TRUE;
+        GRANT "{common}" TO "{owner}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
+    """
+
+
+def shared_sql() -> str:
+    """What the owner says after the shared migrations; safe to repeat."""
+    return f"""
+        REVOKE ALL ON {WAKEUPS} FROM "{common_role()}";
+        GRANT INSERT (due_at) ON {WAKEUPS} TO "{common_role()}";
+        REVOKE INSERT, UPDATE, DELETE ON {MIGRATIONS} FROM "{shared_role()}";
+    """
+
+
+def schema_sql(schema: str) -> str:
+    """What the owner says to make a tenant's schema and role, in one transaction with its tables."""
+    role = role_of(check_schema(schema))
+    return f"""
+        CREATE ROLE "{role}" NOLOGIN;
+        GRANT "{common_role()}" TO "{role}" WITH INHERIT TRUE, SET FALSE;
+        GRANT "{role}" TO "{app_role()}" WITH INHERIT FALSE, SET TRUE;
+        CREATE SCHEMA "{schema}";
+        GRANT USAGE ON SCHEMA "{schema}" TO "{role}";
+        ALTER DEFAULT PRIVILEGES IN SCHEMA "{schema}" GRANT {ROWS} ON TABLES TO "{common_role()}";
+        ALTER DEFAULT PRIVILEGES IN SCHEMA "{schema}" GRANT USAGE, SELECT ON SEQUENCES TO "{common_role()}";
+    """
+
+
+def tables_sql(tables: Collection[str], append_only: Mapping[str, tuple[str, ...]]) -> str:
+    """What the owner says of the tables in his path; safe to repeat."""
+    common = common_role()
+    said = [f'REVOKE INSERT, UPDATE, DELETE ON {MIGRATIONS} FROM "{common}"'] if MIGRATIONS in tables else []
+    for table, columns in sorted(append_only.items()):
+        if table in tables:
+            said.append(f'REVOKE UPDATE, DELETE ON "{table}" FROM "{common}"')
+            if columns:
+                named = ", ".join(f'"{column}"' for column in columns)
+                said.append(f'GRANT UPDATE ({named}) ON "{table}" TO "{common}"')
+    return ";\n".join(said)
+
+
+def drop_sql(schema: str) -> str:
+    role = role_of(check_schema(schema))
+    return f'DROP SCHEMA IF EXISTS "{schema}" CASCADE; DROP ROLE IF EXISTS "{role}";'

@@ -1,0 +1,85 @@
+"""A tenant's life: made step by step, each safe to repeat and noted, and taken away whole."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from tenants.actors import TenantRef
+from tenants.models import Tenant, TenantStep, User
+from tenants.scopes import shared, tenant_scope
+from tenants.template import schema_create, schema_drop, schema_exists
+
+State = Tenant.State
+MOVES: dict[str, frozenset[str]] = {
+    State.RESERVED: frozenset({State.PROVISIONING, State.DELETING}),
+    State.PROVISIONING: frozenset({State.ACTIVE, State.DELETING}),
+    State.ACTIVE: frozenset({State.READ_ONLY, State.SUSPENDED, State.DELETING}),
+    State.READ_ONLY: frozenset({State.ACTIVE, State.SUSPENDED, State.DELETING}),
+    State.SUSPENDED: frozenset({State.ACTIVE, State.READ_ONLY, State.DELETING}),
+    State.DELETING: frozenset({State.ACTIVE, State.SUSPENDED, State.DELETED}),
+    State.DELETED: frozenset(),
+}
+
+
+class StateRefused(RuntimeError):
+    """A tenant cannot go from the state it is in to the one wanted."""
+
+
+def tenant_state_set(tenant: Tenant, state: str, *, detail: str = "") -> Tenant:
+    """Move a tenant to ``state`` and note it; nothing when it is there. Raises StateRefused."""
+    with shared(), transaction.atomic():
+        current = Tenant.objects.select_for_update().get(id=tenant.id)
+        if current.state != state:
+            if state not in MOVES[current.state]:
+                raise StateRefused(f"A workspace that is {current.state} cannot become {state}.")
+            TenantStep.objects.create(
+                tenant=current, kind=TenantStep.Kind.STATE, name=f"{current.state} → {state}", detail=detail
+            )
+            current.state = state
+            current.save(update_fields=["state"])
+        tenant.state = state
+    return tenant
+
+
+def tenant_provision(tenant: Tenant, owner: User | None) -> TenantRef:
+    """Give a reserved tenant its schema and what a workspace starts with; ``owner`` becomes its first member.
+
+    Call it again after a failure: it goes on where it stopped.
+    """
+    with shared():
+        tenant.refresh_from_db()
+    if tenant.state not in (State.RESERVED, State.PROVISIONING):
+        with shared():
+            return tenant.ref()
+    tenant_state_set(tenant, State.PROVISIONING)
+    _step(tenant, "schema", lambda: None if schema_exists(tenant.schema_name) else schema_create(tenant.schema_name))
+    with shared():
+        ref = tenant.ref()
+    for path in settings.WORKSPACE_PROVISIONERS:
+        _step(tenant, path, lambda path=path: _provision(path, ref, owner))  # type: ignore[misc]
+    tenant_state_set(tenant, State.ACTIVE)
+    with shared():
+        return tenant.ref()
+
+
+def tenant_drop(tenant: Tenant) -> None:
+    """Take the tenant's schema and role away; the row stays, as ``deleted``."""
+    tenant_state_set(tenant, State.DELETING)
+    schema_drop(tenant.schema_name)
+    tenant_state_set(tenant, State.DELETED)
+
+
+def _provision(path: str, ref: TenantRef, owner: User | None) -> None:
+    with tenant_scope(ref), transaction.atomic():
+        import_string(path)(ref, owner)
+
+
+def _step(tenant: Tenant, name: str, work: Callable[[], None]) -> None:
+    with shared():
+        if TenantStep.objects.filter(tenant=tenant, kind=TenantStep.Kind.STEP, name=name).exists():
+            return
+    work()
+    with shared():
+        TenantStep.objects.get_or_create(tenant=tenant, kind=TenantStep.Kind.STEP, name=name)
