@@ -27,7 +27,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 HOST = "127.0.0.1"
 KEPT = 500
-LINK = re.compile(r"https?://[^\s<>\"')\]]+")
+LINK = re.compile(r"https?://[^\s<>\"')\]]*[^\s<>\"')\].,;:!?]")
 STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
 body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
@@ -64,7 +64,7 @@ def described(path: Path) -> dict[str, Any]:
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     text, html = body_of(message, "plain"), body_of(message, "html")
-    links = [link.rstrip(".,;:") for link in LINK.findall(text) + [unescape(link) for link in LINK.findall(html)]]
+    links = LINK.findall(text) + [unescape(link) for link in LINK.findall(html)]
     return {
         "id": path.stem,
         "at": datetime.fromtimestamp(int(path.stem) / 1e9, UTC).isoformat(),

@@ -13,10 +13,9 @@ else
     candidates=()
     for version in 3.14 3.13 3.12; do
         candidates+=("python$version")
-        for home in "${PYENV_ROOT:-}" "$HOME/.pyenv" "$HOME/.local/share/uv" /opt/homebrew /usr/local; do
+        for home in "${PYENV_ROOT:-}" "$HOME/.pyenv" "$HOME/.local/share/uv"; do
             [[ -n $home ]] || continue
-            for found in "$home/versions/$version".*/bin/python "$home/python/cpython-$version".*/bin/python3 \
-                "$home/bin/python$version"; do
+            for found in "$home/versions/$version".*/bin/python "$home/python/cpython-$version".*/bin/python3; do
                 [[ -x $found ]] && candidates+=("$found")
             done
         done

@@ -1,0 +1,152 @@
+"""A start that cannot succeed says why in one line, and leaves with status 1."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.production import production_problems, require_production_values
+from embedded.disk import Notes, lock, require_space
+from embedded.errors import StartError
+from embedded.postgres import Postgres
+from tests.stack import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCTION = {
+    "PRODUCTION": "1",
+    "PUBLIC_ORIGIN": "https://crm.example",
+    "BASE_DOMAIN": "crm.example",
+    "SECRET_KEY": "k3-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
+    "DATABASE_URL": "postgresql://app:secret@db.example/rapport",
+    "DATABASE_OWNER_URL": "postgresql://owner:secret@db.example/rapport",
+    "VALKEY_URL": "redis://cache.example/0",
+    "EMAIL_URL": "smtps://user:secret@mail.example",
+}
+
+
+def refused(data: Path, **environment: str) -> str:
+    """The one line that a start with this environment prints."""
+    clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    found = subprocess.run(
+        [sys.executable, "-m", "embedded"],
+        env={**clean, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}", "DATA": str(data), **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert found.stderr == ""
+    (line,) = found.stdout.splitlines()
+    return line
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_taken_port_is_named(tmp_path: Path, taken_port: int) -> None:
+    line = refused(tmp_path, PORT=str(taken_port))
+    assert f"Port {taken_port} is taken" in line
+    assert "PORT=" in line
+
+
+def test_a_folder_in_use_is_named(tmp_path: Path) -> None:
+    with lock(tmp_path / "lock", "unused"):
+        assert f"{tmp_path} is in use by a running copy" in refused(tmp_path, PORT=str(free_port()))
+
+
+def test_data_of_another_postgres_version_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "postgres"
+    folder.mkdir()
+    (folder / "PG_VERSION").write_text("16\n")
+    line = refused(tmp_path, PORT=str(free_port()))
+    assert "was made by Postgres 16, and this is Postgres 18" in line
+    assert [path.name for path in folder.iterdir()] == ["PG_VERSION"]
+
+
+def test_a_folder_of_something_else_is_not_taken_for_a_database(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "thesis.odt").write_text("years of work")
+    with pytest.raises(StartError, match="holds no Postgres data"):
+        Postgres(tmp_path / "postgres").prepare()
+
+
+def test_a_full_disk_is_named_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=5_000_000))
+    with pytest.raises(StartError, match="is full: free at least 300 MB"):
+        require_space(tmp_path)
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "http", "-1"])
+def test_a_port_that_is_none_is_named(tmp_path: Path, port: str) -> None:
+    assert "PORT is" in refused(tmp_path, PORT=port)
+
+
+def test_one_database_address_without_the_other_is_refused(tmp_path: Path) -> None:
+    line = refused(tmp_path, PORT=str(free_port()), DATABASE_URL="postgresql://app:secret@db.example/rapport")
+    assert "DATABASE_URL and DATABASE_OWNER_URL go together" in line
+
+
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "EMAIL_URL"])
+def test_production_starts_with_nothing_embedded_and_no_secret_of_ours(tmp_path: Path, missing: str) -> None:
+    assert f"{missing} is not set" in refused(tmp_path, **{k: v for k, v in PRODUCTION.items() if k != missing})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"SECRET_KEY": "development"}, "too weak"),
+        ({"DEBUG": "1"}, "DEBUG is on"),
+        ({"DEMO": "1"}, "DEMO is on"),
+        ({"EMBEDDED": "Postgres"}, "embedded parts are running"),
+        ({"PUBLIC_ORIGIN": "http://crm.example"}, "https://"),
+        ({"BASE_DOMAIN": "localhost"}, "BASE_DOMAIN"),
+    ],
+)
+def test_production_settings_refuse_what_is_unsafe(change: dict[str, str], told: str) -> None:
+    assert production_problems(PRODUCTION, "") == []
+    with pytest.raises(ImproperlyConfigured, match=told):
+        require_production_values({**PRODUCTION, **change}, "")
+
+
+def test_no_suitable_python_is_said_in_one_line(tmp_path: Path) -> None:
+    script = tmp_path / "platform" / "embedded" / "venv.sh"
+    script.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "platform" / "embedded" / "venv.sh", script)
+    (tmp_path / "requirements.lock").write_text("")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("bash", "cksum", "dirname"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    old = tools / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    found = subprocess.run(
+        [str(tools / "bash"), str(script)],
+        env={"PATH": str(tools), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 1
+    (line,) = found.stderr.splitlines()
+    assert "Python 3.12, 3.13 or 3.14" in line
+
+
+def test_ports_and_secrets_are_found_again_at_the_next_start(tmp_path: Path, taken_port: int) -> None:
+    first = Notes(tmp_path / "copy.json")
+    port, secret = first.port("smtp_port"), first.secret("secret_key")
+    again = Notes(tmp_path / "copy.json")
+    assert (again.port("smtp_port"), again.secret("secret_key")) == (port, secret)
+    assert again.port("mail_page_port", taken_port) != taken_port
+    assert (tmp_path / "copy.json").stat().st_mode & 0o077 == 0
