@@ -1,0 +1,148 @@
+"""What pipelines, stages, deals and lost reasons are made of."""
+
+from django.utils.translation import gettext_lazy as _
+
+from crm.people.choices import SOURCES
+from crm.records.types import COLORS, Choice, Field, Kind, RecordType, by_owner, everyone, register
+from crm.sales import rules
+from tenants.actors import Actor
+
+COLOR_LABELS = {
+    "gray": _("Gray"),
+    "red": _("Red"),
+    "orange": _("Orange"),
+    "amber": _("Amber"),
+    "yellow": _("Yellow"),
+    "lime": _("Lime"),
+    "green": _("Green"),
+    "teal": _("Teal"),
+    "cyan": _("Cyan"),
+    "blue": _("Blue"),
+    "violet": _("Violet"),
+    "pink": _("Pink"),
+}
+COLOR_CHOICES = tuple(Choice(value=token, label=COLOR_LABELS[token], color=token) for token in COLORS)
+STAGE_KINDS = (
+    Choice(value="open", label=_("Open"), color="blue"),
+    Choice(value="won", label=_("Won"), color="green"),
+    Choice(value="lost", label=_("Lost"), color="red"),
+)
+
+
+def acting_member(actor: Actor) -> object:
+    return actor.member_id
+
+
+PIPELINE = RecordType(
+    slug="pipeline",
+    plural="pipelines",
+    label=_("Pipeline"),
+    label_plural=_("Pipelines"),
+    icon="git-commit-horizontal",
+    model="sales.Pipeline",
+    fields=(
+        Field(
+            slug="name", label=_("Name"), kind=Kind.TEXT, required=True, sortable=True, searchable=True, max_length=100
+        ),
+        Field(slug="is_default", label=_("Default"), kind=Kind.BOOLEAN, default=False),
+        Field(slug="position", label=_("Order"), kind=Kind.INTEGER, sortable=True, minimum=0, maximum=100_000),
+    ),
+    default_columns=("name", "is_default"),
+    default_sort=("position",),
+    rules=(rules.pipeline_has_its_place, rules.pipeline_in_use_stays),
+    after_write=(rules.one_pipeline_is_the_default,),
+    visible=everyone,
+    in_sidebar=False,
+)
+
+STAGE = RecordType(
+    slug="stage",
+    plural="stages",
+    label=_("Stage"),
+    label_plural=_("Stages"),
+    icon="columns-3",
+    model="sales.Stage",
+    fields=(
+        Field(
+            slug="name", label=_("Name"), kind=Kind.TEXT, required=True, sortable=True, searchable=True, max_length=100
+        ),
+        Field(slug="pipeline", label=_("Pipeline"), kind=Kind.RELATION, target="pipeline", required=True),
+        Field(slug="position", label=_("Order"), kind=Kind.INTEGER, sortable=True, minimum=0, maximum=100_000),
+        Field(slug="probability", label=_("Probability"), kind=Kind.PERCENT, default=0),
+        Field(slug="color", label=_("Colour"), kind=Kind.CHOICE, choices=COLOR_CHOICES, default="gray"),
+        Field(slug="kind", label=_("Kind"), kind=Kind.CHOICE, choices=STAGE_KINDS, required=True, default="open"),
+        Field(slug="required_fields", label=_("Fields it demands"), kind=Kind.JSON_LIST, filterable=False),
+        Field(
+            slug="stale_days",
+            label=_("Days until stale"),
+            kind=Kind.INTEGER,
+            minimum=1,
+            maximum=3650,
+            help_text=_("A deal that stays longer in this stage is marked."),
+        ),
+    ),
+    default_columns=("name", "pipeline", "kind", "probability"),
+    default_sort=("position",),
+    rules=(rules.stage_is_sound, rules.every_pipeline_keeps_its_ends, rules.stage_in_use_stays),
+    visible=everyone,
+    in_sidebar=False,
+)
+
+LOST_REASON = RecordType(
+    slug="lost_reason",
+    plural="lost-reasons",
+    label=_("Lost reason"),
+    label_plural=_("Lost reasons"),
+    icon="circle-x",
+    model="sales.LostReason",
+    fields=(
+        Field(
+            slug="name", label=_("Name"), kind=Kind.TEXT, required=True, sortable=True, searchable=True, max_length=100
+        ),
+        Field(slug="position", label=_("Order"), kind=Kind.INTEGER, sortable=True, minimum=0, maximum=100_000),
+    ),
+    default_columns=("name",),
+    default_sort=("position",),
+    rules=(rules.lost_reason_has_its_place,),
+    visible=everyone,
+    in_sidebar=False,
+)
+
+DEAL = RecordType(
+    slug="deal",
+    plural="deals",
+    label=_("Deal"),
+    label_plural=_("Deals"),
+    icon="handshake",
+    model="sales.Deal",
+    fields=(
+        Field(
+            slug="name", label=_("Name"), kind=Kind.TEXT, required=True, sortable=True, searchable=True, max_length=200
+        ),
+        Field(slug="company", label=_("Company"), kind=Kind.RELATION, target="company"),
+        Field(slug="amount", label=_("Amount"), kind=Kind.MONEY, currency="currency", sortable=True, minimum=0),
+        Field(slug="currency", label=_("Currency"), kind=Kind.CURRENCY),
+        Field(slug="pipeline", label=_("Pipeline"), kind=Kind.RELATION, target="pipeline"),
+        Field(slug="stage", label=_("Stage"), kind=Kind.RELATION, target="stage"),
+        Field(slug="owner", label=_("Owner"), kind=Kind.MEMBER, target="member", default=acting_member),
+        Field(slug="probability", label=_("Probability"), kind=Kind.PERCENT, sortable=True),
+        Field(slug="expected_close", label=_("Expected close"), kind=Kind.DATE, sortable=True),
+        Field(slug="closed_on", label=_("Closed on"), kind=Kind.DATE, sortable=True),
+        Field(slug="lost_reason", label=_("Lost reason"), kind=Kind.RELATION, target="lost_reason"),
+        Field(slug="contacts", label=_("Contacts"), kind=Kind.LINKS, target="contact", through="sales.DealContact"),
+        Field(slug="source", label=_("Source"), kind=Kind.CHOICE, choices=SOURCES),
+        Field(
+            slug="stage_entered_at", label=_("In this stage since"), kind=Kind.DATETIME, editable=False, sortable=True
+        ),
+    ),
+    default_columns=("name", "company", "amount", "stage", "owner", "expected_close"),
+    board_field="stage",
+    owner_field="owner",
+    rules=(rules.deal_stands_in_a_stage, rules.deal_money_has_a_currency),
+    after_write=(rules.stage_change_is_told,),
+    event_types=("deal.stage_changed",),
+    visible=by_owner("owner"),
+    shortcut="d",
+)
+
+register(PIPELINE, STAGE, LOST_REASON, DEAL)
