@@ -11,6 +11,7 @@ from tenants.actors import Actor
 
 if TYPE_CHECKING:
     from crm.records.models import ChangeSet, Record
+    from crm.records.writing import Links
 
 type Action = Literal["create", "update", "trash", "restore"]
 
@@ -22,7 +23,7 @@ class ExtraEvent:
     after: Mapping[str, Any]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Draft:
     """One row of a write. ``before`` and ``after`` hold every field of the type, by slug, as native values.
 
@@ -62,7 +63,7 @@ class Draft:
         self.events.append(ExtraEvent(type, before, after))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Batch:
     """The rows of one write; one record is a batch of one."""
 
@@ -73,4 +74,5 @@ class Batch:
     at: datetime
     drafts: list[Draft]
     change_set: "ChangeSet"
+    links: "Links | None" = None
     details: dict[str, Any] = field(default_factory=dict)

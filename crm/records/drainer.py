@@ -1,0 +1,129 @@
+"""Gives committed events their positions, one drainer a workspace, and hands them to their readers.
+
+A reader's effect on the workspace's database and its new position are one transaction, so each event has its effect
+once, however often a worker is killed. A reader that fails waits, longer each time, and holds up no other.
+"""
+
+from collections.abc import Callable
+from time import monotonic
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from crm.records import wakeups
+from crm.records.models import Event, HandlerPosition
+from crm.records.timers import waits
+from tenants.actors import TenantRef
+
+log = structlog.get_logger(__name__)
+
+type EventHandler = Callable[[TenantRef, Event], None]
+
+POSITIONS_AT_ONCE = 1000
+EVENTS_AT_ONCE = 50
+SECONDS = 40.0
+COUNTER = ""
+LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':drain', 0))"
+GIVE = """
+    UPDATE records_event SET position = %s + numbered.number
+    FROM (
+        SELECT waiting.id, row_number() OVER (ORDER BY waiting.id) AS number
+        FROM (SELECT id FROM records_event WHERE position IS NULL ORDER BY id LIMIT %s) AS waiting
+    ) AS numbered
+    WHERE records_event.id = numbered.id
+"""
+
+
+def drain(tenant: TenantRef, *, until: float | None = None) -> bool:
+    """Do what there is to do; False if time (``monotonic``) ran out before the end."""
+    until = monotonic() + SECONDS if until is None else until
+    while (given := give_positions()) is not None and given == POSITIONS_AT_ONCE:
+        if monotonic() >= until:
+            return False
+    handled = [run_handler(tenant, name, path, until) for name, path in settings.EVENT_HANDLERS.items()]
+    return all(handled)
+
+
+def give_positions() -> int | None:
+    """Number the next events that have no position; None when another drainer is at it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK)
+        if not cursor.fetchone()[0]:
+            return None
+        counter, _made = HandlerPosition.objects.get_or_create(handler=COUNTER)
+        cursor.execute(GIVE, [counter.position, POSITIONS_AT_ONCE])
+        given: int = cursor.rowcount
+        if given:
+            HandlerPosition.objects.filter(pk=counter.pk).update(position=counter.position + given)
+    return given
+
+
+def run_handler(tenant: TenantRef, name: str, path: str, until: float) -> bool:
+    """Hand a reader its next events until there are none; False if time ran out."""
+    HandlerPosition.objects.get_or_create(handler=name)
+    at_once = EVENTS_AT_ONCE
+    while monotonic() < until:
+        try:
+            handled = hand_over(tenant, name, path, at_once)
+        except HandlerFailed as failed:
+            if at_once == 1:
+                note_failure(tenant, name, failed)
+                return True
+            at_once = 1
+            continue
+        if handled < at_once:
+            return True
+    return False
+
+
+class HandlerFailed(Exception):
+    def __init__(self, event: Event) -> None:
+        super().__init__(event.pk)
+        self.event = event
+
+
+def hand_over(tenant: TenantRef, name: str, path: str, at_once: int) -> int:
+    """One transaction: the effects of up to ``at_once`` events, and the reader's position behind them."""
+    with transaction.atomic():
+        place = HandlerPosition.objects.filter(handler=name).select_for_update(skip_locked=True).first()
+        if place is None or (place.retry_at is not None and place.retry_at > timezone.now()):
+            return 0
+        events = list(
+            Event.objects.filter(position__gt=place.position)
+            .order_by("position")
+            .select_related("change_set")[:at_once]
+        )
+        if not events:
+            return 0
+        handler: EventHandler = import_string(path)
+        for event in events:
+            try:
+                handler(tenant, event)
+            except Exception as problem:
+                raise HandlerFailed(event) from problem
+        HandlerPosition.objects.filter(pk=place.pk).update(
+            position=events[-1].position, failures=0, retry_at=None, error=""
+        )
+    return len(events)
+
+
+def note_failure(tenant: TenantRef, name: str, failed: HandlerFailed) -> None:
+    with transaction.atomic():
+        place = HandlerPosition.objects.select_for_update().get(handler=name)
+        retry_at = timezone.now() + waits(place.failures + 1)
+        HandlerPosition.objects.filter(pk=place.pk).update(
+            failures=place.failures + 1, retry_at=retry_at, error=repr(failed.__cause__)[:2000]
+        )
+        wakeups.wake(retry_at)
+    log.error(
+        "event_handler.failed",
+        tenant=tenant.schema_name,
+        handler=name,
+        event=str(failed.event.pk),
+        type=failed.event.type,
+        failures=place.failures + 1,
+        exc_info=failed.__cause__,
+    )

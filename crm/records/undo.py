@@ -1,0 +1,220 @@
+"""Takes back everything that one change did, as a new change; or says, field by field, what stands in the way."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from itertools import groupby
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from crm.records import writing
+from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
+from crm.records.models import ChangeSet, Event, Record
+from crm.records.parsing import as_json, blank
+from crm.records.types import Kind, RecordType, registry
+from crm.records.writing import Change, Links, snapshot
+from tenants.actors import Actor
+
+type State = Literal["absent", "there", "trash"]
+STATES: Mapping[str, tuple[State, State]] = {
+    "created": ("absent", "there"),
+    "updated": ("there", "there"),
+    "trashed": ("there", "trash"),
+    "restored": ("trash", "there"),
+}
+
+
+@dataclass(slots=True)
+class Effect:
+    """What a change did to one record on the whole. ``before`` and ``after`` are JSON values of changed fields."""
+
+    rt: RecordType
+    record_id: UUID
+    was: State
+    became: State
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+
+
+def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Change:
+    """Take a change back, whole or not at all; taking that back again does it anew.
+
+    Raises NotFound for a change the actor sees nothing of, and UndoConflict with all that stands in the way: done
+    already, something changed or gone since, or no permission.
+    """
+    with transaction.atomic():
+        change_set = ChangeSet.objects.filter(pk=as_uuid(change_set_id)).first()
+        if change_set is None:
+            raise NotFound
+        effects, strange = effects_of(change_set)
+        records = locked(actor, effects)
+        if not records:
+            raise NotFound
+        if ChangeSet.objects.filter(undo_of=change_set).exists():
+            raise UndoConflict(message=_("This has been undone already."))
+        links = {slug: Links(registry.get(slug), ids) for slug, ids in ids_by_type(effects).items()}
+        conflicts = [
+            *strange,
+            *(one for effect in effects for one in problems(effect, records, links[effect.rt.slug])),
+        ]
+        if conflicts:
+            raise UndoConflict(conflicts)
+        undoing = writing.change_set_new(actor, source, undo_of=change_set)
+        try:
+            with transaction.atomic():
+                writing.change_set_save(undoing)
+        except IntegrityError:
+            raise UndoConflict(message=_("This has been undone already.")) from None
+        return reverse(actor, effects, records, undoing, source)
+
+
+def as_uuid(value: UUID | str) -> UUID:
+    try:
+        return value if isinstance(value, UUID) else UUID(value)
+    except ValueError:
+        raise NotFound from None
+
+
+def effects_of(change_set: ChangeSet) -> tuple[list[Effect], list[UndoProblem]]:
+    """The effects of a change, the last first, and what in it has no way back."""
+    found: dict[tuple[str, UUID], Effect] = {}
+    strange: list[UndoProblem] = []
+    for event in change_set.events.order_by("id"):
+        rt = registry.get(event.record_type) if event.record_type in registry else None
+        states = STATES.get(event.type.removeprefix(f"{event.record_type}."))
+        if rt is None:
+            strange.append(problem_of(event, "not_undoable", _("This kind of change cannot be undone here.")))
+        elif states is not None:
+            key = (rt.slug, event.record_id)
+            effect = found.pop(key, None) or Effect(rt, event.record_id, *states)
+            found[key] = effect
+            effect.became = states[1]
+            if states == ("there", "there") or states[0] == "absent":
+                for slug, value in event.before.items():
+                    effect.before.setdefault(slug, value)
+                effect.after.update(event.after)
+    return [effect for effect in reversed(found.values()) if not ends_as_it_began(effect)], strange
+
+
+def ends_as_it_began(effect: Effect) -> bool:
+    return effect.became == "trash" and effect.was != "there"
+
+
+def ids_by_type(effects: Sequence[Effect]) -> dict[str, list[UUID]]:
+    found: dict[str, list[UUID]] = {}
+    for effect in effects:
+        found.setdefault(effect.rt.slug, []).append(effect.record_id)
+    return found
+
+
+def locked(actor: Actor, effects: Sequence[Effect]) -> dict[tuple[str, UUID], Record]:
+    """The records as they are now, locked, by type and id; those the actor may not see are missing."""
+    found: dict[tuple[str, UUID], Record] = {}
+    for slug, ids in sorted(ids_by_type(effects).items()):
+        rt = registry.get(slug)
+        rows = rt.visible_to(actor, rt.model_class._default_manager.filter(pk__in=ids))
+        for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
+            found[slug, row.pk] = row
+    return found
+
+
+def problem_of(event: Event, code: str, message: str) -> UndoProblem:
+    return UndoProblem(event.record_type, event.record_id, "", "", code, message)
+
+
+def problems(effect: Effect, records: Mapping[tuple[str, UUID], Record], links: Links) -> Iterator[UndoProblem]:
+    """Why this record cannot go back: it is gone, went to the trash or came back, or a field changed since."""
+    rt = effect.rt
+    record = records.get((rt.slug, effect.record_id))
+
+    def problem(code: str, message: str, slug: str = "", **values: Any) -> UndoProblem:
+        title = rt.title_of(record) if record else ""
+        return UndoProblem(rt.slug, effect.record_id, title, slug, code, message, **values)
+
+    if record is None:
+        yield problem("gone", _("This is not there any more, or you may not see it."))
+        return
+    if effect.became == "trash" and record.deleted_at is None:
+        yield problem("restored_since", _("This has been taken out of the trash since."))
+        return
+    if effect.became == "there" and record.deleted_at is not None:
+        yield problem("trashed_since", _("This has been moved to the trash since."))
+        return
+    now = snapshot(rt, record)
+    slugs = [one.slug for one in rt.fields] if effect.was == "absent" else list(effect.after)
+    for slug in slugs:
+        one = rt.by_slug.get(slug)
+        if one is None:
+            yield problem("field_gone", _("This field does not exist any more."), slug)
+            continue
+        expected = effect.after.get(slug, as_json(blank(one)))
+        found = as_json(links.native(slug, record.pk) if one.kind is Kind.LINKS else now[slug])
+        if not same(rt, slug, expected, found):
+            yield problem(
+                "changed_since",
+                _("“%(field)s” has been changed since.") % {"field": one.label},
+                slug,
+                expected=expected,
+                found=found,
+            )
+
+
+def same(rt: RecordType, slug: str, expected: Any, found: Any) -> bool:
+    """Whether two JSON values of a field stand for the same: 10 and 10.00 do."""
+    if expected == found:
+        return True
+    one = rt.by_slug[slug]
+    if one.kind in {Kind.MONEY, Kind.DECIMAL, Kind.PERCENT} and expected is not None and found is not None:
+        return Decimal(expected) == Decimal(found)
+    return False
+
+
+def reverse(
+    actor: Actor,
+    effects: Sequence[Effect],
+    records: Mapping[tuple[str, UUID], Record],
+    change_set: ChangeSet,
+    source: str,
+) -> Change:
+    """Write the way back through the gate, neighbours of one kind together."""
+    written: dict[UUID, Any] = {}
+    events: list[Event] = []
+    options: dict[str, Any] = {"change_set": change_set, "source": source}
+
+    def kind(effect: Effect) -> tuple[str, State, State]:
+        return effect.rt.slug, effect.was, effect.became
+
+    for (_slug, was, became), same_kind in groupby(effects, key=kind):
+        group = list(same_kind)
+        rt, ids = group[0].rt, [effect.record_id for effect in group]
+        values = {effect.record_id: effect.before for effect in group if effect.before}
+        steps: list[tuple[list[UUID], Callable[[], Change]]] = []
+        if became == "trash":
+            steps.append((ids, partial(writing.restore, actor, rt, ids, **options)))
+        if was != "absent" and values:
+            steps.append((list(values), partial(writing.update_many, actor, rt, values, restoring=True, **options)))
+        if was != "there":
+            steps.append((ids, partial(writing.trash, actor, rt, ids, **options)))
+        for subjects, step in steps:
+            try:
+                change = step()
+            except RecordError as error:
+                raise UndoConflict(conflicts_of(error, rt, subjects, records)) from error
+            written.update({record.pk: record for record in change.records})
+            events += change.events
+    return Change(change_set, list(written.values()), events)
+
+
+def conflicts_of(
+    error: RecordError, rt: RecordType, subjects: Sequence[UUID], records: Mapping[tuple[str, UUID], Record]
+) -> list[UndoProblem]:
+    def told(record_id: UUID, slug: str, code: str, message: Any) -> UndoProblem:
+        return UndoProblem(rt.slug, record_id, rt.title_of(records[rt.slug, record_id]), slug, code, message)
+
+    if isinstance(error, Invalid):
+        return [told(subjects[one.index], one.field, one.code, one.message) for one in error.errors]
+    return [told(record_id, "", error.code, error.message) for record_id in subjects]
