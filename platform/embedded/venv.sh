@@ -37,5 +37,5 @@ else
 fi
 
 echo "Installing the packages of requirements.lock …"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 echo "$wanted" > "$stamp"
