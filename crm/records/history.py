@@ -1,0 +1,180 @@
+"""What happened to records: events as people read them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, QuerySet
+
+from crm.records import paging
+from crm.records.models import ChangeSet, Event
+from crm.records.paging import SortKey
+from crm.records.query import native
+from crm.records.reading import titles
+from crm.records.types import Field, Kind, RecordType, Text, registry
+from crm.records.visibility import get_record
+from tenants.actors import Actor
+
+ROUNDS = 5
+KEYS = (
+    SortKey("at", True, F("at"), False, Kind.DATETIME),
+    SortKey("id", True, F("id"), False, Kind.RELATION),
+)
+type Title = tuple[str, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that changed. The labels name choices and related records, and are None for other kinds."""
+
+    field: Field
+    before: Any
+    after: Any
+    before_label: Text | None = None
+    after_label: Text | None = None
+
+    @property
+    def slug(self) -> str:
+        return self.field.slug
+
+    @property
+    def label(self) -> Text:
+        return self.field.label
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event. ``undone`` says that its change-set was taken back, ``undo_of`` that it itself takes one back.
+
+    ``title`` is the record's, None when that is gone or out of sight; ``cursor`` asks for the entries after this one.
+    """
+
+    id: UUID
+    at: datetime
+    type: str
+    record_type: str
+    record_id: UUID
+    title: str | None
+    actor_kind: str
+    actor_label: str
+    member_id: UUID | None
+    source: str
+    change_set_id: UUID
+    undone: bool
+    undo_of: UUID | None
+    changes: list[FieldChange]
+    cursor: str
+
+    @property
+    def action(self) -> str:
+        """The last part of the type: created, updated, stage_changed …"""
+        return self.type.rpartition(".")[2]
+
+
+def record_history(actor: Actor, rt: RecordType, id: UUID, limit: int = 50, cursor: str | None = None) -> list[Entry]:
+    """The newest events of one record first. Raises NotFound and BadCursor."""
+    get_record(actor, rt, id, trashed="include")
+    bound_to = cursor_binding(actor, f"{rt.slug}:{id}")
+    events = events_read().filter(record_type=rt.slug, record_id=id)
+    after = paging.decode(cursor, KEYS, bound_to) if cursor else None
+    found = list(paging.ordered(events, KEYS, after)[:limit])
+    return entries(actor, found, bound_to)
+
+
+def recent(actor: Actor, limit: int = 20) -> list[Entry]:
+    """What happened lately to records that the actor may see now, the newest first."""
+    known = [rt.slug for rt in registry.all() if actor.can(rt.slug, "view")]
+    seen: list[Event] = []
+    events = events_read().filter(record_type__in=known).order_by("-id")
+    last: UUID | None = None
+    for _round in range(ROUNDS):
+        batch = list((events.filter(id__lt=last) if last else events)[: limit * 2])
+        visible = titles(actor, {(event.record_type, event.record_id) for event in batch})
+        seen += [event for event in batch if (event.record_type, event.record_id) in visible]
+        if len(seen) >= limit or len(batch) < limit * 2:
+            break
+        last = batch[-1].pk
+    return entries(actor, seen[:limit], cursor_binding(actor, "recent"))
+
+
+def events_read() -> QuerySet[Event]:
+    undone = ChangeSet.objects.filter(undo_of=OuterRef("change_set_id"))
+    return Event.objects.select_related("change_set").annotate(undone=Exists(undone))
+
+
+def cursor_binding(actor: Actor, what: str) -> bytes:
+    return paging.binding(actor.tenant.schema_name, "history", what)
+
+
+def entries(actor: Actor, events: Sequence[Event], bound_to: bytes) -> list[Entry]:
+    """Events as people read them: titles are looked up for all of them together."""
+    changes = {event.pk: list(changed_fields(event)) for event in events}
+    wanted = {(event.record_type, event.record_id) for event in events}
+    for found in changes.values():
+        for field, before, after in found:
+            wanted.update(related(field, before))
+            wanted.update(related(field, after))
+    known = titles(actor, wanted)
+    return [
+        Entry(
+            id=event.pk,
+            at=event.at,
+            type=event.type,
+            record_type=event.record_type,
+            record_id=event.record_id,
+            title=known.get((event.record_type, event.record_id)),
+            actor_kind=event.change_set.actor_kind,
+            actor_label=event.change_set.actor_label,
+            member_id=event.change_set.member_id,
+            source=event.change_set.source,
+            change_set_id=event.change_set_id,
+            undone=event.undone,  # type: ignore[attr-defined]
+            undo_of=event.change_set.undo_of_id,
+            changes=[
+                FieldChange(
+                    field,
+                    native(field, before),
+                    native(field, after),
+                    value_label(field, before, known),
+                    value_label(field, after, known),
+                )
+                for field, before, after in changes[event.pk]
+            ],
+            cursor=paging.encode([event.at, event.pk], bound_to),
+        )
+        for event in events
+    ]
+
+
+def changed_fields(event: Event) -> Iterable[tuple[Field, Any, Any]]:
+    """The declared fields an event speaks of, in the order of their declaration."""
+    if event.record_type not in registry:
+        return
+    for field in registry.get(event.record_type).fields:
+        if field.hidden or (field.slug not in event.before and field.slug not in event.after):
+            continue
+        yield field, event.before.get(field.slug), event.after.get(field.slug)
+
+
+def related(field: Field, value: Any) -> list[Title]:
+    if not value:
+        return []
+    match field.kind:
+        case Kind.RELATION | Kind.MEMBER:
+            return [(field.target, UUID(str(value)))]
+        case Kind.LINKS:
+            return [(field.target, UUID(str(one["id"]))) for one in value]
+        case Kind.REFERENCE:
+            return [(value["type"], UUID(str(value["id"])))]
+    return []
+
+
+def value_label(field: Field, value: Any, known: Mapping[Title, str]) -> Text | None:
+    """The name of a choice or of related records; None for other kinds and for what is out of sight."""
+    if field.kind is Kind.CHOICE and value:
+        choice = field.choice(value)
+        return choice.label if choice else str(value)
+    names = [known[one] for one in related(field, value) if one in known]
+    return ", ".join(names) if names else None

@@ -1,0 +1,92 @@
+"""Search over all types at once, for the palette."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F, IntegerField, QuerySet, TextField, Value
+from django.db.models.functions import Cast
+
+from crm.records.folding import SHORT, escape_like, sort_key
+from crm.records.query import MAX_TEXT, Like, search_q, target_rows, target_type
+from crm.records.types import Kind, RecordType, registry
+from crm.records.visibility import visible
+from tenants.actors import Actor, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    type: str
+    id: UUID
+    title: str
+    subtitle: str = ""
+
+
+def searchable_types(actor: Actor) -> list[RecordType]:
+    """Types that have a place of their own and that the actor may look at."""
+    return [rt for rt in registry.all() if rt.in_sidebar and actor.scope(rt.slug, "view") is not Scope.NONE]
+
+
+def search_all(actor: Actor, text: str, limit: int = 8) -> list[Hit]:
+    """The best hits among all types: first names that begin with the text, then whatever contains its words.
+
+    One or two characters are looked for at the beginning of names only.
+    """
+    start = sort_key(text)
+    types = searchable_types(actor)
+    if not start or not types or len(text) > MAX_TEXT or "\0" in text:
+        return []
+    parts = [part(actor, rt, order, start, limit) for order, rt in enumerate(types)]
+    if len(start) >= SHORT:
+        parts += [part(actor, rt, order, None, limit, text) for order, rt in enumerate(types)]
+    first, *others = parts
+    found = first.union(*others, all=True) if others else first
+    seen: dict[UUID, tuple[int, int, int, str]] = {}
+    places: dict[tuple[int, int], int] = {}
+    for rank, order, id, title in found:
+        if id not in seen:
+            place = places[rank, order] = places.get((rank, order), 0) + 1
+            seen[id] = (rank, place, order, title)
+    best = sorted(seen, key=lambda id: seen[id])[:limit]
+    subtitles = subtitles_of(actor, types, [(seen[id][2], id) for id in best])
+    return [Hit(types[seen[id][2]].slug, id, seen[id][3], subtitles.get(id, "")) for id in best]
+
+
+def part(
+    actor: Actor, rt: RecordType, order: int, start: str | None, limit: int, text: str = ""
+) -> QuerySet[object, tuple[int, int, UUID, str]]:
+    """The hits of one type, as rank, type, id and title."""
+    rows = visible(actor, rt)
+    if start is not None:
+        rows = rows.filter(Like(F("sort_name"), Value(f"{escape_like(start)}%"))).order_by("sort_name", "pk")
+    else:
+        rows = rows.filter(search_q(text)).order_by("-created_at", "-pk")
+    return rows.annotate(  # type: ignore[no-any-return]
+        hit_rank=Value(0 if start is not None else 1, IntegerField()),
+        hit_type=Value(order, IntegerField()),
+        hit_title=Cast(rt.title, TextField()),
+    ).values_list("hit_rank", "hit_type", "pk", "hit_title")[:limit]
+
+
+def subtitles_of(actor: Actor, types: list[RecordType], hits: list[tuple[int, UUID]]) -> dict[UUID, str]:
+    """The second line of the hits, in one query a type among them."""
+    found: dict[UUID, str] = {}
+    for order in {order for order, _id in hits}:
+        rt = types[order]
+        if not rt.subtitle:
+            continue
+        one = rt.field(rt.subtitle)
+        ids = [id for at, id in hits if at == order]
+        if one.kind in {Kind.RELATION, Kind.MEMBER}:
+            target = target_type(one.target)
+            rows = rt.model_class._default_manager.filter(pk__in=ids, **{f"{one.slug}__in": target_rows(actor, target)})
+            pairs = rows.values_list("pk", f"{one.slug}__{target.title}")
+        else:
+            pairs = rt.model_class._default_manager.filter(pk__in=ids).values_list("pk", one.column)
+        found |= {pk: subtitle_text(one.kind, value) for pk, value in pairs}
+    return found
+
+
+def subtitle_text(kind: Kind, value: object) -> str:
+    if kind in {Kind.EMAILS, Kind.PHONES}:
+        return str(value[0]["value"]) if isinstance(value, list) and value else ""
+    return "" if value is None else str(value)
