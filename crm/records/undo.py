@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
@@ -9,6 +10,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records import writing
@@ -18,6 +21,8 @@ from crm.records.parsing import as_json, blank
 from crm.records.types import Kind, RecordType, registry
 from crm.records.writing import Change, Links, snapshot
 from tenants.actors import Actor
+
+UNDO_REACH = timedelta(days=1)
 
 type State = Literal["absent", "there", "trash"]
 STATES: Mapping[str, tuple[State, State]] = {
@@ -218,3 +223,24 @@ def conflicts_of(
     if isinstance(error, Invalid):
         return [told(subjects[one.index], one.field, one.code, one.message) for one in error.errors]
     return [told(record_id, "", error.code, error.message) for record_id in subjects]
+
+
+def last_own(actor: Actor) -> UUID | None:
+    """The latest change that the actor made by hand within a day and that has not been undone."""
+    if actor.member_id is None:
+        return None
+    of_records = Event.objects.filter(change_set=OuterRef("pk"), record_type__in=[rt.slug for rt in registry.all()])
+    return (
+        ChangeSet.objects.filter(
+            Exists(of_records),
+            member=actor.member_id,
+            actor_kind=actor.kind,
+            source="ui",
+            undo_of=None,
+            undone_by=None,
+            at__gte=timezone.now() - UNDO_REACH,
+        )
+        .order_by("-id")
+        .values_list("pk", flat=True)
+        .first()
+    )

@@ -139,16 +139,16 @@ def update_many(
     if_versions: Mapping[UUID, int] | None = None,
     change_set: ChangeSet | None = None,
     source: str = "ui",
-    at: datetime | None = None,
+    at: Dated = None,
     restoring: bool = False,
 ) -> Change:
-    """Give each record its own values, all or nothing.
+    """Give each record its own values, all or nothing. ``at`` dates the changes as in ``create_many``.
 
     ``restoring`` is for undo: fields that nobody may edit are taken too, and the values win over what rules would set.
     """
     with transaction.atomic():
         batch = batch_new(actor, rt, "update", source, change_set, at)
-        lock(batch, list(rows), if_versions)
+        lock(batch, list(rows), if_versions, dates(batch, len(rows), at))
         bad = [take(draft, rows[draft.record.pk], restoring=restoring) for draft in batch.drafts if draft.record]
         check_references(batch, bad)
         run_rules(batch, bad, restoring=restoring)
@@ -273,7 +273,9 @@ def require(actor: Actor, rt: RecordType, action: Action) -> Scope:
     return scope
 
 
-def lock(batch: Batch, ids: Sequence[UUID], if_versions: Mapping[UUID, int] | None) -> None:
+def lock(
+    batch: Batch, ids: Sequence[UUID], if_versions: Mapping[UUID, int] | None, whens: Sequence[datetime] = ()
+) -> None:
     """Lock the rows, in the order of their ids, and make a draft of each; all are there and may be changed."""
     actor, rt = batch.actor, batch.rt
     scope = require(actor, rt, batch.action)
@@ -302,7 +304,7 @@ def lock(batch: Batch, ids: Sequence[UUID], if_versions: Mapping[UUID, int] | No
                 record=record,
                 before=Values(snapshot(rt, record), links, wanted),
                 after=Values(snapshot(rt, record), links, wanted),
-                at=batch.at,
+                at=whens[index] if whens else batch.at,
             )
         )
     batch.links = links
@@ -633,7 +635,9 @@ def save(batch: Batch) -> None:
         records.append(record)
     manager = rt.model_class._default_manager
     first = records[0]
-    if all(getattr(record, name) == getattr(first, name) for record in records[1:] for name in columns):
+    if all(
+        getattr(record, name) == getattr(first, name) for record in records[1:] for name in [*columns, "updated_at"]
+    ):
         values = {name: getattr(first, name) for name in columns}
         rows = manager.filter(pk__in=[record.pk for record in records])
         rows.update(**values, updated_at=first.updated_at, version=F("version") + 1)
