@@ -243,8 +243,6 @@ def _places_given(batch: Batch, stages: dict[UUID, Stage]) -> None:
                 homeless.append(draft)
             else:
                 draft.error("stage", "stage_of_another_pipeline", _("This stage belongs to another pipeline."))
-        if stage and stage.deleted_at and "stage" in draft.changed:
-            draft.error("stage", "not_found", _("This stage is no longer there."))
     if not homeless:
         return
     if any(draft.after["pipeline"] is None for draft in homeless):

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,10 @@ from django.db.models import Count, DateTimeField, F, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from crm.records import reading
+from crm.activities.selectors import TaskRow, my_tasks
+from crm.records import history, reading
 from crm.records.errors import BadCursor, NotFound
+from crm.records.history import Entry
 from crm.records.models import Event
 from crm.records.types import registry
 from crm.sales.models import Deal, Stage
@@ -399,19 +401,6 @@ def deal_counts(actor: Actor) -> dict[UUID, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskRow:
-    id: UUID
-    name: str
-    due_at: datetime | None
-    done: bool
-    priority: str
-    assignee_id: UUID | None
-    assignee_name: str | None
-    about: dict[str, Any] | None
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
 class DealNeed:
     """A deal of mine that needs something: ``stale``, ``no_task`` or ``late_close``."""
 
@@ -434,8 +423,81 @@ class PipelineNumbers:
 
 @dataclass(frozen=True, slots=True)
 class MyDay:
+    """What the day asks of a member: his tasks, his deals that need something, what changed, and his numbers."""
+
     overdue: list[TaskRow]
     today: list[TaskRow]
+    upcoming: list[TaskRow]
     deals: list[DealNeed]
+    recent: list[Entry]
     numbers: list[PipelineNumbers]
     open_count: int
+
+
+def my_day(actor: Actor, *, deals: int = 8, recent: int = 12) -> MyDay:
+    """Everything on the home page, in a fixed number of queries."""
+    tasks = my_tasks(actor)
+    numbers = my_numbers(actor)
+    return MyDay(
+        overdue=tasks.overdue,
+        today=tasks.today,
+        upcoming=tasks.upcoming,
+        deals=deals_in_need(actor, limit=deals),
+        recent=history.recent(actor, recent),
+        numbers=numbers,
+        open_count=sum(one.open_count for one in numbers),
+    )
+
+
+def deals_in_need(actor: Actor, *, limit: int = 8) -> list[DealNeed]:
+    """The actor's open deals that are past their expected close, too long in their stage, or without an open task."""
+    if actor.member_id is None:
+        return []
+    now = timezone.now()
+    today = now.astimezone(actor.time_zone).date()
+    by_id = {stage.pk: stage for stage in all_stages(actor) if stage.kind == OPEN}
+    mine = reading.visible(actor, registry.get("deal")).filter(owner_id=actor.member_id, stage_id__in=list(by_id))
+    needy = Q(expected_close__lt=today) | Q(next_at=None)
+    for stage in by_id.values():
+        if stage.stale_days:
+            needy |= Q(stage_id=stage.pk, stage_entered_at__lt=now - timedelta(days=stage.stale_days + 1))
+    rows = (
+        _cards(actor, mine).filter(needy).order_by(F("expected_close").asc(nulls_last=True), "stage_entered_at", "pk")
+    )
+    needs = []
+    for row in rows[:limit]:
+        card = _card(row, by_id[row["stage_id"]], now)
+        late = card.expected_close is not None and card.expected_close < today
+        reason = "late_close" if late else "stale" if card.stale else "no_task"
+        needs.append(DealNeed(card, stage_ref(by_id[row["stage_id"]]), reason))
+    return needs
+
+
+def my_numbers(actor: Actor) -> list[PipelineNumbers]:
+    """The actor's own pipeline by currency, the largest first."""
+    if actor.member_id is None:
+        return []
+    today = timezone.now().astimezone(actor.time_zone).date()
+    is_open = Q(stage__kind=OPEN)
+    is_won = Q(stage__kind=WON, closed_on__gte=today.replace(day=1), closed_on__lte=today)
+    rows = (
+        reading.visible(actor, registry.get("deal"))
+        .filter(is_open | is_won, owner_id=actor.member_id)
+        .order_by()
+        .values("currency")
+        .annotate(
+            open_count=Count("pk", filter=is_open),
+            open_sum=Sum("amount", filter=is_open),
+            weighted=Sum(F("amount") * F("probability") / Decimal(100), filter=is_open),
+            won_count=Count("pk", filter=is_won),
+            won_sum=Sum("amount", filter=is_won),
+        )
+    )
+    numbers = []
+    for row in rows:
+        currency = row["currency"] or actor.tenant.currency
+        sums = {slug: money_rounded(row[slug] or Decimal(0), currency) for slug in ("open_sum", "weighted", "won_sum")}
+        numbers.append(
+            PipelineNumbers(currency=currency, open_count=row["open_count"], won_count=row["won_count"], **sums)
+        )
+    return sorted(numbers, key=lambda one: (-one.open_count, one.currency))

@@ -124,7 +124,7 @@ WORKSPACE_PROVISIONERS = [
     "crm.workspace.provisioning.provision",
     "crm.sales.provisioning.provision",
 ]
-EVENT_HANDLERS: dict[str, str] = {}
+EVENT_HANDLERS: dict[str, str] = {"assignments": "crm.activities.handlers.assignment_told"}
 TIMERS = {"task_overdue": "crm.activities.timers.task_overdue"}
 EVENT_SINK = "crm.records.events.note"
 WAKEUP_TASK = "crm.records.tasks.tenant_work"

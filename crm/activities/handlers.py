@@ -1,0 +1,43 @@
+"""What members are told when something becomes theirs."""
+
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from crm.records.models import Event
+from crm.records.types import registry
+from crm.workspace.models import Member
+from crm.workspace.services import notification_add
+from tenants.actors import TenantRef
+
+QUIET_SOURCES = frozenset({"sample", "import"})
+
+
+def assignment_told(tenant: TenantRef, event: Event) -> None:
+    """Tell a member that somebody else assigned a task to him, or made him the owner of a record."""
+    if event.record_type not in registry or event.type.rpartition(".")[2] not in {"created", "updated"}:
+        return
+    rt = registry.get(event.record_type)
+    holder = event.after.get(rt.owner_field) if rt.owner_field else None
+    change = event.change_set
+    if not holder or change.source in QUIET_SOURCES or str(change.member_id) == holder:
+        return
+    member = Member.objects.filter(pk=UUID(holder), state=Member.State.ACTIVE).first()
+    record = rt.model_class._default_manager.filter(pk=event.record_id, deleted_at=None).first()
+    if member is None or record is None or str(getattr(record, rt.field(rt.owner_field).column)) != holder:
+        return
+    with override(member.locale or tenant.locale):
+        facts = {"who": change.actor_label, "noun": rt.label, "title": rt.title_of(record)}
+        if rt.slug == "task":
+            title = _("%(who)s gave you a task: %(title)s") % facts
+        else:
+            title = _("%(who)s made you the owner: %(noun)s %(title)s") % facts
+        notification_add(
+            member_id=member.pk,
+            key=f"assigned:{event.pk}",
+            kind="assigned",
+            title=title[:300],
+            record_type=rt.slug,
+            record_id=record.pk,
+        )
