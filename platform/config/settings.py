@@ -129,6 +129,7 @@ TIMERS = {"task_overdue": "crm.activities.timers.task_overdue"}
 EVENT_SINK = "crm.records.events.note"
 WAKEUP_TASK = "crm.records.tasks.tenant_work"
 NOUN_RESOLVER = "crm.records.types.registry.by_plural"
+RECORD_ADDRESS = "crm.records.presenting.record_url"
 
 # Tables of a tenant whose rows its role may add and read but not change, with the columns that it may.
 APPEND_ONLY: dict[str, tuple[str, ...]] = {"records_event": ("position",), "records_changeset": ()}

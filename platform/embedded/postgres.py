@@ -4,6 +4,7 @@ import importlib.util
 import locale
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,17 +162,19 @@ class Postgres:
             raise StartError(
                 f"{self.folder} is not empty and holds no Postgres data: move it away or choose another DATA."
             )
+        draft = self.folder.with_name(f"{self.folder.name}.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
         user = self._user()
-        self.folder.mkdir(mode=0o700, exist_ok=True)
         if user:
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            os.chown(draft, user.pw_uid, user.pw_gid)
         with tempfile.NamedTemporaryFile("w", prefix="rapport-", suffix=".secret") as secret:
             secret.write(self.password)
             secret.flush()
             if user:
                 os.chown(secret.name, user.pw_uid, user.pw_gid)
             initdb = [
-                *(str(binaries() / "initdb"), "-D", str(self.folder), "--username", SUPERUSER),
+                *(str(binaries() / "initdb"), "-D", str(draft), "--username", SUPERUSER),
                 *("--auth=scram-sha-256", f"--pwfile={secret.name}", "--encoding=UTF8", "--no-instructions"),
                 *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", *letters()),
                 *(() if self.durable else ("--no-sync",)),
@@ -184,11 +187,12 @@ class Postgres:
                 env={**os.environ, "LC_ALL": "C"},
             )
         if made.returncode:
-            self.folder.rmdir() if not any(self.folder.iterdir()) else None
+            shutil.rmtree(draft, ignore_errors=True)
             if "No space left" in made.stderr:
                 raise no_space(self.folder)
             reason = next((line for line in made.stderr.splitlines() if "error" in line.lower()), made.stderr.strip())
             raise StartError(f"Postgres could not be set up in {self.folder}: {reason}")
+        draft.replace(self.folder)
 
     def _await_leftover(self) -> None:
         """A server whose supervisor was killed is on its way out; wait for it, for its port is to be ours again."""
