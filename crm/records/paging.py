@@ -88,7 +88,7 @@ def sort_key(rt: RecordType, slug: str, descending: bool) -> SortKey:
     if field.kind is Kind.CHOICE:
         return SortKey(slug, descending, choice_rank(column, field), True, Kind.INTEGER)
     if field.kind in {Kind.TEXT, Kind.URL, Kind.CURRENCY}:
-        return SortKey(slug, descending, NullIf(Fold(F(column)), Value("")), True, Kind.TEXT)
+        return SortKey(slug, descending, NullIf(Fold(F(column)), Value(""), output_field=TextField(null=True)), True, Kind.TEXT)
     return SortKey(slug, descending, F(column), nullable, field.kind)
 
 

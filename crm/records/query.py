@@ -111,6 +111,10 @@ class JsonText(Func):
     arity = 1
 
 
+def literal(text: str) -> Value:
+    return Value(text, output_field=TextField())
+
+
 def false() -> Q:
     return Q(Value(False, output_field=BooleanField()))
 
@@ -377,7 +381,7 @@ def keys(place: Place, value: Any) -> list[str]:
 
 
 def any_key(place: Place, operands: Sequence[str]) -> Q:
-    return Q(Overlap(F(place.field.keys_column), TextArray(*map(Value, operands))))
+    return Q(Overlap(F(place.field.keys_column), TextArray(*map(literal, operands))))
 
 
 def has_key(place: Place, value: Any, operands: Sequence[str]) -> bool:
@@ -401,7 +405,7 @@ class KeyLike(Func):
 
 
 def key_like(place: Place, *, before: str, operand: str, after: str) -> KeyLike:
-    return KeyLike(F(place.field.keys_column), Value(f"{before}{escape_like(operand)}{after}"))
+    return KeyLike(F(place.field.keys_column), literal(f"{before}{escape_like(operand)}{after}"))
 
 
 # -- times -------------------------------------------------------------------------------------------------------------
@@ -549,7 +553,7 @@ def address_line(place: Place) -> Fold:
     """An address as one text, a part a line."""
     parts: list[Combinable] = []
     for key in ADDRESS_PARTS:
-        parts += [Coalesce(KeyTextTransform(key, place.column), Value("")), Value("\n")]
+        parts += [Coalesce(KeyTextTransform(key, place.column), literal("")), literal("\n")]
     return Fold(Concat(*parts, output_field=TextField()))
 
 
@@ -562,7 +566,7 @@ def address_empty(place: Place) -> Q:
 
 
 def list_has(place: Place, operands: Sequence[str]) -> Q:
-    return join_any(Q(JsonHas(F(place.column), JsonText(Value(one)))) for one in operands)
+    return join_any(Q(JsonHas(F(place.column), JsonText(literal(one)))) for one in operands)
 
 
 def list_empty(place: Place) -> Q:
@@ -639,7 +643,7 @@ _text_contains = Operator(
     "contains",
     CONTAINS,
     "one",
-    lambda place, operand: Q(GreaterThan(StrIndex(folded(place), Value(operand)), 0)),
+    lambda place, operand: Q(GreaterThan(StrIndex(folded(place), literal(operand)), 0)),
     lambda _place, value, operand: operand in text(value),
 )
 TEXTS = table(
@@ -653,7 +657,7 @@ TEXTS = table(
         "starts_with",
         STARTS,
         "one",
-        lambda place, operand: Q(StartsWith(folded(place), Value(operand))),
+        lambda place, operand: Q(StartsWith(folded(place), literal(operand))),
         lambda _place, value, operand: text(value).startswith(operand),
     ),
     Operator(
@@ -848,7 +852,7 @@ _address_contains = Operator(
     "contains",
     CONTAINS,
     "one",
-    lambda place, operand: Q(GreaterThan(StrIndex(address_line(place), Value(operand)), 0)),
+    lambda place, operand: Q(GreaterThan(StrIndex(address_line(place), literal(operand)), 0)),
     lambda _place, value, operand: operand in address_text(value),
 )
 ADDRESSES = table(
@@ -1146,7 +1150,7 @@ def search_q(text: str) -> Q:
         raise BadQuery(_("This text cannot be searched for."), param="search", code="bad_value")
     condition = Q()
     for group in search_patterns(text):
-        condition &= join_any(Q(Like(F("search_text"), Value(pattern))) for pattern in group)
+        condition &= join_any(Q(Like(F("search_text"), literal(pattern))) for pattern in group)
     return condition
 
 

@@ -7,7 +7,7 @@ from django.db.models import F, IntegerField, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
 from crm.records.folding import SHORT, escape_like, sort_key
-from crm.records.query import MAX_TEXT, Like, search_q, target_rows, target_type
+from crm.records.query import MAX_TEXT, Like, literal, search_q, target_rows, target_type
 from crm.records.types import Kind, RecordType, registry
 from crm.records.visibility import visible
 from tenants.actors import Actor, Scope
@@ -57,7 +57,7 @@ def part(
     """The hits of one type, as rank, type, id and title."""
     rows = visible(actor, rt)
     if start is not None:
-        rows = rows.filter(Like(F("sort_name"), Value(f"{escape_like(start)}%"))).order_by("sort_name", "pk")
+        rows = rows.filter(Like(F("sort_name"), literal(f"{escape_like(start)}%"))).order_by("sort_name", "pk")
     else:
         rows = rows.filter(search_q(text)).order_by("-created_at", "-pk")
     return rows.annotate(  # type: ignore[no-any-return]
