@@ -1,0 +1,286 @@
+"""What every test can ask for. Each test is rolled back; two workspaces are always there, so that leaks show."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.core.cache import cache
+from django.db import connections
+from django.test import Client
+
+from tenants.actors import Actor, TenantRef
+
+cluster = pytest.StashKey[ExitStack]()
+
+FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from embedded.postgres import running
+    from tests.cluster import point_settings
+
+    worker = getattr(config, "workerinput", {}).get("workerid", "main")
+    if worker == "main" and not os.environ.get("DATABASE_ADMIN_URL"):
+        stack = config.stash[cluster] = ExitStack()
+        data = Path(django_settings.DATA)
+        data.mkdir(parents=True, exist_ok=True)
+        url = stack.enter_context(
+            running(data / "test-postgres", durable=False, settings={"log_line_prefix": "%m [%p] %u %d "})
+        )
+        os.environ["DATABASE_ADMIN_URL"] = url
+    point_settings(os.environ["DATABASE_ADMIN_URL"], worker)
+    django_settings.PASSWORD_HASHERS = FAST_HASHERS
+    django_settings.CELERY_TASK_ALWAYS_EAGER = False
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if cluster in config.stash:
+        connections.close_all()
+        config.stash[cluster].close()
+        del os.environ["DATABASE_ADMIN_URL"]
+
+
+@pytest.fixture(scope="session")
+def the_cast(django_test_environment: None, django_db_blocker: Any) -> Any:
+    from tests.cast import make_cast
+    from tests.cluster import database_ready
+
+    with django_db_blocker.unblock():
+        database_ready(os.environ["DATABASE_ADMIN_URL"])
+        made = make_cast()
+        connections.close_all()
+    return made
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(the_cast: Any) -> None:
+    """The database is ours, not the one that Django's own test runner would make."""
+
+
+@pytest.fixture(scope="session")
+def tenant_a(the_cast: Any) -> TenantRef:
+    found: TenantRef = the_cast.tenant_a
+    return found
+
+
+@pytest.fixture(scope="session")
+def tenant_b(the_cast: Any) -> TenantRef:
+    found: TenantRef = the_cast.tenant_b
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def as_tenant() -> Callable[[TenantRef], Any]:
+    """``with as_tenant(ref):`` speaks for that workspace."""
+    from tenants.scopes import tenant_scope
+
+    return tenant_scope
+
+
+@pytest.fixture
+def in_tenant(db: None, tenant_a: TenantRef) -> Iterator[TenantRef]:
+    """The test speaks for workspace A."""
+    from tenants.scopes import tenant_scope
+
+    with tenant_scope(tenant_a):
+        yield tenant_a
+
+
+@pytest.fixture
+def actor_named(in_tenant: TenantRef, the_cast: Any) -> Callable[[str], Actor]:
+    """The actor of a person of the cast, by name."""
+    from crm.workspace.selectors import actor_for_user
+    from tenants.scopes import tenant_scope
+    from tests.cast import PEOPLE_OF_B
+
+    def named(name: str) -> Actor:
+        tenant = the_cast.tenant_b if name in PEOPLE_OF_B else the_cast.tenant_a
+        with tenant_scope(tenant):
+            actor = actor_for_user(tenant, the_cast.users[name], "test-request")
+        assert actor is not None
+        return actor
+
+    return named
+
+
+@pytest.fixture
+def owner(actor_named: Callable[[str], Actor]) -> Actor:
+    return actor_named("owner")
+
+
+@pytest.fixture
+def admin(actor_named: Callable[[str], Actor]) -> Actor:
+    return actor_named("admin")
+
+
+@pytest.fixture
+def manager(actor_named: Callable[[str], Actor]) -> Actor:
+    return actor_named("manager")
+
+
+@pytest.fixture
+def seller(actor_named: Callable[[str], Actor]) -> Actor:
+    """A member who may edit what is his."""
+    return actor_named("seller")
+
+
+@pytest.fixture
+def seller_two(actor_named: Callable[[str], Actor]) -> Actor:
+    return actor_named("seller_two")
+
+
+@pytest.fixture
+def reader(actor_named: Callable[[str], Actor]) -> Actor:
+    return actor_named("reader")
+
+
+@pytest.fixture
+def outsider(actor_named: Callable[[str], Actor]) -> Actor:
+    """The owner of workspace B."""
+    return actor_named("outsider")
+
+
+@pytest.fixture
+def public_client(db: None) -> Client:
+    """A browser on the public host, signed in nowhere."""
+    from tenants.hosts import public_url
+
+    return Client(headers={"host": public_url("").partition("//")[2]})
+
+
+@pytest.fixture
+def browser_client() -> Callable[..., Client]:
+    """``browser_client(actor)``: a browser on his workspace's host, signed in as him (``host=`` for another)."""
+    from tenants.hosts import tenant_host
+
+    def signed_in(actor: Actor, host: str | None = None) -> Client:
+        client = Client(headers={"host": host or tenant_host(actor.tenant)})
+        client.cookies[django_settings.SESSION_COOKIE_NAME] = session_key(UUID(str(actor.details["user_id"])), actor.tenant)
+        return client
+
+    return signed_in
+
+
+def session_key(user_id: UUID, tenant: TenantRef | None) -> str:
+    """The key of a new session of the user on the workspace's host (None: on the public host)."""
+    from tenants.models import User
+    from tenants.scopes import shared
+    from tenants.sessions import SessionStore
+
+    with shared():
+        user = User.objects.get(id=user_id)
+        parent_key = None if tenant is None else session_key(user_id, None)
+        session = SessionStore(tenant_id=None if tenant is None else tenant.id)
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = django_settings.AUTHENTICATION_BACKENDS[-1]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        if parent_key:
+            session.hang_on(parent_key)
+        session.save()
+    assert session.session_key
+    return session.session_key
+
+
+class ApiClient:
+    """Speaks JSON with a key: ``post(path, body)``; answers are Django's responses."""
+
+    def __init__(self, key: str, host: str) -> None:
+        self.client = Client(headers={"host": host, "authorization": f"Bearer {key}"})
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.client.get(path, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        return self.client.delete(path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Any:
+        return self._send(self.client.post, path, body, options)
+
+    def patch(self, path: str, body: Any = None, **options: Any) -> Any:
+        return self._send(self.client.patch, path, body, options)
+
+    def put(self, path: str, body: Any = None, **options: Any) -> Any:
+        return self._send(self.client.put, path, body, options)
+
+    def raw(self, method: str, path: str, body: bytes, content_type: str) -> Any:
+        return self.client.generic(method, path, body, content_type=content_type)
+
+    def _send(self, send: Any, path: str, body: Any, options: dict[str, Any]) -> Any:
+        data = body if isinstance(body, str | bytes) else json.dumps({} if body is None else body, default=str)
+        return send(path, data, **({"content_type": "application/json"} | options))
+
+
+@pytest.fixture
+def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
+    """``api(actor, scopes=[…], host=…, limits={…})``: a program with a key that the actor made; all scopes by default."""
+    from tenants.api_keys import api_key_create
+    from tenants.hosts import tenant_host
+    from tenants.models import ApiKey, Tenant
+    from tenants.scopes import shared, tenant_scope
+
+    def with_key(
+        actor: Actor,
+        scopes: list[str] | None = None,
+        host: str | None = None,
+        limits: dict[str, int] | None = None,
+    ) -> ApiClient:
+        from crm.records.types import registry
+
+        if scopes is None:
+            nouns = [record_type.slug for record_type in registry.all()] + ["member", "event"]
+            scopes = [f"{noun}:{right}" for noun in nouns for right in ("read", "write")]
+        with shared():
+            if limits is not None:
+                Tenant.objects.filter(id=actor.tenant.id).update(limits=limits)
+        secret = make_key(actor, scopes)
+        return ApiClient(secret, host or tenant_host(actor.tenant))
+
+    def make_key(actor: Actor, scopes: list[str]) -> str:
+        with tenant_scope(actor.tenant):
+            key, secret = api_key_create(actor, name="Test", scopes=scopes)
+        with shared():
+            assert ApiKey.objects.filter(id=key.id).exists()
+        return secret
+
+    return with_key
+
+
+@pytest.fixture
+def owner_alias(db: None) -> Iterator[None]:
+    """The owner's connection, not rolled back: for sign-up and migrations. Schemas made meanwhile are dropped."""
+    from tests.cluster import schemas
+    from tenants.template import schema_drop
+
+    connection = connections["owner"]
+    shut = {name: vars(connection).pop(name) for name in ("connect", "temporary_connection", "cursor", "chunked_cursor")}
+    before = schemas()
+    try:
+        yield
+    finally:
+        for schema in schemas() - before:
+            schema_drop(schema)
+        connection.close()
+        vars(connection).update(shut)
+
+
+@pytest.fixture
+def celery_eager(settings: Any) -> Iterator[None]:
+    """Tasks run at once, where they are sent."""
+    from config.celery import app
+
+    before = app.conf.task_always_eager, app.conf.task_eager_propagates
+    app.conf.task_always_eager = app.conf.task_eager_propagates = True
+    yield
+    app.conf.task_always_eager, app.conf.task_eager_propagates = before
