@@ -9,6 +9,7 @@ from babel.dates import format_date, format_skeleton, format_time, format_timede
 from babel.numbers import NumberPattern, UnknownCurrencyError, format_compact_currency, format_decimal, parse_pattern
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 JUST_NOW = timedelta(seconds=45)
 
@@ -69,8 +70,8 @@ def moment_text(value: datetime) -> str:
 
 
 def ago_text(value: datetime) -> str:
-    """How long ago, or how soon: "3 hours ago", "in 2 days"."""
+    """How long ago, or how soon: "just now", "3 hours ago", "in 2 days"."""
     delta = value - timezone.now()
     if abs(delta) < JUST_NOW:
-        delta = timedelta(seconds=-1 if delta < timedelta(0) else 1)
+        return _("just now")
     return str(format_timedelta(delta, add_direction=True, threshold=0.9, locale=babel_locale()))

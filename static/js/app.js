@@ -7,3 +7,4 @@ import "./theme.js";
 import "./combobox.js";
 import "./palette.js";
 import "./keyboard.js";
+import "./extras.js";

@@ -1,6 +1,6 @@
 /** The command palette: Ctrl+K or / opens it, arrows choose, Enter goes. */
 
-import { $, $$, on } from "./dom.js";
+import { $, $$, isVisible, on } from "./dom.js";
 import { open } from "./dialog.js";
 
 const dialog = $("#palette");
@@ -37,8 +37,33 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+/** Actions that the page behind offers: visible elements with data-command="Label". */
+const addCommands = (results) => {
+  const words = input().value.trim().toLocaleLowerCase().split(/\s+/);
+  const offered = $$("[data-command]").filter(isVisible);
+  const wanted = offered.filter((one) => words.every((word) => one.dataset.command.toLocaleLowerCase().includes(word)));
+  if (!wanted.length) return;
+  const group = $("#palette-commands").content.firstElementChild.cloneNode(true);
+  wanted.forEach((element, index) => {
+    const entry = $("#palette-command").content.firstElementChild.cloneNode(true);
+    entry.id = `palette-here-${index}`;
+    $("span", entry).textContent = element.dataset.command;
+    entry.addEventListener("click", (event) => {
+      event.preventDefault();
+      dialog.close();
+      element.click();
+    });
+    group.append(entry);
+  });
+  const first = $("[role=group]", results);
+  if (words[0] || !first) results.append(group);
+  else first.before(group);
+};
+
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target?.id === "palette-results") mark(entries()[0]);
+  if (event.detail.target?.id !== "palette-results") return;
+  addCommands(event.detail.target);
+  mark(entries()[0]);
 });
 
 dialog?.addEventListener("keydown", (event) => {
@@ -53,10 +78,4 @@ dialog?.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey) window.open(all[now].href, "_blank", "noopener");
     else all[now].click();
   }
-});
-
-on("click", "[data-palette-run]", (event, entry) => {
-  event.preventDefault();
-  dialog?.close();
-  document.querySelector(entry.dataset.paletteRun)?.click();
 });

@@ -25,13 +25,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Navigation:
-    """``main`` and ``records`` are the sidebar, ``create`` what the actor may create, ``keys`` all that a key goes to."""
+    """``main`` and ``records`` are the sidebar, ``create`` what the actor may create, ``keys`` all a key goes to."""
 
     main: list[Entry]
     records: list[Entry]
     settings: list[Entry]
     create: list[Entry]
-    search: Entry
+    search: str
+    palette: str
     appearance: str
     sign_out: str
     personal: str
@@ -72,62 +73,31 @@ def shown_types(actor: Actor) -> list[RecordType]:
 
 def settings_sections(actor: Actor, path: str = "") -> list[SettingsSection]:
     """The pages of the settings that are open to the actor."""
+    you, company, sales, makers, data = _("You"), _("Workspace"), _("Sales"), _("Developers"), _("Data")
     rows = (
-        (
-            "personal",
-            _("Personal"),
-            "circle-user",
-            "settings:personal",
-            "",
-            _("You"),
-            _("name language time zone theme password"),
-        ),
+        ("personal", _("Personal"), "circle-user", "settings:personal", "", you, _("name language time zone theme")),
         (
             "workspace",
             _("Workspace"),
-            "building-2",
+            "building",
             "settings:workspace",
             "settings",
-            _("Workspace"),
-            _("name currency language time zone"),
+            company,
+            _("name currency language"),
         ),
-        (
-            "members",
-            _("Members & roles"),
-            "users",
-            "settings:members",
-            "members",
-            _("Workspace"),
-            _("invite people roles manager permissions"),
-        ),
+        ("members", _("Members & roles"), "users", "settings:members", "members", company, _("invite people manager")),
         (
             "pipelines",
             _("Pipelines"),
-            "chart-no-axes-gantt",
+            "square-kanban",
             "settings:pipelines",
             "settings",
-            _("Sales"),
-            _("stages deals probability lost reasons"),
+            sales,
+            _("stages lost reasons"),
         ),
-        (
-            "api",
-            _("API"),
-            "key-round",
-            "api_settings:index",
-            "api_keys",
-            _("Developers"),
-            _("keys tokens curl reference"),
-        ),
-        (
-            "sample",
-            _("Sample data"),
-            "flask-conical",
-            "settings:data",
-            "sample_data",
-            _("Data"),
-            _("demo example load clear"),
-        ),
-        ("trash", _("Trash"), "trash-2", "records:trash", "", _("Data"), _("deleted restore")),
+        ("api", _("API"), "key-round", "api_settings:index", "api_keys", makers, _("keys tokens curl reference")),
+        ("sample", _("Sample data"), "flask-conical", "settings:data", "sample_data", data, _("demo example clear")),
+        ("trash", _("Trash"), "trash-2", "records:trash", "", data, _("deleted restore")),
     )
     found = []
     for slug, label, icon, name, power, group, words in rows:
@@ -137,12 +107,8 @@ def settings_sections(actor: Actor, path: str = "") -> list[SettingsSection]:
     return found
 
 
-@register.simple_tag(takes_context=True)
-def navigation(context: Context) -> Navigation:
-    """Everything the shell links to, as far as the actor may go there."""
-    request = context["request"]
-    actor: Actor | None = context.get("actor")
-    path = request.path
+def navigation_of(actor: Actor | None, path: str) -> Navigation:
+    """Everything the shell links to, as far as the actor may go there; ``path`` is the present page's."""
 
     def entry(slug: str, label: str, icon: str, name: str, hotkey: str = "") -> Entry | None:
         href = _address(name)
@@ -169,17 +135,23 @@ def navigation(context: Context) -> Navigation:
             for rt in types
             if (href := _address("records:list", rt.plural))
         ],
-        settings=[Entry(one.slug, one.label, one.icon, one.href) for one in sections if one.slug != "trash"],
+        settings=[Entry(one.slug, one.label, one.icon, one.href) for one in sections],
         create=[
             Entry(rt.slug, _("New %(noun)s") % {"noun": str(rt.label).lower()}, rt.icon, href, f"c {rt.shortcut}")
             for rt in types
             if rt.shortcut and actor and actor.can(rt.slug, "create") and (href := _address("records:new", rt.plural))
         ],
-        search=Entry("search", _("Search"), "search", _address("palette")),
+        search=_address("records:search"),
+        palette=_address("palette"),
         appearance=_address("appearance"),
         sign_out=_address("signout"),
         personal=_address("settings:personal"),
     )
+
+
+@register.simple_tag(takes_context=True)
+def navigation(context: Context) -> Navigation:
+    return navigation_of(context.get("actor"), context["request"].path)
 
 
 @register.simple_tag(takes_context=True)

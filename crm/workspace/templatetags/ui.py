@@ -154,7 +154,7 @@ def menu(
     label: str = "",
     title: str = "",
     icon: str = "",
-    css: str = "btn-ghost btn-icon",
+    css: str = "btn-ghost",
     hotkey: str = "",
 ) -> SafeString:
     """A button and the menu it opens, filled with ``.menu-item`` links and buttons.

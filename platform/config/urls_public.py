@@ -1,0 +1,18 @@
+"""Paths on the public host: the landing page, sign-up and everything about one's account."""
+
+from importlib.util import find_spec
+
+from django.urls import include, path
+
+from config.landing import landing
+from crm.workspace.appearance import appearance
+
+urlpatterns = [
+    path("", landing, name="landing"),
+    path("appearance/", appearance, name="appearance"),
+    *[path("", include(one)) for one in ("tenants.urls",) if find_spec(one)],
+]
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.failed"
