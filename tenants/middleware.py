@@ -125,9 +125,10 @@ class HostMiddleware:
             request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME), ref.id)
             request.session.preload()
             # What AuthenticationMiddleware would read later, when the connection speaks for the tenant only.
-            request._cached_user = (  # type: ignore[attr-defined]
-                auth.get_user(request) if request.session.session_key else AnonymousUser()
-            )
+            user = auth.get_user(request) if request.session.session_key else AnonymousUser()
+            if not user.is_authenticated:
+                request.session = SessionStore(None, ref.id)
+            request._cached_user = user  # type: ignore[attr-defined]
         request.tenant = ref
         with tenant_scope(ref):
             return self._answer(request, settings.TENANT_URLCONF)

@@ -1,0 +1,105 @@
+"""The Postgres of the tests: one cluster a run, one database a worker, kept between runs while migrations stay equal."""
+
+import hashlib
+import os
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import psycopg2
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from psycopg2 import sql
+
+from tenants.backend.base import OWNER_ALIAS
+from tenants.management.commands.database_prepare import prepare
+from tenants.template import TEMPLATE_SCHEMA, schema_drop, template_digest
+
+PASSWORD = "test"
+KEPT_TABLES = {"django_migrations", "tenants_templaterecording"}
+
+
+def point_settings(admin_url: str, worker: str) -> None:
+    """Make the settings, here and in processes started from here, speak to this worker's own database."""
+    server = urlsplit(admin_url)
+    installation = f"test_{worker}"
+    settings.INSTALLATION = installation
+    os.environ["INSTALLATION"] = installation
+    for alias, role, variable in (("default", "app", "DATABASE_URL"), (OWNER_ALIAS, "owner", "DATABASE_OWNER_URL")):
+        values = {
+            "NAME": f"rapport_{installation}",
+            "USER": f"{installation}_{role}",
+            "PASSWORD": PASSWORD,
+            "HOST": server.hostname or "",
+            "PORT": str(server.port or ""),
+        }
+        settings.DATABASES[alias].update(values)
+        connections.settings[alias].update(values)
+        os.environ[variable] = (
+            f"postgresql://{values['USER']}:{PASSWORD}@{server.hostname}:{server.port}/{quote(values['NAME'])}"
+        )
+
+
+def digest() -> str:
+    """Of everything that the database of a worker is made from, but for the cast."""
+    found = hashlib.sha256(template_digest().encode())
+    for config in sorted(apps.get_app_configs(), key=lambda config: config.label):
+        for path in sorted((Path(config.path) / "migrations").glob("*.py")):
+            found.update(f"{config.label}/{path.name}\n".encode() + path.read_bytes())
+    for path in (Path(config_path("grants.py")), Path(config_path("management/commands/database_prepare.py"))):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def config_path(name: str) -> str:
+    return str(Path(apps.get_app_config("tenants").path) / name)
+
+
+def database_ready(admin_url: str) -> None:
+    """A database with this release's shared schema and template and nobody in it; made anew when migrations changed."""
+    name, wanted = str(settings.DATABASES["default"]["NAME"]), digest()
+    admin = psycopg2.connect(admin_url)
+    admin.autocommit = True
+    try:
+        with admin.cursor() as cursor:
+            cursor.execute(
+                "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
+            )
+            if cursor.fetchone() == (wanted,):
+                empty()
+                return
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            cursor.execute(
+                "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [f"{settings.INSTALLATION}_"]
+            )
+            for (role,) in cursor.fetchall():
+                cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+            prepare(admin_url)
+            call_command("migrate_all", verbosity=0, stdout=open(os.devnull, "w"))
+            cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(wanted)))
+    finally:
+        admin.close()
+
+
+def empty() -> None:
+    """Take away what the run before has left: every tenant and every shared row."""
+    from tenants.scopes import owner_scope
+
+    with owner_scope("public"), connections[OWNER_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        tables = [table for (table,) in cursor.fetchall() if table not in KEPT_TABLES]
+        cursor.execute(
+            sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, tables)))  # type: ignore[arg-type]
+        )
+    for schema in schemas():
+        schema_drop(schema)
+
+
+def schemas() -> set[str]:
+    """The tenants' schemas that there are, the template's not counted."""
+    from tenants.scopes import owner_scope
+
+    with owner_scope("public"), connections[OWNER_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'")
+        return {schema for (schema,) in cursor.fetchall()} - {TEMPLATE_SCHEMA}

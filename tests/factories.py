@@ -1,0 +1,44 @@
+"""Records made the way people make them: through the write gate. Each returns the saved instance."""
+
+from typing import Any
+
+from crm.records import writing
+from crm.records.types import registry
+from tenants.actors import Actor
+from tenants.scopes import tenant_scope
+
+
+def make(actor: Actor, slug: str, values: dict[str, Any]) -> Any:
+    """One record of the type, in the actor's own workspace."""
+    with tenant_scope(actor.tenant):
+        return writing.create(actor, registry.get(slug), values).record
+
+
+def company(actor: Actor, **values: Any) -> Any:
+    return make(actor, "company", {"name": "Acme"} | values)
+
+
+def contact(actor: Actor, **values: Any) -> Any:
+    return make(actor, "contact", {"name": "Ada Byron"} | values)
+
+
+def pipeline(actor: Actor, **values: Any) -> Any:
+    return make(actor, "pipeline", {"name": "Service"} | values)
+
+
+def stage(actor: Actor, **values: Any) -> Any:
+    return make(actor, "stage", {"name": "Asked", "probability": 20, "kind": "open"} | values)
+
+
+def deal(actor: Actor, **values: Any) -> Any:
+    return make(actor, "deal", {"name": "Twelve windows"} | values)
+
+
+def task(actor: Actor, **values: Any) -> Any:
+    return make(actor, "task", {"name": "Call back"} | values)
+
+
+def note(actor: Actor, **values: Any) -> Any:
+    if "about" not in values:
+        values["about"] = {"type": "company", "id": company(actor).id}
+    return make(actor, "note", {"body": "They like oak."} | values)
