@@ -99,7 +99,6 @@ class Copy:
             self.environment["SECRET_KEY"] = self.notes.secret("secret_key")
         embedded: list[str] = []
         parts: list[Part] = []
-        postgres = None
         if self.wishes.database:
             postgres = self._postgres()
             embedded.append("Postgres")
@@ -117,8 +116,6 @@ class Copy:
             self._mail()
         self.environment["EMBEDDED"] = ", ".join(embedded)
         self.supervisor.await_ready(parts)
-        if postgres is not None:
-            postgres.ensure_database(self.wishes.installation)
 
     def _postgres(self) -> Postgres:
         postgres = Postgres(self.data / "postgres")
@@ -128,7 +125,7 @@ class Copy:
         name = self.wishes.installation
         for variable, role in (("DATABASE_URL", f"{name}_app"), ("DATABASE_OWNER_URL", f"{name}_owner")):
             self.environment[variable] = postgres.url_for(role, self.notes.secret(f"{role}_password"), name)
-        self.private["DATABASE_ADMIN_URL"] = postgres.url_for("postgres", postgres.password, name)
+        self.private["DATABASE_ADMIN_URL"] = postgres.url
         return postgres
 
     def _postgres_part(self, postgres: Postgres) -> Part:
@@ -167,6 +164,7 @@ class Copy:
             *("--workers-kill-timeout", "8", "--log-level", "warning", "config.wsgi:application"),
         ]
         self._program("web", web, ready=self._web_ready)
+        self.supervisor.await_ready(self.supervisor.parts, READY_SECONDS)
         for queue, size in (("timers", wishes.timers), ("interactive", wishes.interactive), ("bulk", wishes.bulk)):
             worker = [
                 *("celery", "-A", "config.celery", "worker", "-Q", queue, "-c", str(size)),
@@ -176,7 +174,6 @@ class Copy:
         schedule = self.data / "celery" / "schedule"
         schedule.parent.mkdir(exist_ok=True)
         self._program("beat", ["celery", "-A", "config.celery", "beat", "-s", str(schedule), "--pidfile="])
-        self.supervisor.await_ready(self.supervisor.parts, READY_SECONDS)
 
     def _program(self, name: str, module: list[str], *, ready: Callable[[], bool] | None = None) -> None:
         command = [sys.executable, "-m", *module]

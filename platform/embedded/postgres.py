@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import psutil
 import psycopg2
-from psycopg2.sql import SQL, Identifier
 
 from embedded.disk import Notes, lock, no_space
 from embedded.errors import StartError
@@ -118,18 +117,6 @@ class Postgres:
         except psycopg2.OperationalError:
             return False
         return True
-
-    def ensure_database(self, name: str) -> None:
-        """Make the database ``name`` where the running server has none of it."""
-        connection = psycopg2.connect(self.url)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-                if cursor.fetchone() is None:
-                    cursor.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-        finally:
-            connection.close()
 
     def _major(self) -> str:
         told = subprocess.run(  # noqa: S603

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from embedded.errors import StartError
 
 LOG_BYTES = 20 * 1024 * 1024
 HEALTHY_SECONDS = 30.0
+QUIET_SECONDS = 60.0
+TRACE_LINES = 8
+ERROR = re.compile(r"[\w.]*(Error|Exception|Configured)\b.*: ")
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -42,6 +46,7 @@ class Part:
     crashes: int = 0
     again_at: float = 0.0
     tail: list[str] = field(default_factory=list)
+    told: dict[str, float] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -172,7 +177,8 @@ class Supervisor:
             except OSError:
                 file = None
             told = None if self.stopping.is_set() else worth_telling(line)
-            if told:
+            if told and time.monotonic() - part.told.get(told, -QUIET_SECONDS) > QUIET_SECONDS:
+                part.told = {told: time.monotonic()} if len(part.told) > 100 else {**part.told, told: time.monotonic()}
                 say(f"{part.name}: {told}")
         if file is not None:
             file.close()
@@ -226,11 +232,12 @@ def worth_telling(line: str) -> str | None:
         if event.get("level") not in {"error", "critical"}:
             return None
         where = " ".join(f"{name}={event[name]}" for name in ("tenant", "request_id") if event.get(name))
-        trace = str(event.get("exception", "")).strip()
-        return "\n".join(filter(None, (f"{event.get('event', '')} {where}".strip(), trace)))
+        head = str(event.get("event", "")).strip().splitlines() or [""]
+        trace = str(event.get("exception", "")).strip().splitlines()[-TRACE_LINES:]
+        return "\n  ".join([f"{head[0]} {where}".strip(), *trace])
     if " FATAL: " in line or " PANIC: " in line:
         return None if "terminating connection" in line or "starting up" in line else line
-    return line if line.startswith(("[ERROR]", "Traceback")) or "Error: " in line else None
+    return line if line.startswith("[ERROR]") or ERROR.match(line) else None
 
 
 def say(text: str) -> None:
