@@ -3,7 +3,6 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import tenants.fields
-import tenants.models
 import tenants.roles
 from django.conf import settings
 from django.db import migrations, models
