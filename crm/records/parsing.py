@@ -165,7 +165,7 @@ def parse_decimal(field: Field, raw: Any, actor: Actor) -> Decimal:
     rounded = round(exact, places)
     if rounded != exact:
         raise BadValue("too_precise", _("At most %(places)d digits can stand behind the point.") % {"places": places})
-    return exact if len(exact.as_tuple().digits) <= 20 and exact.as_tuple().exponent >= -places else rounded
+    return rounded if -int(exact.as_tuple().exponent) > places else exact
 
 
 def parse_currency(field: Field, raw: Any, actor: Actor) -> str:
@@ -333,12 +333,12 @@ def parse_reference(field: Field, raw: Any, actor: Actor) -> dict[str, Any] | No
         raw = {"type": slug.strip(), "id": text}
     if not isinstance(raw, Mapping):
         raise wrong(_("This must name the type and the id of a record."))
-    slug = raw.get("type")
-    if not slug and not raw.get("id"):
+    named = raw.get("type")
+    if not named and not raw.get("id"):
         return None
-    if slug not in registry:
-        raise BadValue("unknown_choice", _("“%(value)s” is no type of record.") % {"value": str(slug)[:50]})
-    return {"type": slug, "id": identifier(raw)}
+    if named not in registry:
+        raise BadValue("unknown_choice", _("“%(value)s” is no type of record.") % {"value": str(named)[:50]})
+    return {"type": named, "id": identifier(raw)}
 
 
 def parse_list(field: Field, raw: Any, actor: Actor) -> list[str]:

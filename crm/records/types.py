@@ -249,7 +249,7 @@ class RecordType:
 
     @cached_property
     def model_class(self) -> type["Record"]:
-        return apps.get_model(self.model)  # type: ignore[return-value]
+        return apps.get_model(self.model)
 
     @cached_property
     def relations(self) -> tuple[Field, ...]:

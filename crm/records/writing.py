@@ -244,8 +244,7 @@ def change_set_new(
     cause_id: UUID | None = None,
 ) -> ChangeSet:
     """A ChangeSet that is saved with the first write in it; hand it to several writes to make them one change."""
-    return ChangeSet(
-        id=None,
+    change_set = ChangeSet(
         at=at or timezone.now(),
         actor_kind=actor.kind.value,
         actor_id=actor.id,
@@ -256,6 +255,8 @@ def change_set_new(
         cause_id=cause_id,
         undo_of=undo_of,
     )
+    change_set.pk = None
+    return change_set
 
 
 def change_set_save(change_set: ChangeSet) -> None:

@@ -1,0 +1,392 @@
+"""The write gate: who may write what, what is refused, and what is kept of it."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from crm.people.models import Company, Contact, ContactCompany
+from crm.records import writing
+from crm.records.errors import Forbidden, Invalid, NotFound, VersionConflict
+from crm.records.models import ChangeSet, Event
+from crm.records.types import RecordType, registry
+from crm.sales.models import Deal
+from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
+from tenants.scopes import tenant_scope
+from tests import factories
+
+
+def rt(slug: str) -> RecordType:
+    return registry.get(slug)
+
+
+def narrowed(actor: Actor, **scopes: dict[str, str]) -> Actor:
+    """The same person with another matrix: noun → action → scope."""
+    from dataclasses import replace
+
+    matrix = {noun: {action: Scope[name.upper()] for action, name in row.items()} for noun, row in scopes.items()}
+    return replace(actor, permissions=Permissions({**actor.permissions.matrix, **matrix}))
+
+
+def refused(error: pytest.ExceptionInfo[Invalid]) -> set[tuple[int, str, str]]:
+    return {(one.index, one.field, one.code) for one in error.value.errors}
+
+
+def test_a_new_company_is_kept_with_its_owner_and_its_event(seller: Actor) -> None:
+    change = writing.create(seller, rt("company"), {"name": "  Müller & Söhne ", "phones": ["030 901820"]})
+
+    company = Company.objects.get()
+    assert (company.name, company.owner_id, company.created_by_id) == (
+        "Müller & Söhne",
+        seller.member_id,
+        seller.member_id,
+    )
+    assert (company.version, company.deleted_at, company.is_sample) == (1, None, False)
+    assert company.sort_name == "muller & sohne"
+    assert "muller" in company.search_text
+    (event,) = Event.objects.filter(record_id=company.pk)
+    assert (event.type, event.before, event.position) == ("company.created", {}, None)
+    assert event.after["name"] == "Müller & Söhne"
+    assert event.after["owner"] == str(seller.member_id)
+    assert "industry" not in event.after
+    assert event.change_set_id == change.change_set.pk
+    kept = ChangeSet.objects.get(pk=change.change_set.pk)
+    assert (kept.actor_kind, kept.member_id, kept.source, kept.request_id) == (
+        ActorKind.MEMBER,
+        seller.member_id,
+        "ui",
+        "test-request",
+    )
+
+
+def test_the_event_of_an_update_holds_changed_fields_only(seller: Actor) -> None:
+    company = factories.company(seller, name="Acme", industry="Glass")
+
+    change = writing.update(seller, rt("company"), company.pk, {"name": "Acme", "industry": "Steel"})
+
+    assert [(event.type, event.before, event.after) for event in change.events] == [
+        ("company.updated", {"industry": "Glass"}, {"industry": "Steel"})
+    ]
+    company.refresh_from_db()
+    assert (company.industry, company.version) == ("Steel", 2)
+
+
+def test_an_update_that_changes_nothing_writes_nothing(seller: Actor) -> None:
+    deal = factories.deal(seller, amount="10.00", currency="EUR")
+    before = (deal.version, Event.objects.count(), ChangeSet.objects.count())
+
+    change = writing.update(seller, rt("deal"), deal.pk, {"name": deal.name, "amount": "10", "owner": "me"})
+
+    deal.refresh_from_db()
+    assert (deal.version, Event.objects.count(), ChangeSet.objects.count()) == before
+    assert (change.events, change.record.pk) == ([], deal.pk)
+
+
+def test_all_that_is_wrong_is_told_at_once(seller: Actor) -> None:
+    with pytest.raises(Invalid) as error:
+        writing.create_many(
+            seller,
+            rt("deal"),
+            [
+                {"name": "Good"},
+                {"amount": "much", "currency": "EURO", "stge": 1, "version": 7, "probability": 101},
+                {"name": "x" * 201, "owner": str(uuid4()), "company": "not-an-id"},
+            ],
+        )
+
+    assert refused(error) >= {
+        (1, "name", "required"),
+        (1, "amount", "invalid"),
+        (1, "currency", "unknown_choice"),
+        (1, "stge", "unknown_field"),
+        (1, "version", "read_only"),
+        (1, "probability", "too_large"),
+        (2, "name", "too_long"),
+        (2, "owner", "not_found"),
+        (2, "company", "invalid"),
+    }
+    assert "“stage”" in next(str(one.message) for one in error.value.errors if one.field == "stge")
+    assert not any(one.index == 0 for one in error.value.errors)
+    assert not Deal.objects.exists()
+    assert not Event.objects.filter(record_type="deal").exists()
+
+
+def test_a_required_field_can_be_filled_by_a_rule_but_not_emptied(seller: Actor) -> None:
+    contact = writing.create(seller, rt("contact"), {"first_name": "Ada", "last_name": "Byron"}).record
+    assert contact.name == "Ada Byron"
+
+    with pytest.raises(Invalid) as error:
+        writing.update(seller, rt("company"), factories.company(seller).pk, {"name": " "})
+    assert refused(error) == {(0, "name", "required")}
+
+
+def test_references_must_be_there_seen_and_out_of_the_trash(
+    seller: Actor, seller_two: Actor, outsider: Actor, tenant_b: TenantRef
+) -> None:
+    trashed = factories.company(seller)
+    writing.trash(seller, rt("company"), trashed.pk)
+    hidden = factories.company(seller_two)
+    foreign = factories.company(outsider)
+    narrow = narrowed(seller, company={"view": "own"})
+
+    for wrong in (trashed.pk, foreign.pk, uuid4()):
+        with pytest.raises(Invalid) as error:
+            writing.create(seller, rt("deal"), {"name": "Windows", "company": wrong})
+        assert refused(error) == {(0, "company", "not_found")}
+    with pytest.raises(Invalid):
+        writing.create(narrow, rt("deal"), {"name": "Windows", "company": hidden.pk})
+    with pytest.raises(Invalid) as error:
+        writing.create(seller, rt("task"), {"name": "Call", "about": {"type": "company", "id": str(foreign.pk)}})
+    assert refused(error) == {(0, "about", "not_found")}
+    assert writing.create(seller, rt("deal"), {"name": "Windows", "company": hidden.pk}).record.company_id == hidden.pk
+
+
+def test_an_unchanged_reference_into_the_trash_does_not_block_other_fields(seller: Actor) -> None:
+    company = factories.company(seller)
+    deal = factories.deal(seller, company=company.pk)
+    writing.trash(seller, rt("company"), company.pk)
+
+    writing.update(seller, rt("deal"), deal.pk, {"name": "Thirteen windows", "company": str(company.pk)})
+
+    deal.refresh_from_db()
+    assert (deal.name, deal.company_id) == ("Thirteen windows", company.pk)
+
+
+def test_a_member_edits_his_own_deals_only(seller: Actor, seller_two: Actor, reader: Actor) -> None:
+    mine, theirs = factories.deal(seller), factories.deal(seller_two)
+
+    writing.update(seller, rt("deal"), mine.pk, {"name": "Mine"})
+    with pytest.raises(Forbidden):
+        writing.update(seller, rt("deal"), [mine.pk, theirs.pk], {"name": "Both"})
+    with pytest.raises(Forbidden):
+        writing.trash(seller, rt("deal"), theirs.pk)
+    with pytest.raises(Forbidden):
+        writing.update(reader, rt("deal"), mine.pk, {"name": "Read"})
+    with pytest.raises(Forbidden):
+        writing.create(reader, rt("deal"), {"name": "Read"})
+    assert set(Deal.objects.values_list("name", flat=True)) == {"Mine", theirs.name}
+
+
+def test_who_may_create_only_his_own_becomes_the_owner(seller: Actor, seller_two: Actor) -> None:
+    own = narrowed(seller, company={"view": "all", "create": "own"})
+
+    assert writing.create(own, rt("company"), {"name": "Mine"}).record.owner_id == seller.member_id
+    with pytest.raises(Invalid) as error:
+        writing.create(own, rt("company"), {"name": "Theirs", "owner": seller_two.member_id})
+    assert refused(error) == {(0, "owner", "not_allowed")}
+
+
+def test_what_cannot_be_seen_is_not_found_even_to_write(seller: Actor, seller_two: Actor, outsider: Actor) -> None:
+    hidden, foreign = factories.deal(seller_two), factories.deal(outsider)
+    narrow = narrowed(seller, deal={"view": "own", "edit": "all", "delete": "all"})
+    blind = narrowed(seller, deal={})
+
+    for actor, record in ((narrow, hidden), (seller, foreign), (blind, hidden)):
+        for write in (
+            lambda who, what: writing.update(who, rt("deal"), what.pk, {"name": "Taken"}),
+            lambda who, what: writing.trash(who, rt("deal"), what.pk),
+        ):
+            with pytest.raises(NotFound):
+                write(actor, record)
+    hidden.refresh_from_db()
+    assert (hidden.name, hidden.deleted_at) == ("Twelve windows", None)
+
+
+def test_an_api_key_writes_no_further_than_its_scopes(seller: Actor) -> None:
+    from dataclasses import replace
+
+    company = factories.company(seller)
+    key = replace(seller, kind=ActorKind.API_KEY, scopes=frozenset({"company:read", "deal:write", "deal:read"}))
+
+    writing.create(key, rt("deal"), {"name": "By key", "company": company.pk})
+    with pytest.raises(Forbidden):
+        writing.update(key, rt("company"), company.pk, {"name": "By key"})
+    blind = replace(key, scopes=frozenset({"deal:write"}))
+    with pytest.raises(Invalid) as error:
+        writing.create(blind, rt("deal"), {"name": "By key", "company": company.pk})
+    assert (0, "company", "not_found") in refused(error)
+
+
+def test_a_read_only_workspace_takes_no_writes(owner: Actor) -> None:
+    from dataclasses import replace
+
+    frozen = replace(owner, tenant=replace(owner.tenant, state="read_only"))
+    with pytest.raises(Forbidden):
+        writing.create(frozen, rt("company"), {"name": "Late"})
+
+
+def test_an_old_version_is_refused_and_all_of_a_batch_with_it(owner: Actor) -> None:
+    one, two = factories.company(owner), factories.company(owner)
+    writing.update(owner, rt("company"), one.pk, {"industry": "Glass"}, if_version=1)
+
+    with pytest.raises(VersionConflict):
+        writing.update(owner, rt("company"), [two.pk, one.pk], {"industry": "Steel"}, if_version=1)
+    with pytest.raises(VersionConflict):
+        writing.trash(owner, rt("company"), one.pk, if_version=1)
+    two.refresh_from_db()
+    assert (two.industry, two.version) == ("", 1)
+
+
+def test_one_bad_id_in_a_batch_leaves_all_as_they_were(owner: Actor) -> None:
+    company = factories.company(owner)
+    for bad in (uuid4(), "nonsense", "\x00"):
+        with pytest.raises(NotFound):
+            writing.update(owner, rt("company"), [company.pk, bad], {"industry": "Steel"})
+    company.refresh_from_db()
+    assert company.version == 1
+
+
+def test_trash_keeps_what_points_to_it_and_restore_brings_it_back(owner: Actor) -> None:
+    company = factories.company(owner, name="Acme")
+    contact = factories.contact(owner, company=company.pk)
+
+    change = writing.trash(owner, rt("company"), company.pk)
+
+    company.refresh_from_db()
+    contact.refresh_from_db()
+    assert company.deleted_at is not None
+    assert (contact.deleted_at, contact.company_id) == (None, company.pk)
+    assert (change.events[0].type, change.events[0].before["name"], change.events[0].after) == (
+        "company.trashed",
+        "Acme",
+        {},
+    )
+    with pytest.raises(NotFound):
+        writing.update(owner, rt("company"), company.pk, {"name": "Gone"})
+    assert writing.trash(owner, rt("company"), company.pk).events == []
+
+    change = writing.restore(owner, rt("company"), company.pk)
+    company.refresh_from_db()
+    assert (company.deleted_at, company.version, change.events[0].type) == (None, 3, "company.restored")
+
+
+def test_links_are_brought_to_what_is_given(owner: Actor) -> None:
+    one, two, three = (factories.company(owner, name=name) for name in ("One", "Two", "Three"))
+    contact = factories.contact(owner, companies=[{"id": one.pk, "role": "buyer"}, str(two.pk)])
+    kept = ContactCompany.objects.get(company=one)
+
+    change = writing.update(
+        owner, rt("contact"), contact.pk, {"companies": [{"id": str(one.pk), "role": "boss"}, {"id": three.pk}]}
+    )
+
+    assert set(ContactCompany.objects.values_list("company__name", "role")) == {("One", "boss"), ("Three", "")}
+    assert ContactCompany.objects.get(company=one).pk == kept.pk
+    assert [link["role"] for link in change.events[0].after["companies"]].count("boss") == 1
+    assert (
+        writing.update(
+            owner, rt("contact"), contact.pk, {"companies": [three.pk, {"id": one.pk, "role": "boss"}]}
+        ).events
+        == []
+    )
+
+
+def test_emails_and_phones_get_keys_that_are_found_however_they_are_written(owner: Actor) -> None:
+    contact = factories.contact(
+        owner, emails=["Ada@Example.COM", {"value": "ada@example.com", "label": "again"}], phones="+49 30 901820"
+    )
+
+    contact.refresh_from_db()
+    assert contact.emails == [{"value": "Ada@Example.COM", "label": ""}]
+    assert contact.emails_keys == ["ada@example.com"]
+    assert contact.phones_keys == ["+4930901820"]
+    assert "ada@example.com" in contact.search_text
+    assert "4930901820" in contact.search_text
+
+
+def test_a_batch_takes_the_same_value_and_different_ones(owner: Actor) -> None:
+    companies = [factories.company(owner, name=f"C{number}") for number in range(3)]
+    ids = [company.pk for company in companies]
+
+    writing.update(owner, rt("company"), ids, {"industry": "Glass"})
+    assert set(Company.objects.values_list("industry", "version")) == {("Glass", 2)}
+    writing.update_many(owner, rt("company"), {id_: {"name": f"D{number}"} for number, id_ in enumerate(ids)})
+    assert list(Company.objects.order_by("name").values_list("name", "sort_name", "version")) == [
+        (f"D{number}", f"d{number}", 3) for number in range(3)
+    ]
+
+
+def test_samples_and_imports_can_be_dated_and_others_not(owner: Actor) -> None:
+    then = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
+    sample = writing.create(owner, rt("company"), {"name": "Old"}, source="sample", at=then)
+    hand = writing.create(owner, rt("company"), {"name": "New"}, source="ui", at=then)
+
+    assert (sample.record.created_at, sample.events[0].at, sample.record.is_sample) == (then, then, True)
+    assert sample.change_set.at == then
+    assert hand.record.created_at != then
+    assert not hand.record.is_sample
+
+
+def test_several_writes_can_be_one_change(owner: Actor) -> None:
+    together = writing.change_set_new(owner, "ui")
+    company = writing.create(owner, rt("company"), {"name": "Acme"}, change_set=together)
+    writing.create(owner, rt("deal"), {"name": "Deal", "company": company.id}, change_set=together)
+
+    assert ChangeSet.objects.get(pk=together.pk).events.count() == 2
+
+
+def test_a_hostile_value_is_told_and_never_stored(owner: Actor) -> None:
+    for value in ("a\x00b", "\ud800", {"a": 1}, ["x"], 7, "\x1b[31m"):
+        with pytest.raises(Invalid) as error:
+            writing.create(owner, rt("company"), {"name": value})
+        assert refused(error) == {(0, "name", "invalid")}
+    kept = writing.create(owner, rt("company"), {"name": "שלום 🏗️ 'x'; DROP TABLE people_company"}).record
+    assert Company.objects.get(pk=kept.pk).name == "שלום 🏗️ 'x'; DROP TABLE people_company"
+
+
+def test_a_record_of_one_workspace_is_never_written_in_another(
+    owner: Actor, tenant_b: TenantRef, outsider: Actor
+) -> None:
+    company = factories.company(owner)
+    with tenant_scope(tenant_b):
+        with pytest.raises(NotFound):
+            writing.update(outsider, rt("company"), company, {"name": "Stolen"})
+        assert not Company.objects.exists()
+
+
+def statements(work: Any) -> list[str]:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        work()
+    kept = [query["sql"] for query in captured.captured_queries]
+    return [sql for sql in kept if "SAVEPOINT" not in sql]
+
+
+def test_one_write_is_a_handful_of_statements(owner: Actor) -> None:
+    other = factories.company(owner)
+    company = factories.company(owner)
+
+    made = statements(lambda: writing.create(owner, rt("company"), {"name": "Acme", "parent": other.pk}))
+    assert len(made) <= 5, made
+    changed = statements(lambda: writing.update(owner, rt("company"), company.pk, {"industry": "Glass"}))
+    assert len(changed) <= 5, changed
+
+
+def test_a_thousand_rows_take_no_more_statements_than_ten(owner: Actor) -> None:
+    company = factories.company(owner)
+
+    def rows(count: int) -> list[dict[str, Any]]:
+        return [{"name": f"Person {number}", "companies": [company.pk], "owner": "me"} for number in range(count)]
+
+    ten = statements(lambda: writing.create_many(owner, rt("contact"), rows(10)))
+    thousand = statements(lambda: writing.create_many(owner, rt("contact"), rows(1000)))
+    assert len(thousand) == len(ten) <= 7, ten
+
+    ids: list[UUID] = list(Contact.objects.values_list("pk", flat=True)[:1000])
+    few = statements(
+        lambda: writing.update_many(owner, rt("contact"), {id_: {"job": f"Job {id_}"} for id_ in ids[:10]})
+    )
+    many = statements(lambda: writing.update_many(owner, rt("contact"), {id_: {"job": f"Work {id_}"} for id_ in ids}))
+    assert len(many) == len(few) <= 6, few
+    assert len(statements(lambda: writing.trash(owner, rt("contact"), ids))) <= 6
+
+
+def test_money_keeps_its_exact_value(owner: Actor) -> None:
+    deal = factories.deal(owner, amount="1234567.89", currency="EUR")
+    deal.refresh_from_db()
+    assert deal.amount == Decimal("1234567.89")
+    assert Event.objects.get(record_id=deal.pk, type="deal.created").after["amount"] == "1234567.89"
