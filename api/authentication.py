@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
-from tenants.api_keys import ApiKeyRefused, api_key_authenticate
-from tenants.models import ApiKey
 
 from api.errors import ApiError
 from crm.workspace import selectors
-from tenants.actors import Actor, TenantRef
+from tenants.actors import Actor, ActorKind, TenantRef
+from tenants.api_keys import ApiKeyRefused, api_key_authenticate
+from tenants.models import ApiKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,17 @@ class Key:
 
     def actor(self, request_id: str) -> Actor:
         """The Actor, read inside of the tenant's scope. Raises ApiError 401 when the key's maker is not active."""
-        actor = selectors.actor_for_api_key(self.tenant, self.row, request_id)
+        actor = selectors.actor_for_member(
+            self.tenant,
+            self.row.member_id,
+            kind=ActorKind.API_KEY,
+            actor_id=self.row.id,
+            label=self.row.name,
+            scopes=frozenset(self.row.scopes),
+            request_id=request_id,
+        )
         if actor is None:
-            raise refused("key_asleep", _("The member who made this key is deactivated, so the key sleeps."))
+            raise refused("sleeping_key", _("The member who made this key is deactivated, so the key sleeps."))
         return actor
 
 

@@ -4,14 +4,14 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from crm.records.reading import Query
 from django.conf import settings
 from django.utils.translation import gettext as _
-from tenants.hosts import tenant_host, tenant_url
 
 from crm.records import reading
+from crm.records.reading import Query
 from crm.records.types import registry
 from tenants.actors import Actor
+from tenants.hosts import tenant_host, tenant_url
 
 PLACEHOLDER = "rpt_live_…"
 

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from crm.records.reading import Query
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from api.errors import ApiError
+from crm.records.reading import Query
 from crm.records.types import RecordType
 
 MAX_LIMIT = 500

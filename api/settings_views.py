@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_POST
-from tenants.access import MEMBER, access, needs
-from tenants.api_keys import api_key_create, api_key_list, api_key_revoke
-from tenants.http import Request
 
 from api.examples import Examples, examples
 from api.forms import ApiKeyForm
 from api.openapi import document
+from tenants.access import MEMBER, access, needs
+from tenants.api_keys import api_key_create, api_key_list, api_key_revoke
+from tenants.http import Request
 
 
 def _page(request: Request, form: ApiKeyForm, *, plain: str = "", status: int = 200) -> HttpResponse:

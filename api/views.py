@@ -8,15 +8,15 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.views import APIView
-from tenants.access import API_KEY
-from tenants.scopes import tenant_scope
 
 from api.authentication import KeyAuthentication, authenticate
 from api.encoding import MEDIA_TYPE, AlwaysJson, JsonParser, JsonRenderer, dumps
 from api.errors import ApiError, error_body, handle, missing_scope, not_found
 from api.limits import spend
 from api.params import refuse_unknown
+from tenants.access import API_KEY
 from tenants.actors import Actor
+from tenants.scopes import tenant_scope
 
 READING = {"GET", "HEAD"}
 

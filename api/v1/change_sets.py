@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from crm.records.undo import undo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.views import ApiView
+from crm.records.undo import undo
 
 
 class ChangeSetUndo(ApiView):
