@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         os.environ["DATABASE_ADMIN_URL"] = url
     point_settings(os.environ["DATABASE_ADMIN_URL"], worker)
+    Path(django_settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     django_settings.PASSWORD_HASHERS = FAST_HASHERS
     django_settings.CELERY_TASK_ALWAYS_EAGER = False
 
@@ -225,6 +226,9 @@ class ApiClient:
 @pytest.fixture
 def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
     """``api(actor, scopes=[…], host=…, limits={…})``: a program with a key that the actor made; all scopes by default."""
+    from dataclasses import replace
+
+    from crm.workspace.roles import EVERYTHING
     from tenants.api_keys import api_key_create
     from tenants.hosts import tenant_host
     from tenants.models import ApiKey, Tenant
@@ -249,7 +253,8 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
 
     def make_key(actor: Actor, scopes: list[str]) -> str:
         with tenant_scope(actor.tenant):
-            key, secret = api_key_create(actor, name="Test", scopes=scopes)
+            # Whoever may make keys now may lose that right later; the key lives on with what his role allows then.
+            key, secret = api_key_create(replace(actor, permissions=EVERYTHING), name="Test", scopes=scopes)
         with shared():
             assert ApiKey.objects.filter(id=key.id).exists()
         return secret
@@ -258,20 +263,27 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
 
 
 @pytest.fixture
-def owner_alias(db: None) -> Iterator[None]:
-    """The owner's connection, not rolled back: for sign-up and migrations. Schemas made meanwhile are dropped."""
+def owner_alias(db: None, the_cast: Any) -> Iterator[None]:
+    """The owner's connection, not rolled back: for sign-up and migrations. The next that asks drops what was made."""
     from tests.cluster import schemas
     from tenants.template import schema_drop
 
     connection = connections["owner"]
     shut = {name: vars(connection).pop(name) for name in ("connect", "temporary_connection", "cursor", "chunked_cursor")}
-    before = schemas()
+
+    def ensure_connection() -> None:
+        if connection.connection is None:
+            with connection.wrap_database_errors:
+                connection.connect()
+
+    connection.ensure_connection = ensure_connection  # type: ignore[method-assign]
     try:
+        for schema in schemas() - {the_cast.tenant_a.schema_name, the_cast.tenant_b.schema_name}:
+            schema_drop(schema)
         yield
     finally:
-        for schema in schemas() - before:
-            schema_drop(schema)
         connection.close()
+        del vars(connection)["ensure_connection"]
         vars(connection).update(shut)
 
 
