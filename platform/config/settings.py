@@ -117,7 +117,29 @@ DATABASES = {
 AUTH_USER_MODEL = "tenants.User"
 # The same address may stand at several users until one of them has proven it.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["tenants.adapters.EmailBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+PASSWORD_RESET_TIMEOUT = 60 * 60 * 4
+LOGIN_URL = "/signin/"
+LOGIN_REDIRECT_URL = "/workspaces/"
+ACCOUNT_ADAPTER = "tenants.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+# tenants.rates counts tries, for all forms alike.
+ACCOUNT_RATE_LIMITS = False
+# How many reverse proxies stand in front; each adds the address it saw to X-Forwarded-For.
+TRUSTED_PROXIES = int(os.environ.get("TRUSTED_PROXIES", "0"))
 SESSION_ENGINE = "tenants.sessions"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -127,8 +149,16 @@ WORKSPACE_PROVISIONERS = [
     "crm.sales.provisioning.provision",
 ]
 EVENT_HANDLERS: dict[str, str] = {"assignments": "crm.activities.handlers.assignment_told"}
+# Pieces that higher floors put on a record page, by their place on it.
+RECORD_PARTS = {
+    "header": ["crm.sales.parts.stage_bar"],
+    "centre": ["crm.activities.parts.activity"],
+}
 TIMERS = {"task_overdue": "crm.activities.timers.task_overdue"}
 EVENT_SINK = "crm.records.events.note"
+WORKSPACE_TAKE_OVER = "crm.workspace.services.member_user_change"
+SAMPLE_TASK = "crm.workspace.tasks.sample_fill"
+SAMPLE_LOADER = "crm.sales.sample.sample_load"
 WAKEUP_TASK = "crm.records.tasks.tenant_work"
 NOUN_RESOLVER = "crm.records.types.registry.by_plural"
 RECORD_ADDRESS = "crm.records.presenting.record_url"
@@ -289,7 +319,7 @@ LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO").upper()
 logging_config(LOG_LEVEL)
 
 RELEASE = os.environ.get("RELEASE", "0.1.0")
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, object] = {
     "EXCEPTION_HANDLER": "api.errors.handle",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "api.openapi.DeclaredSchema",

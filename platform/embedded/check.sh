@@ -28,7 +28,7 @@ no_database() {
 step "ruff" .venv/bin/ruff check .
 step "ruff format" .venv/bin/ruff format --check .
 step "mypy" .venv/bin/mypy
-step "import-linter" .venv/bin/lint-imports --no-cache
+step "import-linter" .venv/bin/lint-imports --no-cache --no-logo
 step "djade" bash -c 'find templates crm tenants api -name "*.html" -print0 | xargs -0 -r .venv/bin/djade --check --target-version 6.1'
 step "makemigrations" no_database .venv/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 step "check --deploy" production .venv/bin/python manage.py check --deploy --fail-level WARNING

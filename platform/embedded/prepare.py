@@ -25,7 +25,7 @@ def main() -> None:
     django.setup()
     steps: list[tuple[str, Callable[[], None]]] = [
         ("database", prepare_database),
-        ("migrate", lambda: call_command("migrate_all", verbosity=0)),
+        ("migrate", migrate),
         ("static", collect_static),
         ("demo", write_demo),
     ]
@@ -38,6 +38,10 @@ def main() -> None:
 def prepare_database() -> None:
     if os.environ.get("DATABASE_ADMIN_URL"):
         call_command("database_prepare", verbosity=0)
+
+
+def migrate() -> None:
+    call_command("migrate_all", verbosity=0)
 
 
 def collect_static() -> None:
