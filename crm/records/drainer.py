@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from crm.records import wakeups
 from crm.records.models import Event, HandlerPosition
-from crm.records.timers import waits
+from crm.records.timers import Progress, waits
 from tenants.actors import TenantRef
 
 log = structlog.get_logger(__name__)
@@ -37,14 +37,15 @@ GIVE = """
 """
 
 
-def drain(tenant: TenantRef, *, until: float | None = None) -> bool:
-    """Do what there is to do; False if time (``monotonic``) ran out before the end."""
+def drain(tenant: TenantRef, *, until: float | None = None) -> Progress:
+    """Number new events and hand them over, as far as time (``monotonic``) allows."""
     until = monotonic() + SECONDS if until is None else until
-    while (given := give_positions()) is not None and given == POSITIONS_AT_ONCE:
+    while (given := give_positions()) == POSITIONS_AT_ONCE:
         if monotonic() >= until:
-            return False
-    handled = [run_handler(tenant, name, path, until) for name, path in settings.EVENT_HANDLERS.items()]
-    return all(handled)
+            return Progress.MORE
+    reached = [Progress.DONE if given is not None else Progress.BUSY]
+    reached += [run_handler(tenant, name, path, until) for name, path in settings.EVENT_HANDLERS.items()]
+    return max(reached)
 
 
 def give_positions() -> int | None:
@@ -61,8 +62,8 @@ def give_positions() -> int | None:
     return given
 
 
-def run_handler(tenant: TenantRef, name: str, path: str, until: float) -> bool:
-    """Hand a reader its next events until there are none; False if time ran out."""
+def run_handler(tenant: TenantRef, name: str, path: str, until: float) -> Progress:
+    """Hand a reader its next events until there are none."""
     HandlerPosition.objects.get_or_create(handler=name)
     at_once = EVENTS_AT_ONCE
     while monotonic() < until:
@@ -71,12 +72,14 @@ def run_handler(tenant: TenantRef, name: str, path: str, until: float) -> bool:
         except HandlerFailed as failed:
             if at_once == 1:
                 note_failure(tenant, name, failed)
-                return True
+                return Progress.DONE
             at_once = 1
             continue
+        if handled is None:
+            return Progress.BUSY
         if handled < at_once:
-            return True
-    return False
+            return Progress.DONE
+    return Progress.MORE
 
 
 class HandlerFailed(Exception):
@@ -85,11 +88,16 @@ class HandlerFailed(Exception):
         self.event = event
 
 
-def hand_over(tenant: TenantRef, name: str, path: str, at_once: int) -> int:
-    """One transaction: the effects of up to ``at_once`` events, and the reader's position behind them."""
+def hand_over(tenant: TenantRef, name: str, path: str, at_once: int) -> int | None:
+    """One transaction: the effects of up to ``at_once`` events, and the reader's position behind them.
+
+    Returns how many there were; None when another worker is at it.
+    """
     with transaction.atomic():
         place = HandlerPosition.objects.filter(handler=name).select_for_update(skip_locked=True).first()
-        if place is None or (place.retry_at is not None and place.retry_at > timezone.now()):
+        if place is None:
+            return None
+        if place.retry_at is not None and place.retry_at > timezone.now():
             return 0
         events = list(
             Event.objects.filter(position__gt=place.position)

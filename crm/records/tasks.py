@@ -6,22 +6,26 @@ from celery import shared_task
 
 from crm.records import timers, wakeups
 from crm.records.drainer import SECONDS, drain
+from crm.records.timers import Progress
 from tenants.scopes import current_tenant
 from tenants.tasks import TenantTask
 from tenants.wakeups import wakeups_begin, wakeups_done
 
 
-@shared_task(base=TenantTask, name=wakeups.TASK, queue="timers", ignore_result=True)
+@shared_task(base=TenantTask, name=wakeups.TASK, ignore_result=True)
 def tenant_work(*, tenant_id: str) -> None:
-    """Drain events and fire timers for less than a minute; what is left is queued again."""
+    """Drain events and fire timers for less than a minute; what is left is queued again.
+
+    Wake-ups are forgotten only when all that they stand for is done: what another worker was busy with at the moment
+    is looked at again.
+    """
     tenant = current_tenant()
     if tenant is None:
         raise RuntimeError("tenant_work runs inside a tenant's scope.")
     until = monotonic() + SECONDS
     begun = wakeups_begin(tenant)
-    drained = drain(tenant, until=until)
-    fired = timers.fire_due(tenant, until=until)
-    if drained and fired:
+    reached = max(drain(tenant, until=until), timers.fire_due(tenant, until=until))
+    if reached is Progress.DONE:
         wakeups_done(tenant, begun)
-    else:
+    elif reached is Progress.MORE:
         wakeups.send(tenant)

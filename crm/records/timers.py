@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from enum import IntEnum
 from time import monotonic
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -67,23 +68,30 @@ def waits(failures: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(failures, 16)), LONGEST_WAIT)
 
 
-def fire_due(tenant: TenantRef, *, until: float) -> bool:
-    """Fire timers that are due, each with its effect in one transaction; False if time (``monotonic``) ran out."""
+class Progress(IntEnum):
+    """How far some work came: to its end, up to what another worker is doing, or until time ran out."""
+
+    DONE = 0
+    BUSY = 1
+    MORE = 2
+
+
+def fire_due(tenant: TenantRef, *, until: float) -> Progress:
+    """Fire timers that are due, each with its effect in one transaction, as far as time (``monotonic``) allows."""
     while monotonic() < until:
         if not fire_next(tenant):
-            return True
-    return False
+            return Progress.BUSY if due_now(timezone.now()).exists() else Progress.DONE
+    return Progress.MORE
+
+
+def due_now(now: datetime) -> QuerySet[Timer]:
+    return Timer.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), fired_at=None, due_at__lte=now)
 
 
 def fire_next(tenant: TenantRef) -> bool:
     now = timezone.now()
     with transaction.atomic():
-        timer = (
-            Timer.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), fired_at=None, due_at__lte=now)
-            .order_by("due_at")
-            .select_for_update(skip_locked=True)
-            .first()
-        )
+        timer = due_now(now).order_by("due_at").select_for_update(skip_locked=True).first()
         if timer is None:
             return False
         try:

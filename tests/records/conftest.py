@@ -1,0 +1,71 @@
+"""A workspace whose rows are really committed, for what only happens between transactions."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from crm.workspace.selectors import system_actor
+from tenants.actors import Actor, TenantRef
+from tenants.models import Wakeup
+from tenants.roles import role_of, schema_name_new
+from tenants.scopes import shared, tenant_scope
+from tenants.template import schema_create
+
+
+def elsewhere[T](work: Callable[[], T], tenant: TenantRef | None = None) -> Callable[[], T]:
+    """Start ``work`` in a thread with a connection of its own, for the tenant; call the result to wait for it."""
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            if tenant is None:
+                found.append(work())
+            else:
+                with tenant_scope(tenant):
+                    found.append(work())
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def result() -> T:
+        thread.join(30)
+        assert not thread.is_alive(), "still running after 30 s"
+        if failed:
+            raise failed[0]
+        return found[0]
+
+    return result
+
+
+@pytest.fixture
+def real_tenant(owner_alias: None, tenant_a: TenantRef) -> Iterator[TenantRef]:
+    """An empty workspace; what is written to it through ``really`` is committed, and dropped with it."""
+    schema = schema_name_new()
+    schema_create(schema)
+
+    def forget() -> None:
+        with shared():
+            Wakeup.objects.filter(role=role_of(schema)).delete()
+
+    yield replace(tenant_a, schema_name=schema)
+    elsewhere(forget)()
+
+
+@pytest.fixture
+def robot(real_tenant: TenantRef) -> Actor:
+    return system_actor(real_tenant)
+
+
+@pytest.fixture
+def really(real_tenant: TenantRef) -> Callable[[Callable[[], Any]], Any]:
+    """``really(work)``: do it for the real tenant in a transaction of its own, and wait."""
+    return lambda work: elsewhere(work, real_tenant)()
