@@ -126,7 +126,7 @@ def test_no_suitable_python_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "requirements.lock").write_text("")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for tool in ("bash", "cksum", "dirname"):
+    for tool in ("bash", "cat", "cksum", "dirname", "mkdir", "rm", "sleep"):
         (tools / tool).symlink_to(str(shutil.which(tool)))
     old = tools / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")

@@ -1,0 +1,33 @@
+"""One log line for each answer."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+log = structlog.get_logger("rapport.request")
+UNLOGGED = ("/static/", "/healthz", "/readyz")
+
+
+class RequestLogMiddleware:
+    """Logs method, path without its query, status and milliseconds; stands right after RequestIdMiddleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        if not request.path_info.startswith(UNLOGGED):
+            tenant = getattr(request, "tenant", None)
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path_info,
+                status=response.status_code,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                **({"tenant": tenant.schema_name} if tenant else {}),
+            )
+        return response
