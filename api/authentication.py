@@ -51,12 +51,11 @@ def refused(code: str, message: str) -> ApiError:
 def authenticate(request: HttpRequest) -> tuple[Key, TenantRef]:
     """Find and prove the key. Raises ApiError 401; a key on another tenant's host is refused like a wrong one."""
     try:
-        row, tenant = api_key_authenticate(request.headers.get("Authorization", ""))
+        row, tenant = api_key_authenticate(
+            request.headers.get("Authorization", ""), host=getattr(request, "tenant", None)
+        )
     except ApiKeyRefused as error:
         raise refused(error.code, str(error.message)) from error
-    host_tenant: TenantRef | None = getattr(request, "tenant", None)
-    if host_tenant is not None and host_tenant.id != tenant.id:
-        raise refused("invalid_key", _("There is no such API key."))
     return Key(row, tenant), tenant
 
 

@@ -21,8 +21,8 @@ SIMPLE: dict[Kind, dict[str, Any]] = {
     Kind.INTEGER: {"type": "integer"},
     Kind.DECIMAL: DECIMAL,
     Kind.MONEY: DECIMAL,
-    Kind.PERCENT: {"type": "integer", "minimum": 0, "maximum": 100},
-    Kind.CURRENCY: {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]},
+    Kind.PERCENT: DECIMAL,
+    Kind.CURRENCY: {"type": "string", "pattern": "^([A-Z]{3})?$", "examples": ["EUR"]},
     Kind.BOOLEAN: {"type": "boolean"},
     Kind.DATE: {"type": "string", "format": "date"},
     Kind.DATETIME: MOMENT,
@@ -61,7 +61,7 @@ def field_schema(field: Field, *, nullable: bool) -> dict[str, Any]:
     if nullable and isinstance(schema.get("type"), str):
         schema["type"] = [schema["type"], "null"]
         if "enum" in schema:
-            schema["enum"] = [*schema["enum"], None]
+            schema["enum"] = [*schema["enum"], "", None]
     return schema
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -176,7 +177,7 @@ def test_wrong_values_are_listed_together_and_nothing_is_written(api, owner):
         {"name": "Acme", "version": 9},
         {"name": "Acme", "owner": "01890000-0000-7000-8000-000000000000"},
         {"name": "Acme", "kind": "friend"},
-        {"name": "Acme", "address": "Main street"},
+        {"name": "Acme", "address": ["Main street"]},
         {"name": "Acme", "phones": [{"value": {}}]},
     ],
 )
@@ -191,7 +192,7 @@ def test_names_of_any_script_come_back_as_they_were(api, owner, name):
     client = api(owner)
     made = client.post("/api/v1/companies", {"name": name})
     assert made.json()["name"] == name
-    found = client.get("/api/v1/companies", {"search": name}).json()["data"]
+    found = client.get(f"/api/v1/companies?{urlencode({'search': name})}").json()["data"]
     assert made.json()["id"] in [row["id"] for row in found]
 
 
@@ -234,8 +235,9 @@ def test_if_match_protects_from_overwriting_what_one_has_not_seen(api, owner):
 
 def test_a_stage_that_demands_a_field_names_it(api, owner):
     pipeline = factories.pipeline(owner)
-    stage = factories.stage(owner, pipeline=pipeline.id, required_fields=["expected_close"])
-    deal = factories.deal(owner, pipeline=pipeline.id)
+    stage = factories.stage(owner, pipeline=pipeline.id, position=5, required_fields=["expected_close"])
+    first = factories.stage(owner, name="First", pipeline=pipeline.id, position=0)
+    deal = factories.deal(owner, pipeline=pipeline.id, stage=first.id)
     response = api(owner).patch(f"/api/v1/deals/{deal.id}", {"stage": str(stage.id)})
     assert response.status_code == 422
     (error,) = response.json()["error"]["errors"]
@@ -290,7 +292,7 @@ def test_a_change_is_undone_by_the_api_and_a_conflict_is_listed(api, owner):
     assert again.status_code == 409
 
 
-@pytest.mark.parametrize(("noun", "most"), [("companies", 4), ("contacts", 5), ("deals", 5)])
+@pytest.mark.parametrize(("noun", "most"), [("companies", 4), ("contacts", 4), ("deals", 4)])
 def test_one_record_costs_few_statements(api, owner, noun, most, django_assert_max_num_queries):
     client = api(owner)
     made = client.post(f"/api/v1/{noun}", payload(noun, owner)).json()
