@@ -8,7 +8,7 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Under the supervisor, have Linux kill this process when the one that made it dies, however that dies."""
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Under the supervisor, have Linux send ``number`` to this process when the one that made it dies in any way."""
     if sys.platform == "linux" and os.environ.get("SUPERVISED") == "1":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)

@@ -7,6 +7,10 @@ from config.processes import die_with_parent
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 die_with_parent()
 
+from django.conf import settings  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 application = get_wsgi_application()
+for urlconf in (settings.ROOT_URLCONF, settings.TENANT_URLCONF, settings.API_URLCONF):
+    len(get_resolver(urlconf).reverse_dict)  # loads every view now, and not in somebody's first request

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import signal
 import sys
 import time
 import urllib.error
@@ -26,7 +27,7 @@ READY_SECONDS = 60.0
 def main() -> int:
     if "--with-parent" in sys.argv:
         os.environ["SUPERVISED"] = "1"
-        die_with_parent()
+        die_with_parent(signal.SIGTERM)
     try:
         wishes = Wishes.read()
         with held(wishes):

@@ -236,7 +236,7 @@ def worth_telling(line: str) -> str | None:
         trace = str(event.get("exception", "")).strip().splitlines()[-TRACE_LINES:]
         return "\n  ".join([f"{head[0]} {where}".strip(), *trace])
     if " FATAL: " in line or " PANIC: " in line:
-        return None if "terminating connection" in line or "starting up" in line else line
+        return None if "terminating connection" in line or "the database system is " in line else line
     return line if line.startswith("[ERROR]") or ERROR.match(line) else None
 
 
