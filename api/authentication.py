@@ -26,7 +26,8 @@ class Key:
 
     @property
     def id(self) -> UUID:
-        return self.row.id
+        found: UUID = self.row.id
+        return found
 
     def actor(self, request_id: str) -> Actor:
         """The Actor, read inside of the tenant's scope. Raises ApiError 401 when the key's maker is not active."""
@@ -63,7 +64,8 @@ class KeyAuthentication(BaseAuthentication):
     """Tells DRF who was authenticated by ``ApiView.dispatch``."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
-        return request.actor, None
+        actor: Actor = request._request.actor  # type: ignore[attr-defined]
+        return actor, None
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -17,6 +17,11 @@ LIST_PARAMETERS = frozenset({"limit", "cursor", "sort", "fields", "expand", "inc
 SYSTEM_FIELDS = ("id", "created_at", "updated_at", "deleted_at")
 FILTER = re.compile(r"^(?P<field>[a-z_]+(?:\.[a-z_]+)?)(?:\[(?P<op>[a-z_]+)\])?$")
 LIST_VALUES = {"in", "not_in", "between", "has_any", "has_all"}
+DELETED: dict[str, Literal["exclude", "include", "only"]] = {
+    "exclude": "exclude",
+    "include": "include",
+    "only": "only",
+}
 TRUTHS = {"true": True, "false": False}
 
 
@@ -106,8 +111,8 @@ def query_from(rt: RecordType, given: Mapping[str, Any], tree: dict[str, Any] | 
     for name in include:
         if name != "count":
             raise ApiError(400, "invalid_parameter", _("include takes only: count."), param="include")
-    deleted = text.get("deleted") or "exclude"
-    if deleted not in {"exclude", "include", "only"}:
+    deleted = DELETED.get(text.get("deleted") or "exclude")
+    if deleted is None:
         raise ApiError(400, "invalid_parameter", _("deleted must be exclude, include or only."), param="deleted")
     return Query(
         filter=tree,

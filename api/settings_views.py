@@ -1,6 +1,7 @@
 """Settings → API: keys, and examples that run as they are printed."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.csp import CSP
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csp import csp_override
@@ -18,10 +20,12 @@ from api.forms import ApiKeyForm
 from api.openapi import document
 from tenants.access import MEMBER, access, needs
 from tenants.api_keys import api_key_create, api_key_list, api_key_revoke
-from tenants.http import Request
+from tenants.http import MemberRequest
+
+REFERENCE_CSP: dict[str, Any] = {**settings.SECURE_CSP, "style-src": [CSP.SELF, CSP.UNSAFE_INLINE]}
 
 
-def _page(request: Request, form: ApiKeyForm, *, plain: str = "", status: int = 200) -> HttpResponse:
+def _page(request: MemberRequest, form: ApiKeyForm, *, plain: str = "", status: int = 200) -> HttpResponse:
     shown: Examples = examples(request.actor, key=plain)
     context = {"form": form, "keys": api_key_list(request.actor), "plain": plain, "examples": shown}
     return render(request, "api/settings.html", context, status=status)
@@ -29,14 +33,14 @@ def _page(request: Request, form: ApiKeyForm, *, plain: str = "", status: int = 
 
 @access(needs("workspace", "api_keys"))
 @require_GET
-def index(request: Request) -> HttpResponse:
+def index(request: MemberRequest) -> HttpResponse:
     return _page(request, ApiKeyForm(request.actor))
 
 
 @access(needs("workspace", "api_keys"))
 @never_cache
 @require_POST
-def create(request: Request) -> HttpResponse:
+def create(request: MemberRequest) -> HttpResponse:
     """Make a key; the answer is the only place that ever shows it."""
     form = ApiKeyForm(request.actor, request.POST)
     if not form.is_valid():
@@ -53,21 +57,21 @@ def create(request: Request) -> HttpResponse:
 
 @access(needs("workspace", "api_keys"))
 @require_POST
-def revoke(request: Request, key_id: UUID) -> HttpResponse:
+def revoke(request: MemberRequest, key_id: UUID) -> HttpResponse:
     api_key_revoke(request.actor, key_id=key_id)
     messages.success(request, _("The key is revoked. Requests with it are refused from now on."))
     return redirect("api_settings:index")
 
 
 @access(MEMBER)
-@csp_override({**settings.SECURE_CSP, "style-src": ["'self'", "'unsafe-inline'"]})
+@csp_override(REFERENCE_CSP)
 @require_GET
-def reference(request: Request) -> HttpResponse:
+def reference(request: MemberRequest) -> HttpResponse:
     """The interactive reference. Swagger UI sets styles from scripts, so this page alone relaxes style-src."""
     return render(request, "api/reference.html")
 
 
 @access(MEMBER)
 @require_GET
-def openapi(request: Request) -> HttpResponse:
+def openapi(request: MemberRequest) -> HttpResponse:
     return HttpResponse(document(request.actor), content_type="application/json")

@@ -17,7 +17,7 @@ from tenants.actors import Actor
 from tenants.hosts import public_url
 from tenants.http import Request
 
-type View[**P] = Callable[Concatenate[Request, P], HttpResponseBase]
+type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
 
 class Who(Enum):

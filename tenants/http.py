@@ -23,3 +23,10 @@ class Request(HttpRequest):
     actor: Actor | None
     htmx: "HtmxDetails"
     session: "SessionStore"
+
+
+class MemberRequest(Request):
+    """A request that ``@access(MEMBER)`` or ``@access(needs(…))`` let through: somebody acts in a workspace."""
+
+    tenant: TenantRef
+    actor: Actor
