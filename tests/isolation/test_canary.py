@@ -1,0 +1,247 @@
+"""Every address: its owner sees the canary, the other workspace sees neither it nor that it is there."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from django.conf import settings
+
+from crm.records.models import ChangeSet, Event
+from crm.records.types import registry
+from crm.workspace.models import Invitation, Member, Notification
+from tenants.actors import Actor
+from tenants.hosts import tenant_host
+from tenants.scopes import shared, tenant_scope
+from tests import factories
+from tests.isolation.routes import Route, Thing, addresses, routes
+
+pytestmark = pytest.mark.django_db
+
+CANARY = "Kanarienvogel"
+# Parameters of routes that name no record of a tenant.
+ELSEWHERE = {"/handover/"}
+READ_BY_POST = ("/query",)
+
+
+class Planted:
+    """A workspace full of canaries."""
+
+    def __init__(self, actor: Actor) -> None:
+        company = factories.company(actor, name=f"{CANARY} company", description=CANARY)
+        contact = factories.contact(actor, name=f"{CANARY} contact", company=company.id)
+        pipeline = factories.pipeline(actor, name=f"{CANARY} pipeline")
+        stage = factories.stage(actor, name=f"{CANARY} stage", pipeline=pipeline.id)
+        reason = factories.make(actor, "lost_reason", {"name": f"{CANARY} reason"})
+        deal = factories.deal(
+            actor, name=f"{CANARY} deal", company=company.id, pipeline=pipeline.id, stage=stage.id, amount="10", currency="EUR"
+        )
+        about = {"type": "company", "id": company.id}
+        task = factories.task(actor, name=f"{CANARY} task", about=about)
+        note = factories.note(actor, body=f"{CANARY} note", about=about)
+        records = {
+            "company": company,
+            "contact": contact,
+            "pipeline": pipeline,
+            "stage": stage,
+            "lost_reason": reason,
+            "deal": deal,
+            "task": task,
+            "note": note,
+        }
+        assert set(records) == {record_type.slug for record_type in registry.all()}, "plant one of the new type too"
+        self.things = [
+            Thing(registry.get(slug).plural, record.id, registry.get(slug).title) for slug, record in records.items()
+        ]
+        with tenant_scope(actor.tenant):
+            member = Member.objects.get(id=actor.member_id)
+            Member.objects.filter(id=member.id).update(name=f"{CANARY} member")
+            notification = Notification.objects.create(
+                member=member, key=CANARY, kind="test", title=f"{CANARY} notification", body="", record_type="company",
+                record_id=company.id,
+            )  # fmt: skip
+            invitation = Invitation.objects.filter(email=f"{CANARY.lower()}@example.com").first()
+            change_set = ChangeSet.objects.order_by("-at").first()
+            self.others = {
+                "change_set": change_set.id,
+                "change_set_id": change_set.id,
+                "member_id": member.id,
+                "notification_id": notification.id,
+                "stage_id": stage.id,
+                "pipeline_id": pipeline.id,
+                "key_id": company.id,
+            }
+            if invitation:
+                self.others["invitation_id"] = invitation.id
+        self.ids = {str(thing.id) for thing in self.things} | {str(value) for value in self.others.values()}
+        self.member, self.notification = member, notification
+
+    def paths(self, route: Route) -> list[str]:
+        if route.path.startswith("inbox/") and "id" in route.parameters:
+            return addresses(replace(route), [Thing("inbox", self.notification.id, "")], self.others)
+        if route.path.startswith("api/v1/members"):
+            return addresses(route, [Thing("members", self.member.id, "")], self.others)
+        if route.path.startswith("tasks/"):
+            return addresses(route, [thing for thing in self.things if thing.plural == "tasks"], self.others)
+        return addresses(route, self.things, self.others)
+
+
+@pytest.fixture
+def planted(owner: Actor) -> Planted:
+    return Planted(owner)
+
+
+def page_paths(planted: Planted) -> list[str]:
+    return [
+        path
+        for route in routes(settings.TENANT_URLCONF)
+        if not route.path.startswith("api/")
+        for path in planted.paths(route)
+    ]
+
+
+def api_paths(planted: Planted) -> list[str]:
+    return [path for route in routes(settings.API_URLCONF) for path in planted.paths(route)]
+
+
+def holds(response) -> bool:
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return CANARY.encode() in content or any(CANARY in str(value) for value in response.headers.values())
+
+
+def names_one(planted: Planted, path: str) -> bool:
+    return any(identity in path for identity in planted.ids)
+
+
+def events_of(actor: Actor) -> int:
+    with tenant_scope(actor.tenant):
+        return Event.objects.count()
+
+
+def test_every_route_has_an_address(planted):
+    """A route with a parameter that nobody fills in would go untested."""
+    unknown = [
+        route.path
+        for urlconf in (settings.TENANT_URLCONF, settings.API_URLCONF)
+        for route in routes(urlconf)
+        if not planted.paths(route) and "^" not in route.path
+    ]
+    assert unknown == []
+
+
+def test_its_owner_sees_the_canary_on_pages(planted, owner, browser_client):
+    client = browser_client(owner)
+    answers = {path: client.get(path) for path in page_paths(planted)}
+    failed = {path: answer.status_code for path, answer in answers.items() if answer.status_code >= 500}
+    assert not failed
+    seen = {path for path, answer in answers.items() if holds(answer)}
+    for thing in planted.things:
+        if thing.plural in ("companies", "contacts", "deals", "tasks"):
+            assert f"/{thing.plural}/" in seen
+            assert f"/{thing.plural}/{thing.id}/" in seen
+    assert "/inbox/" in seen
+
+
+def test_another_workspace_sees_nothing_on_pages(planted, outsider, browser_client):
+    client = browser_client(outsider)
+    for path in page_paths(planted):
+        answer = client.get(path)
+        assert not holds(answer), path
+        assert answer.status_code < 500, path
+        if names_one(planted, path):
+            assert answer.status_code in (404, 405), path
+
+
+def test_another_workspaces_members_are_strangers_on_the_host(planted, owner, outsider, browser_client):
+    """His session is good on his own host; here he is nobody, and no page is told from one that is not."""
+    client = browser_client(outsider, host=tenant_host(owner.tenant))
+    for path in page_paths(planted):
+        answer = client.get(path)
+        assert not holds(answer), path
+        assert answer.status_code in (302, 401, 403, 404, 405) or not names_one(planted, path), path
+
+
+def test_nothing_is_changed_from_another_workspace(planted, owner, outsider, browser_client):
+    before = events_of(owner)
+    for client in (browser_client(outsider), browser_client(outsider, host=tenant_host(owner.tenant))):
+        for path in page_paths(planted):
+            if names_one(planted, path):
+                answer = client.post(path, {"name": "Mine", "value": "Mine", "body": "Mine", "title": "Mine"})
+                assert answer.status_code in (302, 401, 403, 404, 405), path
+                assert not holds(answer), path
+    assert events_of(owner) == before
+
+
+def test_its_owner_sees_the_canary_by_the_api(planted, owner, api):
+    client = api(owner)
+    seen = {path for path in api_paths(planted) if holds(client.get(path))}
+    for thing in planted.things:
+        plural = registry.by_plural(thing.plural).plural
+        assert any(f"/{plural}".replace("_", "-") in path and str(thing.id) in path for path in seen), plural
+    assert "/api/v1/events" in seen
+    assert "/api/v1/members" in seen
+
+
+@pytest.mark.parametrize("host", [None, "api.localhost"])
+def test_another_workspace_sees_nothing_by_the_api(planted, owner, outsider, api, host):
+    before = events_of(owner)
+    client = api(outsider, host=host)
+    for path in api_paths(planted):
+        answers = [client.get(path), client.patch(path, {"name": "Mine"}), client.post(path, {}), client.delete(path)]
+        for answer in answers:
+            assert not holds(answer), path
+            assert answer.status_code < 500, path
+            if names_one(planted, path):
+                assert answer.status_code in (404, 405), (path, answer.content)
+    assert events_of(owner) == before
+
+
+def test_a_key_opens_nothing_on_another_workspaces_host(planted, owner, outsider, api):
+    client = api(outsider, host=tenant_host(owner.tenant))
+    for path in api_paths(planted):
+        answer = client.get(path)
+        assert answer.status_code in (401, 404) or not names_one(planted, path), path
+        assert not holds(answer), path
+
+
+def test_another_workspaces_record_cannot_be_pointed_at(planted, owner, outsider, api):
+    """By relation, reference, link, filter or cursor: as if it were not there."""
+    company = next(thing.id for thing in planted.things if thing.plural == "companies")
+    deal = next(thing.id for thing in planted.things if thing.plural == "deals")
+    client = api(outsider)
+    answers = [
+        client.post("/api/v1/deals", {"name": "Mine", "company": str(company)}),
+        client.post("/api/v1/contacts", {"name": "Mine", "companies": [{"id": str(company), "role": ""}]}),
+        client.post("/api/v1/notes", {"body": "Mine", "about": {"type": "company", "id": str(company)}}),
+        client.post("/api/v1/tasks", {"name": "Mine", "about": {"type": "deal", "id": str(deal)}}),
+        client.post("/api/v1/deals", {"name": "Mine", "owner": str(owner.member_id)}),
+    ]
+    for answer in answers:
+        assert answer.status_code in (404, 422), answer.content
+        assert not holds(answer)
+    found = client.post("/api/v1/deals/query", {"filter": {"field": "company", "op": "eq", "value": str(company)}})
+    assert found.status_code in (200, 400, 422)
+    assert json.loads(found.content).get("data", []) == []
+
+
+def test_a_session_of_one_host_is_nothing_on_another(owner, tenant_b, browser_client, public_client):
+    on_a = browser_client(owner)
+    assert on_a.get("/").status_code == 200
+    public_client.cookies = on_a.cookies
+    assert public_client.get("/workspaces/").status_code == 302
+    elsewhere = browser_client(owner, host=tenant_host(tenant_b))
+    answer = elsewhere.get("/")
+    assert answer.status_code == 302
+    assert "/handover/" in answer.headers["Location"]
+
+
+def test_the_cache_of_one_is_not_the_others(tenant_a, tenant_b):
+    from django.core.cache import cache
+
+    with tenant_scope(tenant_a):
+        cache.set("greeting", CANARY)
+    with tenant_scope(tenant_b):
+        assert cache.get("greeting") is None
+    with shared():
+        assert cache.get("greeting") is None
+    with tenant_scope(tenant_a):
+        assert cache.get("greeting") == CANARY
