@@ -1,0 +1,57 @@
+"""What sales puts on a deal's page: the bar of its stages, and what comes next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+
+from crm.activities.selectors import open_tasks
+from crm.records.pages import Part
+from crm.records.presenting import may_edit
+from crm.records.types import RecordType
+from crm.sales.rules import LOST, OPEN, WON
+from crm.sales.selectors import StageRef, stages
+from tenants.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage on the bar; ``state`` is done, now, won, lost or blank for what is still ahead."""
+
+    id: UUID
+    name: str
+    state: str
+    current: bool
+    kind: str
+
+
+def stage_bar(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
+    """The stages of a deal's pipeline to click on, with the next task; for other nouns the next task alone."""
+    tasks = open_tasks(actor, rt.slug, row["id"], limit=1) if rt.slug not in {"task", "note"} else []
+    context: dict[str, Any] = {"next": tasks[0] if tasks else None, "steps": [], "rt": rt}
+    if rt.slug == "deal" and isinstance(row.get("stage"), Mapping) and isinstance(row.get("pipeline"), Mapping):
+        context |= {
+            "steps": steps(stages(actor, row["pipeline"]["id"]), row["stage"]["id"]),
+            "action": reverse("deal_move", args=[row["id"]]),
+            "may_move": may_edit(actor, rt, row),
+            "is_open": row["stage"].get("kind") == OPEN,
+        }
+    elif not tasks:
+        return None
+    return Part("sales/stage_bar.html", context)
+
+
+def steps(found: list[StageRef], current_id: UUID) -> list[Step]:
+    current = next((place for place, one in enumerate(found) if one.id == current_id), 0)
+    made = []
+    for place, one in enumerate(found):
+        if place == current:
+            state = {WON: "won", LOST: "lost"}.get(one.kind, "now")
+        elif one.kind == OPEN and place < current and found[current].kind != LOST:
+            state = "done"
+        else:
+            state = ""
+        made.append(Step(one.id, one.name, state, place == current, one.kind))
+    return made

@@ -1,0 +1,239 @@
+"""Sample data in a workspace: loaded in one go, cleared in one go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from crm.records import writing
+from crm.records.errors import Forbidden
+from crm.records.models import ChangeSet
+from crm.records.types import Kind, RecordType, registry
+from crm.sales.models import LostReason, Pipeline, Stage
+from crm.sales.rules import LOST, OPEN, WON
+from crm.sales.sample_story import OPEN_STAGES, Doing, story
+from crm.sales.sample_story import WON as STORY_WON
+from crm.workspace.models import Notification
+from tenants.actors import Actor
+from tenants.models import Tenant
+from tenants.scopes import shared
+
+NOUNS = ("note", "task", "deal", "contact", "company")
+FRESH = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sample record that stays because something real rests on it."""
+
+    type: str
+    id: UUID
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCleared:
+    """How many records went to the trash, in which change-set (None for none), and which stay."""
+
+    cleared: int
+    kept: list[Kept]
+    change_set_id: UUID | None
+
+
+def _need(actor: Actor) -> None:
+    if not actor.can("workspace", "sample_data"):
+        raise Forbidden
+
+
+def sample_present(actor: Actor) -> bool:
+    """Whether there is sample data outside the trash."""
+    return any(
+        registry.get(noun).model_class.objects.filter(is_sample=True, deleted_at=None).exists() for noun in NOUNS
+    )
+
+
+def sample_load(actor: Actor, *, team: Sequence[Actor] = (), now: datetime | None = None) -> int:
+    """Fill the workspace with half a year of a sample business; returns how many records, 0 when there are some.
+
+    ``team`` are further people among whom the work is shared; without them everything is the actor's.
+    """
+    _need(actor)
+    with transaction.atomic():
+        if sample_present(actor):
+            return 0
+        people = [actor, *team]
+        made = Loader(people, now or timezone.now()).load()
+    _flag(actor, True)
+    return made
+
+
+class Loader:
+    """Writes the story through the gate: what is long ago in bulk, the last days one thing after the other."""
+
+    def __init__(self, people: Sequence[Actor], now: datetime) -> None:
+        self.people = people
+        self.now = now
+        self.ids: dict[str, UUID] = {}
+        self.nouns: dict[str, str] = {}
+        pipeline = Pipeline.objects.filter(deleted_at=None).order_by("-is_default", "position").first()
+        rows = Stage.objects.filter(pipeline=pipeline, deleted_at=None).order_by("position", "pk")
+        self.stages = {kind: [stage.pk for stage in rows if stage.kind == kind] for kind in (OPEN, WON, LOST)}
+        self.pipeline_id = pipeline.pk if pipeline else None
+        self.reasons = list(
+            LostReason.objects.filter(deleted_at=None).order_by("position").values_list("pk", flat=True)
+        )
+
+    def load(self) -> int:
+        doings = story(self.now, len(self.people))
+        for doing in doings:
+            if doing.what not in {"move", "edit", "done"}:
+                self.nouns[doing.key] = doing.what
+        border = self.now - FRESH
+        self.bulk([doing for doing in doings if doing.at < border])
+        for doing in doings:
+            if doing.at >= border:
+                self.write([doing])
+        return len(self.ids)
+
+    def bulk(self, doings: Sequence[Doing]) -> None:
+        """Nouns in the order in which they refer to each other; then each further change of a record in its turn."""
+        for what in ("company", "contact", "deal", "note", "task"):
+            self.by_person([doing for doing in doings if doing.what == what])
+        turns: dict[int, list[Doing]] = {}
+        seen: dict[str, int] = {}
+        for doing in doings:
+            if doing.what in {"move", "edit", "done"}:
+                seen[doing.key] = turn = seen.get(doing.key, 0) + 1
+                turns.setdefault(turn, []).append(doing)
+        for turn in sorted(turns):
+            for what in ("move", "edit", "done"):
+                self.by_person([doing for doing in turns[turn] if doing.what == what])
+
+    def by_person(self, doings: Sequence[Doing]) -> None:
+        ordered = sorted(doings, key=lambda doing: (doing.person, doing.at))
+        for _person, group in groupby(ordered, key=lambda doing: doing.person):
+            self.write(list(group))
+
+    def write(self, doings: Sequence[Doing]) -> None:
+        """Doings of one kind by one person, as one write."""
+        actor, what = self.people[doings[0].person], doings[0].what
+        times = [doing.at for doing in doings]
+        if what in {"move", "edit", "done"}:
+            noun = self.nouns[doings[0].key]
+            rows = {self.ids[doing.key]: self.values(doing) for doing in doings}
+            writing.update_many(actor, registry.get(noun), rows, source="sample", at=times)
+            return
+        rows_new = [self.values(doing) for doing in doings]
+        change = writing.create_many(actor, registry.get(what), rows_new, source="sample", at=times)
+        self.ids.update({doing.key: record.pk for doing, record in zip(doings, change.records, strict=True)})
+
+    def values(self, doing: Doing) -> dict[str, Any]:
+        """What the gate takes: keys become ids, people members, and the story's stages those of the pipeline."""
+        if doing.what == "done":
+            return {"done": True}
+        values = dict(doing.values)
+        for slug in ("company", "assignee", "about", "contacts", "stage", "lost_reason"):
+            if slug in values:
+                values[slug] = getattr(self, f"as_{slug}")(values[slug])
+        if doing.what == "deal":
+            values |= {"pipeline": self.pipeline_id, "stage": self.as_stage(0)}
+        return values
+
+    def as_company(self, key: str) -> UUID:
+        return self.ids[key]
+
+    def as_assignee(self, person: int) -> UUID | None:
+        return self.people[person].member_id
+
+    def as_about(self, key: str) -> dict[str, Any]:
+        return {"type": self.nouns[key], "id": self.ids[key]}
+
+    def as_contacts(self, links: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [{"id": self.ids[key], "role": role} for key, role in links]
+
+    def as_stage(self, number: int) -> UUID:
+        if number >= OPEN_STAGES:
+            return self.stages[WON if number == STORY_WON else LOST][0]
+        stages = self.stages[OPEN]
+        return stages[number * len(stages) // OPEN_STAGES]
+
+    def as_lost_reason(self, number: int) -> UUID | None:
+        return self.reasons[number % len(self.reasons)] if self.reasons else None
+
+
+def sample_clear(actor: Actor) -> SampleCleared:
+    """Move all sample records to the trash, but those that a real record refers to, and what these refer to."""
+    _need(actor)
+    with transaction.atomic():
+        sample = {noun: set(_ids(registry.get(noun), True)) for noun in NOUNS}
+        kept = _rested_on(sample)
+        change_set: ChangeSet | None = None
+        cleared = 0
+        for noun in NOUNS:
+            going = sorted(sample[noun] - kept[noun])
+            if not going:
+                continue
+            change_set = writing.trash(
+                actor, registry.get(noun), going, change_set=change_set, source="sample"
+            ).change_set
+            cleared += len(going)
+            Notification.objects.filter(record_type=noun, record_id__in=going).delete()
+        staying = [
+            Kept(noun, row.pk, registry.get(noun).title_of(row))
+            for noun in reversed(NOUNS)
+            for row in registry.get(noun).model_class.objects.filter(pk__in=kept[noun]).order_by("sort_name", "pk")
+        ]
+    _flag(actor, bool(staying))
+    return SampleCleared(cleared, staying, change_set.pk if change_set else None)
+
+
+def _ids(rt: RecordType, is_sample: bool) -> Any:
+    return rt.model_class.objects.filter(is_sample=is_sample, deleted_at=None).values_list("pk", flat=True)
+
+
+def _rested_on(sample: Mapping[str, set[UUID]]) -> dict[str, set[UUID]]:
+    """Sample records that real ones refer to, directly or by way of other sample records."""
+    kept: dict[str, set[UUID]] = {noun: set() for noun in sample}
+    real = {rt.slug: rt.model_class.objects.filter(is_sample=False, deleted_at=None) for rt in registry.all()}
+    fresh = _referred(real, sample)
+    while any(fresh.values()):
+        for noun, ids in fresh.items():
+            kept[noun] |= ids
+        rows = {noun: registry.get(noun).model_class.objects.filter(pk__in=ids) for noun, ids in fresh.items() if ids}
+        fresh = {noun: ids - kept[noun] for noun, ids in _referred(rows, sample).items()}
+    return kept
+
+
+def _referred(sources: Mapping[str, QuerySet[Any]], sample: Mapping[str, set[UUID]]) -> dict[str, set[UUID]]:
+    """Which sample records the given rows point to by a relation, a link or a reference."""
+    found: dict[str, set[UUID]] = {noun: set() for noun in sample}
+    for slug, rows in sources.items():
+        rt = registry.get(slug)
+        for field in rt.fields:
+            wanted = sample.get(field.target, set())
+            match field.kind:
+                case Kind.RELATION if wanted:
+                    pointing = rows.filter(**{f"{field.column}__in": wanted})
+                    found[field.target] |= set(pointing.values_list(field.column, flat=True))
+                case Kind.LINKS if wanted:
+                    links = apps.get_model(field.through)._default_manager.filter(
+                        **{f"{slug}__in": rows, f"{field.target}__in": wanted}
+                    )
+                    found[field.target] |= set(links.values_list(f"{field.target}_id", flat=True))
+                case Kind.REFERENCE:
+                    for noun, ids in sample.items():
+                        pointing = rows.filter(**{f"{field.slug}_type": noun, f"{field.slug}_id__in": ids})
+                        found[noun] |= set(pointing.values_list(f"{field.slug}_id", flat=True))
+    return found
+
+
+def _flag(actor: Actor, has_sample: bool) -> None:
+    with shared():
+        Tenant.objects.filter(id=actor.tenant.id).update(has_sample=has_sample)

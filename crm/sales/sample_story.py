@@ -1,0 +1,496 @@
+"""The sample data: half a year of a business that fits windows, told as a list of things that happened.
+
+The story depends on a seed only, so that every workspace gets the same one; its times count back from a given moment.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from crm.records.folding import fold
+
+SEED = 20_260_214
+DAYS = 182
+OPEN_STAGES = 5
+WON, LOST = OPEN_STAGES, OPEN_STAGES + 1
+LOST_REASONS = 6
+
+
+@dataclass(slots=True)
+class Doing:
+    """One thing that happened: ``person`` (0 the owner, 1 the manager, then sales people) did it to ``key``.
+
+    Values that refer to other records name their keys; ``stage`` is a number from 0, ``assignee`` a person.
+    """
+
+    at: datetime
+    person: int
+    what: str
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Land:
+    """Where customers live: their language and money, names to draw from, and what is written about them."""
+
+    country: str
+    code: str
+    language: str
+    currency: str
+    rate: float
+    top: str
+    cities: tuple[tuple[str, str], ...]
+    streets: tuple[str, ...]
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+    firms: tuple[tuple[str, str, str], ...]
+    dialling: str
+    jobs: tuple[str, ...]
+    jobs_to_do: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+GERMANY = Land(
+    country="Germany",
+    code="DE",
+    language="de",
+    currency="EUR",
+    rate=1.0,
+    top="de",
+    cities=(("Leipzig", "04109"), ("Dresden", "01067"), ("Halle", "06108"), ("Erfurt", "99084"), ("Berlin", "10115")),
+    streets=("Lindenstraße", "Bahnhofstraße", "Gartenweg", "Am Mühlberg", "Schillerplatz"),
+    first=("Anna", "Jürgen", "Katrin", "Lukas", "Sabine", "Thomas", "Ulrike", "Friedrich", "Mira", "Özlem", "Jan"),
+    last=("Schröder", "Müller", "Vogel", "Krause", "Lehmann", "Hartmann", "Yıldız", "Böhm", "Seidel", "Winkler"),
+    firms=(
+        ("Baugenossenschaft Elsterblick", "Housing", "51-200"),
+        ("Hausverwaltung Lindenhof", "Property management", "11-50"),
+        ("Architekturbüro Vogel & Seidel", "Architecture", "11-50"),
+        ("Autohaus Pleißenring", "Car trade", "51-200"),
+        ("Kita Regenbogen e. V.", "Education", "11-50"),
+        ("Bäckerei Morgenrot", "Food", "11-50"),
+        ("Praxis Dr. Böhm", "Health", "1-10"),
+        ("Hotel Alte Mühle", "Hospitality", "51-200"),
+        ("Stadtwerke Nordtal", "Utilities", "201-1000"),
+        ("Schreinerei Hartmann", "Crafts", "1-10"),
+        ("Seniorenheim Abendsonne", "Health", "51-200"),
+        ("Druckerei Blattwerk", "Printing", "11-50"),
+        ("Gymnasium am Rosenpark", "Education", "51-200"),
+        ("Weingut Saalehang", "Agriculture", "1-10"),
+    ),
+    dialling="+49 341 55",
+    jobs=("Geschäftsführerin", "Hausmeister", "Architekt", "Einkauf", "Bauleiterin", "Verwalter"),
+    jobs_to_do=("Angebot nachfassen", "Aufmaß vereinbaren", "Musterecke vorbeibringen", "Rückruf wegen Schallschutz"),
+    notes=(
+        "Wünscht dreifach verglaste Fenster, innen Eiche, außen anthrazit.",
+        "Denkmalschutz prüft noch die Sprossen. Antwort in zwei Wochen.",
+        "Hat auch ein Angebot der Konkurrenz, uns ist die Lieferzeit wichtiger als der Preis.",
+        "Aufmaß im Dachgeschoss nur vormittags möglich, Schlüssel beim Hausmeister.",
+        "Zahlung in drei Raten vereinbart.",
+    ),
+)
+FRANCE = Land(
+    country="France",
+    code="FR",
+    language="fr",
+    currency="EUR",
+    rate=1.0,
+    top="fr",
+    cities=(("Strasbourg", "67000"), ("Lyon", "69002"), ("Nancy", "54000"), ("Dijon", "21000")),
+    streets=("rue des Tilleuls", "avenue de la Gare", "quai Saint-Jean", "rue du Moulin"),
+    first=("Amélie", "Benoît", "Chloé", "François", "Hélène", "Mathieu", "Zoé", "Théo"),
+    last=("Lefèvre", "Moreau", "Girard", "Dubois", "Chevalier", "Benali", "Rousseau", "Noël"),
+    firms=(
+        ("Immobilière du Rhin", "Property management", "51-200"),
+        ("Atelier Moreau Architectes", "Architecture", "1-10"),
+        ("Hôtel des Trois Ponts", "Hospitality", "11-50"),
+        ("École Sainte-Odile", "Education", "51-200"),
+        ("Clinique des Vosges", "Health", "201-1000"),
+        ("Boulangerie Girard et Fils", "Food", "1-10"),
+        ("Résidence Les Mésanges", "Housing", "11-50"),
+        ("Domaine du Vieux Chêne", "Agriculture", "11-50"),
+        ("Mairie de Valbois", "Public sector", "51-200"),
+    ),
+    dialling="+33 3 88 10 ",
+    jobs=("Directrice", "Architecte", "Gestionnaire", "Responsable travaux", "Gérant"),
+    jobs_to_do=(
+        "Relancer le devis",
+        "Fixer la prise de mesures",
+        "Envoyer les échantillons",
+        "Rappeler pour les volets",
+    ),
+    notes=(
+        "Souhaite du chêne clair et des volets intégrés.",
+        "Budget voté en conseil le mois prochain.",
+        "Prise de mesures possible le mercredi seulement.",
+        "Très sensible à l’isolation phonique, la rue est bruyante.",
+    ),
+)
+POLAND = Land(
+    country="Poland",
+    code="PL",
+    language="pl",
+    currency="PLN",
+    rate=4.3,
+    top="pl",
+    cities=(("Wrocław", "50-001"), ("Poznań", "61-001"), ("Zgorzelec", "59-900")),
+    streets=("ul. Lipowa", "ul. Ogrodowa", "ul. Kościuszki", "pl. Wolności"),
+    first=("Agnieszka", "Łukasz", "Małgorzata", "Piotr", "Zofia", "Krzysztof", "Żaneta"),
+    last=("Kowalska", "Wiśniewski", "Zieliński", "Dąbrowska", "Wójcik", "Szczepański"),
+    firms=(
+        ("Spółdzielnia Mieszkaniowa Zacisze", "Housing", "51-200"),
+        ("Pensjonat Pod Lipami", "Hospitality", "11-50"),
+        ("Biuro Projektowe Zieliński", "Architecture", "1-10"),
+        ("Przychodnia Zdrowie", "Health", "11-50"),
+        ("Szkoła Podstawowa nr 7", "Education", "51-200"),
+        ("Meble Dąbrowscy", "Crafts", "11-50"),
+        ("Browar Trzy Sowy", "Food", "11-50"),
+    ),
+    dialling="+48 71 30",
+    jobs=("Dyrektorka", "Projektant", "Kierownik budowy", "Zakupy"),
+    jobs_to_do=("Przypomnieć o ofercie", "Umówić pomiar", "Wysłać próbki", "Oddzwonić w sprawie rolet"),
+    notes=(
+        "Prosi o wycenę w dwóch wariantach: PCV i drewno.",
+        "Decyzja po zebraniu wspólnoty.",
+        "Termin montażu najwcześniej po feriach.",
+    ),
+)
+SWITZERLAND = Land(
+    country="Switzerland",
+    code="CH",
+    language="de",
+    currency="CHF",
+    rate=1.1,
+    top="ch",
+    cities=(("Winterthur", "8400"), ("Basel", "4051"), ("Chur", "7000")),
+    streets=("Seestrasse", "Kirchgasse", "Bergweg"),
+    first=("Urs", "Reto", "Seraina", "Beat", "Nadja", "Flurina"),
+    last=("Zürcher", "Caflisch", "Bürgi", "Meier", "Ammann"),
+    firms=(
+        ("Liegenschaften Bürgi AG", "Property management", "11-50"),
+        ("Berghaus Piz Sole", "Hospitality", "1-10"),
+        ("Ammann Holzbau", "Crafts", "11-50"),
+        ("Klinik Seegarten", "Health", "201-1000"),
+        ("Kantonsschule Rheinau", "Education", "51-200"),
+        ("Käserei Meier", "Food", "1-10"),
+    ),
+    dialling="+41 52 20",
+    jobs=("Inhaber", "Bauherrin", "Liegenschaftsverwalter", "Projektleiterin"),
+    jobs_to_do=("Offerte nachfassen", "Termin fürs Ausmessen", "Muster senden"),
+    notes=(
+        "Minergie verlangt, U-Wert schriftlich bestätigen.",
+        "Zufahrt nur mit kleinem Fahrzeug.",
+        "Offerte in CHF inklusive Montage gewünscht.",
+    ),
+)
+BRITAIN = Land(
+    country="United Kingdom",
+    code="GB",
+    language="en",
+    currency="GBP",
+    rate=0.86,
+    top="uk",
+    cities=(("York", "YO1 7HH"), ("Bath", "BA1 1LZ"), ("Norwich", "NR2 1TF")),
+    streets=("Mill Lane", "Station Road", "High Street", "Orchard Close"),
+    first=("Alice", "Daniel", "Priya", "Owen", "Grace", "Imran", "Harriet"),
+    last=("Ashworth", "Patel", "Fletcher", "O’Neill", "Whitfield", "Barnes"),
+    firms=(
+        ("Ashworth Lettings", "Property management", "11-50"),
+        ("The Old Vicarage Hotel", "Hospitality", "11-50"),
+        ("Fletcher & Barnes Architects", "Architecture", "11-50"),
+        ("Riverside Primary School", "Education", "51-200"),
+        ("Whitfield Garden Centre", "Retail", "11-50"),
+        ("St Anne’s Surgery", "Health", "11-50"),
+        ("Harbour Brewing", "Food", "1-10"),
+    ),
+    dialling="+44 1904 55",
+    jobs=("Owner", "Facilities manager", "Architect", "Office manager", "Head teacher"),
+    jobs_to_do=("Chase the quote", "Book the survey", "Send glass samples", "Call back about shutters"),
+    notes=(
+        "Listed building: slim double glazing only, consent is with the council.",
+        "Wants the work done in the summer holidays.",
+        "Comparing us with two local fitters; our guarantee matters to them.",
+        "Prefers to be called before nine.",
+    ),
+)
+SWEDEN = Land(
+    country="Sweden",
+    code="SE",
+    language="sv",
+    currency="SEK",
+    rate=11.3,
+    top="se",
+    cities=(("Malmö", "211 20"), ("Göteborg", "411 03"), ("Växjö", "352 30")),
+    streets=("Storgatan", "Björkvägen", "Hamngatan"),
+    first=("Åsa", "Björn", "Elsa", "Göran", "Linnéa", "Nils"),
+    last=("Lindqvist", "Sjöberg", "Åkesson", "Nyström", "Öberg"),
+    firms=(
+        ("Bostadsrättsföreningen Björken", "Housing", "11-50"),
+        ("Sjöbergs Fastigheter", "Property management", "11-50"),
+        ("Vandrarhemmet Fyren", "Hospitality", "1-10"),
+        ("Öberg Arkitekter", "Architecture", "1-10"),
+        ("Förskolan Nyckelpigan", "Education", "11-50"),
+    ),
+    dialling="+46 40 30",
+    jobs=("Ordförande", "Förvaltare", "Arkitekt", "Ägare"),
+    jobs_to_do=("Följ upp offerten", "Boka mätning", "Skicka prover"),
+    notes=(
+        "Vill ha tre glas och vitmålat trä.",
+        "Styrelsen beslutar på nästa möte.",
+        "Leverans tidigast i maj.",
+    ),
+)
+SUPPLIERS = (
+    ("Böhmerglas Werke", GERMANY, "Glass", "201-1000", "supplier"),
+    ("Nordholz Profile", SWEDEN, "Timber", "51-200", "supplier"),
+    ("Beschlag Union", SWITZERLAND, "Fittings", "51-200", "supplier"),
+    ("Rolety Śląskie", POLAND, "Shutters", "51-200", "supplier"),
+    ("Energieberatung Sachsenhaus", GERMANY, "Consulting", "1-10", "partner"),
+    ("Maler Kunterbunt", GERMANY, "Crafts", "1-10", "partner"),
+    ("Toits et Façades Keller", FRANCE, "Construction", "11-50", "partner"),
+    ("Talblick Beteiligungen", GERMANY, "Finance", "1-10", "owner"),
+    ("Handwerkskammer Mittelland", GERMANY, "Association", "51-200", "other"),
+    ("Glaskontor Oderbruch", GERMANY, "Glass", "11-50", "supplier"),
+    ("Transporte Wölfl", GERMANY, "Logistics", "11-50", "supplier"),
+    ("Fenêtres Solidaires", FRANCE, "Association", "11-50", "other"),
+)
+LANDS = (GERMANY, FRANCE, POLAND, SWITZERLAND, BRITAIN, SWEDEN)
+WORK = {
+    "de": (
+        "{n} Fenster",
+        "Haustür und {n} Fenster",
+        "Schallschutzfenster",
+        "Balkontüren",
+        "Wintergarten",
+        "Dachfenster",
+    ),
+    "fr": ("{n} fenêtres", "Porte d’entrée et {n} fenêtres", "Baies vitrées", "Volets et {n} fenêtres", "Véranda"),
+    "pl": ("{n} okien", "Drzwi i {n} okien", "Okna dachowe", "Ogród zimowy"),
+    "en": ("{n} windows", "Front door and {n} windows", "Sash windows", "Conservatory", "Bifold doors"),
+    "sv": ("{n} fönster", "Ytterdörr och {n} fönster", "Glasveranda", "Balkongdörrar"),
+}
+SOURCES = ("website", "referral", "phone", "email", "event", "partner", "advertising")
+ROLES = ("Decides", "Uses it", "Pays", "Advises")
+STAYS = (5.0, 9.0, 14.0, 8.0, 16.0)
+LETTERS = str.maketrans({"ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe", "ß": "ss"})
+LOSING = (0.14, 0.10, 0.12, 0.03, 0.0)
+
+
+OVERDUE = 6
+
+
+def address_part(name: str) -> str:
+    """A name as it stands in an email address or a domain."""
+    return "".join(letter for letter in fold(name).translate(LETTERS) if letter.isascii() and letter.isalnum())
+
+
+class Story:
+    """Draws the story from its seed. All times lie before ``now``, on working days between eight and five."""
+
+    def __init__(self, now: datetime, people: int) -> None:
+        self.now = now
+        self.people = people
+        self.random = Random(SEED)  # noqa: S311
+        self.doings: list[Doing] = []
+        self.late_left = OVERDUE
+        self.firms: list[tuple[str, Land, int, datetime, list[str]]] = []
+        self.customers: set[str] = set()
+
+    def moment(self, wanted: datetime) -> datetime:
+        """The wanted day (Monday for a weekend) at an hour of work, but always in the past."""
+        day = wanted + timedelta(days=(7 - wanted.weekday()) if wanted.weekday() > 4 else 0)
+        at = day.replace(hour=self.random.randint(8, 16), minute=self.random.randint(0, 59), second=0, microsecond=0)
+        while at >= self.now:
+            at -= timedelta(days=1)
+        return at
+
+    def after(self, at: datetime, days: float) -> datetime | None:
+        """A moment of work so much later; None if that is not yet."""
+        later = at + timedelta(days=days)
+        if later >= self.now:
+            return None
+        return max(self.moment(later), at + timedelta(minutes=self.random.randint(5, 50)))
+
+    def do(self, at: datetime, person: int, what: str, key: str, **values: Any) -> None:
+        if at < self.now:
+            self.doings.append(Doing(at, person, what, key, values))
+
+    def somebody(self) -> int:
+        drawn = self.random.choices(range(5), weights=(1, 3, 6, 6, 5))[0]
+        return drawn % self.people
+
+    def tell(self) -> list[Doing]:
+        self.companies()
+        self.deals()
+        return sorted(self.doings, key=lambda one: one.at)
+
+    def companies(self) -> None:
+        draw = self.random
+        firms = [(name, land, industry, size, "") for land in LANDS for name, industry, size in land.firms]
+        draw.shuffle(firms)
+        for number, (name, land, industry, size, kind) in enumerate([*firms, *SUPPLIERS]):
+            key, person = f"company-{number}", self.somebody()
+            share = number / len(firms) if not kind else draw.random()
+            at = self.moment(self.now - timedelta(days=DAYS - 150 * share - draw.random() * 4))
+            city, postcode = draw.choice(land.cities)
+            domain = f"{address_part(name)[:24]}.example"
+            self.do(
+                at,
+                person,
+                "company",
+                key,
+                name=name,
+                kind=kind or "prospect",
+                industry=industry,
+                size=size,
+                domain=domain,
+                phones=[{"value": f"{land.dialling}{draw.randint(10000, 99999)}", "label": "work"}],
+                address={
+                    "street": f"{draw.choice(land.streets)} {draw.randint(1, 90)}",
+                    "city": city,
+                    "postcode": postcode,
+                    "country": land.country,
+                },
+            )
+            self.firms.append((key, land, person, at, self.contacts(number, key, land, person, at, domain)))
+
+    def contacts(self, number: int, company: str, land: Land, person: int, since: datetime, domain: str) -> list[str]:
+        draw, keys, names = self.random, [], set[str]()
+        for place in range(4 if number % 3 == 0 else 3):
+            first, last = draw.choice(land.first), draw.choice(land.last)
+            if f"{first} {last}" in names:
+                last = next(other for other in land.last if f"{first} {other}" not in names)
+            names.add(f"{first} {last}")
+            key = f"contact-{number}-{place}"
+            at = (
+                since + timedelta(minutes=6 + place)
+                if place < 2
+                else self.after(since, 3 + draw.random() * 20) or since
+            )
+            emails = [{"value": f"{address_part(first)}.{address_part(last)}@{domain}", "label": "work"}]
+            if draw.random() < 0.15:
+                emails.append({"value": f"{address_part(first)}{draw.randint(60, 99)}@mail.example", "label": "home"})
+            self.do(
+                at + timedelta(minutes=place),
+                person,
+                "contact",
+                key,
+                first_name=first,
+                last_name=last,
+                emails=emails,
+                phones=[{"value": f"{land.dialling}{draw.randint(10000, 99999)}", "label": "mobile"}],
+                job=draw.choice(land.jobs),
+                company=company,
+                language=land.language,
+                source=draw.choice(SOURCES),
+                status=draw.choice(("new", "working", "working", "qualified")),
+            )
+            keys.append(key)
+        return keys
+
+    def deals(self) -> None:
+        draw = self.random
+        buying = self.firms[: -len(SUPPLIERS)]
+        for number in range(150):
+            company, land, person, since, contacts = (
+                buying[number % len(buying)] if number < 60 else draw.choice(buying)
+            )
+            span = max((self.now - since).days - 1, 1)
+            began = self.after(since, 0.2 + draw.random() * span) or self.moment(self.now - timedelta(days=1))
+            if began < since:
+                began = since + timedelta(minutes=20)
+            self.deal(f"deal-{number}", company, land, person, began, contacts)
+
+    def deal(self, key: str, company: str, land: Land, person: int, at: datetime, contacts: list[str]) -> None:
+        draw, began = self.random, at
+        windows = draw.randint(3, 60)
+        amount = str(int(windows * draw.uniform(420, 780) * land.rate / 10) * 10)
+        expected = (at + timedelta(days=draw.randint(35, 110))).date().isoformat()
+        priced = draw.random() < 0.55
+        known = [one for one in self.doings if one.key in contacts and one.at <= at]
+        who = draw.sample(known, min(len(known), draw.choice((1, 1, 2))))
+        self.do(
+            at,
+            person,
+            "deal",
+            key,
+            name=draw.choice(WORK[land.language]).format(n=windows),
+            company=company,
+            currency=land.currency,
+            contacts=[(one.key, draw.choice(ROLES)) for one in who],
+            source=draw.choice(SOURCES),
+            **({"amount": amount, "expected_close": expected} if priced else {}),
+        )
+        stage, stalls = 0, draw.random() < 0.1
+        while stage < OPEN_STAGES:
+            self.activity(key, land, person, at)
+            there = at
+            later = None if stalls and stage > 0 else self.after(at, 0.5 + draw.expovariate(1 / STAYS[stage]))
+            if later is None:
+                self.next_step(key, land, person, there)
+                break
+            at = later
+            if draw.random() < LOSING[stage]:
+                stage = LOST
+                self.do(at, person, "move", key, stage=LOST, lost_reason=draw.randrange(LOST_REASONS))
+                break
+            stage += 1
+            values: dict[str, Any] = {"stage": stage}
+            if stage == 2 and not priced:
+                values |= {"amount": amount, "expected_close": expected}
+            self.do(at, person, "move", key, **values)
+            if stage == WON and company not in self.customers:
+                self.customers.add(company)
+                self.do(at + timedelta(minutes=2), person, "edit", company, kind="customer")
+        if draw.random() < 0.5:
+            about = draw.choice([company, *contacts[:1]])
+            self.do(
+                began + timedelta(hours=2), person, "note", f"{key}-about", body=draw.choice(land.notes), about=about
+            )
+
+    def activity(self, deal: str, land: Land, person: int, at: datetime) -> None:
+        """A task that was done, and perhaps a note of how it went."""
+        draw = self.random
+        done = self.after(at, 0.3 + draw.random() * 3)
+        if done is None or draw.random() < 0.25:
+            return
+        key = f"task-{len(self.doings)}"
+        due = (done + timedelta(hours=draw.choice((-3, 2, 20)))).replace(minute=0)
+        self.do(at, person, "task", key, name=draw.choice(land.jobs_to_do), due_at=due, about=deal, assignee=person)
+        self.do(done, person, "done", key)
+        if draw.random() < 0.7:
+            told = done + timedelta(minutes=10)
+            self.do(told, person, "note", f"{key}-note", body=draw.choice(land.notes), about=deal)
+
+    def next_step(self, deal: str, land: Land, person: int, since: datetime) -> None:
+        """What is planned for a deal that is still open: mostly something, sometimes late, sometimes nothing."""
+        draw = self.random
+        lot = draw.random()
+        if lot < 0.28:
+            return
+        late = lot < 0.45 and self.late_left > 0
+        if late:
+            self.late_left -= 1
+        hour = draw.randint(8, 16)
+        days = -draw.randint(1, 3) if late else draw.choice((0, 0, 1, 1, 2, 3, 5, 8, 12))
+        due = (self.now + timedelta(days=days)).replace(hour=hour, minute=0, second=0, microsecond=0)
+        if not late and due <= self.now:
+            due += timedelta(days=1)
+        made = max(since, self.moment(self.now - timedelta(days=4)))
+        self.do(
+            made + timedelta(minutes=1),
+            person,
+            "task",
+            f"next-{deal}",
+            name=draw.choice(land.jobs_to_do),
+            due_at=due,
+            about=deal,
+            assignee=person,
+            priority=draw.choice(("normal", "normal", "high", "low")),
+        )
+
+
+def story(now: datetime, people: int) -> list[Doing]:
+    """What happened, in order. ``people`` is how many there are to do it."""
+    return Story(now, people).tell()
