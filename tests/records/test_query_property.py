@@ -205,9 +205,7 @@ def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
         tree = data.draw(trees(owner, rt, rows))
         found = reading.visible(owner, rt).filter(query.compile(owner, rt, tree, now=NOW))
         by_sql = set(found.values_list("pk", flat=True))
-        judged = {
-            id for id, row in rows[noun].items() if query.matches(owner, rt, tree, row, related=related, now=NOW)
-        }
+        judged = {id for id, row in rows[noun].items() if query.matches(owner, rt, tree, row, related=related, now=NOW)}
         assert by_sql == judged
         refused = reading.visible(owner, rt).filter(query.compile(owner, rt, {"not": tree}, now=NOW))
         assert by_sql.isdisjoint(refused.values_list("pk", flat=True))
@@ -217,5 +215,7 @@ def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
 
 
 def test_amounts_are_compared_as_numbers(owner: Actor, rows: Rows) -> None:
-    found = reading.page(owner, registry.get("deal"), reading.Query(filter={"field": "amount", "op": "eq", "value": 100}))
+    found = reading.page(
+        owner, registry.get("deal"), reading.Query(filter={"field": "amount", "op": "eq", "value": 100})
+    )
     assert {row["amount"] for row in found.rows} == {Decimal(100)}
