@@ -130,7 +130,7 @@ def note_failure(tenant: TenantRef, name: str, failed: HandlerFailed) -> None:
         "event_handler.failed",
         tenant=tenant.schema_name,
         handler=name,
-        event=str(failed.event.pk),
+        event_id=str(failed.event.pk),
         type=failed.event.type,
         failures=place.failures + 1,
         exc_info=failed.__cause__,

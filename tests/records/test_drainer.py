@@ -1,0 +1,277 @@
+"""Events get positions without gaps, and every reader's effect happens once, whatever is killed in between."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from crm.records import drainer, timers, wakeups, writing
+from crm.records.models import Event, HandlerPosition, Timer
+from crm.records.tasks import tenant_work
+from crm.records.timers import Progress
+from crm.records.types import registry
+from crm.workspace.models import Role
+from tenants.actors import Actor, TenantRef
+from tenants.models import Wakeup
+from tenants.roles import role_of
+from tenants.scopes import shared
+from tests import factories
+from tests.records.conftest import elsewhere
+
+type Really = Callable[[Callable[[], Any]], Any]
+
+told: list[tuple[str, Any]] = []
+HERE = "tests.records.test_drainer"
+
+
+def tally(tenant: TenantRef, event: Event) -> None:
+    """A reader whose every effect leaves a mark in the database."""
+    Role.objects.create(slug=f"{event.position}-{timezone.now().timestamp()}", name=str(event.pk))
+
+
+def tell(tenant: TenantRef, event: Event) -> None:
+    told.append((event.type, event.position))
+
+
+def stumble(tenant: TenantRef, event: Event) -> None:
+    tally(tenant, event)
+    if event.after.get("name") == "Poison":
+        raise RuntimeError("cannot read this")
+
+
+def die_sometimes(tenant: TenantRef, event: Event) -> None:
+    """Be killed, once at each third event, after the effect and before the commit."""
+    tally(tenant, event)
+    flag = os.path.join(os.environ["FLAGS"], str(event.position))
+    if (event.position or 0) % 3 == 0 and not os.path.exists(flag):
+        open(flag, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told() -> Iterator[None]:
+    told.clear()
+    yield
+    told.clear()
+
+
+def marks() -> list[str]:
+    return list(Role.objects.filter(is_fixed=False).order_by("name").values_list("name", flat=True))
+
+
+def positions() -> list[int]:
+    return list(Event.objects.exclude(position=None).order_by("position").values_list("position", flat=True))
+
+
+def test_events_are_read_in_order_each_once(owner: Actor, settings: Any) -> None:
+    drainer.drain(owner.tenant)
+    start = max(positions(), default=0)
+    settings.EVENT_HANDLERS = {"tell": f"{HERE}.tell"}
+    HandlerPosition.objects.create(handler="tell", position=start)
+    company = factories.company(owner)
+    writing.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
+
+    assert drainer.drain(owner.tenant) is Progress.DONE
+    drainer.drain(owner.tenant)
+
+    assert told == [("company.created", start + 1), ("company.updated", start + 2)]
+    assert HandlerPosition.objects.get(handler="tell").position == start + 2
+
+
+def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
+    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+) -> None:
+
+    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally"}
+    company = registry.get("company")
+    written, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        with transaction.atomic():
+            writing.create(robot, company, {"name": "Slow"})
+            written.set()
+            go_on.wait(10)
+
+    waiting = elsewhere(slow, real_tenant)
+    written.wait(10)
+    really(lambda: writing.create(robot, company, {"name": "Quick"}))
+    really(lambda: drainer.drain(real_tenant))
+    assert really(lambda: list(Event.objects.values_list("after__name", "position"))) == [("Quick", 1)]
+    go_on.set()
+    waiting()
+    really(lambda: drainer.drain(real_tenant))
+
+    assert really(lambda: list(Event.objects.order_by("position").values_list("after__name", "position"))) == [
+        ("Quick", 1),
+        ("Slow", 2),
+    ]
+    assert len(really(marks)) == 2
+
+
+def test_many_drainers_at_once_give_each_event_one_position_and_one_effect(
+    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+) -> None:
+    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally", "stumble": f"{HERE}.tell"}
+    rows = [{"name": f"Company {number}"} for number in range(120)]
+    really(lambda: writing.create_many(robot, registry.get("company"), rows))
+
+    waiting = [elsewhere(lambda: drainer.drain(real_tenant), real_tenant) for _worker in range(4)]
+    for wait in waiting:
+        wait()
+    while really(lambda: drainer.drain(real_tenant)) is not Progress.DONE:
+        pass
+
+    assert really(positions) == list(range(1, 121))
+    assert len(set(really(marks))) == len(really(marks)) == 120
+    assert sorted(position for _type, position in told) == list(range(1, 121))
+
+
+def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
+    robot: Actor, real_tenant: TenantRef, really: Really, tmp_path: Any
+) -> None:
+    rows = [{"name": f"Company {number}"} for number in range(10)]
+    really(lambda: writing.create_many(robot, registry.get("company"), rows))
+    script = (
+        "import django; django.setup()\n"
+        "from django.conf import settings\n"
+        f"settings.EVENT_HANDLERS = {{'die': '{HERE}.die_sometimes'}}\n"
+        "from dataclasses import replace\n"
+        "from tenants.actors import TenantRef\n"
+        "from tenants.scopes import tenant_scope\n"
+        "from crm.records.drainer import drain\n"
+        "import uuid\n"
+        f"tenant = TenantRef(id=uuid.UUID('{real_tenant.id}'), schema_name='{real_tenant.schema_name}', name='', "
+        "subdomain='', state='active', locale='en', currency='EUR', time_zone='UTC')\n"
+        "with tenant_scope(tenant):\n"
+        "    drain(tenant)\n"
+    )
+    environment = os.environ | {
+        "FLAGS": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    codes = []
+    while not codes or codes[-1] != 0:
+        codes.append(
+            subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=False).returncode
+        )
+        assert codes[-1] in {0, -signal.SIGKILL}, codes
+        assert len(codes) < 10
+
+    assert codes.count(-signal.SIGKILL) == 3
+    assert len(set(really(marks))) == len(really(marks)) == 10
+    assert really(positions) == list(range(1, 11))
+
+
+def test_a_reader_that_fails_waits_and_holds_up_no_other(owner: Actor, settings: Any) -> None:
+    drainer.drain(owner.tenant)
+    start = max(positions(), default=0)
+    settings.EVENT_HANDLERS = {"stumble": f"{HERE}.stumble", "tell": f"{HERE}.tell"}
+    for name in settings.EVENT_HANDLERS:
+        HandlerPosition.objects.create(handler=name, position=start)
+    for name in ("Good", "Poison", "After"):
+        factories.company(owner, name=name)
+
+    for _try in range(3):
+        assert drainer.drain(owner.tenant) is Progress.DONE
+
+    assert [position for _type, position in told] == [start + 1, start + 2, start + 3]
+    place = HandlerPosition.objects.get(handler="stumble")
+    assert (place.position, place.failures) == (start + 1, 1)
+    assert "cannot read this" in place.error
+    assert place.retry_at is not None
+    assert place.retry_at > timezone.now()
+    assert len(marks()) == 1
+
+    settings.EVENT_HANDLERS["stumble"] = f"{HERE}.tally"
+    HandlerPosition.objects.filter(handler="stumble").update(retry_at=timezone.now())
+    drainer.drain(owner.tenant)
+    assert HandlerPosition.objects.get(handler="stumble").position == start + 3
+    assert len(marks()) == 3
+
+
+def test_positions_are_never_given_twice_even_after_a_purge(owner: Actor) -> None:
+    factories.company(owner)
+    drainer.drain(owner.tenant)
+    last = max(positions())
+    HandlerPosition.objects.filter(handler="").update(position=last + 5)
+    factories.company(owner)
+    drainer.drain(owner.tenant)
+    assert max(positions()) == last + 6
+
+
+def wakeups_of(tenant: TenantRef) -> int:
+    with shared():
+        return Wakeup.objects.filter(role=role_of(tenant.schema_name)).count()
+
+
+def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it(
+    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+) -> None:
+    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally"}
+    really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
+    assert really(lambda: wakeups_of(real_tenant)) == 1
+
+    holding, let_go = threading.Event(), threading.Event()
+
+    def other_drainer() -> None:
+        with transaction.atomic():
+            assert drainer.give_positions() == 1
+            holding.set()
+            let_go.wait(10)
+
+    waiting = elsewhere(other_drainer, real_tenant)
+    holding.wait(10)
+    really(lambda: tenant_work.run(tenant_id=str(real_tenant.id)))
+    assert really(lambda: wakeups_of(real_tenant)) == 1
+    let_go.set()
+    waiting()
+    really(lambda: tenant_work.run(tenant_id=str(real_tenant.id)))
+    assert really(lambda: wakeups_of(real_tenant)) == 0
+    assert len(really(marks)) == 1
+
+
+def test_lost_wakeups_are_made_anew_from_what_is_to_do(
+    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+) -> None:
+    settings.EVENT_HANDLERS = {}
+    settings.TIMERS = {"ring": f"{HERE}.tell"}
+    company = really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"})).record
+    due = timezone.now() + timedelta(hours=1)
+    really(lambda: timers.schedule("ring", "company", company.pk, due))
+
+    def lose() -> None:
+        with shared():
+            Wakeup.objects.filter(role=role_of(real_tenant.schema_name)).delete()
+
+    really(lose)
+    assert really(lambda: wakeups.wakeups_rebuild(real_tenant)) == 2
+
+    def when() -> list[Any]:
+        with shared():
+            found = Wakeup.objects.filter(role=role_of(real_tenant.schema_name)).order_by("due_at")
+            return list(found.values_list("due_at", flat=True))
+
+    now, later = really(when)
+    assert now <= timezone.now()
+    assert due <= later <= due + timedelta(minutes=1)
+    assert really(lambda: Timer.objects.count()) == 1
+    really(lambda: drainer.drain(real_tenant))
+    really(lose)
+    assert really(lambda: wakeups.wakeups_rebuild(real_tenant)) == 1
+
+
+def test_a_long_queue_is_left_for_the_next_turn(owner: Actor, settings: Any) -> None:
+    settings.EVENT_HANDLERS = {"tell": f"{HERE}.tell"}
+    factories.company(owner)
+    assert drainer.drain(owner.tenant, until=time.monotonic() - 1) is Progress.MORE
+    assert told == []
