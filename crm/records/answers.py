@@ -1,0 +1,79 @@
+"""What views answer with: toasts, redirects that htmx follows, and errors as pages or as messages."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
+
+from crm.records.errors import NotFound, RecordError, UndoConflict, UnknownType
+from crm.records.types import RecordType, registry
+from tenants.http import Request
+
+type View[**P] = Callable[Concatenate[Request, P], HttpResponseBase]
+
+
+def record_type(plural: str) -> RecordType:
+    """The record type of a path, or a 404 page."""
+    try:
+        return registry.by_plural(plural)
+    except UnknownType:
+        raise Http404 from None
+
+
+def undo_url(change_set_id: UUID | None) -> str:
+    return reverse("records:undo", args=[change_set_id]) if change_set_id else ""
+
+
+def toast(response: HttpResponse, message: object, *, kind: str = "success", undo: UUID | None = None) -> HttpResponse:
+    """Have the page say something once the answer is there; ``undo`` is the change-set to offer an undo for."""
+    detail = {"message": str(message), "kind": kind, "undo_url": undo_url(undo)}
+    trigger_client_event(response, "toast", detail)
+    return response
+
+
+def gone_to(request: Request, url: str, message: object = "", *, undo: UUID | None = None) -> HttpResponse:
+    """Go to another page, where the message is shown."""
+    if message:
+        messages.success(request, str(message), extra_tags=f"undo:{undo_url(undo)}" if undo else "")
+    return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+
+
+def back(request: Request, fallback: str) -> str:
+    """Where the reader came from, if that is a page of this host."""
+    for candidate in (request.POST.get("next", ""), request.headers.get("Referer", "")):
+        if candidate and url_has_allowed_host_and_scheme(candidate, {request.get_host()}, request.is_secure()):
+            return candidate
+    return fallback
+
+
+def shows_errors[**P](view: View[P]) -> View[P]:
+    """Show what a person can cause as a page, to htmx as a toast; what is not visible is a 404 page."""
+
+    @wraps(view)
+    def guarded(request: Request, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except NotFound as error:
+            raise Http404 from error
+        except RecordError as error:
+            return refused(request, error)
+
+    return guarded
+
+
+def refused(request: Request, error: RecordError) -> HttpResponse:
+    context: dict[str, Any] = {"error": error, "conflicts": error.conflicts if isinstance(error, UndoConflict) else []}
+    if not request.htmx:
+        return render(request, "records/refused.html", context, status=error.status)
+    if isinstance(error, UndoConflict):
+        response = render(request, "records/refused.html#conflicts", context, status=error.status)
+        return retarget(reswap(response, "innerHTML"), "#dialog-content")
+    response = HttpResponse(status=error.status)
+    return toast(reswap(response, "none"), error.message, kind="error")

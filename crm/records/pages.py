@@ -1,0 +1,195 @@
+"""What a record page holds: properties in groups, related records, and the parts that higher floors put on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.urls import reverse
+from django.utils.module_loading import import_string
+
+from crm.records import reading
+from crm.records.presenting import Cell, Line, cell, expanded, line, may_edit, needed_columns, row_title, shown_fields
+from crm.records.types import Field, Kind, RecordType, registry
+from tenants.actors import Actor
+
+RELATED_LIMIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a record page made by a higher floor: its template gets ``part.context`` as ``part``."""
+
+    template: str
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Records that point at this one, or that it points at, of one type."""
+
+    rt: RecordType
+    lines: list[Line]
+    has_more: bool
+    list_url: str
+    new_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    rt: RecordType
+    row: Mapping[str, Any]
+    title: str
+    title_cell: Cell
+    subtitle: str
+    highlights: list[Cell]
+    properties: list[Cell]
+    may_edit: bool
+    may_trash: bool
+    url: str
+
+    @property
+    def id(self) -> UUID:
+        return self.row["id"]  # type: ignore[no-any-return]
+
+
+def record_row(actor: Actor, rt: RecordType, record_id: UUID, *, trashed: bool = False) -> Mapping[str, Any]:
+    """Every field of a record with the titles of what it points at. Raises NotFound."""
+    fields = needed_columns(rt, [*rt.fields, rt.field("created_by"), rt.field("created_at"), rt.field("updated_at")])
+    query_fields = tuple(slug for slug in fields if not rt.field(slug).hidden)
+    return reading.get_row(actor, rt, record_id, fields=query_fields, expand=expanded(rt, query_fields))
+
+
+def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordPage:
+    editable = row.get("deleted_at") is None and may_edit(actor, rt, row)
+    prominent = [one for one in shown_fields(rt) if one.slug == rt.owner_field or one.kind is Kind.MONEY]
+    beside = [one for one in shown_fields(rt) if one.slug != rt.title]
+    system = [rt.field(slug) for slug in ("created_by", "created_at", "updated_at")]
+    return RecordPage(
+        rt=rt,
+        row=row,
+        title=row_title(rt, row),
+        title_cell=cell(actor, rt, rt.title_field, row, editable=editable),
+        subtitle=str(row.get(rt.subtitle) or "") if rt.subtitle else "",
+        highlights=[cell(actor, rt, one, row, editable=False) for one in prominent],
+        properties=[cell(actor, rt, one, row, editable=editable) for one in [*beside, *system]],
+        may_edit=editable,
+        may_trash=row.get("deleted_at") is None and may_edit(actor, rt, row, "delete"),
+        url=reverse("records:detail", args=[rt.plural, row["id"]]),
+    )
+
+
+def parts(slot: str, actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Part]:
+    """The parts that settings.RECORD_PARTS name for a slot and that have something to show for this record."""
+    made = (import_string(path)(actor, rt, row) for path in settings.RECORD_PARTS.get(slot, ()))
+    return [one for one in made if one is not None]
+
+
+def related(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Related]:
+    """What belongs to a record: one query a related type."""
+    found = []
+    for other in registry.all():
+        if not other.in_sidebar or not actor.can(other.slug, "view"):
+            continue
+        condition, pointing = _pointing_at(rt, other, row["id"])
+        backward = [one for one in rt.links if one.target == other.slug]
+        if backward and not pointing:
+            ids = [link["id"] for one in backward for link in row.get(one.slug) or ()]
+            found.append(_linked(actor, rt, other, row, ids))
+        elif pointing:
+            found.append(_related(actor, rt, other, row, condition, pointing))
+    return found
+
+
+def _pointing_at(rt: RecordType, other: RecordType, record_id: UUID) -> tuple[dict[str, Any], list[Field]]:
+    conditions: list[dict[str, Any]] = []
+    pointing: list[Field] = []
+    for one in other.fields:
+        if one.kind is Kind.RELATION and one.target == rt.slug:
+            conditions.append({"field": one.slug, "op": "eq", "value": str(record_id)})
+        elif one.kind is Kind.LINKS and one.target == rt.slug:
+            conditions.append({"field": one.slug, "op": "has_any", "value": [str(record_id)]})
+        elif one.kind is Kind.REFERENCE:
+            conditions.append({"field": one.slug, "op": "eq", "value": {"type": rt.slug, "id": str(record_id)}})
+        else:
+            continue
+        pointing.append(one)
+    return (conditions[0] if len(conditions) == 1 else {"any": conditions}), pointing
+
+
+def _columns(rt: RecordType, other: RecordType, without: set[str]) -> list[Field]:
+    shown = [
+        other.field(slug) for slug in other.default_columns if slug not in {other.title, other.owner_field, *without}
+    ]
+    return shown[:2]
+
+
+def _related(
+    actor: Actor,
+    rt: RecordType,
+    other: RecordType,
+    row: Mapping[str, Any],
+    condition: dict[str, Any],
+    pointing: list[Field],
+) -> Related:
+    columns = _columns(rt, other, {one.slug for one in pointing})
+    lines, more = _lines(actor, other, columns, condition)
+    first = pointing[0]
+    value = f"{rt.slug}:{row['id']}" if first.kind is Kind.REFERENCE else str(row["id"])
+    return Related(
+        rt=other,
+        lines=lines,
+        has_more=more,
+        list_url=_list_url(other, condition),
+        new_url=_new_url(actor, other, {first.slug: value}),
+    )
+
+
+def _linked(actor: Actor, rt: RecordType, other: RecordType, row: Mapping[str, Any], ids: list[UUID]) -> Related:
+    lines: list[Line] = []
+    if ids:
+        fields = needed_columns(other, columns := _columns(rt, other, set()))
+        rows = {
+            one["id"]: one
+            for one in reading.page(
+                actor,
+                other,
+                reading.Query(
+                    filter={"field": "id", "op": "in", "value": [str(one) for one in ids]},
+                    fields=fields,
+                    expand=expanded(other, fields),
+                    limit=50,
+                ),
+            ).rows
+        }
+        lines = [line(actor, other, columns, rows[one]) for one in ids if one in rows]
+    return Related(rt=other, lines=lines, has_more=False, list_url="", new_url="")
+
+
+def _lines(actor: Actor, other: RecordType, columns: list[Field], condition: dict[str, Any]) -> tuple[list[Line], bool]:
+    fields = needed_columns(other, columns)
+    page = reading.page(
+        actor,
+        other,
+        reading.Query(
+            filter=condition,
+            sort=other.default_sort,
+            limit=RELATED_LIMIT,
+            fields=fields,
+            expand=expanded(other, fields),
+        ),
+    )
+    return [line(actor, other, columns, row) for row in page.rows], page.next_cursor is not None
+
+
+def _list_url(other: RecordType, condition: dict[str, Any]) -> str:
+    return f"{reverse('records:list', args=[other.plural])}?{urlencode({'filter': orjson.dumps(condition).decode()})}"
+
+
+def _new_url(actor: Actor, other: RecordType, values: dict[str, str]) -> str:
+    if not actor.can(other.slug, "create"):
+        return ""
+    return f"{reverse('records:new', args=[other.plural])}?{urlencode(values)}"

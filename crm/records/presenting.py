@@ -1,0 +1,312 @@
+"""How a record's fields are shown: one place for lists, boards and record pages.
+
+A value becomes HTML by the kind of its field; ``format_html`` escapes whatever a person typed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from crm.records.errors import UnknownType
+from crm.records.parsing import ADDRESS_PARTS
+from crm.records.types import COLORS, Field, Kind, RecordType, registry
+from crm.workspace.formats import date_text, moment_text, money_text, number_text
+from tenants.actors import Actor, Scope
+
+type Row = Mapping[str, Any]
+
+EMPTY = mark_safe('<span class="none">–</span>')
+NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.MONEY, Kind.PERCENT})
+UNSHOWN = frozenset({Kind.CURRENCY})
+
+
+def today(actor: Actor) -> date:
+    return timezone.now().astimezone(actor.time_zone).date()
+
+
+def initials(name: str) -> str:
+    words = name.split()
+    return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else "?"
+
+
+def avatar(name: str, color: str = "", *, square: bool = False) -> SafeString:
+    """A picture made of a name's first letters, coloured by the name unless a colour is given."""
+    return format_html(
+        '<span class="avatar{}" data-color="{}" aria-hidden="true">{}</span>',
+        " avatar-square" if square else "",
+        color if color in COLORS else COLORS[sum(name.encode()) % len(COLORS)],
+        initials(name),
+    )
+
+
+def record_url(slug: str, record_id: UUID | str) -> str:
+    return reverse("records:detail", args=[registry.get(slug).plural, record_id])
+
+
+def row_title(rt: RecordType, row: Row) -> str:
+    """The name a record goes by; a note goes by its first words."""
+    text = " ".join(str(row.get(rt.title) or "").split())
+    if not text:
+        return _("Untitled")
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def may_edit(actor: Actor, rt: RecordType, row: Row, action: str = "edit") -> bool:
+    """Whether to offer the action on this row; the write gate decides again."""
+    scope = actor.scope(rt.slug, action)
+    if scope is not Scope.OWN:
+        return scope is Scope.ALL
+    holder = row.get(rt.own_field)
+    holder = holder["id"] if isinstance(holder, Mapping) else holder
+    return holder is not None and holder == actor.member_id
+
+
+# --- one value -------------------------------------------------------------------------------------------------------
+
+
+def _plain(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return str(value)
+
+
+def _contact_links(scheme: str) -> Callable[[Field, Any, Row, Actor], SafeString | str]:
+    def show(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+        entries = [
+            (item["value"], item.get("label") or "") if isinstance(item, Mapping) else (item, "") for item in value
+        ]
+        if not entries:
+            return EMPTY
+        first, label = entries[0]
+        link = format_html(
+            '<a href="{}:{}" dir="ltr"{}>{}</a>',
+            scheme,
+            first,
+            format_html(' title="{}"', label) if label else "",
+            first,
+        )
+        rest = ", ".join(entry for entry, __ in entries[1:])
+        if not rest:
+            return link
+        return format_html('{} <span class="more" title="{}">+{}</span>', link, rest, len(entries) - 1)
+
+    return show
+
+
+def _url(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    text = str(value)
+    if urlsplit(text).scheme not in {"http", "https"}:
+        return text
+    shown = text.split("://", 1)[1].rstrip("/")
+    return format_html('<a href="{}" rel="noopener noreferrer" target="_blank" dir="ltr">{}</a>', text, shown)
+
+
+def _number(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return number_text(value)
+
+
+def _percent(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return _("%(number)s %%") % {"number": number_text(value)}
+
+
+def _money(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return money_text(value, row.get(field.currency) or actor.tenant.currency)
+
+
+def _boolean(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return _("Yes") if value else _("No")
+
+
+def _date(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), date_text(value))
+
+
+def _moment(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), moment_text(value))
+
+
+def choice_label(field: Field, value: Any) -> tuple[str, str]:
+    """Label and colour of a choice, or the raw value of one that is no longer offered."""
+    for choice in field.choices:
+        if choice.value == value:
+            return str(choice.label), choice.color
+    return str(value), "gray"
+
+
+def _choice(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    label, color = choice_label(field, value)
+    return format_html('<span class="chip" data-color="{}"><span>{}</span></span>', color, label)
+
+
+def _address(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    parts = [str(value[part]) for part in ADDRESS_PARTS if value.get(part)]
+    return ", ".join(parts) if parts else EMPTY
+
+
+def _relation(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    if not isinstance(value, Mapping):
+        return EMPTY
+    return reference_link(value.get("type") or field.target, value["id"], value.get("title") or "", value.get("color"))
+
+
+def reference_link(slug: str, record_id: Any, title: str, color: str | None = None) -> SafeString:
+    """A link to a record, or a plain chip for the types that have no page of their own to go to."""
+    title = title or _("Untitled")
+    try:
+        target = registry.get(slug)
+    except UnknownType:
+        return format_html("{}", title)
+    if not target.in_sidebar:
+        return format_html('<span class="chip" data-color="{}"><span>{}</span></span>', color or "gray", title)
+    return format_html(
+        '<a class="ref" href="{}">{}<span>{}</span></a>',
+        record_url(slug, record_id),
+        avatar(title, square=target.slug == "company"),
+        title,
+    )
+
+
+def member_badge(value: Any) -> SafeString:
+    if not isinstance(value, Mapping):
+        return EMPTY
+    name = value.get("title") or value.get("name") or ""
+    return format_html('<span class="ref">{}<span>{}</span></span>', avatar(name, value.get("color") or ""), name)
+
+
+def _member(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return member_badge(value)
+
+
+def _links(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    if not value:
+        return EMPTY
+    return format_html_join(
+        ", ",
+        "{}{}",
+        (
+            (
+                reference_link(field.target, link["id"], link.get("title") or ""),
+                format_html(' <span class="role">{}</span>', link["role"]) if link.get("role") else "",
+            )
+            for link in value
+        ),
+    )
+
+
+def _reference(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    if not isinstance(value, Mapping):
+        return EMPTY
+    return reference_link(value["type"], value["id"], value.get("title") or "")
+
+
+def _list(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return ", ".join(str(item) for item in value) if value else EMPTY
+
+
+SHOW: dict[Kind, Callable[[Field, Any, Row, Actor], SafeString | str]] = {
+    Kind.EMAILS: _contact_links("mailto"),
+    Kind.PHONES: _contact_links("tel"),
+    Kind.URL: _url,
+    Kind.INTEGER: _number,
+    Kind.DECIMAL: _number,
+    Kind.PERCENT: _percent,
+    Kind.MONEY: _money,
+    Kind.BOOLEAN: _boolean,
+    Kind.DATE: _date,
+    Kind.DATETIME: _moment,
+    Kind.CHOICE: _choice,
+    Kind.ADDRESS: _address,
+    Kind.RELATION: _relation,
+    Kind.MEMBER: _member,
+    Kind.LINKS: _links,
+    Kind.REFERENCE: _reference,
+    Kind.JSON_LIST: _list,
+}
+
+
+def value_html(field: Field, row: Row, actor: Actor) -> SafeString | str:
+    """What a reader sees of one field of a row. Relations must have been expanded."""
+    value = row.get(field.slug)
+    if value is None or value == "":
+        return EMPTY
+    return SHOW.get(field.kind, _plain)(field, value, row, actor)
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    field: Field
+    html: SafeString | str
+    editable: bool
+    numeric: bool
+    edit_url: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self.html == EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A record as a line of a table or a card."""
+
+    id: UUID
+    version: int
+    title: str
+    url: str
+    is_sample: bool
+    deleted_at: datetime | None
+    cells: tuple[Cell, ...]
+
+
+def cell(actor: Actor, rt: RecordType, field: Field, row: Row, *, editable: bool) -> Cell:
+    may = editable and field.editable
+    return Cell(
+        field=field,
+        html=conditional_escape(value_html(field, row, actor)),
+        editable=may,
+        numeric=field.kind in NUMERIC,
+        edit_url=reverse("records:edit_field", args=[rt.plural, row["id"], field.slug]) if may else "",
+    )
+
+
+def line(actor: Actor, rt: RecordType, fields: Iterable[Field], row: Row) -> Line:
+    editable = row.get("deleted_at") is None and may_edit(actor, rt, row)
+    return Line(
+        id=row["id"],
+        version=row["version"],
+        title=row_title(rt, row),
+        url=reverse("records:detail", args=[rt.plural, row["id"]]),
+        is_sample=bool(row.get("is_sample")),
+        deleted_at=row.get("deleted_at"),
+        cells=tuple(cell(actor, rt, field, row, editable=editable) for field in fields),
+    )
+
+
+def shown_fields(rt: RecordType) -> list[Field]:
+    """The fields a person may see on a page: a currency is shown with its amount."""
+    return [field for field in rt.fields if not field.hidden and field.kind not in UNSHOWN]
+
+
+def needed_columns(rt: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
+    """What to read so that these fields, the title and the permission to edit can be shown."""
+    slugs = dict.fromkeys([rt.title, rt.own_field])
+    for field in fields:
+        slugs[field.slug] = None
+        if field.kind is Kind.MONEY and field.currency:
+            slugs[field.currency] = None
+    return tuple(slugs)
+
+
+def expanded(rt: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
+    """Which of these fields hold an id that must be read together with its title."""
+    return tuple(slug for slug in slugs if rt.field(slug).kind in {Kind.RELATION, Kind.MEMBER})

@@ -1,0 +1,485 @@
+"""Screens of every noun: list, record page, forms, trash, undo and search, all driven by the record type."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import trigger_client_event
+
+from crm.records import filtering, pages, reading, writing
+from crm.records import undo as undoing
+from crm.records.answers import back, gone_to, record_type, shows_errors, toast
+from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
+from crm.records.forms import control, controls, other_errors, read_values
+from crm.records.listing import Listing, clean_search, columns_cookie, pick_columns
+from crm.records.presenting import (
+    cell,
+    expanded,
+    line,
+    needed_columns,
+    record_url,
+    row_title,
+    shown_fields,
+)
+from crm.records.types import Field, Kind, RecordType, registry
+from crm.workspace.formats import money_text, number_text
+from tenants.access import MEMBER, access, needs_noun
+from tenants.http import Request
+
+YEAR = 60 * 60 * 24 * 365
+MOST_SELECTED = 500
+SEARCH_LIMIT = 20
+
+
+# --- list ------------------------------------------------------------------------------------------------------------
+
+
+@access(needs_noun("view"))
+@require_GET
+@shows_errors
+def record_list(request: Request, noun: str) -> HttpResponseBase:
+    rt = record_type(noun)
+    listing = Listing.of(request.actor, rt, request)
+    problem: RecordError | None = listing.problem
+    try:
+        listing.page  # noqa: B018
+    except (BadQuery, BadCursor) as error:
+        problem = error
+        listing = listing.plain() if isinstance(error, BadQuery) else listing.without_cursor()
+    context = {
+        "rt": rt,
+        "listing": listing,
+        "chips": filtering.chips(listing),
+        "problem": problem,
+        "may_create": request.actor.can(rt.slug, "create"),
+        "may_edit": request.actor.can(rt.slug, "edit"),
+        "may_delete": request.actor.can(rt.slug, "delete"),
+        "may_load": request.actor.can("workspace", "sample_data"),
+    }
+    if request.htmx and request.htmx.target == "more":
+        return render(request, "records/list.html#rows", context)
+    name = "records/list.html#results" if request.htmx and request.htmx.target == "results" else "records/list.html"
+    return render(request, name, context, status=problem.status if problem else 200)
+
+
+@access(needs_noun("view"))
+@require_GET
+@shows_errors
+def record_totals(request: Request, noun: str) -> HttpResponseBase:
+    """How many and how much: asked for after the rows, so that they do not wait for it."""
+    rt = record_type(noun)
+    listing = Listing.of(request.actor, rt, request)
+    summed = [one for one in listing.columns if one.kind is Kind.MONEY]
+    totals = []
+    for one in summed:
+        sums = reading.sums(request.actor, rt, listing.query, one.slug)
+        values = [money_text(amount, code, compact=True) for code, amount in sorted(sums.items()) if amount]
+        totals.append((one, values))
+    count = reading.count(request.actor, rt, listing.query)
+    context = {"rt": rt, "count": count, "count_text": number_text(count), "totals": totals}
+    return render(request, "records/list.html#totals", context)
+
+
+@access(needs_noun("view"))
+@require_GET
+@shows_errors
+def record_filter(request: Request, noun: str) -> HttpResponseBase:
+    """The filter as a form. ``apply`` goes to the list with the tree that the form means."""
+    rt = record_type(noun)
+    actor = request.actor
+    listing = Listing.of(actor, rt, request)
+    on_board = bool(rt.board_field) and request.GET.get("to") == "board"
+    status = 200
+    if "match" in request.GET:
+        match, rows = filtering.rows_sent(actor, rt, request.GET)
+        if "apply" in request.GET:
+            try:
+                tree = filtering.tree_of(rt, match, rows) or None
+                return gone_to(request, listing.url("records:board" if on_board else "records:list", filter=tree))
+            except BadQuery:
+                status = 422
+    else:
+        match, rows = filtering.rows_of(actor, rt, listing.tree)
+    wanted = request.GET.get("add")
+    if wanted is not None and len(rows) < filtering.MOST_ROWS:
+        paths = dict(filtering.filterable(rt))
+        path = wanted if wanted in paths else next(iter(paths))
+        rows.append(filtering.row(actor, rt, len(rows), path, "", []))
+    context = {
+        "rt": rt,
+        "listing": listing,
+        "match": match,
+        "rows": rows,
+        "paths": filtering.filterable(rt),
+        "state": [
+            *((name, value) for name, value in listing.state if name != "filter"),
+            *([("to", "board")] if on_board else []),
+        ],
+    }
+    name = "records/filter.html#form" if request.htmx else "records/filter.html"
+    return render(request, name, context, status=status)
+
+
+@access(needs_noun("view"))
+@require_POST
+@shows_errors
+def record_columns(request: Request, noun: str) -> HttpResponseBase:
+    """Keep this member's choice and order of columns."""
+    rt = record_type(noun)
+    columns = pick_columns(rt, request.POST.getlist("column"))
+    response = gone_to(request, back(request, reverse("records:list", args=[rt.plural])))
+    if columns and "reset" not in request.POST:
+        value = ".".join(one.slug for one in columns)
+        response.set_cookie(columns_cookie(rt), value, max_age=YEAR, samesite="Lax", secure=request.is_secure())
+    else:
+        response.delete_cookie(columns_cookie(rt), samesite="Lax")
+    return response
+
+
+@access(needs_noun("edit"))
+@require_GET
+@shows_errors
+def record_bulk_field(request: Request, noun: str) -> HttpResponseBase:
+    rt = record_type(noun)
+    slug = request.GET.get("field", "")
+    field = _editable_field(rt, slug) if slug else None
+    made = control(request.actor, rt, field.slug, row={}, prefix="bulk") if field else None
+    return render(request, "records/list.html#bulk_value", {"control": made})
+
+
+@access(needs_noun("view"))
+@require_POST
+@shows_errors
+def record_bulk(request: Request, noun: str) -> HttpResponseBase:
+    """Set one field of the selected records, or move them to the trash: all or none."""
+    rt = record_type(noun)
+    ids = list(dict.fromkeys(_uuid(text) for text in request.POST.getlist("id")))
+    if not ids:
+        raise Invalid([], _("Select at least one record."))
+    if len(ids) > MOST_SELECTED:
+        raise Invalid([], _("Select at most %(number)s records at once.") % {"number": MOST_SELECTED})
+    if request.POST.get("action") == "trash":
+        change = writing.trash(request.actor, rt, ids)
+        message = ngettext("%(number)s record moved to the trash.", "%(number)s records moved to the trash.", len(ids))
+    else:
+        field = _editable_field(rt, request.POST.get("field", ""))
+        slugs = [field.slug, *([field.currency] if field.kind is Kind.MONEY else [])]
+        values = read_values(request.actor, rt, slugs, request.POST)
+        try:
+            change = writing.update(request.actor, rt, ids, values)
+        except Invalid as error:
+            raise Invalid(error.errors, _first_message(error)) from error
+        message = ngettext("%(number)s record changed.", "%(number)s records changed.", len(ids))
+    url = back(request, reverse("records:list", args=[rt.plural]))
+    return gone_to(request, url, message % {"number": len(ids)}, undo=change.change_set.id)
+
+
+@access(needs_noun("view"))
+@require_GET
+@shows_errors
+def record_options(request: Request, noun: str) -> HttpResponseBase:
+    """Records to choose from, for a combobox."""
+    rt = record_type(noun)
+    fields = (rt.title, *((rt.subtitle,) if rt.subtitle else ()))
+    search_text = clean_search(request.GET.get("q", ""))
+    sort = (rt.title,) if rt.title_field.sortable and not search_text else rt.default_sort
+    query = reading.Query(fields=fields, sort=sort, search=search_text, limit=SEARCH_LIMIT)
+    options = [
+        {"id": row["id"], "title": row_title(rt, row), "hint": row.get(rt.subtitle) if rt.subtitle else ""}
+        for row in reading.page(request.actor, rt, query).rows
+    ]
+    return _options(request, options)
+
+
+@access(MEMBER)
+@require_GET
+@shows_errors
+def references(request: Request) -> HttpResponseBase:
+    """Records of any type to choose from, for a combobox of references."""
+    hits = reading.search_all(request.actor, clean_search(request.GET.get("q", "")), limit=SEARCH_LIMIT)
+    options = [
+        {"id": f"{hit.type}:{hit.id}", "title": hit.title, "hint": registry.get(hit.type).label}
+        for hit in hits
+        if registry.get(hit.type).in_sidebar
+    ]
+    return _options(request, options)
+
+
+def _options(request: Request, options: list[dict[str, Any]]) -> HttpResponse:
+    list_id = request.headers.get("HX-Target", "")
+    context = {"options": options, "list_id": list_id if list_id.replace("-", "").replace("_", "").isalnum() else "o"}
+    return render(request, "components/options.html", context)
+
+
+@access(needs_noun("view"))
+@require_GET
+@shows_errors
+def record_board(request: Request, noun: str) -> HttpResponseBase:
+    """A noun whose records stand on no board is shown as a list."""
+    return HttpResponseRedirect(reverse("records:list", args=[record_type(noun).plural]))
+
+
+# --- one record ------------------------------------------------------------------------------------------------------
+
+
+@access(needs_noun("view"))
+@require_GET
+@shows_errors
+def record_detail(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+    rt = record_type(noun)
+    row = pages.record_row(request.actor, rt, id)
+    page = pages.record_page(request.actor, rt, row)
+    context: dict[str, Any] = {"rt": rt, "page": page, "header_parts": pages.parts("header", request.actor, rt, row)}
+    if request.htmx and request.htmx.target == "record-head":
+        return render(request, "records/record.html#head", context)
+    context |= {
+        "centre_parts": pages.parts("centre", request.actor, rt, row),
+        "related": pages.related(request.actor, rt, row),
+    }
+    return render(request, "records/record.html", context)
+
+
+@access(needs_noun("create"))
+@require_http_methods(["GET", "POST"])
+@shows_errors
+def record_new(request: Request, noun: str) -> HttpResponseBase:
+    """A form with the fields that matter first; the address may fill some in, as in ``?company=<id>``."""
+    rt = record_type(noun)
+    if rt.slug not in _creatable(request):
+        raise Http404
+    slugs = _form_fields(rt, request)
+    error: RecordError | None = None
+    if request.method == "POST":
+        written = [*slugs, *(rt.field(slug).currency for slug in slugs if rt.field(slug).kind is Kind.MONEY)]
+        values = read_values(request.actor, rt, written, request.POST)
+        try:
+            change = writing.create(request.actor, rt, values)
+        except RecordError as found:
+            error = found
+        else:
+            return _created(request, rt, change)
+    sent = request.POST if request.method == "POST" else request.GET
+    context = {
+        "rt": rt,
+        "controls": controls(
+            request.actor,
+            rt,
+            slugs,
+            data=sent,
+            error=error,
+            prefix="new",
+        ),
+        "errors": other_errors(error, [*slugs, *(rt.field(slug).currency for slug in slugs)]),
+        "action": request.get_full_path(),
+        "again": request.POST.get("again", ""),
+        "next": request.POST.get("next", request.GET.get("next", "")),
+    }
+    template = "records/new.html#form" if request.htmx else "records/new.html"
+    return render(request, template, context, status=error.status if error else 200)
+
+
+def _created(request: Request, rt: RecordType, change: writing.Change) -> HttpResponse:
+    message = _("%(noun)s created.") % {"noun": rt.label}
+    undo_id = change.change_set.id
+    if request.POST.get("again"):
+        return gone_to(request, request.get_full_path(), message, undo=undo_id)
+    if request.POST.get("next"):
+        return gone_to(request, back(request, record_url(rt.slug, change.id)), message, undo=undo_id)
+    return gone_to(request, record_url(rt.slug, change.id), message, undo=undo_id)
+
+
+def _creatable(request: Request) -> set[str]:
+    return {one.slug for one in registry.all() if request.actor.can(one.slug, "create")}
+
+
+def _form_fields(rt: RecordType, request: Request) -> list[str]:
+    """Required fields, the type's own columns and whatever the address fills in, in the order they were declared."""
+    wanted = {*rt.default_columns, *(one.slug for one in rt.fields if one.required)}
+    wanted |= {one.slug for one in shown_fields(rt) if one.slug in request.GET or one.slug in request.POST}
+    if rt.board_field:
+        wanted |= {one.slug for one in rt.relations if not registry.get(one.target).in_sidebar and one.required}
+    return [one.slug for one in shown_fields(rt) if one.editable and one.slug in wanted]
+
+
+@access(needs_noun("edit"))
+@require_http_methods(["GET", "POST"])
+@shows_errors
+def record_edit_field(request: Request, noun: str, id: UUID, field: str) -> HttpResponseBase:
+    """The editor of one field, as a piece of a page or as a page; saved, the value as it is shown again."""
+    rt = record_type(noun)
+    edited = _editable_field(rt, field)
+    if edited is None or not edited.editable:
+        raise Http404
+    actor = request.actor
+    reading.get_record(actor, rt, id, action="edit")
+    slugs = [edited.slug, *([edited.currency] if edited.kind is Kind.MONEY else [])]
+    error: RecordError | None = None
+    if request.method == "POST":
+        values = read_values(actor, rt, slugs, request.POST)
+        version = request.POST.get("version", "")
+        try:
+            change = writing.update(
+                actor, rt, id, values, if_version=int(version) if version.isdecimal() and len(version) < 10 else None
+            )
+        except (Invalid, VersionConflict) as found:
+            error = found
+        else:
+            row = _field_row(request, rt, id, edited)
+            if not request.htmx:
+                return gone_to(request, record_url(rt.slug, id), _("Saved."), undo=change.change_set.id)
+            shown = cell(actor, rt, edited, row, editable=True)
+            response = render(
+                request, "records/edit.html#value", {"cell": shown, "title": row_title(rt, row), "rt": rt}
+            )
+            trigger_client_event(response, "record:changed", {"id": str(id), "field": edited.slug}, after="settle")
+            if not change.events:
+                return response
+            return toast(response, _("Saved."), undo=change.change_set.id)
+    row = _field_row(request, rt, id, edited)
+    data = request.POST if request.method == "POST" else None
+    context = {
+        "rt": rt,
+        "row": row,
+        "title": row_title(rt, row),
+        "control": controls(actor, rt, [edited.slug], row=row, data=data, error=error, prefix=f"e-{id}")[0],
+        "errors": other_errors(error, slugs) if not isinstance(error, VersionConflict) else [],
+        "conflict": cell(actor, rt, edited, row, editable=False) if isinstance(error, VersionConflict) else None,
+        "action": request.path,
+        "url": record_url(rt.slug, id),
+    }
+    template = "records/edit.html#editor" if request.htmx else "records/edit.html"
+    return render(request, template, context, status=422 if error else 200)
+
+
+def _field_row(request: Request, rt: RecordType, id: UUID, field: Field) -> Any:
+    fields = needed_columns(rt, [field])
+    return reading.get_row(request.actor, rt, id, fields=fields, expand=expanded(rt, fields))
+
+
+@access(needs_noun("delete"))
+@require_POST
+@shows_errors
+def record_trash(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+    rt = record_type(noun)
+    change = writing.trash(request.actor, rt, id)
+    message = _("%(noun)s moved to the trash.") % {"noun": rt.label}
+    url = reverse("records:list", args=[rt.plural])
+    if request.POST.get("next"):
+        url = back(request, url)
+    return gone_to(request, url, message, undo=change.change_set.id)
+
+
+@access(needs_noun("delete"))
+@require_POST
+@shows_errors
+def record_restore(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+    rt = record_type(noun)
+    writing.restore(request.actor, rt, id)
+    url = record_url(rt.slug, id) if rt.in_sidebar else reverse("records:trash")
+    return gone_to(request, url, _("%(noun)s restored.") % {"noun": rt.label})
+
+
+# --- trash, undo, search ---------------------------------------------------------------------------------------------
+
+
+@access(MEMBER)
+@require_GET
+@shows_errors
+def trash(request: Request) -> HttpResponseBase:
+    """What was thrown away, a noun at a time, the latest first."""
+    actor = request.actor
+    nouns = [one for one in registry.all() if actor.can(one.slug, "view")]
+    if not nouns:
+        raise Forbidden
+    wanted = request.GET.get("noun", "")
+    rt = next((one for one in nouns if one.plural == wanted), nouns[0])
+    columns = [rt.title_field, rt.field("deleted_at")]
+    fields = (*needed_columns(rt, [rt.title_field]), "deleted_at")
+    query = reading.Query(
+        sort=("-updated_at",),
+        fields=fields,
+        expand=expanded(rt, fields),
+        deleted="only",
+        cursor=request.GET.get("cursor") or None,
+    )
+    page = reading.page(actor, rt, query)
+    context = {
+        "rt": rt,
+        "nouns": nouns,
+        "lines": [line(actor, rt, columns, row) for row in page.rows],
+        "may_restore": actor.can(rt.slug, "delete"),
+        "next_url": f"?noun={rt.plural}&cursor={page.next_cursor}" if page.next_cursor else "",
+    }
+    if request.htmx and request.htmx.target == "more":
+        return render(request, "records/trash.html#rows", context)
+    return render(request, "records/trash.html", context)
+
+
+@access(MEMBER)
+@require_POST
+@shows_errors
+def undo(request: Request, change_set: UUID) -> HttpResponseBase:
+    undoing.undo(request.actor, change_set)
+    return _undone(request)
+
+
+@access(MEMBER)
+@require_POST
+@shows_errors
+def undo_last(request: Request) -> HttpResponseBase:
+    """Take back the member's latest change that still stands."""
+    latest = undoing.last_own(request.actor)
+    if latest is None:
+        response = HttpResponse(status=204)
+        return toast(response, _("There is nothing of yours to undo."), kind="info")
+    undoing.undo(request.actor, latest)
+    return _undone(request)
+
+
+def _undone(request: Request) -> HttpResponse:
+    url = back(request, reverse("home"))
+    response = gone_to(request, url, _("Undone."))
+    if request.htmx:
+        response["HX-Refresh"] = "true"
+        del response["HX-Redirect"]
+    return response
+
+
+@access(MEMBER)
+@require_GET
+@shows_errors
+def search(request: Request) -> HttpResponseBase:
+    text = clean_search(request.GET.get("q", ""))
+    hits = reading.search_all(request.actor, text, limit=SEARCH_LIMIT) if text else []
+    groups: dict[str, list[Any]] = {}
+    for hit in hits:
+        groups.setdefault(hit.type, []).append((hit, record_url(hit.type, hit.id)))
+    context = {"text": text, "groups": [(registry.get(slug), found) for slug, found in groups.items()]}
+    name = "records/search.html#results" if request.htmx and request.htmx.target == "results" else "records/search.html"
+    return render(request, name, context)
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _editable_field(rt: RecordType, slug: str) -> Field:
+    found = rt.by_slug.get(slug)
+    if found is None or not found.editable or found.hidden:
+        raise Http404
+    return found
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid([], _("One of the selected records does not exist.")) from None
+
+
+def _first_message(error: Invalid) -> str:
+    return str(error.errors[0].message) if error.errors else str(error.message)

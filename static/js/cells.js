@@ -1,0 +1,137 @@
+/** Editing in place: a .cell with data-edit="<url>" turns into the editor of its field, and back on Escape. */
+
+import { $, $$, on } from "./dom.js";
+
+const before = new WeakMap();
+
+const isOpen = (cell) => Boolean($("[data-editor]", cell));
+
+export const edit = (cell) => {
+  if (!cell?.dataset.edit || isOpen(cell) || cell.classList.contains("is-loading")) return false;
+  for (const other of $$(".cell.is-editing")) cancel(other, false);
+  before.set(cell, cell.innerHTML);
+  cell.classList.add("is-loading");
+  window.htmx.ajax("GET", cell.dataset.edit, { target: cell, swap: "innerHTML" }).finally(() => cell.classList.remove("is-loading"));
+  return true;
+};
+
+export const cancel = (cell, refocus = true) => {
+  if (!before.has(cell)) return;
+  cell.innerHTML = before.get(cell);
+  window.htmx.process(cell);
+  done(cell, refocus);
+};
+
+const done = (cell, refocus) => {
+  before.delete(cell);
+  cell.classList.remove("is-editing");
+  if (refocus) (cell.tabIndex >= 0 || cell.closest("[data-grid]") ? cell : ($("a, button", cell) ?? cell)).focus({ preventScroll: true });
+};
+
+const values = (form) => new URLSearchParams(new FormData(form)).toString();
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  const cell = event.detail.target;
+  if (!cell?.matches?.(".cell")) return;
+  const form = $("[data-editor]", cell);
+  if (!form) {
+    if (before.has(cell)) done(cell, cell.contains(document.activeElement) || document.activeElement === document.body);
+    return;
+  }
+  cell.classList.add("is-editing");
+  form.dataset.first = $("[aria-invalid=true], .editor-conflict", form) ? "" : values(form);
+  const input = $("[autofocus]", form) ?? $("input:not([type=hidden]), select, textarea", form);
+  input?.focus();
+  if (input?.matches("input[type=text], input[type=email], input[type=tel], input[type=url]")) input.select();
+});
+
+const save = (form) => {
+  if (form.dataset.first === values(form)) cancel(form.closest(".cell"));
+  else form.requestSubmit();
+};
+
+on("click", ".cell[data-edit]", (event, cell) => {
+  if (event.defaultPrevented || event.target.closest("a, input, select, textarea, label, form")) return;
+  if (event.target.closest("button") && !event.target.closest("[data-edit-title]")) return;
+  if (getSelection()?.toString()) return;
+  if (edit(cell)) event.preventDefault();
+});
+
+on("keydown", ".cell[data-edit][role=button]", (event, cell) => {
+  if (event.target !== cell || (event.key !== "Enter" && event.key !== " ")) return;
+  event.preventDefault();
+  edit(cell);
+});
+
+on("click", "[data-editor] [data-cancel]", (event, link) => {
+  const cell = link.closest(".cell");
+  if (!before.has(cell)) return;
+  event.preventDefault();
+  cancel(cell);
+});
+
+on("keydown", "[data-editor]", (event, form) => {
+  const cell = form.closest(".cell");
+  if (!cell || event.isComposing) return;
+  if (event.key === "Escape") {
+    event.preventDefault();
+    event.stopPropagation();
+    cancel(cell);
+  } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    save(form);
+  } else if (event.key === "Enter" && event.target.matches("input, select") && !event.defaultPrevented) {
+    event.preventDefault();
+    save(form);
+  }
+});
+
+on("focusout", "[data-editor]", (event, form) => {
+  const next = event.relatedTarget;
+  if (form.contains(next)) return;
+  const cell = form.closest(".cell");
+  setTimeout(() => {
+    if (!cell || !form.isConnected || form.contains(document.activeElement) || !document.hasFocus()) return;
+    if (form.dataset.first === values(form)) cancel(cell, false);
+    else if (!$("[aria-invalid=true]", form)) form.requestSubmit();
+  });
+});
+
+/* A choice made by hand is meant; one passed over with the arrow keys is not yet. */
+let pointed = false;
+document.addEventListener("pointerdown", () => {
+  pointed = true;
+}, true);
+document.addEventListener("keydown", () => {
+  pointed = false;
+}, true);
+on("change", "[data-editor] select, [data-editor] [data-combobox-value]", (event, input) => {
+  const form = input.closest("[data-editor]");
+  if (!form.matches("[data-widget=select], [data-widget=relation], [data-widget=reference]")) return;
+  if (pointed || input.matches("[data-combobox-value]")) form.requestSubmit();
+});
+
+/* Linked records: what a combobox finds becomes a line of the list. */
+on("change", "[data-links] [data-combobox-value]", (event, input) => {
+  const box = input.closest("[data-links]");
+  if (!input.value) return;
+  const combobox = input.closest("[data-combobox]");
+  const search = $("[role=combobox]", combobox);
+  const list = $(".links-list", box);
+  const known = $$("input[type=hidden]", list).some((one) => one.value === input.value);
+  if (!known) {
+    const item = $("template", box).content.firstElementChild.cloneNode(true);
+    $("input[type=hidden]", item).value = input.value;
+    $(".truncate", item).textContent = search.value;
+    list.append(item);
+  }
+  input.value = "";
+  search.value = "";
+  combobox.dataset.label = "";
+});
+
+on("click", "[data-links-remove]", (event, button) => {
+  const box = button.closest("[data-links]");
+  button.closest("li").remove();
+  $("[role=combobox]", box)?.focus();
+});

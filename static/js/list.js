@@ -1,0 +1,138 @@
+/** The list: walk cells with the arrow keys, edit in place, select rows, arrange columns, build filters. */
+
+import { $, $$, isTyping, on } from "./dom.js";
+import { edit } from "./cells.js";
+
+const cellsOf = (row) => $$(".cell", row);
+
+const focusCell = (cell) => {
+  if (!cell) return;
+  cell.focus({ preventScroll: true });
+  cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+};
+
+on("keydown", "[data-grid] tbody tr", (event, row) => {
+  if (event.defaultPrevented || isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("[data-editor]")) return;
+  const cells = cellsOf(row);
+  const cell = event.target.closest(".cell");
+  const place = cells.indexOf(cell);
+  const rtl = getComputedStyle(row).direction === "rtl";
+  const beside = (step) => cells[Math.max(0, Math.min(cells.length - 1, place + step * (rtl ? -1 : 1)))];
+  const inRow = (other) => (other?.matches("[data-row]") ? cellsOf(other)[Math.max(place, 0)] : null);
+  const moves = {
+    ArrowRight: () => beside(1),
+    ArrowLeft: () => beside(-1),
+    ArrowDown: () => inRow(row.nextElementSibling),
+    ArrowUp: () => inRow(row.previousElementSibling),
+    Home: () => cells[0],
+    End: () => cells.at(-1),
+  };
+  if (moves[event.key] && !event.target.matches("input")) {
+    const next = moves[event.key]();
+    if (next) {
+      event.preventDefault();
+      focusCell(next);
+    }
+  } else if (event.key === "Enter" && event.target === cell) {
+    event.preventDefault();
+    const link = $("[data-row-link]", cell);
+    if (link) link.click();
+    else edit(cell);
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() !== "e" || event.ctrlKey || event.metaKey || event.altKey || isTyping() || $("dialog[open], .menu:popover-open")) return;
+  const row = $("[data-grid] tr.is-current");
+  if (!row) return;
+  const cell = row.contains(document.activeElement) ? document.activeElement.closest(".cell") : null;
+  if (edit(cell ?? cellsOf(row)[0])) event.preventDefault();
+});
+
+/* Selection ------------------------------------------------------------- */
+
+const boxes = () => $$("[data-grid] tbody input[name=id]");
+let last = null;
+
+const tell = () => {
+  const all = boxes();
+  const chosen = all.filter((box) => box.checked).length;
+  const bar = $("[data-bulkbar]");
+  if (bar) {
+    bar.classList.toggle("is-open", chosen > 0);
+    $("[data-selected]", bar).textContent = String(chosen);
+  }
+  const every = $("[data-check-all]");
+  if (every) {
+    every.checked = chosen > 0 && chosen === all.length;
+    every.indeterminate = chosen > 0 && chosen < all.length;
+  }
+};
+
+on("click", "[data-grid] tbody input[name=id]", (event, box) => {
+  const all = boxes();
+  if (event.shiftKey && last && all.includes(last)) {
+    const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
+    all.slice(from, to + 1).forEach((one) => {
+      one.checked = box.checked;
+    });
+  }
+  last = box;
+  tell();
+});
+
+on("change", "[data-check-all]", (event, every) => {
+  boxes().forEach((box) => {
+    box.checked = every.checked;
+  });
+  tell();
+});
+
+const clearSelection = () => {
+  boxes().forEach((box) => {
+    box.checked = false;
+  });
+  tell();
+};
+
+on("click", "[data-bulkbar] [data-clear]", (event) => {
+  event.preventDefault();
+  clearSelection();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || isTyping() || $("dialog[open], .menu:popover-open")) return;
+  if (boxes().some((box) => box.checked)) clearSelection();
+});
+
+document.addEventListener("htmx:afterSettle", tell);
+
+/* Columns --------------------------------------------------------------- */
+
+on("click", "[data-column] [data-up], [data-column] [data-down]", (event, button) => {
+  const item = button.closest("[data-column]");
+  const up = button.matches("[data-up]");
+  const other = up ? item.previousElementSibling : item.nextElementSibling;
+  if (!other || $("input:disabled", other)) return;
+  if (up) other.before(item);
+  else other.after(item);
+  button.focus();
+});
+
+/* Filters --------------------------------------------------------------- */
+
+on("change", "[data-filter] [data-refresh]", (event, select) => {
+  const form = select.closest("form");
+  window.htmx.ajax("GET", form.getAttribute("action"), { source: form, target: form, swap: "outerHTML" });
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const menu = $("#filter-menu");
+  if (!menu?.matches(":popover-open") || !menu.contains(event.detail.elt) && event.detail.target?.id !== "filter-form") return;
+  window.dispatchEvent(new Event("resize"));
+  const rows = $$(".filter-row", menu);
+  (rows.length ? $("select, input:not([type=hidden])", rows.at(-1)) : $("button[name=add]", menu))?.focus();
+});
+
+tell();

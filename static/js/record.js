@@ -1,0 +1,74 @@
+/** A record's page and forms: edit in place, write a note with N, move a deal with M. */
+
+import { $, $$, isTyping, on } from "./dom.js";
+import { edit } from "./cells.js";
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping() || $("dialog[open], .menu:popover-open")) return;
+  const key = event.key.toLowerCase();
+  const acts = {
+    e: () => {
+      const focused = document.activeElement?.closest(".cell[data-edit]");
+      return edit(focused ?? $(".record-name[data-edit]"));
+    },
+    n: () => {
+      $("[data-composer=note]")?.click();
+      $("[data-composer-body=note] textarea")?.focus();
+      return Boolean($("[data-composer-body=note]"));
+    },
+    m: () => {
+      const stage = $(".stagebar [aria-current=step]") ?? $(".stagebar button");
+      stage?.focus();
+      return Boolean(stage);
+    },
+  };
+  if ($("[data-record]") && acts[key]?.()) event.preventDefault();
+});
+
+on("keydown", ".stagebar button", (event, button) => {
+  const all = $$("button", button.closest(".stagebar"));
+  const rtl = getComputedStyle(button).direction === "rtl" ? -1 : 1;
+  const step = { ArrowRight: rtl, ArrowLeft: -rtl }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  all[Math.max(0, Math.min(all.length - 1, all.indexOf(button) + step))].focus();
+});
+
+/* The composer's tabs show one form at a time. */
+on("click", "[data-composer]", (event, tab) => {
+  event.preventDefault();
+  const kind = tab.dataset.composer;
+  $$("[data-composer]").forEach((one) => one.setAttribute("aria-selected", String(one === tab)));
+  $$("[data-composer-body]").forEach((body) => {
+    body.hidden = body.dataset.composerBody !== kind;
+  });
+  $(`[data-composer-body="${kind}"] :is(textarea, input:not([type=hidden]))`)?.focus();
+});
+
+on("keydown", "[data-composer-body]", (event, body) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  $("form", body)?.requestSubmit();
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = event.detail.elt;
+  if (event.detail.successful && form?.matches?.("[data-composer-body] form")) {
+    form.reset();
+    delete form.dataset.changed;
+  }
+});
+
+/* What somebody is writing is not lost by leaving the page. */
+const key = (form) => `draft:${location.pathname}:${form.dataset.draft}`;
+on("input", "form[data-draft]", (event, form) => {
+  const text = $("textarea, input[name=name]", form)?.value ?? "";
+  if (text) sessionStorage.setItem(key(form), text);
+  else sessionStorage.removeItem(key(form));
+});
+on("reset", "form[data-draft]", (event, form) => sessionStorage.removeItem(key(form)));
+$$("form[data-draft]").forEach((form) => {
+  const input = $("textarea, input[name=name]", form);
+  const kept = sessionStorage.getItem(key(form));
+  if (kept && input && !input.value) input.value = kept;
+});
