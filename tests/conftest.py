@@ -1,6 +1,7 @@
 """What every test can ask for. Each test is rolled back; two workspaces are always there, so that leaks show."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -38,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     point_settings(os.environ["DATABASE_ADMIN_URL"], worker)
     Path(django_settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     django_settings.PASSWORD_HASHERS = FAST_HASHERS
-    django_settings.CELERY_TASK_ALWAYS_EAGER = False
+    for noisy in ("rapport", "crm", "tenants", "api"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from django.conf import settings
 
+from crm.records.drainer import drain
 from crm.records.models import ChangeSet, Event
 from crm.records.types import registry
 from crm.workspace.models import Invitation, Member, Notification
@@ -53,6 +54,7 @@ class Planted:
             Thing(registry.get(slug).plural, record.id, registry.get(slug).title) for slug, record in records.items()
         ]
         with tenant_scope(actor.tenant):
+            drain(actor.tenant)
             member = Member.objects.get(id=actor.member_id)
             Member.objects.filter(id=member.id).update(name=f"{CANARY} member")
             notification = Notification.objects.create(
@@ -66,7 +68,9 @@ class Planted:
                 "change_set_id": change_set.id,
                 "member_id": member.id,
                 "notification_id": notification.id,
+                "stage": stage.id,
                 "stage_id": stage.id,
+                "pipeline": pipeline.id,
                 "pipeline_id": pipeline.id,
                 "key_id": company.id,
             }
