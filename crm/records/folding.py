@@ -69,6 +69,6 @@ class Fold(Func):
         "COLLATE pg_catalog.pg_unicode_fast) END)"
     )
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
-        sql, params = super().as_sql(compiler, connection, **extra)
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+        sql, params = super().as_sql(compiler, connection, *args, **extra)
         return sql, (*params,) * self.template.count("%(expressions)s")

@@ -34,13 +34,14 @@ SIGNATURE = 12
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One thing sorted by. ``expression`` is null for rows without a value when ``nullable``."""
+    """One thing sorted by: a column, or else an expression. It is null for rows without a value when ``nullable``."""
 
     slug: str
     descending: bool
     expression: Any
     nullable: bool
     kind: Kind
+    column: str = ""
 
     def order(self) -> OrderBy:
         return OrderBy(
@@ -76,7 +77,7 @@ def sort_keys(rt: RecordType, sort: Sequence[str]) -> list[SortKey]:
         if slug not in seen:
             seen.add(slug)
             keys.append(sort_key(rt, slug, one.startswith("-")))
-    return [*keys, SortKey("id", keys[-1].descending, F("pk"), False, Kind.RELATION)]
+    return [*keys, SortKey("id", keys[-1].descending, F("id"), False, Kind.RELATION, "id")]
 
 
 def sort_key(rt: RecordType, slug: str, descending: bool) -> SortKey:
@@ -84,12 +85,14 @@ def sort_key(rt: RecordType, slug: str, descending: bool) -> SortKey:
     column = rt.sort_column(slug)
     nullable = rt.model_class._meta.get_field(column).null
     if slug == rt.title:
-        return SortKey(slug, descending, F(column), False, Kind.TEXT)
+        return SortKey(slug, descending, F(column), False, Kind.TEXT, column)
     if field.kind is Kind.CHOICE:
         return SortKey(slug, descending, choice_rank(column, field), True, Kind.INTEGER)
     if field.kind in {Kind.TEXT, Kind.URL, Kind.CURRENCY}:
-        return SortKey(slug, descending, NullIf(Fold(F(column)), Value(""), output_field=TextField(null=True)), True, Kind.TEXT)
-    return SortKey(slug, descending, F(column), nullable, field.kind)
+        return SortKey(
+            slug, descending, NullIf(Fold(F(column)), Value(""), output_field=TextField(null=True)), True, Kind.TEXT
+        )
+    return SortKey(slug, descending, F(column), nullable, field.kind, column)
 
 
 def choice_rank(column: str, field: Field) -> Case:
@@ -105,17 +108,8 @@ class Row(Func):
 
 
 class RowBeyond(Func):
-    output_field = BooleanField()
-
-    def __init__(self, left: Row, right: Row, *, descending: bool) -> None:
-        super().__init__(left, right)
-        self.descending = descending
-
-    arg_joiner = " "
     template = "%(expressions)s"
-
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
-        return super().as_sql(compiler, connection, arg_joiner=" < " if self.descending else " > ", **extra)
+    output_field = BooleanField()
 
 
 def beyond(keys: Sequence[SortKey], values: Sequence[Any]) -> Q:
@@ -125,7 +119,7 @@ def beyond(keys: Sequence[SortKey], values: Sequence[Any]) -> Q:
             RowBeyond(
                 Row(*(key.expression for key in keys), output_field=TextField()),
                 Row(*map(Value, values), output_field=TextField()),
-                descending=keys[0].descending,
+                arg_joiner=" < " if keys[0].descending else " > ",
             )
         )
     after = Q()

@@ -72,7 +72,7 @@ class NotTrue(Func):
     output_field = BooleanField()
     arity = 1
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
         try:
             sql, params = compiler.compile(self.source_expressions[0])
         except EmptyResultSet:
@@ -399,7 +399,7 @@ class KeyLike(Func):
     output_field = BooleanField()
     arity = 2
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
         (keys_sql, keys_params), (like_sql, like_params) = map(compiler.compile, self.source_expressions)
         return self.template % {"keys": keys_sql, "pattern": like_sql}, (*keys_params, *like_params)
 

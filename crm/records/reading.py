@@ -13,7 +13,9 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.apps import apps
-from django.db.models import F, QuerySet, Sum
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Func, JSONField, OuterRef, QuerySet, Sum
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
 from crm.records import paging, query
@@ -49,6 +51,12 @@ EXPANDABLE = {Kind.RELATION, Kind.MEMBER, Kind.LINKS, Kind.REFERENCE}
 MAX_HOPS = 2
 
 
+class ToJson(Func):
+    function = "to_jsonb"
+    arity = 1
+    output_field = JSONField()
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What a list shows. ``sort`` are field slugs, with ``-`` for descending; empty means the type's own order.
@@ -78,14 +86,15 @@ class Page:
 class Plan:
     """Which columns of a type are read, and what has to be done to make rows of them.
 
-    ``slugs`` are the keys of a row, each at the place of its column; ``references`` say where a REFERENCE's id is.
+    ``slugs`` are the keys of a row, each at the place of its column; ``references`` say where a REFERENCE's id is,
+    ``links`` where a LINKS field's JSON is.
     """
 
     rt: RecordType
     slugs: tuple[str, ...]
     columns: tuple[str, ...]
     references: tuple[tuple[str, int], ...]
-    links: tuple[Field, ...]
+    links: tuple[tuple[Field, int], ...]
 
 
 @lru_cache(maxsize=512)
@@ -120,7 +129,9 @@ def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool) -> Plan:
             columns.append(one.column if one else "id")
     places = tuple((slug, len(columns) + index) for index, slug in enumerate(references))
     columns += [f"{slug}_id" for slug in references]
-    return Plan(rt, tuple(slugs), tuple(columns), places, tuple(wanted_links) if links else ())
+    link_places = tuple((one, len(columns) + index) for index, one in enumerate(wanted_links)) if links else ()
+    columns += [f"links_{one.slug}" for one, _place in link_places]
+    return Plan(rt, tuple(slugs), tuple(columns), places, link_places)
 
 
 def expansions(rt: RecordType, paths: Iterable[str]) -> Expansions:
@@ -181,13 +192,13 @@ def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
         wanted.deleted,
     )
     after = paging.decode(wanted.cursor, keys, bound_to) if wanted.cursor else None
-    rows = matching(actor, rt, wanted)
+    rows = with_links(actor, plan, matching(actor, rt, wanted))
     columns = list(plan.columns)
     places = []
     for index, key in enumerate(keys):
-        name = "id" if key.slug == "id" else key.expression.name if isinstance(key.expression, F) else f"sort_{index}"
+        name = key.column or f"sort_{index}"
         if name not in columns:
-            if not isinstance(key.expression, F):
+            if not key.column:
                 rows = rows.annotate(**{name: key.expression})
             columns.append(name)
         places.append(columns.index(name))
@@ -211,7 +222,8 @@ def get_row(
     """One record as a row. Raises NotFound and BadQuery."""
     plan = plan_for(rt.slug, fields, True)
     tree = expansions(rt, expand)
-    found = list(visible(actor, rt, trashed=deleted).filter(pk=id).values_list(*plan.columns))
+    rows = with_links(actor, plan, visible(actor, rt, trashed=deleted).filter(pk=id))
+    found = list(rows.values_list(*plan.columns))
     if not found:
         raise NotFound
     return rows_of(actor, plan, found, tree)[0]
@@ -248,8 +260,8 @@ def rows_of(actor: Actor, plan: Plan, found: Sequence[Sequence[Any]], tree: Expa
         for row, values in zip(rows, found, strict=True):
             row[slug] = {"type": row[slug], "id": values[place]} if values[place] else None
         references_fill(actor, slug, rows, expanded=slug in tree)
-    for one in plan.links:
-        links_fill(actor, plan.rt, one, rows, tree.get(one.slug))
+    for one, place in plan.links:
+        links_fill(actor, one, place, rows, found, tree.get(one.slug))
     relations_expand(actor, plan, rows, tree)
     return rows
 
@@ -292,24 +304,32 @@ def fetched(actor: Actor, target: RecordType, ids: Iterable[UUID], tree: Expansi
     return {row["id"]: {"type": target.slug, "title": row[target.title], **row} for row in rows}
 
 
-def links_fill(actor: Actor, rt: RecordType, one: Field, rows: list[Row], tree: Expansions | None) -> None:
-    """The links of all rows, in one query; with ``tree`` the linked rows too, in another."""
-    by_id: dict[UUID, list[Row]] = {row["id"]: [] for row in rows}
-    target = target_type(one.target)
-    through = apps.get_model(one.through)
-    here, there = f"{rt.slug}_id", f"{one.target}_id"
-    pairs = (
-        through._default_manager.filter(**{f"{here}__in": list(by_id)})
-        .filter(**{f"{one.target}__in": target_rows(actor, target)})
-        .order_by("pk")
-        .values_list(here, there, "role", f"{one.target}__{target.title}")
-    )
-    found = list(pairs)
-    others = fetched(actor, target, {pair[1] for pair in found}, tree) if tree is not None else {}
-    for own, other, role, title in found:
-        by_id[own].append({**others.get(other, {}), "id": other, "role": role, "title": title})
+def with_links(actor: Actor, plan: Plan, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The rows with their links as JSON, so that these cost no statement of their own."""
+    for one, _place in plan.links:
+        target = target_type(one.target)
+        links = (
+            apps.get_model(one.through)
+            ._default_manager.filter(**{plan.rt.slug: OuterRef("pk")})
+            .filter(**{f"{one.target}__in": target_rows(actor, target)})
+            .order_by("pk")
+            .values_list(JSONObject(id=f"{one.target}_id", role="role", title=f"{one.target}__{target.title}"))
+        )
+        rows = rows.annotate(**{f"links_{one.slug}": ToJson(ArraySubquery(links))})
+    return rows
+
+
+def links_fill(
+    actor: Actor, one: Field, place: int, rows: list[Row], found: Sequence[Sequence[Any]], tree: Expansions | None
+) -> None:
+    """The links of all rows; with ``tree`` the linked rows too, in one query."""
+    for row, values in zip(rows, found, strict=True):
+        row[one.slug] = [{**link, "id": UUID(link["id"])} for link in values[place]]
+    if tree is None:
+        return
+    others = fetched(actor, target_type(one.target), {link["id"] for row in rows for link in row[one.slug]}, tree)
     for row in rows:
-        row[one.slug] = by_id[row["id"]]
+        row[one.slug] = [{**others.get(link["id"], {}), **link} for link in row[one.slug]]
 
 
 def references_fill(actor: Actor, slug: str, rows: list[Row], *, expanded: bool) -> None:

@@ -1,6 +1,7 @@
 """Search over all types at once, for the palette."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F, IntegerField, QuerySet, TextField, Value
@@ -51,20 +52,19 @@ def search_all(actor: Actor, text: str, limit: int = 8) -> list[Hit]:
     return [Hit(types[seen[id][2]].slug, id, seen[id][3], subtitles.get(id, "")) for id in best]
 
 
-def part(
-    actor: Actor, rt: RecordType, order: int, start: str | None, limit: int, text: str = ""
-) -> QuerySet[object, tuple[int, int, UUID, str]]:
+def part(actor: Actor, rt: RecordType, order: int, start: str | None, limit: int, text: str = "") -> QuerySet[Any, Any]:
     """The hits of one type, as rank, type, id and title."""
     rows = visible(actor, rt)
     if start is not None:
         rows = rows.filter(Like(F("sort_name"), literal(f"{escape_like(start)}%"))).order_by("sort_name", "pk")
     else:
         rows = rows.filter(search_q(text)).order_by("-created_at", "-pk")
-    return rows.annotate(  # type: ignore[no-any-return]
+    found: QuerySet[Any, Any] = rows.annotate(
         hit_rank=Value(0 if start is not None else 1, IntegerField()),
         hit_type=Value(order, IntegerField()),
         hit_title=Cast(rt.title, TextField()),
-    ).values_list("hit_rank", "hit_type", "pk", "hit_title")[:limit]
+    ).values_list("hit_rank", "hit_type", "pk", "hit_title")
+    return found[:limit]
 
 
 def subtitles_of(actor: Actor, types: list[RecordType], hits: list[tuple[int, UUID]]) -> dict[UUID, str]:

@@ -1,6 +1,5 @@
 """SQL and Python judge every condition alike, whatever the rows and the tree."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,7 +35,7 @@ def pick(values: list[Any], place: int, step: int = 1) -> Any:
 
 
 @pytest.fixture
-def rows(owner: Actor, seller: Actor) -> Iterator[Rows]:
+def rows(owner: Actor, seller: Actor) -> Rows:
     companies = writing.create_many(
         owner,
         registry.get("company"),
@@ -103,7 +102,7 @@ def rows(owner: Actor, seller: Actor) -> Iterator[Rows]:
         ],
     ).records
     assert deals
-    yield {
+    return {
         noun: {row["id"]: row for row in everything(owner, registry.get(noun))}
         for noun in ("company", "contact", "task", "deal", "stage", "pipeline")
     }
