@@ -9,6 +9,7 @@ from django.http import HttpResponseBase
 from django.utils import timezone, translation
 
 from crm.workspace.selectors import actor_for_user
+from tenants.accounts import UNVERIFIED
 from tenants.http import Request
 
 THEMES = ("light", "dark")
@@ -37,7 +38,9 @@ class ActorMiddleware:
             return self.get_response(request)
         user_id = _user_id(request)
         if user_id is not None:
-            request.actor = actor_for_user(request.tenant, user_id, request.request_id)
+            request.actor = actor_for_user(
+                request.tenant, user_id, request.request_id, unverified=UNVERIFIED in request.session
+            )
         if request.actor is None:
             return self.get_response(request)
         language = request.actor.locale if request.actor.locale in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE

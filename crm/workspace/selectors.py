@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from crm.workspace.models import Invitation, Member, Notification, Role
 from crm.workspace.roles import EVERYTHING, covers
 from tenants.actors import Actor, ActorKind, TenantRef
+from tenants.models import ApiKey
 
 
 def zone(name: str) -> ZoneInfo:
@@ -31,9 +32,12 @@ def member_actor(
     label: str = "",
     scopes: frozenset[str] | None = None,
     request_id: str = "",
-    details: dict[str, Any] | None = None,
+    unverified: bool = False,
 ) -> Actor:
-    """The Actor for a member already read together with its role."""
+    """The Actor for a member already read together with its role.
+
+    ``details`` hold his ``color`` and ``user_id``, and ``unverified`` while his email address is not proven.
+    """
     return Actor(
         kind=kind,
         tenant=tenant,
@@ -47,16 +51,16 @@ def member_actor(
         locale=member.locale or tenant.locale,
         request_id=request_id,
         scopes=scopes,
-        details=details or {"color": member.color, "user_id": str(member.user_id)},
+        details={"color": member.color, "user_id": str(member.user_id), "unverified": unverified},
     )
 
 
-def actor_for_user(tenant: TenantRef, user_id: UUID, request_id: str = "") -> Actor | None:
+def actor_for_user(
+    tenant: TenantRef, user_id: UUID, request_id: str = "", *, unverified: bool = False
+) -> Actor | None:
     """The Actor of a signed-in user here, in one query; None unless he is an active member."""
-    member = (
-        Member.objects.select_related("role").filter(user_id=user_id, state=Member.State.ACTIVE).order_by("id").first()
-    )
-    return None if member is None else member_actor(tenant, member, request_id=request_id)
+    member = Member.objects.select_related("role").filter(user_id=user_id, state=Member.State.ACTIVE).first()
+    return None if member is None else member_actor(tenant, member, request_id=request_id, unverified=unverified)
 
 
 def actor_for_member(
@@ -75,6 +79,19 @@ def actor_for_member(
         return None
     return member_actor(
         tenant, member, kind=kind, actor_id=actor_id, label=label, scopes=scopes, request_id=request_id
+    )
+
+
+def actor_for_api_key(tenant: TenantRef, key: ApiKey, request_id: str = "") -> Actor | None:
+    """The Actor of an API key: its maker's role, narrowed to its scopes; None when he is not active: it sleeps."""
+    return actor_for_member(
+        tenant,
+        key.member_id,
+        kind=ActorKind.API_KEY,
+        actor_id=key.id,
+        label=key.name,
+        scopes=frozenset(key.scopes),
+        request_id=request_id,
     )
 
 
@@ -120,6 +137,43 @@ def _member_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def active_members() -> QuerySet[Member]:
     return Member.objects.filter(state=Member.State.ACTIVE).order_by("name", "id")
+
+
+def _row(member: Member) -> dict[str, Any]:
+    return {
+        "id": member.id,
+        "name": member.name,
+        "email": member.email,
+        "role": member.role.slug,
+        "state": member.state,
+        "manager": member.manager_id,
+        "time_zone": member.time_zone,
+        "locale": member.locale,
+        "created_at": member.created_at,
+    }
+
+
+def member_rows(actor: Actor, after: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
+    """Members as rows, oldest first, with the cursor of the next page; none for a broken cursor."""
+    if not actor.can("member", "view"):
+        return [], None
+    found = Member.objects.select_related("role").order_by("id")
+    if after:
+        try:
+            found = found.filter(id__gt=UUID(after))
+        except ValueError:
+            return [], None
+    rows = list(found[: limit + 1])
+    following = str(rows[limit - 1].id) if len(rows) > limit else None
+    return [_row(member) for member in rows[:limit]], following
+
+
+def member_row(actor: Actor, id: UUID) -> dict[str, Any] | None:
+    """One member as a row; None when there is none or the actor may not see members."""
+    if not actor.can("member", "view"):
+        return None
+    member = Member.objects.select_related("role").filter(id=id).first()
+    return None if member is None else _row(member)
 
 
 def open_invitations() -> QuerySet[Invitation]:

@@ -1,7 +1,5 @@
 """Paths on the public host: the landing page, sign-up and everything about one's account."""
 
-from importlib.util import find_spec
-
 from django.urls import include, path
 
 from config.landing import landing
@@ -10,7 +8,8 @@ from crm.workspace.appearance import appearance
 urlpatterns = [
     path("", landing, name="landing"),
     path("appearance/", appearance, name="appearance"),
-    *[path("", include(one)) for one in ("tenants.urls",) if find_spec(one)],
+    path("", include("tenants.urls")),
+    path("", include("crm.workspace.urls_public")),
 ]
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

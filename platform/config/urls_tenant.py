@@ -27,6 +27,7 @@ urlpatterns = [
     path("inbox/badge/", inbox.inbox_badge, name="inbox_badge"),
     path("inbox/read/", inbox.inbox_read, name="inbox_read"),
     path("inbox/<uuid:id>/", inbox.inbox_open, name="inbox_open"),
+    path("", include("tenants.urls_tenant")),
     path("", include("api.settings_urls")),
     path("settings/", include((settings_pages, "settings"))),
     path("api/", include("api.urls")),

@@ -1,0 +1,121 @@
+"""People's accounts in the shared schema. Call these inside ``shared()`` or on the public host.
+
+An address is proven when allauth's EmailAddress says so; at most one account has proven it. Others may carry it
+unproven, since a sign-up must not tell whether an address is known.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from tenants.models import ApiKey, Membership, Session, Tenant, User
+from tenants.sessions import SessionStore
+
+UNVERIFIED = "unverified"
+"""Set in a workspace's session as long as its user has not proven the address."""
+
+
+def account_create(*, email: str, password: str, name: str = "", locale: str = "", verified: bool = False) -> User:
+    """A new account with its address. ``verified`` only where the mailbox was just shown to be theirs."""
+    with transaction.atomic():
+        user = User.objects.create_user(email=email.lower(), password=password, name=name, locale=locale)
+        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified)
+    return user
+
+
+def verified_user(email: str) -> User | None:
+    """The account that has proven this address."""
+    address = EmailAddress.objects.select_related("user").filter(email=email.lower(), verified=True).first()
+    return address.user if address is not None else None
+
+
+def is_verified(user_id: UUID) -> bool:
+    return EmailAddress.objects.filter(user_id=user_id, verified=True).exists()
+
+
+def sign_in_candidates(email: str) -> tuple[User | None, User | None]:
+    """The account that has proven the address, and the newest one that has not.
+
+    Which unproven ones there are besides makes no difference, so that nobody learns of one by signing up again.
+    """
+    proven = EmailAddress.objects.filter(user_id=OuterRef("pk"), verified=True)
+    unproven = User.objects.filter(~Exists(proven), email=email.lower(), is_active=True).order_by("-created_at", "-id")
+    verified = verified_user(email)
+    return (verified if verified is not None and verified.is_active else None), unproven.first()
+
+
+def reset_candidates(email: str) -> list[User]:
+    """Whose password a reset by mail may set: the account that has proven the address, else all that carry it."""
+    verified = verified_user(email)
+    if verified is not None:
+        return [verified] if verified.is_active else []
+    return list(User.objects.filter(email=email.lower(), is_active=True).order_by("-created_at", "-id")[:5])
+
+
+def address_of(user: User) -> EmailAddress:
+    found = EmailAddress.objects.filter(user=user, email=user.email).first()
+    return found or EmailAddress.objects.create(user=user, email=user.email, primary=True)
+
+
+def address_prove(user: User) -> bool:
+    """Note that the mailbox is theirs; False when another account has proven it before."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        if not address_of(user).set_verified():
+            return False
+        for row in Session.objects.filter(user_id=user.pk, tenant_id__isnull=False):
+            store = SessionStore(row.session_key, row.tenant_id)
+            if store.pop(UNVERIFIED, None) is not None:
+                store.save()
+    return True
+
+
+def memberships(user: User) -> list[Membership]:
+    """Where the user works now, by name of the workspace."""
+    served = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.PROVISIONING, Tenant.State.RESERVED)
+    return list(
+        Membership.objects.select_related("tenant")
+        .prefetch_related("tenant__domains")
+        .filter(user=user, state=Membership.State.ACTIVE, tenant__state__in=served)
+        .order_by("tenant__name", "id")
+    )
+
+
+def membership_of(user_id: UUID, tenant_id: UUID) -> Membership | None:
+    """The user's active membership in a workspace that is there."""
+    return (
+        Membership.objects.select_related("tenant")
+        .filter(user_id=user_id, tenant_id=tenant_id, state=Membership.State.ACTIVE)
+        .exclude(tenant__state__in=(Tenant.State.DELETED, Tenant.State.DELETING))
+        .first()
+    )
+
+
+def membership_set(*, tenant_id: UUID, user_id: UUID, active: bool, member_id: UUID | None = None) -> None:
+    """Keep the index of who is where in step with a workspace's own Member."""
+    values: dict[str, Any] = {"state": Membership.State.ACTIVE if active else Membership.State.DEACTIVATED}
+    if member_id is not None:
+        values["member_id"] = member_id
+    Membership.objects.update_or_create(tenant_id=tenant_id, user_id=user_id, defaults=values)
+
+
+def membership_move(membership: Membership, *, to: User) -> None:
+    """Put another account behind a membership; keys made under the old one end."""
+    if membership.member_id is not None:
+        ApiKey.objects.filter(tenant_id=membership.tenant_id, member_id=membership.member_id).delete()
+    membership.user = to
+    membership.save(update_fields=["user"])
+
+
+def sessions_end(*, user_id: UUID, tenant_id: UUID | None = None) -> None:
+    """Sign a user out in all browsers, or only on one workspace's host."""
+    rows = Session.objects.filter(user_id=user_id)
+    (rows if tenant_id is None else rows.filter(tenant_id=tenant_id)).delete()
+
+
+def session_end(key: str) -> None:
+    """End a public session and, with it, those on workspaces' hosts that hang on it."""
+    Session.objects.filter(session_key=key).delete()

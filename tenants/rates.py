@@ -1,0 +1,117 @@
+"""How often somebody may try: counted in the cache, by address of the network and by what is tried."""
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from tenants.http import Request
+
+MINUTE, HOUR = 60, 3600
+
+BY_NETWORK: dict[str, tuple[int, int]] = {
+    "signup": (30, HOUR),
+    "signin": (40, MINUTE),
+    "address": (90, MINUTE),
+    "reset": (20, 10 * MINUTE),
+    "reset_key": (30, 10 * MINUTE),
+    "verify": (30, 10 * MINUTE),
+    "handover": (120, MINUTE),
+    "invitation": (60, 10 * MINUTE),
+    "takeover": (30, 10 * MINUTE),
+    "workspace": (20, HOUR),
+}
+"""Tries and seconds for one network address, by action."""
+
+BY_KEY: dict[str, tuple[int, int]] = {
+    "signup": (5, HOUR),
+    "signin": (10, 5 * MINUTE),
+    "signin_anywhere": (100, HOUR),
+    "reset": (4, 10 * MINUTE),
+    "verify": (4, 10 * MINUTE),
+    "invite": (200, HOUR),
+}
+"""Tries and seconds for one email, user or workspace, by action."""
+
+
+class TooMany(Exception):
+    """Somebody tried too often; ``seconds`` until the next try counts."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Wait {seconds} s")
+        self.seconds = seconds
+
+
+def client_address(request: Request) -> str:
+    """The visitor's network address; behind ``TRUSTED_PROXIES`` proxies the one that the outermost of them saw."""
+    proxies = settings.TRUSTED_PROXIES
+    if proxies:
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        if len(hops) >= proxies:
+            return hops[-proxies]
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _count(name: str, value: str, amount: int, seconds: int) -> None:
+    key = f"rate:{name}:{hashlib.sha256(value.encode()).hexdigest()[:40]}"
+    if cache.add(key, 1, seconds):
+        return
+    try:
+        tries = cache.incr(key)
+    except ValueError:
+        cache.set(key, 1, seconds)
+        return
+    if tries > amount:
+        raise TooMany(seconds)
+
+
+def count(action: str, key: str) -> None:
+    """Count a try for an email, user or workspace. Raises TooMany."""
+    amount, seconds = BY_KEY[action]
+    _count(f"{action}:key", key.lower(), amount, seconds)
+
+
+def clear(action: str, key: str) -> None:
+    cache.delete(f"rate:{action}:key:{hashlib.sha256(key.lower().encode()).hexdigest()[:40]}")
+
+
+def count_network(request: Request, action: str) -> None:
+    """Count a try for the visitor's network address. Raises TooMany."""
+    amount, seconds = BY_NETWORK[action]
+    _count(f"{action}:net", client_address(request), amount, seconds)
+
+
+def too_many(request: Request, seconds: int) -> HttpResponse:
+    """The 429 page: what happened and how long to wait."""
+    layout = "layout/app.html" if request.actor is not None else "layout/public.html"
+    response = render(request, "errors/429.html", {"retry_after": seconds, "layout": layout}, status=429)
+    response["Retry-After"] = str(seconds)
+    return response
+
+
+def limited[**P](
+    action: str, *, methods: tuple[str, ...] = ("POST",)
+) -> Callable[[Callable[Concatenate[Request, P], HttpResponseBase]], Callable[Concatenate[Request, P], HttpResponseBase]]:
+    """Count requests with these methods by network address, and answer 429 to TooMany from inside the view too."""
+
+    def decorate(
+        view: Callable[Concatenate[Request, P], HttpResponseBase],
+    ) -> Callable[Concatenate[Request, P], HttpResponseBase]:
+        @wraps(view)
+        def counted(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            try:
+                if request.method in methods:
+                    count_network(request, action)
+                return view(request, *args, **kwargs)
+            except TooMany as refusal:
+                return too_many(request, refusal.seconds)
+
+        return counted
+
+    return decorate

@@ -1,0 +1,98 @@
+"""The door of a workspace's own host: coming in by the hand-over, going out, asking for the mail again."""
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from tenants import accounts, rates
+from tenants.access import MEMBER, PUBLIC, access
+from tenants.adapters import BACKEND
+from tenants.actors import TenantRef
+from tenants.handover import (
+    NONCE_SECONDS,
+    is_nonce,
+    nonce_cookie,
+    nonce_make,
+    safe_path,
+    start_url,
+    token_consume,
+)
+from tenants.http import Request
+from tenants.models import User
+from tenants.rates import limited
+from tenants.scopes import shared
+from tenants.sessions import PARENT
+from tenants.signup import proof_send
+
+
+@require_safe
+@never_cache
+@limited("handover", methods=("GET",))
+@access(PUBLIC)
+def handover(request: Request) -> HttpResponseBase:
+    """Without a token: gives the browser its nonce and sends it to sign-in. With one: lets it in, once."""
+    tenant = cast(TenantRef, request.tenant)
+    back = safe_path(request.GET.get("next"))
+    token = request.GET.get("token", "")
+    nonce = request.COOKIES.get(nonce_cookie(), "")
+    if request.actor is not None:
+        return HttpResponseRedirect(back)
+    if not token:
+        if not is_nonce(nonce):
+            nonce = nonce_make()
+        response = HttpResponseRedirect(start_url(tenant, nonce, back))
+        response.set_cookie(
+            nonce_cookie(), nonce, max_age=NONCE_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure()
+        )
+        return response
+    with shared():
+        entry = token_consume(token, tenant_id=tenant.id, nonce=nonce) if is_nonce(nonce) else None
+        if entry is not None:
+            login(request, entry.user, backend=BACKEND)
+            request.session.hang_on(entry.parent_key)
+            if not accounts.is_verified(entry.user.pk):
+                request.session[accounts.UNVERIFIED] = True
+            request.session.save()
+    if entry is None:
+        return render(request, "account/handover_invalid.html", {"next": back}, status=410)
+    answer = HttpResponseRedirect(back)
+    answer.delete_cookie(nonce_cookie(), samesite="Lax")
+    return answer
+
+
+@never_cache
+@access(PUBLIC)
+def signout(request: Request) -> HttpResponseBase:
+    """Ends the sign-in here, on the public host and in all other workspaces."""
+    if request.method == "POST":
+        parent = request.session.get(PARENT)
+        with shared():
+            if parent:
+                accounts.session_end(str(parent))
+            request.session.flush()
+        request.actor = None
+        return HttpResponseRedirect("/signout/")
+    if request.actor is not None:
+        return render(request, "account/signout.html")
+    return render(request, "account/signed_out.html")
+
+
+@require_POST
+@limited("verify")
+@access(MEMBER)
+def verify_again(request: Request) -> HttpResponseBase:
+    user = cast(User, request.user)
+    rates.count("verify", str(user.pk))
+    with shared():
+        proof_send(user)
+    messages.success(request, _("The mail is on its way to %(email)s.") % {"email": user.email})
+    if request.htmx:
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return HttpResponseRedirect(safe_path(request.POST.get("next")))
