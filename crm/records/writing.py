@@ -466,7 +466,7 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
             there = registry.get(target)
             rows = there.visible_to(batch.actor, there.model_class._default_manager.filter(pk__in=ids, deleted_at=None))
         queries.append(rows.order_by().annotate(of_type=Value(target)).values_list("of_type", "pk"))
-    found = set(queries[0].union(*queries[1:], all=True) if len(queries) > 1 else queries[0])
+    found = set(queries[0].union(*queries[1:], all=True).order_by() if len(queries) > 1 else queries[0])
     for target, ids in wanted.items():
         for record_id, places in ids.items():
             if (target, record_id) in found:
