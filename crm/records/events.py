@@ -89,7 +89,7 @@ def visible_ids(actor: Actor, events: Sequence[Event]) -> set[tuple[str, UUID]]:
                 seen |= {(slug, record_id) for record_id in ids}
         elif slug in registry:
             rt = registry.get(slug)
-            rows = rt.visible_to(actor, rt.model_class._default_manager.filter(pk__in=ids))
+            rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
             seen |= {(slug, record_id) for record_id in rows.values_list("pk", flat=True)}
     return seen
 

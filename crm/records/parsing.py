@@ -336,7 +336,7 @@ def parse_reference(field: Field, raw: Any, actor: Actor) -> dict[str, Any] | No
     named = raw.get("type")
     if not named and not raw.get("id"):
         return None
-    if named not in registry:
+    if not isinstance(named, str) or named not in registry:
         raise BadValue("unknown_choice", _("“%(value)s” is no type of record.") % {"value": str(named)[:50]})
     return {"type": named, "id": identifier(raw)}
 

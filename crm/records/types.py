@@ -293,9 +293,14 @@ class RecordType:
         """The column that a list sorted by a field is ordered by: names sort by their folded key."""
         return "sort_name" if slug == self.title else self.field(slug).column
 
+    @property
+    def rows(self) -> QuerySet[Any]:
+        """All rows, whoever may see them: for the engine itself, never for an answer."""
+        return self.model_class._default_manager.all()
+
     def visible_to(self, actor: Actor, queryset: QuerySet[Any] | None = None) -> QuerySet[Any]:
         """Rows the actor may see, trashed ones included; nothing unless the actor's permissions say so."""
-        rows = self.model_class._default_manager.all() if queryset is None else queryset
+        rows = self.rows if queryset is None else queryset
         if actor.scope(self.slug, "view") is Scope.NONE:
             return rows.none()
         return self.visible(actor, rows)

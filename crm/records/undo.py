@@ -121,7 +121,7 @@ def locked(actor: Actor, effects: Sequence[Effect]) -> dict[tuple[str, UUID], Re
     found: dict[tuple[str, UUID], Record] = {}
     for slug, ids in sorted(ids_by_type(effects).items()):
         rt = registry.get(slug)
-        rows = rt.visible_to(actor, rt.model_class._default_manager.filter(pk__in=ids))
+        rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
         for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
             found[slug, row.pk] = row
     return found

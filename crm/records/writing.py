@@ -280,7 +280,7 @@ def lock(
     """Lock the rows, in the order of their ids, and make a draft of each; all are there and may be changed."""
     actor, rt = batch.actor, batch.rt
     scope = require(actor, rt, batch.action)
-    rows = rt.visible_to(actor, rt.model_class._default_manager.filter(pk__in=ids))
+    rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
     if batch.action == "update":
         rows = rows.filter(deleted_at=None)
     found = {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk")}
@@ -464,7 +464,7 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
             rows = Member.objects.filter(pk__in=ids, state=Member.State.ACTIVE)
         else:
             there = registry.get(target)
-            rows = there.visible_to(batch.actor, there.model_class._default_manager.filter(pk__in=ids, deleted_at=None))
+            rows = there.visible_to(batch.actor, there.rows.filter(pk__in=ids, deleted_at=None))
         queries.append(rows.order_by().annotate(of_type=Value(target)).values_list("of_type", "pk"))
     found = set(queries[0].union(*queries[1:], all=True).order_by() if len(queries) > 1 else queries[0])
     for target, ids in wanted.items():
@@ -538,7 +538,7 @@ def check_unique(batch: Batch) -> None:
         sought = list({value for group in values.values() for value in group})
         condition = {f"{column}__overlap": sought} if one.keys_column else {f"{column}__in": sought}
         own = [draft.record.pk for draft in changed if draft.record]
-        rows = batch.rt.model_class._default_manager.filter(deleted_at=None, **condition).exclude(pk__in=own)
+        rows = batch.rt.rows.filter(deleted_at=None, **condition).exclude(pk__in=own)
         taken = set()
         for held in rows.values_list(column, flat=True):
             taken |= set(held) if one.keys_column else {held}
@@ -611,7 +611,7 @@ def insert(batch: Batch) -> None:
         derive(rt, record)
         draft.record = record
         records.append(record)
-    rt.model_class._default_manager.bulk_create(records, batch_size=INSERT_SIZE)
+    rt.rows.bulk_create(records, batch_size=INSERT_SIZE)
 
 
 def save(batch: Batch) -> None:
@@ -634,17 +634,16 @@ def save(batch: Batch) -> None:
         record.updated_at = draft.at
         record.version += 1
         records.append(record)
-    manager = rt.model_class._default_manager
     first = records[0]
     if all(
         getattr(record, name) == getattr(first, name) for record in records[1:] for name in [*columns, "updated_at"]
     ):
         values = {name: getattr(first, name) for name in columns}
-        rows = manager.filter(pk__in=[record.pk for record in records])
+        rows = rt.rows.filter(pk__in=[record.pk for record in records])
         rows.update(**values, updated_at=first.updated_at, version=F("version") + 1)
         return
     names = [rt.model_class._meta.get_field(name).name for name in columns]
-    manager.bulk_update(records, [*names, "updated_at", "version"], batch_size=INSERT_SIZE)
+    rt.rows.bulk_update(records, [*names, "updated_at", "version"], batch_size=INSERT_SIZE)
 
 
 def save_links(batch: Batch) -> None:
