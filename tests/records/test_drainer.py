@@ -69,7 +69,7 @@ def marks() -> list[str]:
 
 
 def positions() -> list[int]:
-    return list(Event.objects.exclude(position=None).order_by("position").values_list("position", flat=True))
+    return [one.position or 0 for one in Event.objects.exclude(position=None).order_by("position")]
 
 
 def test_events_are_read_in_order_each_once(owner: Actor, settings: Any) -> None:
@@ -159,7 +159,7 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    codes = []
+    codes: list[int] = []
     while not codes or codes[-1] != 0:
         codes.append(
             subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=False).returncode

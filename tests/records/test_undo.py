@@ -94,7 +94,7 @@ def test_undo_of_a_trash_restores(seller: Actor) -> None:
 
 def test_a_stage_move_goes_back_with_its_time(seller: Actor) -> None:
     deal = factories.deal(seller, amount="10", currency="EUR")
-    other = Stage.objects.exclude(pk=deal.stage_id).filter(kind="open").first()
+    other = Stage.objects.exclude(pk=deal.stage_id).filter(kind="open")[0]
     before = state(Deal)
     change = writing.update(seller, rt("deal"), deal.pk, {"stage": other.pk})
     assert {event.type for event in change.events} == {"deal.updated", "deal.stage_changed"}

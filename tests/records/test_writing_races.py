@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def test_of_two_writers_with_one_version_only_one_wins(robot: Actor, real_tenant
             return "refused"
         return name
 
-    waiting = [elsewhere(lambda name=name: write(name), real_tenant) for name in "ABCD"]
+    waiting = [elsewhere(partial(write, name), real_tenant) for name in "ABCD"]
     results = [wait() for wait in waiting]
 
     kept = really(lambda: Company.objects.values_list("name", "version").get())
