@@ -190,6 +190,9 @@ class Supervisor:
         for line in reversed(part.tail):
             if "No space left" in line:
                 return "the disk is full"
+        for line in part.tail:
+            if ERROR.match(line):
+                return line
         for line in reversed(part.tail):
             told = worth_telling(line)
             if told:
