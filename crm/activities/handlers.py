@@ -24,7 +24,7 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
     if not holder or change.source in QUIET_SOURCES or str(change.member_id) == holder:
         return
     member = Member.objects.filter(pk=UUID(holder), state=Member.State.ACTIVE).first()
-    record = rt.model_class._default_manager.filter(pk=event.record_id, deleted_at=None).first()
+    record = rt.model_class.objects.filter(pk=event.record_id, deleted_at=None).first()
     if member is None or record is None or str(getattr(record, rt.field(rt.owner_field).column)) != holder:
         return
     with override(member.locale or tenant.locale):

@@ -118,7 +118,11 @@ def entry_changes(actor: Actor, entry: Entry, row: Mapping[str, Any]) -> list[Sh
     if entry.action != "updated":
         return []
     return [
-        Shown(str(one.label), _value(actor, one, one.before, one.before_label, row), _value(actor, one, one.after, one.after_label, row))
+        Shown(
+            str(one.label),
+            _value(actor, one, one.before, one.before_label, row),
+            _value(actor, one, one.after, one.after_label, row),
+        )
         for one in entry.changes
         if one.field.kind not in UNSHOWN and (one.field.editable or one.slug == "done_at")
     ]

@@ -78,25 +78,26 @@ class Timeline:
 
 def task_rows(actor: Actor, tasks: QuerySet[Task]) -> list[TaskRow]:
     """Tasks with the names of who does them and what they are about, in two queries and one more a type."""
-    found = list(
-        tasks.annotate(assignee_name=F("assignee__name"), assignee_color=F("assignee__color")).values(
-            "id",
-            "name",
-            "description",
-            "due_at",
-            "done",
-            "done_at",
-            "priority",
-            "assignee_id",
-            "assignee_name",
-            "assignee_color",
-            "about_type",
-            "about_id",
-            "version",
-            "is_sample",
-            "created_at",
-        )
+    rows_found: QuerySet[Any, Any] = tasks.annotate(
+        assignee_name=F("assignee__name"), assignee_color=F("assignee__color")
+    ).values(
+        "id",
+        "name",
+        "description",
+        "due_at",
+        "done",
+        "done_at",
+        "priority",
+        "assignee_id",
+        "assignee_name",
+        "assignee_color",
+        "about_type",
+        "about_id",
+        "version",
+        "is_sample",
+        "created_at",
     )
+    found: list[dict[str, Any]] = list(rows_found)
     titles = reading.titles(actor, {(row["about_type"], row["about_id"]) for row in found if row["about_id"]})
     now = timezone.now()
     rows = []

@@ -19,21 +19,25 @@ def domain_is_tidy(batch: Batch) -> None:
 
 def parents_form_no_circle(batch: Batch) -> None:
     """Refuse a company that would stand above itself, counting the other changes of the same batch."""
-    moved = [draft for draft in batch.drafts if "parent" in draft.changed and draft.record and draft.after["parent"]]
+    moved = {
+        draft.record.pk: draft
+        for draft in batch.drafts
+        if "parent" in draft.changed and draft.record and draft.after["parent"]
+    }
     if not moved:
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':company.parent', 0))")
-    above: dict[UUID, UUID | None] = {draft.record.pk: draft.after["parent"] for draft in moved}
+    above: dict[UUID, UUID | None] = {pk: draft.after["parent"] for pk, draft in moved.items()}
     frontier = {parent for parent in above.values() if parent} - above.keys()
     while frontier:
         found = dict(Company.objects.filter(pk__in=frontier).values_list("pk", "parent_id"))
         above.update(found)
         frontier = {parent for parent in found.values() if parent} - above.keys()
-    for draft in moved:
+    for pk, draft in moved.items():
         seen: set[UUID] = set()
         company = draft.after["parent"]
-        while company and company not in seen and company != draft.record.pk:
+        while company and company not in seen and company != pk:
             seen.add(company)
             company = above.get(company)
         if company:

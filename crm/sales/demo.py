@@ -104,8 +104,8 @@ def _works(key: str, tenant: TenantRef) -> bool:
 def _fill(tenant: TenantRef, owner: Actor) -> None:
     _pipeline(owner)
     manager = _member(tenant, MANAGER, None)
-    sellers = [_member(tenant, person, Member.objects.get(pk=manager.member_id)) for person in SELLERS]
-    sample_load(owner, team=[manager, *sellers])
+    boss = Member.objects.get(email=MANAGER.email)
+    sample_load(owner, team=[manager, *(_member(tenant, person, boss) for person in SELLERS)])
 
 
 def _member(tenant: TenantRef, person: Person, manager: Member | None) -> Actor:

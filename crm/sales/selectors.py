@@ -153,7 +153,7 @@ def _deals(actor: Actor, tree: Mapping[str, Any] | None, search: str) -> QuerySe
     return reading.matching(actor, registry.get("deal"), reading.Query(filter=tree, search=search))
 
 
-def _cards(actor: Actor, deals: QuerySet[Deal]) -> QuerySet[Deal, dict[str, Any]]:
+def _cards(actor: Actor, deals: QuerySet[Deal]) -> QuerySet[Any, Any]:
     companies = reading.visible(actor, registry.get("company")).filter(pk=OuterRef("company_id"))
     tasks = (
         reading.visible(actor, registry.get("task"))

@@ -97,7 +97,7 @@ def stage_remove(actor: Actor, *, stage_id: UUID | str, move_to: UUID | str | No
             if not move_to:
                 raise Invalid([FieldError("", "move_to_needed", _("Say where the deals of this stage go."))])
             target = reading.get_record(actor, stage_type, move_to)
-            if target.pk == stage.pk or target.pipeline_id != stage.pipeline_id:  # type: ignore[attr-defined]
+            if target.pk == stage.pk or target.pipeline_id != stage.pipeline_id:
                 raise Invalid([FieldError("", "move_to_wrong", _("Choose another stage of the same pipeline."))])
             change = writing.update(actor, deal_type, deals, {"stage": target.pk})
         return writing.trash(actor, stage_type, stage.pk, change_set=change.change_set if change else None)

@@ -86,9 +86,7 @@ def test_a_contact_is_found_by_any_of_its_addresses_and_numbers(seller: Actor) -
 
 def test_a_contact_works_for_several_companies_in_roles(seller: Actor) -> None:
     acme, other = factories.company(seller), factories.company(seller, name="Other")
-    ada = factories.contact(
-        seller, company=acme.pk, companies=[{"id": other.pk, "role": "Adviser"}]
-    )
+    ada = factories.contact(seller, company=acme.pk, companies=[{"id": other.pk, "role": "Adviser"}])
     row = reading.get_row(seller, CONTACT, ada.pk)
     assert row["company"] == acme.pk
     assert row["companies"] == [{"id": other.pk, "role": "Adviser", "title": "Other"}]

@@ -186,7 +186,7 @@ def test_money_comes_back_as_it_was_given(seller: Actor, cents: int, currency: s
         pk=factories.deal(seller, amount=str(amount), currency=currency).pk
     )
     assert isinstance(stored, Decimal)
-    assert (stored, -stored.as_tuple().exponent) == (amount, decimals)
+    assert (stored, stored.as_tuple().exponent) == (amount, -decimals)
 
 
 def test_a_move_is_told_as_an_event_and_counts_the_days(seller: Actor) -> None:

@@ -1,0 +1,191 @@
+"""Tasks: done, overdue and told, and who may see them."""
+
+from datetime import datetime, timedelta
+from time import monotonic
+
+import pytest
+from django.utils import timezone
+
+from crm.activities.handlers import assignment_told
+from crm.activities.models import Task
+from crm.activities.selectors import my_tasks
+from crm.activities.services import task_done
+from crm.activities.timers import task_overdue
+from crm.records import reading, writing
+from crm.records.errors import Forbidden, Invalid
+from crm.records.models import Event, Record, Timer
+from crm.records.timers import fire_due
+from crm.records.types import registry
+from crm.workspace.models import Notification
+from tenants.actors import Actor, Permissions, Scope
+from tests import factories
+
+TASK, NOTE = registry.get("task"), registry.get("note")
+
+
+def ago(**time: float) -> datetime:
+    return timezone.now() - timedelta(**time)
+
+
+def told(actor: Actor) -> list[str]:
+    assert actor.member_id is not None
+    mine = Notification.objects.filter(member_id=actor.member_id).order_by("created_at")
+    return list(mine.values_list("title", flat=True))
+
+
+def fire(actor: Actor) -> None:
+    fire_due(actor.tenant, until=monotonic() + 10)
+    assert not Timer.objects.filter(fired_at=None, due_at__lte=timezone.now()).exists()
+
+
+def test_ticking_a_task_off_notes_when_and_opening_it_forgets(seller: Actor) -> None:
+    task = factories.task(seller)
+    done = task_done(seller, task_id=task.pk).record
+    assert done.done
+    assert timezone.now() - done.done_at < timedelta(minutes=1)
+    assert Event.objects.filter(type="task.done", record_id=task.pk).count() == 1
+    assert task_done(seller, task_id=task.pk, done=False).record.done_at is None
+
+
+def test_an_overdue_task_is_told_to_its_assignee_and_his_manager_once(
+    seller: Actor, manager: Actor, owner: Actor
+) -> None:
+    task = factories.task(seller, name="Call the Larsens", due_at=ago(hours=1))
+    fire(seller)
+    assert told(seller) == ["Overdue: Call the Larsens"]
+    assert told(manager) == ["Overdue with Seller: Call the Larsens"]
+    assert told(owner) == []
+
+    task_overdue(seller.tenant, task.pk, task.due_at)
+    writing.update(seller, TASK, task.pk, {"name": "Call the Larsens again"})
+    fire(seller)
+    assert (len(told(seller)), len(told(manager))) == (1, 1)
+
+
+def test_it_is_told_again_only_when_the_due_time_moves(seller: Actor, manager: Actor) -> None:
+    task = factories.task(seller, due_at=ago(hours=2))
+    fire(seller)
+    writing.update(seller, TASK, task.pk, {"due_at": ago(hours=1)})
+    fire(seller)
+    assert (len(told(seller)), len(told(manager))) == (2, 2)
+
+
+@pytest.mark.parametrize("what", ["done", "trashed", "put off"])
+def test_a_task_that_is_no_longer_due_is_not_told(seller: Actor, what: str) -> None:
+    task = factories.task(seller, due_at=ago(minutes=5))
+    match what:
+        case "done":
+            task_done(seller, task_id=task.pk)
+        case "trashed":
+            writing.trash(seller, TASK, task.pk)
+        case "put off":
+            writing.update(seller, TASK, task.pk, {"due_at": timezone.now() + timedelta(days=1)})
+    fire(seller)
+    assert told(seller) == []
+    assert Timer.objects.filter(record_id=task.pk, fired_at=None).exists() == (what == "put off")
+
+
+def test_a_task_restored_from_the_trash_is_watched_again(seller: Actor) -> None:
+    task = factories.task(seller, due_at=ago(minutes=5))
+    writing.trash(seller, TASK, task.pk)
+    writing.restore(seller, TASK, task.pk)
+    fire(seller)
+    assert len(told(seller)) == 1
+
+
+def test_a_late_timer_does_not_tell_of_a_task_that_was_put_off_meanwhile(seller: Actor) -> None:
+    task = factories.task(seller, due_at=timezone.now() + timedelta(days=1))
+    task_overdue(seller.tenant, task.pk, ago(minutes=5))
+    assert told(seller) == []
+
+
+def test_whom_a_task_is_given_to_is_told(seller: Actor, seller_two: Actor, manager: Actor) -> None:
+    task = factories.task(manager, name="Measure the attic", assignee=seller.member_id)
+    tell(task)
+    assert told(seller) == ["Manager gave you a task: Measure the attic"]
+    tell(task)
+    assert len(told(seller)) == 1
+
+    mine = factories.task(seller)
+    tell(mine)
+    assert len(told(seller)) == 1
+    deal = factories.deal(manager, name="Attic", owner=seller_two.member_id)
+    tell(deal)
+    assert told(seller_two) == ["Manager made you the owner: Deal Attic"]
+
+
+def tell(record: Record) -> None:
+    from tenants.scopes import current_tenant
+
+    tenant = current_tenant()
+    assert tenant is not None
+    for event in Event.objects.filter(record_id=record.pk).select_related("change_set"):
+        assignment_told(tenant, event)
+
+
+def seeing_own(actor: Actor, *nouns: str) -> Actor:
+    """The actor with a role that sees only his own of some nouns."""
+    from dataclasses import replace
+
+    everything = dict.fromkeys(("view", "create", "edit", "delete"), Scope.ALL)
+    matrix = {"*": everything, **{noun: dict.fromkeys(everything, Scope.OWN) for noun in nouns}}
+    return replace(actor, permissions=Permissions(matrix))
+
+
+def test_who_cannot_see_a_deal_does_not_see_its_tasks_and_notes(seller: Actor, seller_two: Actor) -> None:
+    deal = factories.deal(seller)
+    about = {"type": "deal", "id": deal.pk}
+    task = factories.task(seller, about=about)
+    note = factories.note(seller, about=about)
+    assert reading.visible(seller_two, TASK).filter(pk=task.pk).exists()
+
+    narrow = seeing_own(seller_two, "deal")
+    assert not reading.visible(narrow, TASK).filter(pk=task.pk).exists()
+    assert not reading.visible(narrow, NOTE).filter(pk=note.pk).exists()
+    with pytest.raises(Invalid):
+        factories.note(narrow, about=about)
+
+    given = factories.task(seller, about=about, assignee=seller_two.member_id)
+    assert reading.visible(narrow, TASK).filter(pk=given.pk).exists()
+    free = factories.task(seller)
+    assert reading.visible(narrow, TASK).filter(pk=free.pk).exists()
+
+
+def test_who_sees_only_his_own_tasks_sees_those_given_to_him_and_those_he_made(
+    seller: Actor, seller_two: Actor
+) -> None:
+    made = factories.task(seller_two, assignee=seller.member_id)
+    given = factories.task(seller, assignee=seller_two.member_id)
+    other = factories.task(seller)
+    seen = set(reading.visible(seeing_own(seller_two, "task"), TASK).values_list("pk", flat=True))
+    assert seen == {made.pk, given.pk}
+    assert other.pk not in seen
+
+
+def test_a_task_of_somebody_else_is_not_ticked_off(seller: Actor, seller_two: Actor, reader: Actor) -> None:
+    task = factories.task(seller)
+    for actor in (seller_two, reader):
+        with pytest.raises(Forbidden):
+            task_done(actor, task_id=task.pk)
+    assert not Task.objects.get(pk=task.pk).done
+
+
+def test_my_tasks_are_sorted_into_late_today_and_later(seller: Actor, seller_two: Actor) -> None:
+    now = timezone.now()
+    late = factories.task(seller, name="Late", due_at=now - timedelta(days=1))
+    soon = factories.task(seller, name="Soon", due_at=now + timedelta(days=3))
+    factories.task(seller, name="Far", due_at=now + timedelta(days=30))
+    factories.task(seller_two, name="Theirs", due_at=now - timedelta(days=1))
+    factories.task(seller, name="Done", due_at=now - timedelta(days=1), done=True)
+    midnight = (now.astimezone(seller.time_zone) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    last_minute = factories.task(seller, name="Tonight", due_at=midnight - timedelta(seconds=1))
+    mine = my_tasks(seller)
+    assert [task.id for task in mine.overdue] == [late.pk]
+    assert [task.id for task in mine.today] == [last_minute.pk]
+    assert [task.id for task in mine.upcoming] == [soon.pk]
+
+
+def test_a_note_needs_something_to_be_about(seller: Actor) -> None:
+    with pytest.raises(Invalid) as refused:
+        writing.create(seller, NOTE, {"body": "Loose"})
+    assert {(error.field, error.code) for error in refused.value.errors} == {("about", "required")}

@@ -1,0 +1,86 @@
+"""One timeline of a record: what happened, notes and tasks."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from crm.activities.selectors import Timeline, timeline
+from crm.activities.services import task_done
+from crm.records import writing
+from crm.records.errors import BadCursor, NotFound
+from crm.records.types import registry
+from tenants.actors import Actor
+from tenants.scopes import tenant_scope
+from tests import factories
+from tests.activities.test_tasks import seeing_own
+
+DEAL = registry.get("deal")
+
+
+def told(found: Timeline) -> list[str]:
+    return [
+        item.entry.type if item.entry else item.note.body if item.note else item.task.name if item.task else ""
+        for item in found.items
+    ]
+
+
+def test_everything_about_a_deal_stands_in_one_order(seller: Actor) -> None:
+    began = timezone.now() - timedelta(days=9)
+
+    def on(days: int) -> dict[str, Any]:
+        return {"source": "import", "at": began + timedelta(days=days)}
+
+    deal = writing.create(seller, DEAL, {"name": "Attic"}, **on(0)).record
+    about = {"type": "deal", "id": deal.pk}
+    writing.create(seller, registry.get("note"), {"body": "Likes oak", "about": about}, **on(2))
+    writing.update(seller, DEAL, deal.pk, {"amount": "100"}, **on(3))
+    task = writing.create(seller, registry.get("task"), {"name": "Measure", "about": about}, **on(1)).record
+    assert told(timeline(seller, DEAL, deal.pk)) == ["deal.updated", "Likes oak", "Measure", "deal.created"]
+    task_done(seller, task_id=task.pk)
+    assert told(timeline(seller, DEAL, deal.pk)) == ["Measure", "deal.updated", "Likes oak", "deal.created"]
+    assert told(timeline(seller, DEAL, deal.pk, kinds={"note"})) == ["Likes oak"]
+
+
+def test_a_move_is_told_once(seller: Actor) -> None:
+    deal = factories.deal(seller)
+    qualified = deal.pipeline.stages.get(name="Qualified")
+    writing.update(seller, DEAL, deal.pk, {"stage": qualified.pk})
+    assert told(timeline(seller, DEAL, deal.pk)) == ["deal.updated", "deal.created"]
+
+
+def test_pages_of_a_timeline_follow_each_other_without_gap_or_repeat(seller: Actor) -> None:
+    deal = factories.deal(seller)
+    about = {"type": "deal", "id": deal.pk}
+    for number in range(4):
+        factories.note(seller, body=f"Note {number}", about=about)
+        factories.task(seller, name=f"Task {number}", about=about)
+        writing.update(seller, DEAL, deal.pk, {"amount": number + 1})
+    whole = timeline(seller, DEAL, deal.pk, limit=50)
+    assert (len(whole.items), whole.next_cursor) == (13, None)
+    paged, cursor = [], None
+    while True:
+        page = timeline(seller, DEAL, deal.pk, limit=3, cursor=cursor)
+        paged += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert [item.id for item in paged] == [item.id for item in whole.items]
+
+
+def test_a_timeline_of_another_record_does_not_take_the_cursor(seller: Actor) -> None:
+    deal, other = factories.deal(seller), factories.deal(seller)
+    for number in range(3):
+        writing.update(seller, DEAL, deal.pk, {"amount": number + 1})
+    cursor = timeline(seller, DEAL, deal.pk, limit=1).next_cursor
+    for bad in (cursor, "nonsense"):
+        with pytest.raises(BadCursor):
+            timeline(seller, DEAL, other.pk, cursor=bad)
+
+
+def test_an_unseen_record_has_no_timeline(seller: Actor, seller_two: Actor, outsider: Actor) -> None:
+    deal = factories.deal(seller)
+    for actor in (seeing_own(seller_two, "deal"), outsider):
+        with tenant_scope(actor.tenant), pytest.raises(NotFound):
+            timeline(actor, DEAL, deal.pk)
