@@ -33,7 +33,7 @@ def verified_user(email: str) -> User | None:
 
 
 def is_verified(user_id: UUID) -> bool:
-    return EmailAddress.objects.filter(user_id=user_id, verified=True).exists()
+    return bool(EmailAddress.objects.filter(user_id=user_id, verified=True).exists())
 
 
 def sign_in_candidates(email: str) -> tuple[User | None, User | None]:

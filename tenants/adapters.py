@@ -11,7 +11,6 @@ from django.http import HttpRequest
 from tenants.accounts import sign_in_candidates
 from tenants.handover import safe_path
 
-
 BACKEND = "tenants.adapters.EmailBackend"
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants.access import check
 from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.models import ApiKey, Tenant
+from tenants.models import ApiKey, Domain, Tenant
 from tenants.scopes import shared
 
 HEADER = re.compile(r"Bearer[ ]+rpt_(live)_([0-9a-z]{16})_([A-Za-z0-9]{40})\Z", re.IGNORECASE)
@@ -116,9 +117,16 @@ def api_key_authenticate(header: str | None, host: TenantRef | None = None) -> t
         raise ApiKeyRefused("invalid_key", _("This is not a key of Rapport."))
     prefix, public_id, secret = parts.groups()
     with shared():
-        key = ApiKey.objects.select_related("tenant").filter(public_id=public_id, prefix=prefix.lower()).first()
+        key = (
+            ApiKey.objects.select_related("tenant")
+            .annotate(
+                host=Subquery(Domain.objects.filter(tenant=OuterRef("tenant"), is_primary=True).values("domain")[:1])
+            )
+            .filter(public_id=public_id, prefix=prefix.lower())
+            .first()
+        )
         known = hmac.compare_digest(key.secret_hash if key else NOBODYS_HASH, _hash(secret))
-        if key is None or not known or key.revoked_at is not None:
+        if key is None or not known or key.revoked_at is not None or (host and host.id != key.tenant_id):
             raise ApiKeyRefused("invalid_key", _("There is no such key, or it was revoked."))
         if host is not None and host.id != key.tenant_id:
             raise ApiKeyRefused("invalid_key", _("There is no such key, or it was revoked."))

@@ -24,9 +24,11 @@ def password_field(**options: Any) -> forms.CharField:
     )
 
 
-def email_field(label: Any = _("Email")) -> forms.EmailField:
+def email_field(label: Any = None) -> forms.EmailField:
     return forms.EmailField(
-        label=label, max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"})
+        label=label or _("Email"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
     )
 
 

@@ -21,6 +21,7 @@ class Request(HttpRequest):
     host_kind: HostKind
     tenant: TenantRef | None
     actor: Actor | None
+    theme: str
     htmx: "HtmxDetails"
     session: "SessionStore"
 

@@ -97,7 +97,9 @@ def too_many(request: Request, seconds: int) -> HttpResponse:
 
 def limited[**P](
     action: str, *, methods: tuple[str, ...] = ("POST",)
-) -> Callable[[Callable[Concatenate[Request, P], HttpResponseBase]], Callable[Concatenate[Request, P], HttpResponseBase]]:
+) -> Callable[
+    [Callable[Concatenate[Request, P], HttpResponseBase]], Callable[Concatenate[Request, P], HttpResponseBase]
+]:
     """Count requests with these methods by network address, and answer 429 to TooMany from inside the view too."""
 
     def decorate(

@@ -39,7 +39,7 @@ class SignUp:
 
 
 def subdomain_taken(name: str) -> bool:
-    return Domain.objects.filter(domain=subdomain_host(name)).exists()
+    return bool(Domain.objects.filter(domain=subdomain_host(name)).exists())
 
 
 def subdomain_refusal(name: str) -> str | None:
@@ -69,7 +69,7 @@ def workspace_reserve(
     """Reserve a workspace and its address for ``owner``. Raises SubdomainTaken."""
     try:
         with transaction.atomic():
-            tenant = Tenant.objects.create(name=company, locale=locale, currency=currency, time_zone=time_zone)
+            tenant: Tenant = Tenant.objects.create(name=company, locale=locale, currency=currency, time_zone=time_zone)
             Domain.objects.create(tenant=tenant, domain=subdomain_host(subdomain), is_primary=True)
             Membership.objects.create(user=owner, tenant=tenant)
     except IntegrityError:

@@ -52,7 +52,7 @@ RESET = "password_reset"
 PICKER = "/workspaces/"
 
 
-def to_workspaces_csp() -> dict[str, object]:
+def to_workspaces_csp() -> dict[str, list[str]]:
     """The policy of pages whose form's answer may lead to a workspace's host: redirects count as form targets."""
     scheme, _slashes, host = settings.PUBLIC_ORIGIN.partition("://")
     port = f":{host.rpartition(':')[2]}" if ":" in host else ""
@@ -120,7 +120,12 @@ def address_check(request: Request) -> HttpResponse:
     if by_company and subdomain in ("", proposed):
         subdomain = proposed = subdomain_propose(company)
     refusal = subdomain_refusal(subdomain) if subdomain else None
-    context = {"subdomain": subdomain, "proposed": proposed, "refusal": refusal, "free": bool(subdomain) and not refusal}
+    context = {
+        "subdomain": subdomain,
+        "proposed": proposed,
+        "refusal": refusal,
+        "free": bool(subdomain) and not refusal,
+    }
     return render(request, f"account/address.html#{'field' if by_company else 'state'}", context)
 
 
@@ -141,7 +146,7 @@ def signin(request: Request) -> HttpResponseBase:
         user = authenticate(request, email=email, password=form.cleaned_data["password"])
         if user is not None:
             rates.clear("signin", f"{rates.client_address(request)} {email}")
-            return _sign_in(request, cast(User, user), target=target)
+            return _sign_in(request, user, target=target)
         form.add_error(None, _("Email and password do not fit together. Try again, or set a new password."))
     status = 422 if form.errors else 200
     return render(request, "account/signin.html", {"form": form, "next": target}, status=status)
@@ -183,7 +188,9 @@ def reset(request: Request) -> HttpResponseBase:
         }
         template = "account/mail/reset" if links else "account/mail/unknown"
         with transaction.atomic():
-            mail_queue(template, to=email, locale=links[0][1].locale if links else get_language() or "", context=context)
+            mail_queue(
+                template, to=email, locale=links[0][1].locale if links else get_language() or "", context=context
+            )
         return render(request, "account/reset_sent.html", {"email": email})
     return render(request, "account/reset.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -362,9 +369,7 @@ def handover(request: Request, tenant_id: UUID) -> HttpResponseBase:
     ref = membership.tenant.ref()
     if request.session.session_key is None:
         request.session.create()
-    token = token_issue(
-        user=user, tenant=ref, nonce_hash=nonce_hash, parent_key=cast(str, request.session.session_key)
-    )
+    token = token_issue(user=user, tenant=ref, nonce_hash=nonce_hash, parent_key=cast(str, request.session.session_key))
     back = safe_path(request.GET.get("next"))
     return HttpResponseRedirect(tenant_url(ref, f"/handover/?token={token}&next={quote(back)}"))
 

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from tenants import accounts, rates
 from tenants.access import MEMBER, PUBLIC, access
-from tenants.adapters import BACKEND
 from tenants.actors import TenantRef
+from tenants.adapters import BACKEND
 from tenants.handover import (
     NONCE_SECONDS,
     is_nonce,

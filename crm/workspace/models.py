@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.roles import FIXED_BY_SLUG, OWNER, fixed_permissions
@@ -130,6 +131,10 @@ class Invitation(WorkspaceModel):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at <= timezone.now()
 
 
 class Notification(WorkspaceModel):

@@ -98,18 +98,23 @@ def members() -> QuerySet[Member]:
 MEMBER_COLUMNS = ("id", "name", "email", "role__slug", "state", "manager_id", "time_zone", "locale", "created_at")
 
 
-def member_rows(*, after: UUID | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
-    """Members as rows, oldest first, with the cursor of the next page."""
-    found = Member.objects.select_related("role").order_by("id")
-    rows = list((found.filter(id__gt=after) if after else found)[: limit + 1])
-    following = str(rows[limit - 1].id) if len(rows) > limit else None
-    return [_row(member) for member in rows[:limit]], following
+def member_rows(*, after: UUID | None, limit: int) -> tuple[list[dict[str, Any]], UUID | None]:
+    """A page of members as plain rows in the order of their ids, and the id to go on after (None at the end)."""
+    rows = Member.objects.order_by("id").values(*MEMBER_COLUMNS)
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    page = [_member_row(row) for row in rows[: limit + 1]]
+    return page[:limit], page[limit - 1]["id"] if len(page) > limit else None
 
 
-def member_row(id: UUID) -> dict[str, Any] | None:
-    """One member as a row, or None."""
-    member = Member.objects.select_related("role").filter(id=id).first()
-    return None if member is None else _row(member)
+def member_row(member_id: UUID) -> dict[str, Any] | None:
+    row = Member.objects.filter(id=member_id).values(*MEMBER_COLUMNS).first()
+    return None if row is None else _member_row(row)
+
+
+def _member_row(row: dict[str, Any]) -> dict[str, Any]:
+    role, manager = row.pop("role__slug"), row.pop("manager_id")
+    return {**row, "role": role, "manager": manager}
 
 
 def active_members() -> QuerySet[Member]:

@@ -122,9 +122,7 @@ def _may_grant(actor: Actor, role: Role) -> None:
 
 
 def _lock_owners() -> set[UUID]:
-    owners = Member.objects.select_for_update().filter(
-        role__slug=OWNER, role__is_fixed=True, state=Member.State.ACTIVE
-    )
+    owners = Member.objects.select_for_update().filter(role__slug=OWNER, role__is_fixed=True, state=Member.State.ACTIVE)
     return {member.id for member in owners.order_by("id")}
 
 
@@ -187,7 +185,7 @@ def member_update(
     *,
     member_id: UUID,
     role: Role | UUID | str | None = None,
-    manager: Member | UUID | str | None | bool = False,
+    manager: Member | UUID | str | bool | None = False,
 ) -> Member:
     """Change a member's role or manager (``manager=None`` takes him away, the default leaves him).
 
@@ -294,7 +292,7 @@ def _need_seat(tenant: TenantRef) -> None:
 
 
 def _need_verified(actor: Actor) -> None:
-    if actor.kind is not ActorKind.MEMBER:
+    if actor.kind is not ActorKind.MEMBER or actor.member_id is None:
         return
     user_id = Member.objects.filter(id=actor.member_id).values_list("user_id", flat=True).first()
     with shared():
@@ -374,9 +372,7 @@ def invitation_send(
 
 
 def _invitation_locked(invitation_id: UUID) -> Invitation:
-    found = (
-        Invitation.objects.select_for_update(of=("self",)).select_related("role").filter(id=invitation_id).first()
-    )
+    found = Invitation.objects.select_for_update(of=("self",)).select_related("role").filter(id=invitation_id).first()
     if found is None:
         raise NotFound("not_found", _("There is no such invitation."))
     if found.accepted_at is not None:
