@@ -1,0 +1,197 @@
+"""Which host is whose, what each answers, and what a request costs in switches."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from tenants.hosts import public_url, split_host, subdomain_host, subdomain_problem, tenant_host, tenant_url
+from tenants.models import Domain, Session, Tenant
+from tenants.scopes import shared
+
+pytestmark = pytest.mark.django_db
+
+
+def get(host: str, path: str = "/", **options):
+    return Client(headers={"host": host}).get(path, **options)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["nobody.localhost", "alder.localhost.evil.example", "evil.example", "127.0.0.1", "[::1]", "alder..localhost", "ALDER.x"],
+)
+def test_a_host_of_nobody_gets_a_plain_404(host, tenant_a):
+    answer = get(host)
+    assert answer.status_code == 404
+    assert answer.content == b"Not found\n"
+    assert not answer.cookies
+
+
+@pytest.mark.parametrize("host", ["a b", "alder.localhost:port", "<script>", "", "alder.localhost/x", "å.localhost", "a" * 300])
+def test_what_is_no_host_gets_it_too(host, tenant_a):
+    assert get(host).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["ALDER.localhost", "alder.localhost:8000", "alder.localhost.", "alder.localhost:1"])
+def test_case_port_and_final_dot_make_no_other_host(host, tenant_a):
+    assert get(host).status_code == 302
+
+
+@pytest.mark.parametrize("host", ["localhost", "www.localhost", "alder.localhost", "api.localhost", "nobody.localhost"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_is_told_on_every_host(host, path, tenant_a):
+    assert get(host, path).status_code == 200
+
+
+def test_nobody_signed_in_is_sent_to_the_door_and_back(tenant_a):
+    answer = get(tenant_host(tenant_a), "/deals/?a=1&b=2")
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/handover/?next=/deals/%3Fa%3D1%26b%3D2"
+
+
+def test_htmx_is_sent_as_a_whole_page(tenant_a):
+    answer = get(tenant_host(tenant_a), "/deals/", headers={"HX-Request": "true"})
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"].startswith("/handover/")
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("reserved", 503),
+        ("provisioning", 503),
+        ("active", 302),
+        ("read_only", 302),
+        ("suspended", 403),
+        ("deleting", 410),
+        ("deleted", 404),
+    ],
+)
+def test_a_workspace_out_of_service_says_so(tenant_a, state, status):
+    with shared():
+        Tenant.objects.filter(id=tenant_a.id).update(state=state)
+    answer = get(tenant_host(tenant_a))
+    assert answer.status_code == status
+    assert tenant_a.name.encode() not in answer.content
+    assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+def test_a_changed_address_leads_on_for_its_time(tenant_a):
+    with shared():
+        old = Domain.objects.create(
+            tenant_id=tenant_a.id,
+            domain=subdomain_host("oak"),
+            is_primary=False,
+            redirect_until=timezone.now() + timedelta(days=90),
+        )
+    answer = get(old.domain, "/deals/?q=1")
+    assert answer.status_code == 308
+    assert answer.headers["Location"] == tenant_url(tenant_a, "/deals/?q=1")
+    with shared():
+        Domain.objects.filter(id=old.id).update(redirect_until=timezone.now() - timedelta(seconds=1))
+    assert get(old.domain).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "www", "api", "admin", "mail", "xn--bcher-kva", "a", "ab", "-abc", "abc-", "a_b", "Abc", "a.b", "münchen", "аррӏе",
+        "a--b", "12345", "supp0rt", "adrnin", "a-d-m-i-n", "vvww", "ma1l", "b" * 41, "a b", "abc\x00", "abc\n", "",
+    ],
+)  # fmt: skip
+def test_reserved_confusable_and_malformed_addresses_are_refused(name):
+    assert subdomain_problem(name)
+
+
+@pytest.mark.parametrize("name", ["acme", "alder-windows", "4ever", "b2b", "m-und-s", "karl1"])
+def test_ordinary_addresses_are_taken(name):
+    assert subdomain_problem(name) is None
+
+
+def test_hosts_are_read_without_port():
+    assert split_host("Acme.localhost:8000") == "acme.localhost"
+    assert split_host("[::1]:80") == "[::1]"
+    assert split_host("acme.localhost:80:80") is None
+
+
+class TestSwitches:
+    """How often a request changes path and role: once for the shared rows it needs, once for its tenant."""
+
+    @pytest.mark.parametrize("path", ["/", "/companies/", "/inbox/", "/nothing/here/"])
+    def test_at_most_two_a_page(self, owner, browser_client, path):
+        client = browser_client(owner)
+        client.get(path)
+        client.get(path)
+        assert connection.scope_switches <= 2
+
+    def test_one_on_the_public_host(self, public_client):
+        public_client.get("/")
+        assert connection.scope_switches <= 1
+
+    def test_shared_rows_cost_three_questions(self, owner, browser_client, django_assert_max_num_queries):
+        client = browser_client(owner)
+        client.get("/inbox/badge/")
+        with django_assert_max_num_queries(30) as captured:
+            client.get("/inbox/badge/")
+        shared_reads = [query for query in captured.captured_queries if "tenants_" in query["sql"]]
+        assert len(shared_reads) == 3
+
+
+class TestSessions:
+    def test_it_ends_with_its_parent(self, owner, browser_client):
+        client = browser_client(owner)
+        assert client.get("/").status_code == 200
+        with shared():
+            Session.objects.filter(tenant_id=None).delete()
+            assert not Session.objects.filter(tenant_id=owner.tenant.id).exists()
+        assert client.get("/").status_code == 302
+
+    def test_it_expires_with_its_parent(self, owner, browser_client):
+        client = browser_client(owner)
+        with shared():
+            Session.objects.filter(tenant_id=None).update(expire_date=timezone.now() - timedelta(seconds=1))
+        assert client.get("/").status_code == 302
+
+    def test_a_changed_password_ends_it(self, owner, browser_client):
+        from tenants.models import User
+
+        client = browser_client(owner)
+        with shared():
+            user = User.objects.get(email=owner.email)
+            user.set_password("another horse")
+            user.save()
+        assert client.get("/").status_code == 302
+
+    def test_a_user_who_was_stopped_is_out(self, owner, browser_client):
+        from tenants.models import User
+
+        client = browser_client(owner)
+        with shared():
+            User.objects.filter(email=owner.email).update(is_active=False)
+        assert client.get("/").status_code == 302
+
+    def test_a_member_who_was_stopped_is_out(self, owner, seller, browser_client):
+        from crm.workspace.services import member_deactivate
+
+        client = browser_client(seller)
+        assert client.get("/").status_code == 200
+        member_deactivate(owner, member_id=seller.member_id)
+        assert client.get("/").status_code == 302
+
+    @pytest.mark.parametrize("key", ["", "x", "x" * 5000, "\x00", "a'; DROP TABLE x", "ünïcode"])
+    def test_a_forged_key_is_nobodys(self, tenant_a, key):
+        client = Client(headers={"host": tenant_host(tenant_a)})
+        from django.conf import settings
+
+        client.cookies[settings.SESSION_COOKIE_NAME] = key
+        assert client.get("/").status_code == 302
+
+    def test_its_cookie_is_for_one_host(self, public_client):
+        answer = public_client.get("/signin/")
+        assert all(not cookie["domain"] for cookie in answer.cookies.values())
+
+
+def test_addresses_are_made_for_people():
+    assert public_url("/x").endswith("/x")

@@ -1,0 +1,119 @@
+"""Tasks speak for the tenant they name; wake-ups say where there is work and are forgotten only when it is done."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from celery import shared_task
+from django.utils import timezone
+
+from tenants import tasks, wakeups
+from tenants.models import Tenant, Wakeup
+from tenants.roles import role_of
+from tenants.scopes import current_schema, current_tenant, shared, tenant_scope
+from tenants.tasks import SharedTask, TenantRefused, TenantTask
+
+pytestmark = pytest.mark.django_db
+
+
+@shared_task(base=TenantTask, name="tests.where")
+def where(*, tenant_id: str) -> tuple[str | None, str]:
+    tenant = current_tenant()
+    return current_schema(), tenant.name if tenant else ""
+
+
+@shared_task(base=SharedTask, name="tests.where_shared")
+def where_shared() -> str | None:
+    return current_schema()
+
+
+@pytest.mark.usefixtures("celery_eager")
+class TestTasks:
+    def test_it_speaks_for_the_tenant_it_names(self, tenant_a, tenant_b):
+        for ref in (tenant_a, tenant_b):
+            found = where.apply(kwargs={"tenant_id": str(ref.id)})
+            assert found.get() == (ref.schema_name, ref.name)
+        assert current_schema() is None
+
+    @pytest.mark.parametrize("tenant_id", [None, "", "x", "public", 7, str(uuid.uuid4())])
+    def test_a_missing_or_unknown_tenant_raises(self, tenant_id):
+        with pytest.raises(TenantRefused):
+            where(tenant_id=tenant_id)
+
+    def test_one_without_the_argument_raises(self):
+        with pytest.raises(TenantRefused):
+            where()
+
+    @pytest.mark.parametrize("state", ["suspended", "deleting", "provisioning"])
+    def test_a_tenant_out_of_service_raises(self, tenant_a, state):
+        with shared():
+            Tenant.objects.filter(id=tenant_a.id).update(state=state)
+        with pytest.raises(TenantRefused):
+            where(tenant_id=str(tenant_a.id))
+
+    def test_a_shared_task_speaks_in_the_shared_schema(self, tenant_a):
+        assert where_shared.apply().get() == "public"
+
+
+class TestWakeups:
+    @pytest.fixture
+    def sent(self, monkeypatch):
+        found: list[str] = []
+        monkeypatch.setattr(
+            tasks.current_app, "send_task", lambda name, kwargs, queue: found.append(kwargs["tenant_id"])
+        )
+        with shared():
+            Wakeup.objects.all().delete()
+        return found
+
+    def wake(self, ref, *delays: int) -> None:
+        with tenant_scope(ref):
+            for delay in delays:
+                wakeups.wake(timezone.now() + timedelta(seconds=delay))
+
+    def test_the_due_ones_are_given_out_once(self, sent, tenant_a, tenant_b):
+        self.wake(tenant_a, -2, -1, 60)
+        self.wake(tenant_b, 60)
+        assert tasks.dispatch() == 1
+        assert sent == [str(tenant_a.id)]
+        assert tasks.dispatch() == 0
+
+    def test_one_that_was_not_told_done_is_given_out_again(self, sent, tenant_a):
+        self.wake(tenant_a, -1)
+        tasks.dispatch()
+        with shared():
+            Wakeup.objects.update(claimed_at=timezone.now() - timedelta(seconds=61))
+        assert tasks.dispatch() == 1
+
+    def test_what_came_while_the_work_was_done_stays(self, sent, tenant_a, tenant_b):
+        self.wake(tenant_a, -1)
+        self.wake(tenant_b, -1)
+        begun = wakeups.wakeups_begin(tenant_a)
+        self.wake(tenant_a, -1)
+        wakeups.wakeups_done(tenant_a, begun)
+        with shared():
+            assert Wakeup.objects.filter(role=role_of(tenant_a.schema_name)).count() == 1
+            assert Wakeup.objects.filter(role=role_of(tenant_b.schema_name)).count() == 1
+
+    def test_a_flood_of_one_leaves_room_for_the_other(self, sent, tenant_a, tenant_b, monkeypatch):
+        monkeypatch.setattr(wakeups, "PER_ROUND", 4)
+        monkeypatch.setattr(wakeups, "PER_TENANT", 2)
+        self.wake(tenant_a, *range(-40, -20))
+        self.wake(tenant_b, -1)
+        assert tasks.dispatch() == 2
+
+    def test_those_of_a_tenant_that_is_gone_are_dropped(self, sent, tenant_a):
+        self.wake(tenant_a, -1)
+        with shared():
+            Wakeup.objects.update(role=role_of("t_gone00000000"))
+        assert tasks.dispatch() == 0
+        with shared():
+            assert not Wakeup.objects.exists()
+
+    def test_a_suspended_tenant_waits(self, sent, tenant_a):
+        self.wake(tenant_a, -1)
+        with shared():
+            Tenant.objects.filter(id=tenant_a.id).update(state="suspended")
+        assert tasks.dispatch() == 0
+        with shared():
+            assert Wakeup.objects.count() == 1
