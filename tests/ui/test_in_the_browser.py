@@ -92,10 +92,12 @@ def test_the_open_palette_menu_and_help_are_accessible(owner: Actor, screen: Scr
     expect(page.locator("#palette [data-palette-entry]").first).to_be_visible()
     assert axe_problems(page) == []
     page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     assert axe_problems(page) == []
     page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
     page.locator("[popovertarget=user-menu]").click()
     expect(page.locator("#user-menu")).to_be_visible()
     assert axe_problems(page) == []
@@ -104,7 +106,7 @@ def test_the_open_palette_menu_and_help_are_accessible(owner: Actor, screen: Scr
 def test_keys_go_and_are_off_while_typing(owner: Actor, screen: Screen) -> None:
     page = screen(owner, "/inbox/")
     page.keyboard.press("g")
-    page.keyboard.press("o")
+    page.keyboard.press("c")
     page.wait_for_url("**/companies/")
     page.keyboard.press("/")
     page.keyboard.type("g i")
