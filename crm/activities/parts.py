@@ -124,7 +124,7 @@ def entry_changes(actor: Actor, entry: Entry, row: Mapping[str, Any]) -> list[Sh
             _value(actor, one, one.after, one.after_label, row),
         )
         for one in entry.changes
-        if one.field.kind not in UNSHOWN and (one.field.editable or one.slug == "done_at")
+        if one.field.kind not in UNSHOWN and one.field.editable
     ]
 
 

@@ -4,7 +4,7 @@ A control keeps what was entered, so that a form that is refused comes back as i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from crm.records import reading
-from crm.records.errors import Invalid, RecordError
+from crm.records.errors import BadQuery, Invalid, RecordError
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.workspace.formats import babel_locale
@@ -85,6 +85,7 @@ class Control:
     errors: Sequence[str] = ()
     search_url: str = ""
     text: str = ""
+    blank: str = ""
     companion: "Control | None" = None
     input_type: str = "text"
     input_mode: str = ""
@@ -193,7 +194,7 @@ def control(
         prefix=prefix,
         autofocus=autofocus,
     )
-    _fill(actor, rt, found, value)
+    _fill(actor, rt, found, value, _within(rt, field, row, data))
     if field.kind is Kind.MONEY:
         found.companion = control(actor, rt, field.currency, row=row, data=data, errors=errors, prefix=prefix)
         if not found.companion.value:
@@ -251,7 +252,7 @@ def _sent(field: Field, data: QueryDict) -> Any:
     return data.get(field.slug, "")
 
 
-def _fill(actor: Actor, rt: RecordType, found: Control, value: Any) -> None:
+def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, within: dict[str, Any] | None) -> None:
     field = found.field
     match field.kind:
         case Kind.EMAILS | Kind.PHONES:
@@ -282,7 +283,9 @@ def _fill(actor: Actor, rt: RecordType, found: Control, value: Any) -> None:
                 found.text = _title(actor, target, found.value, value)
             else:
                 found.widget = "select"
-                found.options = relation_options(actor, field.target, found.value, value)
+                found.options = relation_options(actor, field.target, found.value, value, within=within)
+                if field.slug == rt.board_field:
+                    found.blank = _("The first one")
         case Kind.LINKS:
             target = registry.get(field.target)
             found.entries = [
@@ -332,14 +335,32 @@ def _currency_options(chosen: str, actor: Actor) -> list[Option]:
     return [Option(code, f"{code} · {get_currency_name(code, locale=locale)}", code == chosen) for code in codes]
 
 
-def relation_options(actor: Actor, target: str, chosen: str, value: Any, search: str = "") -> list[Option]:
+def _within(
+    rt: RecordType, field: Field, row: Mapping[str, Any] | None, data: QueryDict | None
+) -> dict[str, Any] | None:
+    """What narrows the choices of a relation: a deal's stages are those of its pipeline."""
+    if field.kind is not Kind.RELATION:
+        return None
+    for shared in registry.get(field.target).relations:
+        own = rt.by_slug.get(shared.slug)
+        if own is not None and own.target == shared.target:
+            value = data.get(own.slug) if data is not None and own.slug in data else (row or {}).get(own.slug)
+            return {"field": shared.slug, "op": "eq", "value": _id(value)} if value else None
+    return None
+
+
+def relation_options(
+    actor: Actor, target: str, chosen: str, value: Any, *, within: dict[str, Any] | None = None
+) -> list[Option]:
     """Records to choose from, by name; the chosen one is always among them, if the actor may see it."""
     rt = registry.get(target)
     listed = "position" if rt.has_field("position") else rt.title
     sort = (listed,) if rt.field(listed).sortable else rt.default_sort
-    page = reading.page(
-        actor, rt, reading.Query(fields=(rt.title,), sort=sort, search=search.replace("\x00", ""), limit=OPTIONS)
-    )
+    query = reading.Query(fields=(rt.title,), sort=sort, filter=within, limit=OPTIONS)
+    try:
+        page = reading.page(actor, rt, query)
+    except BadQuery:
+        page = reading.page(actor, rt, replace(query, filter=None))
     found = [Option(str(row["id"]), str(row[rt.title]), str(row["id"]) == chosen) for row in page.rows]
     if chosen and not any(one.selected for one in found):
         title = _title(actor, rt, chosen, value)

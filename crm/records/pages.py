@@ -59,7 +59,7 @@ class RecordPage:
 def record_row(actor: Actor, rt: RecordType, record_id: UUID, *, trashed: bool = False) -> Mapping[str, Any]:
     """Every field of a record with the titles of what it points at. Raises NotFound."""
     fields = needed_columns(rt, [*rt.fields, rt.field("created_by"), rt.field("created_at"), rt.field("updated_at")])
-    query_fields = tuple(slug for slug in fields if not rt.field(slug).hidden)
+    query_fields = tuple(slug for slug in fields if slug == "is_sample" or not rt.field(slug).hidden)
     return reading.get_row(actor, rt, record_id, fields=query_fields, expand=expanded(rt, query_fields))
 
 

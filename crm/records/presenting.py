@@ -188,12 +188,12 @@ def _links(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
     if not value:
         return EMPTY
     return format_html_join(
-        ", ",
-        "{}{}",
+        "",
+        '<span class="linked">{}{}</span>',
         (
             (
                 reference_link(field.target, link["id"], link.get("title") or ""),
-                format_html(' <span class="role">{}</span>', link["role"]) if link.get("role") else "",
+                format_html('<span class="role">{}</span>', link["role"]) if link.get("role") else "",
             )
             for link in value
         ),
@@ -203,7 +203,9 @@ def _links(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
 def _reference(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
     if not isinstance(value, Mapping):
         return EMPTY
-    return reference_link(value["type"], value["id"], value.get("title") or "")
+    if value.get("title") is None:
+        return format_html('<span class="none">{}</span>', _("not visible to you"))
+    return reference_link(value["type"], value["id"], value["title"])
 
 
 def _list(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
@@ -299,7 +301,7 @@ def shown_fields(rt: RecordType) -> list[Field]:
 
 def needed_columns(rt: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
     """What to read so that these fields, the title and the permission to edit can be shown."""
-    slugs = dict.fromkeys([rt.title, rt.own_field])
+    slugs = dict.fromkeys([rt.title, rt.own_field, "is_sample"])
     for field in fields:
         slugs[field.slug] = None
         if field.kind is Kind.MONEY and field.currency:

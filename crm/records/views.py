@@ -357,7 +357,7 @@ def record_edit_field(request: Request, noun: str, id: UUID, field: str) -> Http
 
 
 def _field_row(request: Request, rt: RecordType, id: UUID, field: Field) -> Any:
-    fields = needed_columns(rt, [field])
+    fields = needed_columns(rt, [field, *(rt.relations if field.kind is Kind.RELATION else ())])
     return reading.get_row(request.actor, rt, id, fields=fields, expand=expanded(rt, fields))
 
 

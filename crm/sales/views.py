@@ -42,6 +42,7 @@ def home(request: Request) -> HttpResponseBase:
                 "url": record_url(entry.record_type, entry.record_id),
             }
             for entry in day.recent
+            if entry.record_type in registry and entry.type not in registry.get(entry.record_type).event_types
         ],
         "is_fresh": not day.recent
         and not any(reading.visible(actor, rt).exists() for rt in registry.all() if rt.in_sidebar),

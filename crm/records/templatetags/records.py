@@ -1,6 +1,7 @@
-"""Links to records, for templates that know a record by its type and id."""
+"""What templates of records need beside the components: links by reference, sums in order."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -15,3 +16,15 @@ register = template.Library()
 def record_href(reference: Mapping[str, Any]) -> str:
     """The address of what a ``{"type", "id"}`` leads to; blank for a type that is gone."""
     return record_url(reference["type"], reference["id"]) if reference["type"] in registry else ""
+
+
+@register.filter
+def main_first(sums: Mapping[str, Decimal], currency: str) -> list[tuple[str, Decimal]]:
+    """Sums by currency with the workspace's own first, then the largest."""
+    return sorted(sums.items(), key=lambda one: (one[0] != currency, -one[1], one[0]))
+
+
+@register.filter
+def sum_rows(column: Any, currency: str) -> list[tuple[str, Decimal, Decimal | None]]:
+    """Currency, sum and weighted sum of a board's column, a line a currency."""
+    return [(code, amount, column.weighted.get(code)) for code, amount in main_first(column.sums, currency)]
