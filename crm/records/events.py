@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from crm.records import wakeups
 from crm.records.models import ChangeSet, Event
+from crm.records.noting import save_events
 from crm.records.parsing import as_json
 from crm.records.types import MEMBER_TARGET, RecordType, registry
-from crm.records.writing import change_set_new, change_set_save
+from crm.records.writing import change_set_new
 from tenants.actors import Actor
 
 ROUNDS = 10
@@ -33,7 +34,6 @@ def note(
     """Note that something happened, in the transaction that does it."""
     with transaction.atomic():
         change_set = change_set or change_set_new(actor, source)
-        change_set_save(change_set)
         event = Event(
             change_set=change_set,
             type=type,
@@ -43,7 +43,7 @@ def note(
             after=as_json(after or {}),
             at=timezone.now(),
         )
-        Event.objects.bulk_create([event])
+        save_events(change_set, [event])
         wakeups.wake_now(actor.tenant)
     return event
 

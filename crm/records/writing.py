@@ -24,6 +24,7 @@ from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, Version
 from crm.records.folding import search_form, sort_key
 from crm.records.models import ChangeSet, Event, Record
 from crm.records.normalising import region_of
+from crm.records.noting import save_events
 from crm.records.parsing import BadValue, as_json, blank, identifier, is_blank, keys, parse
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.workspace.models import Member
@@ -555,25 +556,24 @@ def commit(batch: Batch) -> Change:
     batch.drafts = [draft for draft in batch.drafts if moving or draft.changed]
     if not batch.drafts:
         return change
-    change_set_save(batch.change_set)
-    if batch.action == "create":
-        insert(batch)
-        change.records = [draft.record for draft in batch.drafts]
-    else:
-        save(batch)
-    save_links(batch)
-    for hook in batch.rt.after_write:
-        hook(batch)
-    change.events = events_of(batch)
-    Event.objects.bulk_create(change.events, batch_size=INSERT_SIZE)
-    wakeups.wake_now(batch.actor.tenant)
-    log.info(
-        "record.written",
-        type=batch.rt.slug,
-        action=batch.action,
-        rows=len(batch.drafts),
-        change_set=str(batch.change_set.pk),
-    )
+    new_change = batch.change_set._state.adding
+    try:
+        if batch.action == "create":
+            insert(batch)
+            change.records = [draft.record for draft in batch.drafts]
+        else:
+            save(batch)
+        save_links(batch)
+        for hook in batch.rt.after_write:
+            hook(batch)
+        change.events = events_of(batch)
+        save_events(batch.change_set, change.events)
+        wakeups.wake_now(batch.actor.tenant)
+    except BaseException:
+        if new_change:
+            batch.change_set.pk, batch.change_set._state.adding = None, True
+        raise
+    log.debug("record.written", type=batch.rt.slug, action=batch.action, rows=len(batch.drafts))
     return change
 
 
