@@ -25,7 +25,7 @@ def database_sql() -> str:
         ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO "{shared}";
         GRANT "{shared}" TO "{app}" WITH INHERIT FALSE, SET TRUE;
         GRANT "{common}" TO "{owner}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
-    """
+    """  # noqa: S608
 
 
 def shared_sql() -> str:

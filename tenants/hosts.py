@@ -24,7 +24,7 @@ RESERVED = frozenset(
     public ext console operator hook hooks webhook webhooks callback events queue worker cell directory
     example invalid rapport workspace workspaces tenant tenants my me you home dashboard proxy gateway edge
     wpad isatap broadcasthost
-    """.split()
+    """.split()  # noqa: SIM905
 )
 CONFUSABLE = str.maketrans("015", "ols")
 

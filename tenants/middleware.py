@@ -62,7 +62,9 @@ class HealthMiddleware:
         if request.path_info == "/readyz":
             checks = health.readiness()
             ready = all(state == "ok" for state in checks.values())
-            return JsonResponse({"status": "ok" if ready else "unready", "checks": checks}, status=200 if ready else 503)
+            return JsonResponse(
+                {"status": "ok" if ready else "unready", "checks": checks}, status=200 if ready else 503
+            )
         return self.get_response(request)
 
 
@@ -91,7 +93,7 @@ class HostMiddleware:
         return self._tenant(wanted, host)
 
     def _answer(self, request: HttpRequest, urlconf: str) -> HttpResponseBase:
-        request.urlconf = urlconf  # type: ignore[attr-defined]
+        request.urlconf = urlconf
         set_urlconf(urlconf)
         response = self.get_response(request)
         if response.streaming and scope_copy() is not None:

@@ -73,9 +73,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     auto_drop_schema = False
 
     id = UUIDKey(verbose_name=_("id"))
-    schema_name = models.CharField(
-        _("schema"), max_length=63, unique=True, default=schema_name_new, editable=False
-    )
+    schema_name = models.CharField(_("schema"), max_length=63, unique=True, default=schema_name_new, editable=False)
     name = models.CharField(_("name"), max_length=120)
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.RESERVED)
     limits = models.JSONField(_("limits"), default=dict, blank=True)
@@ -204,7 +202,7 @@ class ApiKey(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A signed-in browser on one host. One on a workspace's host hangs on the one on the public host, and ends with it."""
+    """A signed-in browser on one host. One on a workspace's host ends with its parent, the one on the public host."""
 
     parent = models.ForeignKey(
         "self", models.DB_CASCADE, null=True, blank=True, related_name="children", verbose_name=_("parent")
@@ -299,5 +297,3 @@ class TenantStep(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-

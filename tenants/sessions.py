@@ -1,7 +1,7 @@
 """Sessions in the shared schema, bound to one host: the public one or one workspace's."""
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
@@ -35,7 +35,7 @@ class SessionStore(DatabaseStore):
     def preload(self) -> None:
         """Read the row now, so that using the session later needs no other schema."""
         if self.session_key:
-            self._get_session()
+            self._get_session()  # type: ignore[attr-defined]
 
     def _get_session_from_db(self) -> Session | None:
         now = timezone.now()
@@ -53,7 +53,7 @@ class SessionStore(DatabaseStore):
             return Session.objects.filter(session_key=session_key).exists()
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        instance: Session = super().create_model_instance(data)
+        instance = cast(Session, super().create_model_instance(data))
         instance.tenant_id = self.tenant_id
         instance.user_id = uuid.UUID(data[SESSION_KEY]) if SESSION_KEY in data else None
         instance.parent_id = data.get(PARENT)

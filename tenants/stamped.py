@@ -1,6 +1,6 @@
 """Instances that know their schema, so that none is read in one tenant and saved in another."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Self
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
@@ -32,7 +32,7 @@ class StampedQuerySet[M: models.Model](models.QuerySet[M]):
             instance._state.schema = schema_of_connection(self.db)  # type: ignore[attr-defined]
         return made
 
-    def bulk_update(self, objs: Iterable[M], fields: Sequence[str], batch_size: int | None = None) -> int:
+    def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
         wanted = list(objs)
         check_stamps(wanted, self.db)
         return super().bulk_update(wanted, fields, batch_size)
@@ -52,9 +52,9 @@ class StampedModel(models.Model):
         instance._state.schema = schema_of_connection(db)  # type: ignore[attr-defined]
         return instance
 
-    def save_base(self, *args: Any, using: str | None = None, **kwargs: Any) -> None:
+    def save_base(self, raw: bool = False, *args: Any, using: str | None = None, **kwargs: Any) -> None:
         check_stamps((self,), using)
-        super().save_base(*args, using=using, **kwargs)
+        super().save_base(raw, *args, using=using, **kwargs)  # type: ignore[misc]
         self._state.schema = schema_of_connection(using)  # type: ignore[attr-defined]
 
     def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:

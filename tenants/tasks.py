@@ -1,9 +1,8 @@
 """The bases of every Celery task: each says whether it speaks for one tenant or for the shared schema."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import structlog
 from celery import Task, current_app, shared_task
 from django.conf import settings
 
@@ -13,7 +12,11 @@ from tenants.scopes import shared, tenant_scope
 from tenants.selectors import tenant_find
 from tenants.wakeups import wakeups_claim
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    Base = Task[Any, Any]
+else:
+    Base = Task
+
 SERVED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
 
 
@@ -21,7 +24,7 @@ class TenantRefused(RuntimeError):
     """A task named no tenant, an unknown one, or one that is not in service."""
 
 
-class TenantTask(Task):  # type: ignore[misc]
+class TenantTask(Base):
     """Runs in the scope of the tenant that the keyword argument ``tenant_id`` names. Raises TenantRefused."""
 
     abstract = True
@@ -31,7 +34,7 @@ class TenantTask(Task):  # type: ignore[misc]
             return super().__call__(*args, **kwargs)
 
 
-class SharedTask(Task):  # type: ignore[misc]
+class SharedTask(Base):
     """Runs in the shared scope."""
 
     abstract = True

@@ -1,5 +1,6 @@
 """Who plays: two workspaces and the people in them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -37,7 +38,9 @@ class Cast:
 def make_cast() -> Cast:
     users: dict[str, UUID] = {}
     return Cast(
-        workspace("Alder Windows", "alder", PEOPLE_OF_A, users), workspace("Birch Doors", "birch", PEOPLE_OF_B, users), users
+        workspace("Alder Windows", "alder", PEOPLE_OF_A, users),
+        workspace("Birch Doors", "birch", PEOPLE_OF_B, users),
+        users,
     )
 
 
@@ -48,7 +51,9 @@ def user(name: str) -> User:
     return made
 
 
-def workspace(name: str, subdomain: str, people: dict[str, tuple[str, str | None]], users: dict[str, UUID]) -> TenantRef:
+def workspace(
+    name: str, subdomain: str, people: Mapping[str, tuple[str, str | None]], users: dict[str, UUID]
+) -> TenantRef:
     """A provisioned workspace whose first person is its owner."""
     with shared():
         accounts = {person: user(person) for person in people}

@@ -1,6 +1,7 @@
-"""The Postgres of the tests: one cluster a run, one database a worker, kept between runs while migrations stay equal."""
+"""The Postgres of the tests: one cluster a run, one database a worker, kept between runs of equal migrations."""
 
 import hashlib
+import io
 import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -63,20 +64,16 @@ def database_ready(admin_url: str) -> None:
     admin.autocommit = True
     try:
         with admin.cursor() as cursor:
-            cursor.execute(
-                "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
-            )
+            cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name])
             if cursor.fetchone() == (wanted,):
                 empty()
                 return
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-            cursor.execute(
-                "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [f"{settings.INSTALLATION}_"]
-            )
+            cursor.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [f"{settings.INSTALLATION}_"])
             for (role,) in cursor.fetchall():
                 cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             prepare(admin_url)
-            call_command("migrate_all", verbosity=0, stdout=open(os.devnull, "w"))
+            call_command("migrate_all", verbosity=0, stdout=io.StringIO())
             cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(wanted)))
     finally:
         admin.close()
@@ -89,9 +86,7 @@ def empty() -> None:
     with owner_scope("public"), connections[OWNER_ALIAS].cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         tables = [table for (table,) in cursor.fetchall() if table not in KEPT_TABLES]
-        cursor.execute(
-            sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, tables)))  # type: ignore[arg-type]
-        )
+        cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, tables))))
     for schema in schemas():
         schema_drop(schema)
 

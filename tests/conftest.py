@@ -170,7 +170,9 @@ def browser_client() -> Callable[..., Client]:
 
     def signed_in(actor: Actor, host: str | None = None) -> Client:
         client = Client(headers={"host": host or tenant_host(actor.tenant)})
-        client.cookies[django_settings.SESSION_COOKIE_NAME] = session_key(UUID(str(actor.details["user_id"])), actor.tenant)
+        client.cookies[django_settings.SESSION_COOKIE_NAME] = session_key(
+            UUID(str(actor.details["user_id"])), actor.tenant
+        )
         return client
 
     return signed_in
@@ -227,7 +229,7 @@ class ApiClient:
 
 @pytest.fixture
 def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
-    """``api(actor, scopes=[…], host=…, limits={…})``: a program with a key that the actor made; all scopes by default."""
+    """``api(actor, scopes=[…], host=…, limits={…})``: a program with a key the actor made; all scopes by default."""
     from dataclasses import replace
 
     from crm.workspace.roles import EVERYTHING
@@ -267,11 +269,13 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
 @pytest.fixture
 def owner_alias(db: None, the_cast: Any) -> Iterator[None]:
     """The owner's connection, not rolled back: for sign-up and migrations. The next that asks drops what was made."""
-    from tests.cluster import schemas
     from tenants.template import schema_drop
+    from tests.cluster import schemas
 
     connection = connections["owner"]
-    shut = {name: vars(connection).pop(name) for name in ("connect", "temporary_connection", "cursor", "chunked_cursor")}
+    shut = {
+        name: vars(connection).pop(name) for name in ("connect", "temporary_connection", "cursor", "chunked_cursor")
+    }
 
     def ensure_connection() -> None:
         if connection.connection is None:

@@ -254,14 +254,7 @@ class DatabaseWrapper(DjangoTenantsWrapper):  # type: ignore[misc]
 
     def close(self) -> None:
         self.forget_scope()
-        super(DjangoTenantsWrapper, self).close()
-
-    def rollback(self) -> None:
-        self.forget_scope()
-        super(DjangoTenantsWrapper, self).rollback()
-
-    def savepoint_rollback(self, sid: str) -> None:
-        super(DjangoTenantsWrapper, self).savepoint_rollback(sid)
+        super().close()
 
     def _rollback(self) -> None:
         self.forget_scope()
@@ -289,5 +282,3 @@ class DatabaseWrapper(DjangoTenantsWrapper):  # type: ignore[misc]
     def check_constraints(self, table_names: Sequence[str] | None = None) -> None:
         with self.bare():
             super().check_constraints(table_names)
-
-

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -184,7 +185,7 @@ def test_what_is_about_accounts_is_shared():
         assert name in settings.SHARED_APPS
 
 
-def is_shared(model: type) -> bool:
+def is_shared(model: Any) -> bool:
     return apps.get_app_config(model._meta.app_label).name in settings.SHARED_APPS
 
 
@@ -239,7 +240,17 @@ def test_pages_for_members_are_on_the_workspaces_host_only():
     assert any(declared(route.view) is MEMBER for route in routes(settings.TENANT_URLCONF))
 
 
-WRITES = {"save", "create", "bulk_create", "delete", "update", "bulk_update", "get_or_create", "update_or_create", "raw"}
+WRITES = {
+    "save",
+    "create",
+    "bulk_create",
+    "delete",
+    "update",
+    "bulk_update",
+    "get_or_create",
+    "update_or_create",
+    "raw",
+}
 
 
 def record_models() -> set[str]:
@@ -249,7 +260,7 @@ def record_models() -> set[str]:
 
 
 def test_records_are_written_by_the_gate_only():
-    """``Deal.objects.create``, ``Deal(…).save()``, ``Deal.objects.filter(…).update()`` anywhere else go past its rules."""
+    """``Deal.objects.create``, ``Deal(…).save()``, ``Deal.objects.filter(…).update()`` elsewhere go past its rules."""
     models = record_models()
     assert "Deal" in models
     for name, tree in trees():
@@ -275,6 +286,8 @@ def test_every_task_says_for_whom_it_speaks():
                 for decorator in node.decorator_list:
                     word = decorator.func if isinstance(decorator, ast.Call) else decorator
                     if isinstance(word, ast.Name) and word.id == "shared_task":
-                        bases = [keyword.value for keyword in getattr(decorator, "keywords", []) if keyword.arg == "base"]
+                        bases = [
+                            keyword.value for keyword in getattr(decorator, "keywords", []) if keyword.arg == "base"
+                        ]
                         assert bases, f"{name}:{node.lineno} {node.name}"
                         assert ast.unparse(bases[0]) in ("TenantTask", "SharedTask"), f"{name}:{node.lineno}"

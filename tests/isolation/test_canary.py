@@ -9,7 +9,8 @@ from django.conf import settings
 from crm.records.drainer import drain
 from crm.records.models import ChangeSet, Event
 from crm.records.types import registry
-from crm.workspace.models import Invitation, Member, Notification
+from crm.workspace.models import Member, Notification
+from crm.workspace.services import invitation_send
 from tenants.actors import Actor
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope
@@ -19,9 +20,6 @@ from tests.isolation.routes import Route, Thing, addresses, routes
 pytestmark = pytest.mark.django_db
 
 CANARY = "Kanarienvogel"
-# Parameters of routes that name no record of a tenant.
-ELSEWHERE = {"/handover/"}
-READ_BY_POST = ("/query",)
 
 
 class Planted:
@@ -34,7 +32,13 @@ class Planted:
         stage = factories.stage(actor, name=f"{CANARY} stage", pipeline=pipeline.id)
         reason = factories.make(actor, "lost_reason", {"name": f"{CANARY} reason"})
         deal = factories.deal(
-            actor, name=f"{CANARY} deal", company=company.id, pipeline=pipeline.id, stage=stage.id, amount="10", currency="EUR"
+            actor,
+            name=f"{CANARY} deal",
+            company=company.id,
+            pipeline=pipeline.id,
+            stage=stage.id,
+            amount="10",
+            currency="EUR",
         )
         about = {"type": "company", "id": company.id}
         task = factories.task(actor, name=f"{CANARY} task", about=about)
@@ -55,14 +59,14 @@ class Planted:
         ]
         with tenant_scope(actor.tenant):
             drain(actor.tenant)
-            member = Member.objects.get(id=actor.member_id)
+            member = Member.objects.get(user_id=actor.details["user_id"])
             Member.objects.filter(id=member.id).update(name=f"{CANARY} member")
             notification = Notification.objects.create(
                 member=member, key=CANARY, kind="test", title=f"{CANARY} notification", body="", record_type="company",
                 record_id=company.id,
             )  # fmt: skip
-            invitation = Invitation.objects.filter(email=f"{CANARY.lower()}@example.com").first()
-            change_set = ChangeSet.objects.order_by("-at").first()
+            invitation = invitation_send(actor, email=f"{CANARY.lower()}@example.com", role="member")
+            change_set = ChangeSet.objects.order_by("-at")[0]
             self.others = {
                 "change_set": change_set.id,
                 "change_set_id": change_set.id,
@@ -73,9 +77,8 @@ class Planted:
                 "pipeline": pipeline.id,
                 "pipeline_id": pipeline.id,
                 "key_id": company.id,
+                "invitation_id": invitation.id,
             }
-            if invitation:
-                self.others["invitation_id"] = invitation.id
         self.ids = {str(thing.id) for thing in self.things} | {str(value) for value in self.others.values()}
         self.member, self.notification = member, notification
 

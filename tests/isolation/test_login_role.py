@@ -11,7 +11,11 @@ def bare(tenant_a):
     """A connection as the web server signs in, without our wrapper."""
     values = connections["default"].settings_dict
     found = psycopg2.connect(
-        dbname=values["NAME"], user=values["USER"], password=values["PASSWORD"], host=values["HOST"], port=values["PORT"]
+        dbname=values["NAME"],
+        user=values["USER"],
+        password=values["PASSWORD"],
+        host=values["HOST"],
+        port=values["PORT"],
     )
     found.autocommit = True
     yield found.cursor()

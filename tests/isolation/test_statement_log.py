@@ -86,7 +86,7 @@ def in_a_thread(work) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as problem:  # noqa: BLE001
+        except BaseException as problem:
             problems.append(problem)
         finally:
             connections.close_all()

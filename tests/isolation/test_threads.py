@@ -57,10 +57,9 @@ class Switcher:
                     self.look(ref)
             case 4:
                 try:
-                    with transaction.atomic():
-                        with tenant_scope(other):
-                            self.look(other)
-                            raise Failed
+                    with transaction.atomic(), tenant_scope(other):
+                        self.look(other)
+                        raise Failed
                 except Failed:
                     self.look(ref)
             case 5:
@@ -111,7 +110,7 @@ def test_eight_threads_change_tenants_thousands_of_times(tenant_a, tenant_b, dja
                     ref, other = switcher.random.sample((tenant_a, tenant_b), 2)
                     with tenant_scope(ref):
                         switcher.step(ref, other)
-            except BaseException as problem:  # noqa: BLE001
+            except BaseException as problem:
                 problems.append(problem)
             finally:
                 looks.update(switcher.looks)

@@ -1,9 +1,10 @@
 """Which host is whose, what each answers, and what a request costs in switches."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection as django_connection
 from django.test import Client
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from tenants.models import Domain, Session, Tenant
 from tenants.scopes import shared
 
 pytestmark = pytest.mark.django_db
+connection: Any = django_connection
 
 
 def get(host: str, path: str = "/", **options):
@@ -20,7 +22,15 @@ def get(host: str, path: str = "/", **options):
 
 @pytest.mark.parametrize(
     "host",
-    ["nobody.localhost", "alder.localhost.evil.example", "evil.example", "127.0.0.1", "[::1]", "alder..localhost", "ALDER.x"],
+    [
+        "nobody.localhost",
+        "alder.localhost.evil.example",
+        "evil.example",
+        "127.0.0.1",
+        "[::1]",
+        "alder..localhost",
+        "ALDER.x",
+    ],
 )
 def test_a_host_of_nobody_gets_a_plain_404(host, tenant_a):
     answer = get(host)
@@ -29,7 +39,9 @@ def test_a_host_of_nobody_gets_a_plain_404(host, tenant_a):
     assert not answer.cookies
 
 
-@pytest.mark.parametrize("host", ["a b", "alder.localhost:port", "<script>", "", "alder.localhost/x", "å.localhost", "a" * 300])
+@pytest.mark.parametrize(
+    "host", ["a b", "alder.localhost:port", "<script>", "", "alder.localhost/x", "å.localhost", "a" * 300]
+)
 def test_what_is_no_host_gets_it_too(host, tenant_a):
     assert get(host).status_code == 404
 
@@ -97,7 +109,8 @@ def test_a_changed_address_leads_on_for_its_time(tenant_a):
 @pytest.mark.parametrize(
     "name",
     [
-        "www", "api", "admin", "mail", "xn--bcher-kva", "a", "ab", "-abc", "abc-", "a_b", "Abc", "a.b", "münchen", "аррӏе",
+        "www", "api", "admin", "mail", "xn--bcher-kva", "a", "ab", "-abc", "abc-", "a_b", "Abc", "a.b", "münchen",
+        "аррӏе",
         "a--b", "12345", "supp0rt", "adrnin", "a-d-m-i-n", "vvww", "ma1l", "b" * 41, "a b", "abc\x00", "abc\n", "",
     ],
 )  # fmt: skip

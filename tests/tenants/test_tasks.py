@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from celery import shared_task
+from celery import current_app, shared_task
 from django.utils import timezone
 
 from tenants import tasks, wakeups
@@ -59,9 +59,7 @@ class TestWakeups:
     @pytest.fixture
     def sent(self, monkeypatch):
         found: list[str] = []
-        monkeypatch.setattr(
-            tasks.current_app, "send_task", lambda name, kwargs, queue: found.append(kwargs["tenant_id"])
-        )
+        monkeypatch.setattr(current_app, "send_task", lambda name, kwargs, queue: found.append(kwargs["tenant_id"]))
         with shared():
             Wakeup.objects.all().delete()
         return found

@@ -9,9 +9,9 @@ import psycopg2
 import pytest
 from django.db import connection, connections, transaction
 from django.db.utils import ProgrammingError
-from embedded.postgres import binaries
 
 from crm.workspace.models import Member
+from embedded.postgres import binaries
 from tenants.models import Tenant
 from tenants.provisioning import tenant_drop, tenant_provision
 from tenants.roles import app_role, common_role, owner_role, role_of, schema_name_new, shared_role
@@ -206,7 +206,7 @@ class TestAppendOnly:
 
 
 class TestProvisioning:
-    def reserved(self) -> Tenant:
+    def reserved(self):
         with shared():
             return Tenant.objects.create(name="New")
 

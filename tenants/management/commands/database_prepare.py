@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from psycopg2 import sql
@@ -48,7 +49,7 @@ def prepare(admin_url: str) -> None:
         parameters = admin.get_dsn_parameters() | {"dbname": str(app["NAME"]), "password": admin.info.password}
     finally:
         admin.close()
-    inside = psycopg2.connect(**parameters)
+    inside = psycopg2.connect(psycopg2.extensions.make_dsn(**parameters))
     try:
         with inside, inside.cursor() as cursor:
             cursor.execute(grants.database_sql())
@@ -85,6 +86,4 @@ def _database(cursor: Any, name: str) -> None:
             ).format(database, owner)
         )
     cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-    cursor.execute(
-        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(app_role()))
-    )
+    cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(app_role())))

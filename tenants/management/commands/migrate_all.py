@@ -46,7 +46,8 @@ def tenant_schemas() -> list[str]:
 def migrate(schema: str) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return schema_migrate(schema)
+            schema_migrate(schema)
+            break
         except DatabaseError:
             if attempt == ATTEMPTS:
                 raise
