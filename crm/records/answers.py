@@ -16,7 +16,7 @@ from crm.records.errors import NotFound, RecordError, UndoConflict, UnknownType
 from crm.records.types import RecordType, registry
 from tenants.http import Request
 
-type View[**P] = Callable[Concatenate[Request, P], HttpResponseBase]
+type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
 
 def record_type(plural: str) -> RecordType:

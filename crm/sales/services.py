@@ -13,17 +13,8 @@ from crm.records.types import registry
 from crm.records.writing import Change
 from crm.sales.models import Deal, Stage
 from crm.sales.rules import OPEN
-from crm.sales.selectors import stage_remove_preview
+from crm.sales.selectors import stages
 from tenants.actors import Actor
-
-__all__ = [
-    "deal_move",
-    "pipeline_create",
-    "stage_create",
-    "stage_remove",
-    "stage_remove_preview",
-    "stages_order",
-]
 
 
 def deal_move(
@@ -75,6 +66,20 @@ def stages_order(actor: Actor, *, pipeline_id: UUID | str, stage_ids: Sequence[U
                     change_set=change.change_set if change else None,
                 )
     return change
+
+
+def stage_shift(actor: Actor, *, stage_id: UUID | str, by: int) -> Change | None:
+    """Move an open stage up (-1) or down (1) among the open ones; None when there is nowhere to go."""
+    stage = reading.get_record(actor, registry.get("stage"), stage_id)
+    ids = [one.id for one in stages(actor, stage.pipeline_id) if one.kind == OPEN]
+    if stage.pk not in ids:
+        return None
+    place = ids.index(stage.pk)
+    other = place + by
+    if not 0 <= other < len(ids):
+        return None
+    ids[place], ids[other] = ids[other], ids[place]
+    return stages_order(actor, pipeline_id=stage.pipeline_id, stage_ids=ids)
 
 
 def stage_remove(actor: Actor, *, stage_id: UUID | str, move_to: UUID | str | None = None) -> Change:

@@ -1,0 +1,19 @@
+"""Settings pages of pipelines and of sample data; included under the namespace ``settings``."""
+
+from django.urls import path
+
+from crm.sales import settings_views as views
+
+urlpatterns = [
+    path("pipelines/", views.pipelines, name="pipelines"),
+    path("pipelines/<uuid:id>/", views.pipeline_edit, name="pipeline"),
+    path("pipelines/<uuid:id>/remove/", views.pipeline_remove, name="pipeline_remove"),
+    path("pipelines/<uuid:id>/stages/", views.stage_new, name="stage_new"),
+    path("stages/<uuid:id>/", views.stage_edit, name="stage"),
+    path("stages/<uuid:id>/shift/", views.stage_shift, name="stage_shift"),
+    path("stages/<uuid:id>/remove/", views.stage_remove, name="stage_remove"),
+    path("lost-reasons/", views.lost_reason_new, name="lost_reason_new"),
+    path("lost-reasons/<uuid:id>/", views.lost_reason_edit, name="lost_reason"),
+    path("lost-reasons/<uuid:id>/remove/", views.lost_reason_remove, name="lost_reason_remove"),
+    path("data/", views.sample_data, name="data"),
+]
