@@ -41,7 +41,7 @@ def template_digest() -> str:
         for path in sorted(folder.glob("*.py")):
             found.update(f"{label}/{path.name}\n".encode() + path.read_bytes())
     found.update(json.dumps(settings.APPEND_ONLY, sort_keys=True).encode())
-    found.update(inspect.getsource(grants).encode())
+    found.update(inspect.getsource(grants).encode() + Path(__file__).read_bytes())
     return found.hexdigest()
 
 
