@@ -240,6 +240,29 @@ def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it
     assert len(really(marks)) == 1
 
 
+def test_a_reader_that_another_worker_runs_is_looked_at_again(
+    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+) -> None:
+    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally"}
+    really(lambda: drainer.drain(real_tenant))
+    really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
+    holding, let_go = threading.Event(), threading.Event()
+
+    def other_worker() -> None:
+        with transaction.atomic():
+            HandlerPosition.objects.select_for_update().get(handler="tally")
+            holding.set()
+            let_go.wait(10)
+
+    waiting = elsewhere(other_worker, real_tenant)
+    holding.wait(10)
+    assert really(lambda: drainer.drain(real_tenant)) is Progress.BUSY
+    let_go.set()
+    waiting()
+    assert really(lambda: drainer.drain(real_tenant)) is Progress.DONE
+    assert len(really(marks)) == 1
+
+
 def test_lost_wakeups_are_made_anew_from_what_is_to_do(
     robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
 ) -> None:

@@ -191,6 +191,20 @@ def test_a_change_of_several_records_goes_back_as_one(seller: Actor) -> None:
     assert Contact.objects.get().job == "Head"
 
 
+def test_the_way_back_is_gone_in_reverse(seller: Actor) -> None:
+    company = factories.company(seller)
+    deal = factories.deal(seller, company=company.pk)
+    together = writing.change_set_new(seller, "ui")
+    writing.update(seller, rt("deal"), deal.pk, {"company": None}, change_set=together)
+    writing.trash(seller, rt("company"), company.pk, change_set=together)
+
+    undo(seller, together.pk)
+
+    deal.refresh_from_db()
+    company.refresh_from_db()
+    assert (deal.company_id, company.deleted_at) == (company.pk, None)
+
+
 def test_the_last_change_of_ones_own_is_found_until_it_is_undone(seller: Actor, seller_two: Actor) -> None:
     first = writing.create(seller, rt("company"), {"name": "One"})
     second = writing.create(seller, rt("company"), {"name": "Two"})
