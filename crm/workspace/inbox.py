@@ -25,6 +25,8 @@ STOP_POLLING = 286
 
 
 def _own(actor: Actor) -> QuerySet[Notification]:
+    if actor.member_id is None:
+        return Notification.objects.none()
     return Notification.objects.filter(member_id=actor.member_id)
 
 

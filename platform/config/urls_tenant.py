@@ -1,24 +1,18 @@
 """Paths on a workspace's own host."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from django.urls import URLPattern, URLResolver, include, path
 
 from config.settings_index import settings_index
 from crm.records.palette import palette
+from crm.sales import settings_urls as sales_settings
 from crm.workspace import inbox
+from crm.workspace import settings_urls as workspace_settings
 from crm.workspace.appearance import appearance
 
-
-def _there(module: str) -> list[URLPattern | URLResolver]:
-    return list(import_module(module).urlpatterns) if find_spec(module) else []
-
-
-settings_pages = [
+settings_pages: list[URLPattern | URLResolver] = [
     path("", settings_index, name="index"),
-    *_there("crm.workspace.settings_urls"),
-    *_there("crm.sales.settings_urls"),
+    *workspace_settings.urlpatterns,
+    *sales_settings.urlpatterns,
 ]
 urlpatterns = [
     path("appearance/", appearance, name="appearance"),
@@ -31,11 +25,8 @@ urlpatterns = [
     path("", include("api.settings_urls")),
     path("settings/", include((settings_pages, "settings"))),
     path("api/", include("api.urls")),
-    *[
-        path("", include(one))
-        for one in ("crm.workspace.urls", "crm.sales.urls", "crm.activities.urls")
-        if find_spec(one)
-    ],
+    path("", include("crm.sales.urls")),
+    path("", include("crm.activities.urls")),
     path("", include("crm.records.urls")),
 ]
 handler400 = "config.errors.bad_request"

@@ -18,7 +18,7 @@ from tests.browser.conftest import axe_problems
 from tests.ui.conftest import Screen
 
 
-@access(MEMBER)  # type: ignore[arg-type]
+@access(MEMBER)
 def gallery(request: HttpRequest) -> HttpResponse:
     """Every component once."""
     return render_page(request, "gallery.html", gallery_values())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from django import template
 from django.template.context import Context
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from crm.records.types import RecordType, registry
@@ -36,6 +36,7 @@ class Navigation:
     appearance: str
     sign_out: str
     personal: str
+    sample: str
 
     @property
     def keys(self) -> list[Entry]:
@@ -53,13 +54,6 @@ class SettingsSection:
     group: str
     words: str = field(default="", repr=False)
     current: bool = False
-
-
-def _address(name: str, *args: str) -> str:
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return ""
 
 
 def _is_current(path: str, href: str) -> bool:
@@ -101,8 +95,8 @@ def settings_sections(actor: Actor, path: str = "") -> list[SettingsSection]:
     )
     found = []
     for slug, label, icon, name, power, group, words in rows:
-        href = _address(name)
-        if href and (not power or actor.can("workspace", power)):
+        if not power or actor.can("workspace", power):
+            href = reverse(name)
             found.append(SettingsSection(slug, label, icon, href, group, words, _is_current(path, href)))
     return found
 
@@ -110,42 +104,45 @@ def settings_sections(actor: Actor, path: str = "") -> list[SettingsSection]:
 def navigation_of(actor: Actor | None, path: str) -> Navigation:
     """Everything the shell links to, as far as the actor may go there; ``path`` is the present page's."""
 
-    def entry(slug: str, label: str, icon: str, name: str, hotkey: str = "") -> Entry | None:
-        href = _address(name)
-        return Entry(slug, label, icon, href, hotkey, _is_current(path, href)) if href else None
+    def entry(slug: str, label: str, icon: str, href: str, hotkey: str = "") -> Entry:
+        return Entry(slug, label, icon, href, hotkey, _is_current(path, href))
 
     types = shown_types(actor) if actor else []
     sections = settings_sections(actor) if actor else []
-    main = [
-        entry("home", _("Home"), "house", "home", "g h"),
-        entry("inbox", _("Inbox"), "inbox", "inbox", "g i"),
-        entry("settings", _("Settings"), "settings", "settings:index", "g s"),
-    ]
     return Navigation(
-        main=[one for one in main if one],
+        main=[
+            entry("home", _("Home"), "house", reverse("home"), "g h"),
+            entry("inbox", _("Inbox"), "inbox", reverse("inbox"), "g i"),
+            entry("settings", _("Settings"), "settings", reverse("settings:index"), "g s"),
+        ],
         records=[
-            Entry(
+            entry(
                 rt.slug,
                 str(rt.label_plural),
                 rt.icon,
-                href,
+                reverse("records:list", args=[rt.plural]),
                 f"g {rt.shortcut}" if rt.shortcut else "",
-                _is_current(path, href),
             )
             for rt in types
-            if (href := _address("records:list", rt.plural))
         ],
         settings=[Entry(one.slug, one.label, one.icon, one.href) for one in sections],
         create=[
-            Entry(rt.slug, _("New %(noun)s") % {"noun": str(rt.label).lower()}, rt.icon, href, f"c {rt.shortcut}")
+            Entry(
+                rt.slug,
+                _("New %(noun)s") % {"noun": str(rt.label).lower()},
+                rt.icon,
+                reverse("records:new", args=[rt.plural]),
+                f"c {rt.shortcut}",
+            )
             for rt in types
-            if rt.shortcut and actor and actor.can(rt.slug, "create") and (href := _address("records:new", rt.plural))
+            if rt.shortcut and actor and actor.can(rt.slug, "create")
         ],
-        search=_address("records:search"),
-        palette=_address("palette"),
-        appearance=_address("appearance"),
-        sign_out=_address("signout"),
-        personal=_address("settings:personal"),
+        search=reverse("records:search"),
+        palette=reverse("palette"),
+        appearance=reverse("appearance"),
+        sign_out=reverse("signout"),
+        personal=reverse("settings:personal"),
+        sample=next((one.href for one in sections if one.slug == "sample"), ""),
     )
 
 
