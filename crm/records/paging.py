@@ -112,9 +112,24 @@ class RowBeyond(Func):
     output_field = BooleanField()
 
 
+VALUE_TYPES: dict[Kind, type] = {Kind.DATETIME: datetime, Kind.TEXT: str, Kind.RELATION: UUID}
+
+
+def plain(keys: Sequence[SortKey]) -> bool:
+    """Whether one row comparison says what comes after a row."""
+    return len({key.descending for key in keys}) == 1 and not any(key.nullable for key in keys)
+
+
+def value_types(keys: Sequence[SortKey]) -> tuple[type, ...] | None:
+    """What a cursor's values are, where a statement can be prepared for them."""
+    if not plain(keys) or not all(key.kind in VALUE_TYPES for key in keys):
+        return None
+    return tuple(VALUE_TYPES[key.kind] for key in keys)
+
+
 def beyond(keys: Sequence[SortKey], values: Sequence[Any]) -> Q:
     """The rows that come after the one with these values."""
-    if len({key.descending for key in keys}) == 1 and not any(key.nullable for key in keys):
+    if plain(keys):
         return Q(
             RowBeyond(
                 Row(*(key.expression for key in keys), output_field=TextField()),

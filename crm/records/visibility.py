@@ -14,10 +14,11 @@ type Trashed = Literal["exclude", "include", "only"]
 
 def visible(actor: Actor, rt: RecordType, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
     """The rows the actor may see: where every selector starts. Nothing for an actor who may not view the type."""
-    rows = rt.visible_to(actor)
-    if trashed == "include":
-        return rows
-    return rows.filter(deleted_at__isnull=trashed == "exclude")
+    return in_trash(rt.visible_to(actor), trashed)
+
+
+def in_trash(rows: QuerySet[Any], trashed: Trashed) -> QuerySet[Any]:
+    return rows if trashed == "include" else rows.filter(deleted_at__isnull=trashed == "exclude")
 
 
 def readable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
