@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.stack import Stack, running_stack
+from tests.stack import Stack, adopted_stack, running_stack
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW = "no Chromium: install one (Debian: apt-get install chromium) or set CHROMIUM to its path"
@@ -45,6 +45,10 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The product, started for these tests; STACK names the DATA folder of a running copy to use instead."""
+    if os.environ.get("STACK"):
+        yield adopted_stack(Path(os.environ["STACK"]))
+        return
     with running_stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
 
