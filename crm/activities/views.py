@@ -18,13 +18,13 @@ from crm.records.presenting import record_url, row_title
 from crm.records.types import RecordType, registry
 from crm.records.writing import Change
 from tenants.access import access, needs, needs_noun
-from tenants.http import Request
+from tenants.http import MemberRequest
 
 
 @access(needs_noun("view"))
 @require_GET
 @shows_errors
-def activity(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
     row = pages.record_row(request.actor, rt, id)
     context = {
@@ -49,7 +49,7 @@ def activity(request: Request, noun: str, id: UUID) -> HttpResponseBase:
 @access(needs("note", "create"))
 @require_POST
 @shows_errors
-def note_add(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+def note_add(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
     reading.get_record(request.actor, rt, id)
     values = {"body": request.POST.get("body", ""), "about": {"type": rt.slug, "id": id}}
@@ -60,7 +60,7 @@ def note_add(request: Request, noun: str, id: UUID) -> HttpResponseBase:
     return _composed(request, rt, id, change, _("Note added."))
 
 
-def _note_refused(request: Request, rt: RecordType, id: UUID, error: Invalid) -> HttpResponse:
+def _note_refused(request: MemberRequest, rt: RecordType, id: UUID, error: Invalid) -> HttpResponse:
     context = {
         "rt": rt,
         "part": {"id": id, "rt": rt},
@@ -76,7 +76,7 @@ def _note_refused(request: Request, rt: RecordType, id: UUID, error: Invalid) ->
 @access(needs("task", "create"))
 @require_POST
 @shows_errors
-def task_add(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+def task_add(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
     reading.get_record(request.actor, rt, id)
     task = registry.get("task")
@@ -100,7 +100,7 @@ def task_add(request: Request, noun: str, id: UUID) -> HttpResponseBase:
     return _composed(request, rt, id, change, _("Task added."))
 
 
-def _composed(request: Request, rt: RecordType, id: UUID, change: Change, message: str) -> HttpResponse:
+def _composed(request: MemberRequest, rt: RecordType, id: UUID, change: Change, message: str) -> HttpResponse:
     if not request.htmx:
         return gone_to(request, record_url(rt.slug, id), message, undo=change.change_set.id)
     row = pages.record_row(request.actor, rt, id)
@@ -113,7 +113,7 @@ def _composed(request: Request, rt: RecordType, id: UUID, change: Change, messag
 @access(needs("task", "edit"))
 @require_POST
 @shows_errors
-def task_toggle(request: Request, id: UUID) -> HttpResponseBase:
+def task_toggle(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Tick a task off, or open it again."""
     done = request.POST.get("done") == "1"
     change = services.task_done(request.actor, task_id=id, done=done)

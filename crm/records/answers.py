@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigg
 
 from crm.records.errors import NotFound, RecordError, UndoConflict, UnknownType
 from crm.records.types import RecordType, registry
-from tenants.http import Request
+from tenants.http import MemberRequest
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
@@ -38,14 +38,14 @@ def toast(response: HttpResponse, message: object, *, kind: str = "success", und
     return response
 
 
-def gone_to(request: Request, url: str, message: object = "", *, undo: UUID | None = None) -> HttpResponse:
+def gone_to(request: MemberRequest, url: str, message: object = "", *, undo: UUID | None = None) -> HttpResponse:
     """Go to another page, where the message is shown."""
     if message:
         messages.success(request, str(message), extra_tags=f"undo:{undo_url(undo)}" if undo else "")
     return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
 
 
-def back(request: Request, fallback: str) -> str:
+def back(request: MemberRequest, fallback: str) -> str:
     """Where the reader came from, if that is a page of this host."""
     for candidate in (request.POST.get("next", ""), request.headers.get("Referer", "")):
         if candidate and url_has_allowed_host_and_scheme(candidate, {request.get_host()}, request.is_secure()):
@@ -57,7 +57,7 @@ def shows_errors[**P](view: View[P]) -> View[P]:
     """Show what a person can cause as a page, to htmx as a toast; what is not visible is a 404 page."""
 
     @wraps(view)
-    def guarded(request: Request, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: MemberRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except NotFound as error:
@@ -68,7 +68,7 @@ def shows_errors[**P](view: View[P]) -> View[P]:
     return guarded
 
 
-def refused(request: Request, error: RecordError) -> HttpResponse:
+def refused(request: MemberRequest, error: RecordError) -> HttpResponse:
     context: dict[str, Any] = {"error": error, "conflicts": error.conflicts if isinstance(error, UndoConflict) else []}
     if not request.htmx:
         return render(request, "records/refused.html", context, status=error.status)

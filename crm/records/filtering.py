@@ -13,7 +13,7 @@ from crm.records import presenting, reading
 from crm.records.errors import BadQuery, RecordError
 from crm.records.forms import Option, member_options, relation_options
 from crm.records.listing import Listing, column_fields
-from crm.records.query import OPERATORS, Operator, validate
+from crm.records.query import ID_FIELD, OPERATORS, Operator, target_type, validate
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.workspace.formats import date_text
 from crm.workspace.selectors import members
@@ -91,13 +91,15 @@ def describe(rt: RecordType, node: Any, titles: Mapping[str, str]) -> tuple[str,
 def path_field(rt: RecordType, path: str) -> Field:
     """The field that ``amount`` or, over one relation, ``company.industry`` names."""
     first, __, second = path.partition(".")
+    if first == "id":
+        return ID_FIELD
     field = rt.field(first)
-    return registry.get(field.target).field(second) if second else field
+    return target_type(field.target).field(second) if second else field
 
 
 def path_label(rt: RecordType, path: str) -> str:
     first, __, second = path.partition(".")
-    label = str(rt.field(first).label)
+    label = str(path_field(rt, first).label)
     return f"{label} › {path_field(rt, path).label}" if second else label
 
 
@@ -113,6 +115,8 @@ def value_text(field: Field, value: Any, titles: Mapping[str, str]) -> str:
         return presenting.choice_label(field, value)[0]
     if field.kind is Kind.MEMBER and value == "me":
         return _("me")
+    if field is ID_FIELD:
+        return str(value)[:8]
     if field.kind in {Kind.RELATION, Kind.MEMBER, Kind.LINKS}:
         return titles.get(str(value), _("not found"))
     if field.kind in {Kind.DATE, Kind.DATETIME}:
@@ -135,7 +139,7 @@ def _titles(actor: Actor, rt: RecordType, nodes: Sequence[Any]) -> dict[str, str
                 gather(inner)
             return
         field = path_field(rt, node["field"])
-        if field.target:
+        if field.target and field is not ID_FIELD:
             value = node.get("value")
             wanted.setdefault(field.target, set()).update(
                 str(one) for one in (value if isinstance(value, list) else [value]) if one and one != "me"
@@ -196,7 +200,7 @@ def rows_of(actor: Actor, rt: RecordType, tree: Mapping[str, Any] | None) -> tup
     titles = _titles(actor, rt, nodes)
     made = []
     for place, node in enumerate(nodes):
-        if is_condition(node):
+        if is_condition(node) and path_field(rt, node["field"]) is not ID_FIELD:
             value = node.get("value")
             values = [_raw(one) for one in (value if isinstance(value, list) else [value])]
             made.append(row(actor, rt, place, node["field"], node["op"], values))
@@ -216,7 +220,7 @@ def rows_sent(actor: Actor, rt: RecordType, data: QueryDict) -> tuple[str, list[
         if kept := data.get(f"{name}.kept"):
             try:
                 node = reading_tree(kept)
-                made.append(_kept(rt, len(made), validate(rt, node), {}))
+                made.append(_kept(rt, len(made), validate(actor, rt, node), {}))
             except RecordError:
                 continue
         elif path := data.get(f"{name}.field"):
@@ -229,6 +233,8 @@ def row(actor: Actor, rt: RecordType, place: int, path: str, operator: str, valu
     try:
         field = path_field(rt, path)
     except KeyError:
+        field = ID_FIELD
+    if field is ID_FIELD:
         return Row(place, path, "", [], "none", "text", [], [])
     known: Mapping[str, Operator] = OPERATORS[field.kind]
     if operator not in known:
@@ -249,7 +255,11 @@ def row(actor: Actor, rt: RecordType, place: int, path: str, operator: str, valu
         place=place,
         path=path,
         operator=operator,
-        operators=[Option(name, str(one.label), name == operator) for name, one in known.items()],
+        operators=[
+            Option(name, str(one.label), name == operator)
+            for name, one in known.items()
+            if one.listed or name == operator
+        ],
         shape=shape,
         input=input_type,
         values=values,
@@ -279,7 +289,7 @@ def value_options(actor: Actor, field: Field, operator: str, values: Sequence[st
     return []
 
 
-def tree_of(rt: RecordType, match: str, rows: Sequence[Row]) -> dict[str, Any]:
+def tree_of(actor: Actor, rt: RecordType, match: str, rows: Sequence[Row]) -> dict[str, Any]:
     """The tree that the rows mean. A row that cannot be understood gets its error; BadQuery is then raised."""
     nodes: list[Any] = []
     wrong: BadQuery | None = None
@@ -305,7 +315,7 @@ def tree_of(rt: RecordType, match: str, rows: Sequence[Row]) -> dict[str, Any]:
         try:
             if one.shape != "none" and node["value"] in ("", [], [None, None]):
                 raise BadQuery(_("Choose a value."), param="filter")
-            validate(rt, node)
+            validate(actor, rt, node)
             nodes.append(node)
         except BadQuery as error:
             one.error = str(error.message)
@@ -313,7 +323,7 @@ def tree_of(rt: RecordType, match: str, rows: Sequence[Row]) -> dict[str, Any]:
     if wrong:
         raise wrong
     tree = joined(match, nodes)
-    return validate(rt, tree) if tree else {}
+    return dict(validate(actor, rt, tree)) if tree else {}
 
 
 def reading_tree(text: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A control keeps what was entered, so that a form that is refused comes back as i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -91,7 +91,7 @@ class Control:
     input_mode: str = ""
     autofocus: bool = False
     prefix: str = "f"
-    parts: Sequence[tuple[str, str, str, str]] = field(default_factory=tuple)
+    parts: Sequence[tuple[str, str, str, str]] = ()
 
     @property
     def name(self) -> str:

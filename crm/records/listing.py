@@ -54,7 +54,7 @@ class Listing:
         problem = None
         tree = None
         try:
-            tree = read_filter(rt, data.get("filter", ""))
+            tree = read_filter(actor, rt, data.get("filter", ""))
         except BadQuery as error:
             problem = error
         sort: tuple[str, ...] = ()
@@ -242,7 +242,7 @@ def clean_search(text: str) -> str:
     return text.replace("\x00", "").strip()[:LONGEST_SEARCH]
 
 
-def read_filter(rt: RecordType, text: str) -> dict[str, Any] | None:
+def read_filter(actor: Actor, rt: RecordType, text: str) -> dict[str, Any] | None:
     """The tree of a ``filter=`` parameter. Raises BadQuery when it is not JSON or not a filter of this type."""
     if not text:
         return None
@@ -254,7 +254,7 @@ def read_filter(rt: RecordType, text: str) -> dict[str, Any] | None:
         raise BadQuery(_("The filter in this address is broken, so it was left out."), param="filter")
     if not tree:
         return None
-    return validate(rt, tree)
+    return dict(validate(actor, rt, tree))
 
 
 def read_sort(rt: RecordType, text: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from crm.records.presenting import (
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.workspace.formats import money_text, number_text
 from tenants.access import MEMBER, access, needs_noun
-from tenants.http import Request
+from tenants.http import MemberRequest
 
 YEAR = 60 * 60 * 24 * 365
 MOST_SELECTED = 500
@@ -42,7 +42,7 @@ SEARCH_LIMIT = 20
 @access(needs_noun("view"))
 @require_GET
 @shows_errors
-def record_list(request: Request, noun: str) -> HttpResponseBase:
+def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
     rt = record_type(noun)
     listing = Listing.of(request.actor, rt, request)
     problem: RecordError | None = listing.problem
@@ -70,7 +70,7 @@ def record_list(request: Request, noun: str) -> HttpResponseBase:
 @access(needs_noun("view"))
 @require_GET
 @shows_errors
-def record_totals(request: Request, noun: str) -> HttpResponseBase:
+def record_totals(request: MemberRequest, noun: str) -> HttpResponseBase:
     """How many and how much: asked for after the rows, so that they do not wait for it."""
     rt = record_type(noun)
     listing = Listing.of(request.actor, rt, request)
@@ -78,7 +78,8 @@ def record_totals(request: Request, noun: str) -> HttpResponseBase:
     totals = []
     for one in summed:
         sums = reading.sums(request.actor, rt, listing.query, one.slug)
-        values = [money_text(amount, code, compact=True) for code, amount in sorted(sums.items()) if amount]
+        found = sums.items() if isinstance(sums, dict) else ()
+        values = [money_text(amount, code, compact=True) for code, amount in sorted(found) if amount]
         totals.append((one, values))
     count = reading.count(request.actor, rt, listing.query)
     context = {"rt": rt, "count": count, "count_text": number_text(count), "totals": totals}
@@ -88,7 +89,7 @@ def record_totals(request: Request, noun: str) -> HttpResponseBase:
 @access(needs_noun("view"))
 @require_GET
 @shows_errors
-def record_filter(request: Request, noun: str) -> HttpResponseBase:
+def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
     """The filter as a form. ``apply`` goes to the list with the tree that the form means."""
     rt = record_type(noun)
     actor = request.actor
@@ -99,7 +100,7 @@ def record_filter(request: Request, noun: str) -> HttpResponseBase:
         match, rows = filtering.rows_sent(actor, rt, request.GET)
         if "apply" in request.GET:
             try:
-                tree = filtering.tree_of(rt, match, rows) or None
+                tree = filtering.tree_of(actor, rt, match, rows) or None
                 return gone_to(request, listing.url("records:board" if on_board else "records:list", filter=tree))
             except BadQuery:
                 status = 422
@@ -128,7 +129,7 @@ def record_filter(request: Request, noun: str) -> HttpResponseBase:
 @access(needs_noun("view"))
 @require_POST
 @shows_errors
-def record_columns(request: Request, noun: str) -> HttpResponseBase:
+def record_columns(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Keep this member's choice and order of columns."""
     rt = record_type(noun)
     columns = pick_columns(rt, request.POST.getlist("column"))
@@ -144,7 +145,7 @@ def record_columns(request: Request, noun: str) -> HttpResponseBase:
 @access(needs_noun("edit"))
 @require_GET
 @shows_errors
-def record_bulk_field(request: Request, noun: str) -> HttpResponseBase:
+def record_bulk_field(request: MemberRequest, noun: str) -> HttpResponseBase:
     rt = record_type(noun)
     slug = request.GET.get("field", "")
     field = _editable_field(rt, slug) if slug else None
@@ -155,7 +156,7 @@ def record_bulk_field(request: Request, noun: str) -> HttpResponseBase:
 @access(needs_noun("view"))
 @require_POST
 @shows_errors
-def record_bulk(request: Request, noun: str) -> HttpResponseBase:
+def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Set one field of the selected records, or move them to the trash: all or none."""
     rt = record_type(noun)
     ids = list(dict.fromkeys(_uuid(text) for text in request.POST.getlist("id")))
@@ -182,7 +183,7 @@ def record_bulk(request: Request, noun: str) -> HttpResponseBase:
 @access(needs_noun("view"))
 @require_GET
 @shows_errors
-def record_options(request: Request, noun: str) -> HttpResponseBase:
+def record_options(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Records to choose from, for a combobox."""
     rt = record_type(noun)
     fields = (rt.title, *((rt.subtitle,) if rt.subtitle else ()))
@@ -199,7 +200,7 @@ def record_options(request: Request, noun: str) -> HttpResponseBase:
 @access(MEMBER)
 @require_GET
 @shows_errors
-def references(request: Request) -> HttpResponseBase:
+def references(request: MemberRequest) -> HttpResponseBase:
     """Records of any type to choose from, for a combobox of references."""
     hits = reading.search_all(request.actor, clean_search(request.GET.get("q", "")), limit=SEARCH_LIMIT)
     options = [
@@ -210,7 +211,7 @@ def references(request: Request) -> HttpResponseBase:
     return _options(request, options)
 
 
-def _options(request: Request, options: list[dict[str, Any]]) -> HttpResponse:
+def _options(request: MemberRequest, options: list[dict[str, Any]]) -> HttpResponse:
     list_id = request.headers.get("HX-Target", "")
     context = {"options": options, "list_id": list_id if list_id.replace("-", "").replace("_", "").isalnum() else "o"}
     return render(request, "components/options.html", context)
@@ -219,7 +220,7 @@ def _options(request: Request, options: list[dict[str, Any]]) -> HttpResponse:
 @access(needs_noun("view"))
 @require_GET
 @shows_errors
-def record_board(request: Request, noun: str) -> HttpResponseBase:
+def record_board(request: MemberRequest, noun: str) -> HttpResponseBase:
     """A noun whose records stand on no board is shown as a list."""
     return HttpResponseRedirect(reverse("records:list", args=[record_type(noun).plural]))
 
@@ -230,7 +231,7 @@ def record_board(request: Request, noun: str) -> HttpResponseBase:
 @access(needs_noun("view"))
 @require_GET
 @shows_errors
-def record_detail(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+def record_detail(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
     row = pages.record_row(request.actor, rt, id)
     page = pages.record_page(request.actor, rt, row)
@@ -247,7 +248,7 @@ def record_detail(request: Request, noun: str, id: UUID) -> HttpResponseBase:
 @access(needs_noun("create"))
 @require_http_methods(["GET", "POST"])
 @shows_errors
-def record_new(request: Request, noun: str) -> HttpResponseBase:
+def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     """A form with the fields that matter first; the address may fill some in, as in ``?company=<id>``."""
     rt = record_type(noun)
     if rt.slug not in _creatable(request):
@@ -283,7 +284,7 @@ def record_new(request: Request, noun: str) -> HttpResponseBase:
     return render(request, template, context, status=error.status if error else 200)
 
 
-def _created(request: Request, rt: RecordType, change: writing.Change) -> HttpResponse:
+def _created(request: MemberRequest, rt: RecordType, change: writing.Change) -> HttpResponse:
     message = _("%(noun)s created.") % {"noun": rt.label}
     undo_id = change.change_set.id
     if request.POST.get("again"):
@@ -293,11 +294,11 @@ def _created(request: Request, rt: RecordType, change: writing.Change) -> HttpRe
     return gone_to(request, record_url(rt.slug, change.id), message, undo=undo_id)
 
 
-def _creatable(request: Request) -> set[str]:
+def _creatable(request: MemberRequest) -> set[str]:
     return {one.slug for one in registry.all() if request.actor.can(one.slug, "create")}
 
 
-def _form_fields(rt: RecordType, request: Request) -> list[str]:
+def _form_fields(rt: RecordType, request: MemberRequest) -> list[str]:
     """Required fields, the type's own columns and whatever the address fills in, in the order they were declared."""
     wanted = {*rt.default_columns, *(one.slug for one in rt.fields if one.required)}
     wanted |= {one.slug for one in shown_fields(rt) if one.slug in request.GET or one.slug in request.POST}
@@ -309,7 +310,7 @@ def _form_fields(rt: RecordType, request: Request) -> list[str]:
 @access(needs_noun("edit"))
 @require_http_methods(["GET", "POST"])
 @shows_errors
-def record_edit_field(request: Request, noun: str, id: UUID, field: str) -> HttpResponseBase:
+def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -> HttpResponseBase:
     """The editor of one field, as a piece of a page or as a page; saved, the value as it is shown again."""
     rt = record_type(noun)
     edited = _editable_field(rt, field)
@@ -356,7 +357,7 @@ def record_edit_field(request: Request, noun: str, id: UUID, field: str) -> Http
     return render(request, template, context, status=422 if error else 200)
 
 
-def _field_row(request: Request, rt: RecordType, id: UUID, field: Field) -> Any:
+def _field_row(request: MemberRequest, rt: RecordType, id: UUID, field: Field) -> Any:
     fields = needed_columns(rt, [field, *(rt.relations if field.kind is Kind.RELATION else ())])
     return reading.get_row(request.actor, rt, id, fields=fields, expand=expanded(rt, fields))
 
@@ -364,7 +365,7 @@ def _field_row(request: Request, rt: RecordType, id: UUID, field: Field) -> Any:
 @access(needs_noun("delete"))
 @require_POST
 @shows_errors
-def record_trash(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+def record_trash(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
     change = writing.trash(request.actor, rt, id)
     message = _("%(noun)s moved to the trash.") % {"noun": rt.label}
@@ -377,7 +378,7 @@ def record_trash(request: Request, noun: str, id: UUID) -> HttpResponseBase:
 @access(needs_noun("delete"))
 @require_POST
 @shows_errors
-def record_restore(request: Request, noun: str, id: UUID) -> HttpResponseBase:
+def record_restore(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
     writing.restore(request.actor, rt, id)
     url = record_url(rt.slug, id) if rt.in_sidebar else reverse("records:trash")
@@ -390,7 +391,7 @@ def record_restore(request: Request, noun: str, id: UUID) -> HttpResponseBase:
 @access(MEMBER)
 @require_GET
 @shows_errors
-def trash(request: Request) -> HttpResponseBase:
+def trash(request: MemberRequest) -> HttpResponseBase:
     """What was thrown away, a noun at a time, the latest first."""
     actor = request.actor
     nouns = [one for one in registry.all() if actor.can(one.slug, "view")]
@@ -423,7 +424,7 @@ def trash(request: Request) -> HttpResponseBase:
 @access(MEMBER)
 @require_POST
 @shows_errors
-def undo(request: Request, change_set: UUID) -> HttpResponseBase:
+def undo(request: MemberRequest, change_set: UUID) -> HttpResponseBase:
     undoing.undo(request.actor, change_set)
     return _undone(request)
 
@@ -431,7 +432,7 @@ def undo(request: Request, change_set: UUID) -> HttpResponseBase:
 @access(MEMBER)
 @require_POST
 @shows_errors
-def undo_last(request: Request) -> HttpResponseBase:
+def undo_last(request: MemberRequest) -> HttpResponseBase:
     """Take back the member's latest change that still stands."""
     latest = undoing.last_own(request.actor)
     if latest is None:
@@ -441,7 +442,7 @@ def undo_last(request: Request) -> HttpResponseBase:
     return _undone(request)
 
 
-def _undone(request: Request) -> HttpResponse:
+def _undone(request: MemberRequest) -> HttpResponse:
     url = back(request, reverse("home"))
     response = gone_to(request, url, _("Undone."))
     if request.htmx:
@@ -453,7 +454,7 @@ def _undone(request: Request) -> HttpResponse:
 @access(MEMBER)
 @require_GET
 @shows_errors
-def search(request: Request) -> HttpResponseBase:
+def search(request: MemberRequest) -> HttpResponseBase:
     text = clean_search(request.GET.get("q", ""))
     hits = reading.search_all(request.actor, text, limit=SEARCH_LIMIT) if text else []
     groups: dict[str, list[Any]] = {}

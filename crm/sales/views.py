@@ -20,7 +20,7 @@ from crm.records.presenting import record_url
 from crm.records.types import Kind, registry
 from crm.sales import selectors, services
 from tenants.access import MEMBER, access, needs
-from tenants.http import Request
+from tenants.http import MemberRequest
 
 FIRST_STEPS = ("company", "contact", "deal")
 
@@ -28,10 +28,9 @@ FIRST_STEPS = ("company", "contact", "deal")
 @access(MEMBER)
 @require_GET
 @shows_errors
-def home(request: Request) -> HttpResponseBase:
+def home(request: MemberRequest) -> HttpResponseBase:
     """My day, or the first steps in a workspace that holds nothing yet."""
     actor = request.actor
-    assert actor is not None
     day = selectors.my_day(actor)
     context: dict[str, Any] = {
         "day": day,
@@ -55,9 +54,8 @@ def home(request: Request) -> HttpResponseBase:
 @access(needs("deal", "view"))
 @require_GET
 @shows_errors
-def board(request: Request) -> HttpResponseBase:
+def board(request: MemberRequest) -> HttpResponseBase:
     actor = request.actor
-    assert actor is not None
     deal = registry.get("deal")
     listing = Listing.of(actor, deal, request)
     try:
@@ -92,10 +90,9 @@ def _board_query(listing: Listing) -> str:
 @access(needs("deal", "view"))
 @require_GET
 @shows_errors
-def board_column(request: Request, stage: UUID) -> HttpResponseBase:
+def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
     """The next cards of a column."""
     actor = request.actor
-    assert actor is not None
     listing = Listing.of(actor, registry.get("deal"), request)
     cards, next_cursor = selectors.board_column(
         actor, stage, request.GET.get("cursor") or None, tree=listing.condition, search=listing.search
@@ -113,10 +110,9 @@ def board_column(request: Request, stage: UUID) -> HttpResponseBase:
 @access(needs("deal", "edit"))
 @require_POST
 @shows_errors
-def deal_move(request: Request, id: UUID) -> HttpResponseBase:
+def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Move a deal to a stage; when the stage asks for more, a form with only that."""
     actor = request.actor
-    assert actor is not None
     deal = registry.get("deal")
     stage = reading.get_record(actor, registry.get("stage"), request.POST.get("stage", ""))
     slugs = [slug for slug in request.POST.getlist("asked") if slug in deal.by_slug and deal.field(slug).editable]
@@ -144,9 +140,8 @@ def deal_move(request: Request, id: UUID) -> HttpResponseBase:
     return toast(reswap(response, "none"), message, undo=change.change_set.id)
 
 
-def _asks_for_more(request: Request, id: UUID, stage: Any, error: Invalid) -> HttpResponse:
+def _asks_for_more(request: MemberRequest, id: UUID, stage: Any, error: Invalid) -> HttpResponse:
     actor = request.actor
-    assert actor is not None
     deal = registry.get("deal")
     asked = list(dict.fromkeys(one.field for one in error.errors if one.field in deal.by_slug and one.field != "stage"))
     asked += [slug for slug in request.POST.getlist("asked") if slug in deal.by_slug and slug not in asked]
