@@ -244,7 +244,7 @@ MEDIA_ROOT = DATA / "files"
 VALKEY_URL = os.environ.get("VALKEY_URL", "")
 CACHES: dict[str, dict[str, object]] = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "tenants.caching.Cache",
         "LOCATION": valkey(VALKEY_URL, 1),
         "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
     }

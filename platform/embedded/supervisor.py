@@ -22,6 +22,7 @@ LOG_BYTES = 20 * 1024 * 1024
 HEALTHY_SECONDS = 30.0
 QUIET_SECONDS = 60.0
 TRACE_LINES = 8
+HURRY_SECONDS = 0.5
 ERROR = re.compile(r"[\w.]*(Error|Exception|Configured)\b.*: ")
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -60,6 +61,7 @@ class Supervisor:
         self.parts: list[Part] = []
         self.stopping = threading.Event()
         self.hurried = False
+        self.asked_at = 0.0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
 
@@ -203,8 +205,13 @@ class Supervisor:
         if self.stopping.wait(seconds):
             raise Stopped
 
-    def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.hurried = self.stopping.is_set()
+    def _asked_to_stop(self, number: int, _frame: FrameType | None) -> None:
+        """Only a second Ctrl-C hurries; the same wish by another way (the end of make, of the terminal) does not."""
+        now = time.monotonic()
+        if not self.stopping.is_set():
+            self.asked_at = now
+        elif number == signal.SIGINT and now - self.asked_at > HURRY_SECONDS:
+            self.hurried = True
         self.stopping.set()
 
 

@@ -8,6 +8,7 @@ from django.test.utils import override_settings
 from tenants import health
 from tenants.actors import TenantRef
 from tenants.hosts import tenant_host
+from tenants.models import User
 
 DEAD_CACHE = {
     "default": {
@@ -43,7 +44,7 @@ def test_not_ready_before_a_release_is_migrated(public_client: Client, monkeypat
 
 
 def test_not_ready_where_users_cannot_be_read(public_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health.User._meta, "db_table", "no_such_table")
+    monkeypatch.setattr(User._meta, "db_table", "no_such_table")
     answer = public_client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["database"] == "unreachable"
