@@ -1,7 +1,7 @@
 """Browsers that go from host to host as real ones do, and the mails they wait for."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,10 +66,10 @@ def other_browser(db: None) -> Browser:
 
 
 @pytest.fixture
-def mails(db: None, celery_eager: None, django_capture_on_commit_callbacks: Any) -> Iterator[list[Any]]:
+def mails(db: None, celery_eager: None, django_capture_on_commit_callbacks: Any) -> list[Any]:
     """The mails that went out, delivered as soon as the transaction they belong to would commit."""
     mail.outbox.clear()
-    yield mail.outbox
+    return mail.outbox
 
 
 def link_in(message: Any) -> str:
