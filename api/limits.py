@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.core.cache import caches
 from django.utils.translation import gettext as _
 
 from api.errors import ApiError
 from tenants.actors import TenantRef
+from tenants.caching import count
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +44,8 @@ def spend(tenant: TenantRef, key_id: UUID, *, write: bool) -> Allowance:
     now = time.time()
     reset = WINDOW - int(now) % WINDOW
     slot = f"api-limit:{key_id}:{name}:{int(now) // WINDOW}"
-    cache = caches["default"]
     try:
-        cache.add(slot, 0, timeout=WINDOW * 2)
-        used = cache.incr(slot)
+        used = count(slot, WINDOW * 2)
     except (OSError, ValueError) as error:
         log.warning("api.limit_not_counted", error=str(error), tenant=tenant.schema_name)
         used = 0

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from tenants.access import check
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.models import ApiKey, Domain, Tenant
+from tenants.prepared import PreparedInstances
 from tenants.scopes import shared
 
 HEADER = re.compile(r"Bearer[ ]+rpt_(live)_([0-9a-z]{16})_([A-Za-z0-9]{40})\Z", re.IGNORECASE)
@@ -23,6 +24,15 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 LAST_USE = timedelta(minutes=1)
 SCOPE = re.compile(r"[a-z_]{1,40}:(read|write)\Z")
 NOBODYS_HASH = hashlib.sha256(b"").hexdigest()
+KEY = PreparedInstances(
+    lambda public_id, prefix: ApiKey.objects.filter(public_id=public_id, prefix=prefix).annotate(
+        host=Subquery(Domain.objects.filter(tenant=OuterRef("tenant"), is_primary=True).values("domain")[:1])
+    ),
+    str,
+    str,
+    related=("tenant",),
+    extra=("host",),
+)
 
 
 class ApiKeyRefused(Exception):
@@ -117,16 +127,9 @@ def api_key_authenticate(header: str | None, host: TenantRef | None = None) -> t
         raise ApiKeyRefused("invalid_key", _("This is not a key of Rapport."))
     prefix, public_id, secret = parts.groups()
     with shared():
-        key = (
-            ApiKey.objects.select_related("tenant")
-            .annotate(
-                host=Subquery(Domain.objects.filter(tenant=OuterRef("tenant"), is_primary=True).values("domain")[:1])
-            )
-            .filter(public_id=public_id, prefix=prefix.lower())
-            .first()
-        )
+        key = KEY.first(public_id, prefix.lower())
         known = hmac.compare_digest(key.secret_hash if key else NOBODYS_HASH, _hash(secret))
-        if key is None or not known or key.revoked_at is not None or (host and host.id != key.tenant_id):
+        if key is None or not known or key.revoked_at is not None:
             raise ApiKeyRefused("invalid_key", _("There is no such key, or it was revoked."))
         if host is not None and host.id != key.tenant_id:
             raise ApiKeyRefused("invalid_key", _("There is no such key, or it was revoked."))
@@ -135,7 +138,7 @@ def api_key_authenticate(header: str | None, host: TenantRef | None = None) -> t
             raise ApiKeyRefused("expired_key", _("This key has expired. Make a new one in Settings → API."))
         if key.tenant.state not in (Tenant.State.ACTIVE, Tenant.State.READ_ONLY):
             raise ApiKeyRefused("sleeping_key", _("The workspace of this key is not in service."))
-        tenant = host or key.tenant.ref()
+        tenant = host or key.tenant.ref(Domain(domain=getattr(key, "host", None) or ""))
         if key.last_used_at is None or key.last_used_at < now - LAST_USE:
             ApiKey.objects.filter(id=key.id).update(last_used_at=now)
     return key, tenant

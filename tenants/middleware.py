@@ -22,6 +22,7 @@ from tenants import health, hosts
 from tenants.backend.base import DatabaseWrapper
 from tenants.http import Request
 from tenants.models import Domain, Tenant
+from tenants.prepared import PreparedInstances
 from tenants.scopes import scope_copy, scope_resume, shared, tenant_scope
 from tenants.sessions import SessionStore
 
@@ -29,6 +30,7 @@ type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 SERVED = frozenset({Tenant.State.ACTIVE, Tenant.State.READ_ONLY})
+DOMAIN = PreparedInstances(lambda host: Domain.objects.filter(domain=host), str, related=("tenant",))
 
 
 class RequestIdMiddleware:
@@ -108,7 +110,7 @@ class HostMiddleware:
 
     def _tenant(self, request: Request, host: str | None) -> HttpResponseBase:
         with shared():
-            domain = Domain.objects.select_related("tenant").filter(domain=host).first() if host else None
+            domain = DOMAIN.first(host) if host else None
             if domain is None or domain.tenant.state == Tenant.State.DELETED:
                 return not_found()
             tenant = domain.tenant

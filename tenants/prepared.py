@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Field, JSONField, Model, QuerySet
+from django.db.models import JSONField, Model, QuerySet
 
 type Converter = Callable[[Any], Any]
 
@@ -107,13 +107,13 @@ class PreparedInstances[M: Model]:
             if main is None:
                 main = instance
             else:
-                main._meta.get_field(name).set_cached_value(main, instance)
+                main._state.fields_cache[name] = instance
         for name, value in zip(self.extra, row[start:], strict=True):
             setattr(main, name, value)
         return cast(M, main)
 
 
-def columns_of(model: type[Model]) -> list[Field[Any, Any]]:
+def columns_of(model: type[Model]) -> list[Any]:
     return list(model._meta.concrete_fields)
 
 

@@ -12,6 +12,13 @@ from django.utils.translation import gettext as _
 from crm.workspace.models import Invitation, Member, Notification, Role
 from crm.workspace.roles import EVERYTHING, covers
 from tenants.actors import Actor, ActorKind, TenantRef
+from tenants.prepared import PreparedInstances
+
+ACTIVE = Member.State.ACTIVE
+MEMBER = PreparedInstances(lambda id: Member.objects.filter(id=id, state=ACTIVE).order_by(), UUID, related=("role",))
+MEMBER_OF_USER = PreparedInstances(
+    lambda user_id: Member.objects.filter(user_id=user_id, state=ACTIVE).order_by(), UUID, related=("role",)
+)
 
 
 def zone(name: str) -> ZoneInfo:
@@ -56,7 +63,7 @@ def member_actor(
 
 def actor_for_user(tenant: TenantRef, user_id: UUID, request_id: str = "", *, unverified: bool = False) -> Actor | None:
     """The Actor of a signed-in user here, in one query; None unless he is an active member."""
-    member = Member.objects.select_related("role").filter(user_id=user_id, state=Member.State.ACTIVE).first()
+    member = MEMBER_OF_USER.first(user_id)
     return None if member is None else member_actor(tenant, member, request_id=request_id, unverified=unverified)
 
 
@@ -71,7 +78,7 @@ def actor_for_member(
     request_id: str = "",
 ) -> Actor | None:
     """An Actor that acts for a member (an API key, an automation), in one query; None unless he is active."""
-    member = Member.objects.select_related("role").filter(id=member_id, state=Member.State.ACTIVE).first()
+    member = MEMBER.first(member_id)
     if member is None:
         return None
     return member_actor(tenant, member, kind=kind, actor_id=actor_id, label=label, scopes=scopes, request_id=request_id)
