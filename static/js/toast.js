@@ -1,6 +1,6 @@
 /** Toasts: from the event `toast` {message, kind, undo_url}, and those that came with the page. */
 
-import { $, $$, isVisible, on } from "./dom.js";
+import { $, $$, on } from "./dom.js";
 
 const STAY = 6000;
 const STAY_WITH_UNDO = 10000;
@@ -46,11 +46,12 @@ document.addEventListener("toast", fromEvent);
 
 on("click", "[data-dismiss]", (event, button) => remove(button.closest(".toast")));
 
-on("submit", ".toast form[data-undo]", (event, form) => {
+on("submit", "form[data-undo], form[data-undo-last]", (event, form) => {
   if (!window.htmx) return;
   event.preventDefault();
   const url = form.getAttribute("action");
-  remove(form.closest(".toast"));
+  const toast = form.closest(".toast");
+  if (toast) remove(toast);
   window.htmx.ajax("POST", url, { source: document.body, target: document.body, swap: "none" });
 });
 
@@ -75,11 +76,11 @@ document.addEventListener("htmx:responseError", (event) => {
   if (!message) say(event, status === 403 ? "forbidden" : status === 404 ? "missing" : status === 429 ? "busy" : "failed");
 });
 
-/** Undo the newest change that can still be undone. */
+/** Undo the change that the newest toast tells of, else the member's last one. */
 export const undoLast = () => {
-  const button = $$(".toast form[data-undo] button", region ?? document).at(-1) ?? $$("[data-undo-last]").find(isVisible);
-  button?.click();
-  return Boolean(button);
+  const form = $$(".toast form[data-undo]", region ?? document).at(-1) ?? $("form[data-undo-last]");
+  form?.requestSubmit();
+  return Boolean(form);
 };
 
 lift();

@@ -11,9 +11,11 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from config import urls_tenant
-from crm.records.types import COLORS
+from crm.records.types import COLORS, registry
+from crm.records.writing import update
 from tenants.access import MEMBER, access
 from tenants.actors import Actor
+from tests import factories
 from tests.browser.conftest import axe_problems
 from tests.ui.conftest import Screen
 
@@ -186,3 +188,13 @@ def test_a_dialog_closes_and_gives_the_focus_back(owner: Actor, screen: Screen) 
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
+
+
+def test_z_takes_back_the_last_change(owner: Actor, screen: Screen) -> None:
+    company = factories.company(owner, name="Hotel Seeblick")
+    update(owner, registry.get("company"), company.id, {"name": "Hotel Bergblick"})
+    page = screen(owner, "/companies/")
+    expect(page.get_by_role("link", name="Hotel Bergblick")).to_be_visible()
+    page.wait_for_function("window.htmx")
+    page.keyboard.press("z")
+    expect(page.get_by_role("link", name="Hotel Seeblick")).to_be_visible()
