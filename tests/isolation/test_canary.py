@@ -10,7 +10,7 @@ from crm.records.drainer import drain
 from crm.records.models import ChangeSet, Event
 from crm.records.types import registry
 from crm.workspace.models import Member, Notification
-from crm.workspace.services import invitation_send
+from crm.workspace.services import invitation_send, member_create
 from tenants.actors import Actor
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope
@@ -230,13 +230,17 @@ def test_another_workspaces_record_cannot_be_pointed_at(planted, owner, outsider
     assert json.loads(found.content).get("data", []) == []
 
 
-def test_a_session_of_one_host_is_nothing_on_another(owner, tenant_b, browser_client, public_client):
+def test_a_session_of_one_host_is_nothing_on_another(owner, tenant_a, tenant_b, browser_client, public_client):
+    """Not even for one who is a member of both and signed in on neither other host."""
+    with tenant_scope(tenant_b):
+        member_create(tenant=tenant_b, user_id=owner.details["user_id"], email=owner.email)
     on_a = browser_client(owner)
     assert on_a.get("/").status_code == 200
     public_client.cookies = on_a.cookies
-    assert public_client.get("/workspaces/").status_code == 302
-    elsewhere = browser_client(owner, host=tenant_host(tenant_b))
-    answer = elsewhere.get("/")
+    assert "/signin/" in public_client.get("/workspaces/").headers["Location"]
+    assert browser_client(replace(owner, tenant=tenant_b)).get("/").status_code == 200
+    on_b = browser_client(owner, host=tenant_host(tenant_b))
+    answer = on_b.get("/")
     assert answer.status_code == 302
     assert "/handover/" in answer.headers["Location"]
 

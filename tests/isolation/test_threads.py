@@ -40,7 +40,7 @@ class Switcher:
             assert set(User.objects.filter(id__in=self.users).values_list("id", flat=True)) == self.users
 
     def step(self, ref, other) -> None:
-        match self.random.randrange(9):
+        match self.random.randrange(10):
             case 0:
                 self.look(ref)
             case 1:
@@ -84,6 +84,11 @@ class Switcher:
                     self.look(ref)
             case 7:
                 connection.close()
+                self.look(ref)
+            case 9:
+                with transaction.atomic():
+                    self.look(ref)
+                    transaction.set_rollback(True)
                 self.look(ref)
             case 8:
                 with transaction.atomic():

@@ -139,6 +139,12 @@ class TestSwitches:
         client.get(path)
         assert connection.scope_switches <= 2
 
+    def test_the_user_is_known_without_another_switch(self, owner, browser_client):
+        answer = browser_client(owner).get("/")
+        switches = connection.scope_switches
+        assert answer.wsgi_request.user.email == owner.email
+        assert connection.scope_switches == switches
+
     def test_one_on_the_public_host(self, public_client):
         public_client.get("/")
         assert connection.scope_switches <= 1
