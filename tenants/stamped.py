@@ -38,10 +38,13 @@ class StampedQuerySet[M: models.Model](models.QuerySet[M]):
         return super().bulk_update(wanted, fields, batch_size)
 
 
+StampedManager = models.Manager.from_queryset(StampedQuerySet)
+
+
 class StampedModel(models.Model):
     """A row of a tenant; refuses to be saved, deleted or refreshed in another one's schema."""
 
-    objects = StampedQuerySet.as_manager()
+    objects = StampedManager()
 
     class Meta:
         abstract = True
