@@ -1,6 +1,7 @@
 """Settings → Pipelines and Sample data, as their readers find them."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -41,7 +42,12 @@ def test_a_stage_is_renamed_and_keeps_the_rest(admin: Actor, browser_client: Bro
     answer = client.post(f"/settings/stages/{proposal.pk}/", {**form, "required_fields": ["amount", "company"]})
     assert answer.status_code == 302
     changed = Stage.objects.get(pk=proposal.pk)
-    assert (changed.name, changed.probability, changed.stale_days, changed.color) == ("Offer 🪟", 55, 9, "pink")
+    assert (changed.name, changed.probability, changed.stale_days, changed.color) == (
+        "Offer 🪟",
+        Decimal(55),
+        9,
+        "pink",
+    )
     assert changed.required_fields == ["amount", "company"]
 
 
