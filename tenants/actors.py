@@ -60,10 +60,14 @@ class Permissions:
     @classmethod
     def from_json(cls, matrix: Mapping[str, Mapping[str, str]]) -> "Permissions":
         """Build from ``{"deal": {"view": "all"}}``."""
-        return cls({noun: {action: Scope[name.upper()] for action, name in row.items()} for noun, row in matrix.items()})
+        return cls(
+            {noun: {action: Scope[name.upper()] for action, name in row.items()} for noun, row in matrix.items()}
+        )
 
     def to_json(self) -> dict[str, dict[str, str]]:
-        return {noun: {action: scope.name.lower() for action, scope in row.items()} for noun, row in self.matrix.items()}
+        return {
+            noun: {action: scope.name.lower() for action, scope in row.items()} for noun, row in self.matrix.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Actor:
     label: str = ""
     email: str = ""
     role: str = ""
-    time_zone: ZoneInfo = ZoneInfo("UTC")
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     locale: str = "en"
     request_id: str = ""
     scopes: frozenset[str] | None = None

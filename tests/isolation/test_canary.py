@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -233,7 +234,7 @@ def test_another_workspaces_record_cannot_be_pointed_at(planted, owner, outsider
 def test_a_session_of_one_host_is_nothing_on_another(owner, tenant_a, tenant_b, browser_client, public_client):
     """Not even for one who is a member of both and signed in on neither other host."""
     with tenant_scope(tenant_b):
-        member_create(tenant=tenant_b, user_id=owner.details["user_id"], email=owner.email)
+        member_create(tenant=tenant_b, user_id=UUID(str(owner.details["user_id"])), email=owner.email)
     on_a = browser_client(owner)
     assert on_a.get("/").status_code == 200
     public_client.cookies = on_a.cookies
