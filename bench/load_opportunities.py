@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -86,8 +86,15 @@ class Api:
         connection = getattr(self.threads, "connection", None)
         if connection is None:
             connection = self.threads.connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None, self.headers)
-        answer = connection.getresponse()
+        try:
+            connection.request(method, f"/api/v1{path}", json.dumps(body) if body is not None else None, self.headers)
+            answer = connection.getresponse()
+        except RemoteDisconnected:
+            # The server closes a connection that was idle; what only reads may simply be asked again.
+            connection.close()
+            if method != "GET":
+                raise
+            return self.ask(method, path)
         content = answer.read()
         if answer.status >= 300:
             raise SystemExit(f"{method} {path}: {answer.status} {content.decode()[:600]}")

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import django
 
@@ -39,7 +40,7 @@ def main() -> None:
         tenant = Tenant.objects.create(name="Opportunities", currency="USD", limits=LIMITS)
         Domain.objects.create(tenant=tenant, domain=subdomain_host(subdomain), is_primary=True)
     ref = tenant_provision(tenant, owner_user)
-    managers = {}
+    managers: dict[str, UUID] = {}
     with tenant_scope(ref):
         owner = actor_for_user(ref, owner_user.pk)
         assert owner is not None

@@ -114,6 +114,14 @@ def test_whom_a_task_is_given_to_is_told(seller: Actor, seller_two: Actor, manag
     assert told(seller_two) == ["Manager made you the owner: Deal Attic"]
 
 
+def test_many_records_handed_over_at_once_are_told_once(seller: Actor, manager: Actor) -> None:
+    deals = [factories.deal(manager) for _number in range(8)]
+    writing.update(manager, registry.get("deal"), [deal.pk for deal in deals], {"owner": seller.member_id})
+    for deal in deals:
+        tell(deal)
+    assert told(seller) == ["Manager made many records yours: Deals"]
+
+
 def tell(record: Record) -> None:
     from tenants.scopes import current_tenant
 
