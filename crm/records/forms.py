@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from babel.numbers import get_currency_name
 from django.http import QueryDict
@@ -140,8 +141,9 @@ def _read(actor: Actor, field: Field, data: QueryDict) -> Any:
         found = {part: data.get(f"{name}.{part}", "").strip() for part in ADDRESS_PARTS}
         return {part: value for part, value in found.items() if value}
     if field.kind is Kind.REFERENCE:
-        noun, __, record_id = data.get(name, "").partition(":")
-        return {"type": noun, "id": record_id} if noun else None
+        raw = data.get(name, "").strip()
+        noun, __, record_id = raw.partition(":")
+        return {"type": noun, "id": record_id} if raw else None
     if field.kind is Kind.BOOLEAN:
         return data.get(name, "") in {"on", "true", "1"}
     if field.kind is Kind.JSON_LIST:
@@ -371,13 +373,11 @@ def relation_options(
 
 def _title(actor: Actor, rt: RecordType, record_id: str, value: Any) -> str:
     """The name to show for a chosen record: the one already read, else read now; blank when it is not visible."""
-    if not record_id:
-        return ""
     if isinstance(value, Mapping) and value.get("title") is not None:
         return str(value["title"])
     try:
-        return str(reading.get_row(actor, rt, record_id, fields=(rt.title,))[rt.title])  # type: ignore[arg-type]
-    except RecordError:
+        return str(reading.get_row(actor, rt, UUID(record_id), fields=(rt.title,))[rt.title])
+    except (ValueError, RecordError):
         return ""
 
 

@@ -334,9 +334,8 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
             if not request.htmx:
                 return gone_to(request, record_url(rt.slug, id), _("Saved."), undo=change.change_set.id)
             shown = cell(actor, rt, edited, row, editable=True)
-            response = render(
-                request, "records/edit.html#value", {"cell": shown, "title": row_title(rt, row), "rt": rt}
-            )
+            context = {"cell": shown, "title": row_title(rt, row), "rt": rt, "record_id": id}
+            response = render(request, "records/edit.html#value", context)
             trigger_client_event(response, "record:changed", {"id": str(id), "field": edited.slug}, after="settle")
             if not change.events:
                 return response

@@ -1,6 +1,7 @@
 """Screens of sales: my day and the board of deals."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
@@ -15,6 +16,7 @@ from crm.records import filtering, reading
 from crm.records.answers import back, gone_to, shows_errors, toast
 from crm.records.errors import Invalid, NotFound
 from crm.records.forms import controls, other_errors, read_values
+from crm.records.history import Entry
 from crm.records.listing import Listing
 from crm.records.presenting import record_url
 from crm.records.types import Kind, registry
@@ -22,6 +24,7 @@ from crm.sales import selectors, services
 from tenants.access import MEMBER, access, needs
 from tenants.http import MemberRequest
 
+MOST_NEWS = 12
 FIRST_STEPS = ("company", "contact", "deal")
 
 
@@ -31,7 +34,8 @@ FIRST_STEPS = ("company", "contact", "deal")
 def home(request: MemberRequest) -> HttpResponseBase:
     """My day, or the first steps in a workspace that holds nothing yet."""
     actor = request.actor
-    day = selectors.my_day(actor)
+    day = selectors.my_day(actor, recent=MOST_NEWS * 2)
+    news = [entry for entry in day.recent if _is_news(entry)][:MOST_NEWS]
     context: dict[str, Any] = {
         "day": day,
         "recent": [
@@ -40,15 +44,21 @@ def home(request: MemberRequest) -> HttpResponseBase:
                 "changes": entry_changes(actor, entry, {}),
                 "url": record_url(entry.record_type, entry.record_id),
             }
-            for entry in day.recent
-            if entry.record_type in registry and entry.type not in registry.get(entry.record_type).event_types
+            for entry in news
         ],
-        "is_fresh": not day.recent
-        and not any(reading.visible(actor, rt).exists() for rt in registry.all() if rt.in_sidebar),
+        "is_fresh": not news and not any(reading.visible(actor, rt).exists() for rt in registry.all() if rt.in_sidebar),
         "first_steps": [registry.get(slug) for slug in FIRST_STEPS if actor.can(slug, "create")],
         "may_load": actor.can("workspace", "sample_data"),
     }
     return render(request, "sales/home.html", context)
+
+
+def _is_news(entry: Entry) -> bool:
+    """Of an event and those that rules add to it, the event; and nothing of the settings, such as stages."""
+    if entry.record_type not in registry:
+        return False
+    rt = registry.get(entry.record_type)
+    return entry.type not in rt.event_types and (rt.in_sidebar or rt.slug == "note")
 
 
 @access(needs("deal", "view"))
@@ -82,8 +92,6 @@ def board(request: MemberRequest) -> HttpResponseBase:
 
 
 def _board_query(listing: Listing) -> str:
-    from urllib.parse import urlencode
-
     return urlencode({name: value for name, value in listing.parameters().items() if name != "sort"})
 
 
