@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import connection
 
 from crm.records.models import ChangeSet, Event
-from tenants.stamped import check_stamps, schema_of_connection
+from crm.records.statements import mark_saved
+from tenants.stamped import check_stamps
 
 AT_ONCE = 1000
 SAVE = """
@@ -56,11 +57,11 @@ def save_events(change_set: ChangeSet, events: Sequence[Event]) -> None:
             ids: list[tuple[UUID, UUID]] = cursor.fetchall()
         if new:
             change_set.pk = ids[0][1]
-            saved(change_set)
+            mark_saved(change_set)
         for event, (event_id, change_set_id) in zip(part, ids, strict=True):
             event.pk = event_id
             event.change_set_id = change_set_id
-            saved(event)
+            mark_saved(event)
 
 
 def as_text(value: Any) -> str:
@@ -79,9 +80,3 @@ def columns(change_set: ChangeSet) -> tuple[Any, ...]:
         change_set.cause_id,
         change_set.undo_of_id,
     )
-
-
-def saved(row: ChangeSet | Event) -> None:
-    row._state.adding = False
-    row._state.db = DEFAULT_DB_ALIAS
-    row._state.schema = schema_of_connection(DEFAULT_DB_ALIAS)  # type: ignore[attr-defined]

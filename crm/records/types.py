@@ -305,6 +305,11 @@ class RecordType:
             return rows.none()
         return self.visible(actor, rows)
 
+    def shows_all_to(self, actor: Actor) -> bool:
+        """Whether the actor sees every row, so that a statement for him is everybody's."""
+        query = self.visible_to(actor).query
+        return not (query.where or query.combinator or query.is_sliced or query.distinct)
+
     def title_of(self, record: Model) -> str:
         """What a record is called, on one line of at most 120 characters."""
         text = " ".join(str(getattr(record, self.title) or "").split())

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import F, Model, Value
+from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,8 +26,8 @@ from crm.records.models import ChangeSet, Event, Record
 from crm.records.normalising import region_of
 from crm.records.noting import save_events
 from crm.records.parsing import BadValue, as_json, blank, identifier, is_blank, keys, parse
+from crm.records.statements import any_of, find_each, insert_row, lock_row, named, target_rows, update_row
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
-from crm.workspace.models import Member
 from tenants.actors import Actor, Scope
 
 __all__ = ["Batch", "Change", "Draft", "create", "create_many", "restore", "trash", "update", "update_many"]
@@ -281,10 +281,7 @@ def lock(
     """Lock the rows, in the order of their ids, and make a draft of each; all are there and may be changed."""
     actor, rt = batch.actor, batch.rt
     scope = require(actor, rt, batch.action)
-    rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
-    if batch.action == "update":
-        rows = rows.filter(deleted_at=None)
-    found = {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk")}
+    found = locked(actor, rt, ids, live=batch.action == "update")
     if any(wanted not in found for wanted in ids):
         raise NotFound
     own = rt.field(rt.own_field).column
@@ -310,6 +307,16 @@ def lock(
             )
         )
     batch.links = links
+
+
+def locked(actor: Actor, rt: RecordType, ids: Sequence[UUID], *, live: bool) -> dict[UUID, Any]:
+    if len(ids) == 1 and rt.shows_all_to(actor):
+        row = lock_row(rt, ids[0], live=live)
+        return {} if row is None else {row.pk: row}
+    rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
+    if live:
+        rows = rows.filter(deleted_at=None)
+    return {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk")}
 
 
 class Links:
@@ -454,20 +461,11 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
                         want(one.target, link["id"], place)
             elif value and one.kind is Kind.REFERENCE:
                 want(value["type"], value["id"], place)
-            elif value:
+            elif value and value != batch.actor.member_id:
                 want(one.target, value, place)
     if not wanted:
         return
-    queries = []
-    for target, ids in wanted.items():
-        rows: Any
-        if target == MEMBER_TARGET:
-            rows = Member.objects.filter(pk__in=ids, state=Member.State.ACTIVE)
-        else:
-            there = registry.get(target)
-            rows = there.visible_to(batch.actor, there.rows.filter(pk__in=ids, deleted_at=None))
-        queries.append(rows.order_by().annotate(of_type=Value(target)).values_list("of_type", "pk"))
-    found = set(queries[0].union(*queries[1:], all=True).order_by() if len(queries) > 1 else queries[0])
+    found = found_targets(batch.actor, wanted)
     for target, ids in wanted.items():
         for record_id, places in ids.items():
             if (target, record_id) in found:
@@ -476,6 +474,21 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
                 draft.error(slug, "not_found", _("What this refers to does not exist, or you may not see it."))
                 draft.after[slug] = draft.before[slug]
                 bad_slugs.add(slug)
+
+
+def found_targets(actor: Actor, wanted: Mapping[str, Iterable[UUID]]) -> set[tuple[str, UUID]]:
+    """Which records, by target and id, are there for the actor: one query."""
+    types = {target: registry.get(target) for target in wanted if target != MEMBER_TARGET}
+    pairs = sorted((target, record_id) for target, ids in wanted.items() for record_id in ids)
+    if len(pairs) == len(wanted) and all(rt.shows_all_to(actor) for rt in types.values()):
+        return find_each(pairs)
+    queries = []
+    for target, ids in wanted.items():
+        rows = target_rows(target).filter(pk__in=ids)
+        if target in types:
+            rows = types[target].visible_to(actor, rows)
+        queries.append(named(rows.order_by(), target))
+    return set(any_of(queries))
 
 
 def run_rules(batch: Batch, bad: Sequence[set[str]], *, restoring: bool = False) -> None:
@@ -611,7 +624,10 @@ def insert(batch: Batch) -> None:
         derive(rt, record)
         draft.record = record
         records.append(record)
-    rt.rows.bulk_create(records, batch_size=INSERT_SIZE)
+    if len(records) == 1:
+        insert_row(records[0])
+    else:
+        rt.rows.bulk_create(records, batch_size=INSERT_SIZE)
 
 
 def save(batch: Batch) -> None:
@@ -635,6 +651,9 @@ def save(batch: Batch) -> None:
         record.version += 1
         records.append(record)
     first = records[0]
+    if len(records) == 1:
+        update_row(first, sorted([*columns, "updated_at", "version"]))
+        return
     if all(
         getattr(record, name) == getattr(first, name) for record in records[1:] for name in [*columns, "updated_at"]
     ):

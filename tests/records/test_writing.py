@@ -391,7 +391,7 @@ def test_one_write_is_a_handful_of_statements(owner: Actor) -> None:
     made = statements(lambda: writing.create(owner, rt("company"), {"name": "Acme", "parent": other.pk}))
     assert len(made) <= 4, made
     changed = statements(lambda: writing.update(owner, rt("company"), company.pk, {"industry": "Glass"}))
-    assert 'ORDER BY "people_company"."id" ASC FOR NO KEY UPDATE' in changed[0]
+    assert "FOR NO KEY UPDATE" in changed[0]
     assert len(changed) <= 4, changed
 
 
@@ -411,6 +411,7 @@ def test_a_thousand_rows_take_no_more_statements_than_ten(owner: Actor) -> None:
     )
     many = statements(lambda: writing.update_many(owner, rt("contact"), {id_: {"job": f"Work {id_}"} for id_ in ids}))
     assert len(many) == len(few) <= 4, few
+    assert 'ORDER BY "people_contact"."id" ASC FOR NO KEY UPDATE' in many[0]
     assert len(statements(lambda: writing.trash(owner, rt("contact"), ids))) <= 4
 
 

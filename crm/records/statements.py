@@ -1,0 +1,123 @@
+"""Statements about one row, worded once. Most writes are of one record, and Django takes longer to word a statement
+than Postgres to run it; batches go through the ORM."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, cast
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Field, Model, QuerySet, Value
+from psycopg2 import sql
+
+from crm.records.models import ChangeSet, Event, Record
+from crm.records.types import MEMBER_TARGET, RecordType, registry
+from crm.workspace.models import Member
+from tenants.prepared import Prepared, PreparedInstances, prepare
+from tenants.stamped import check_stamps, schema_of_connection
+
+
+@lru_cache(maxsize=64)
+def locking(slug: str, live: bool) -> PreparedInstances[Any]:
+    def build(id: UUID) -> QuerySet[Any]:
+        rows = registry.get(slug).rows.filter(pk=id)
+        return (rows.filter(deleted_at=None) if live else rows).select_for_update(of=("self",), no_key=True)
+
+    return PreparedInstances(build, UUID)
+
+
+def lock_row(rt: RecordType, id: UUID, *, live: bool) -> Any:
+    """The row, locked until the end of the transaction, or None; ``live`` leaves out what is in the trash."""
+    return locking(rt.slug, live).first(id)
+
+
+def target_rows(target: str) -> QuerySet[Any]:
+    """What a reference to ``target`` may lead to, as far as it does not depend on who asks."""
+    if target == MEMBER_TARGET:
+        return Member.objects.filter(state=Member.State.ACTIVE).order_by()
+    return registry.get(target).rows.filter(deleted_at=None).order_by()
+
+
+def named(rows: QuerySet[Any], target: str) -> QuerySet[Any]:
+    return rows.annotate(of_type=Value(target)).values_list("of_type", "pk")
+
+
+def any_of(queries: Sequence[QuerySet[Any]]) -> QuerySet[Any]:
+    return queries[0].union(*queries[1:], all=True).order_by() if len(queries) > 1 else queries[0]
+
+
+@lru_cache(maxsize=256)
+def finding(targets: tuple[str, ...]) -> Prepared:
+    def build(*ids: UUID) -> QuerySet[Any]:
+        return any_of(
+            [named(target_rows(target).filter(pk=id), target) for target, id in zip(targets, ids, strict=True)]
+        )
+
+    return prepare(build, *(UUID for _target in targets))
+
+
+def find_each(wanted: Sequence[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+    """Which of these (target, id) are there and not in the trash, for who sees all of them."""
+    return set(finding(tuple(target for target, _id in wanted)).rows(*(id for _target, id in wanted)))
+
+
+def columns_of(model: type[Model]) -> "list[Field[Any, Any]]":
+    return [one for one in model._meta.concrete_fields if not one.primary_key]
+
+
+@lru_cache(maxsize=64)
+def inserting(model: type[Model]) -> str:
+    names = [sql.Identifier(one.column) for one in columns_of(model)]
+    return worded(
+        sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id").format(
+            sql.Identifier(model._meta.db_table),
+            sql.SQL(", ").join(names),
+            sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+        )
+    )
+
+
+@lru_cache(maxsize=512)
+def updating(model: type[Model], names: tuple[str, ...]) -> str:
+    columns = [sql.Identifier(column(model, name).column) for name in names]
+    return worded(
+        sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
+            sql.Identifier(model._meta.db_table),
+            sql.SQL(", ").join([sql.SQL("{} = {}").format(name, sql.Placeholder()) for name in columns]),
+            sql.Placeholder(),
+        )
+    )
+
+
+def column(model: type[Model], name: str) -> "Field[Any, Any]":
+    return cast("Field[Any, Any]", model._meta.get_field(name))
+
+
+def worded(statement: sql.Composed) -> str:
+    connection.ensure_connection()
+    return statement.as_string(connection.connection)
+
+
+def insert_row(record: Record) -> None:
+    model = type(record)
+    values = [one.get_db_prep_save(getattr(record, one.attname), connection) for one in columns_of(model)]
+    with connection.cursor() as cursor:
+        cursor.execute(inserting(model), values)
+        (record.pk,) = cursor.fetchone()
+    mark_saved(record)
+
+
+def update_row(record: Record, names: Sequence[str]) -> None:
+    """Write the named columns of a row that is locked."""
+    check_stamps([record])
+    model = type(record)
+    fields = [column(model, name) for name in names]
+    values = [one.get_db_prep_save(getattr(record, one.attname), connection) for one in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(updating(model, tuple(names)), [*values, record.pk])
+
+
+def mark_saved(row: Record | ChangeSet | Event) -> None:
+    row._state.adding = False
+    row._state.db = DEFAULT_DB_ALIAS
+    row._state.schema = schema_of_connection(DEFAULT_DB_ALIAS)  # type: ignore[attr-defined]
