@@ -74,3 +74,5 @@ on("keydown", "[data-filter]", (event, input) => {
     first.click();
   }
 });
+
+$(".settings-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -40,7 +40,7 @@ document.addEventListener("keydown", (event) => {
 /** Actions that the page behind offers: visible elements with data-command="Label". */
 const addCommands = (results) => {
   const words = input().value.trim().toLocaleLowerCase().split(/\s+/);
-  const offered = $$("[data-command]").filter((one) => isVisible(one) || one.matches("[data-undo-last] *"));
+  const offered = $$("[data-command]").filter((one) => isVisible(one) || (words[0] && one.matches("[data-undo-last] *")));
   const wanted = offered.filter((one) => words.every((word) => one.dataset.command.toLocaleLowerCase().includes(word)));
   if (!wanted.length) return;
   const group = $("#palette-commands").content.firstElementChild.cloneNode(true);
