@@ -39,11 +39,13 @@ def target_rows(target: str) -> QuerySet[Any]:
 
 
 def named(rows: QuerySet[Any], target: str) -> QuerySet[Any]:
-    return rows.annotate(of_type=Value(target)).values_list("of_type", "pk")
+    found: QuerySet[Any] = rows.annotate(of_type=Value(target)).values_list("of_type", "pk")
+    return found
 
 
 def any_of(queries: Sequence[QuerySet[Any]]) -> QuerySet[Any]:
-    return queries[0].union(*queries[1:], all=True).order_by() if len(queries) > 1 else queries[0]
+    first, *others = queries
+    return first.union(*others, all=True).order_by() if others else first
 
 
 @lru_cache(maxsize=256)
@@ -67,7 +69,7 @@ def columns_of(model: type[Model]) -> "list[Field[Any, Any]]":
 
 @lru_cache(maxsize=64)
 def inserting(model: type[Model]) -> str:
-    names = [sql.Identifier(one.column) for one in columns_of(model)]
+    names = [sql.Identifier(str(one.column)) for one in columns_of(model)]
     return worded(
         sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id").format(
             sql.Identifier(model._meta.db_table),
@@ -79,7 +81,7 @@ def inserting(model: type[Model]) -> str:
 
 @lru_cache(maxsize=512)
 def updating(model: type[Model], names: tuple[str, ...]) -> str:
-    columns = [sql.Identifier(column(model, name).column) for name in names]
+    columns = [sql.Identifier(str(column(model, name).column)) for name in names]
     return worded(
         sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
             sql.Identifier(model._meta.db_table),

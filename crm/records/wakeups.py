@@ -18,6 +18,7 @@ from tenants.actors import TenantRef
 log = structlog.get_logger(__name__)
 
 NUDGE_PAUSE = 0.5
+SERVED = {"active", "read_only"}
 TASK = "crm.records.tasks.tenant_work"
 
 _nudged: dict[UUID, float] = {}
@@ -35,7 +36,12 @@ def wake_now(tenant: TenantRef) -> None:
 
 
 def nudge(tenant: TenantRef) -> None:
-    """Queue the workspace's work; only quickness is lost when the queue cannot be reached or was just told."""
+    """Queue the workspace's work; only quickness is lost when the queue cannot be reached or was just told.
+
+    A workspace that is still being made, or is not in service, is left to its wake-ups.
+    """
+    if tenant.state not in SERVED:
+        return
     now = monotonic()
     if now - _nudged.get(tenant.id, -NUDGE_PAUSE) < NUDGE_PAUSE:
         return
