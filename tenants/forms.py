@@ -24,12 +24,9 @@ def password_field(**options: Any) -> forms.CharField:
     )
 
 
-def email_field(label: Any = None) -> forms.EmailField:
-    return forms.EmailField(
-        label=label or _("Email"),
-        max_length=254,
-        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
-    )
+def email_field(label: Any = None, **attributes: Any) -> forms.EmailField:
+    widget = forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email", **attributes})
+    return forms.EmailField(label=label or _("Email"), max_length=254, widget=widget)
 
 
 class Cleaned(forms.Form):
@@ -95,12 +92,12 @@ class SignUpForm(WorkspaceForm):
 
 
 class SignInForm(Cleaned):
-    email = email_field()
+    email = email_field(autofocus=True)
     password = password_field(autocomplete="current-password")
 
 
 class ResetForm(Cleaned):
-    email = email_field()
+    email = email_field(autofocus=True)
 
 
 class NewPasswordForm(Cleaned):

@@ -220,6 +220,8 @@ SECURE_CSP = {
 }
 
 LANGUAGE_CODE = "en"
+# Languages that the pages speak in full; a catalogue in locale/ earns one its line here.
+LANGUAGES = [("en", "English"), ("en-gb", "English (UK)")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

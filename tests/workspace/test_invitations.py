@@ -14,14 +14,14 @@ from crm.workspace.models import Invitation, Member
 from tenants.actors import Actor, TenantRef
 from tenants.models import Tenant, User
 from tenants.scopes import shared, tenant_scope
-from tests.accounts.conftest import Browser, browser, committing, link_in, mails, other_browser  # noqa: F401
+from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
 
 JOIN = {"name": "Nora New", "password": "a long enough password"}
 
 
 @pytest.fixture
-def invite(admin: Actor, committing: Any, mails: list[Any]) -> Callable[..., str]:  # noqa: F811
+def invite(admin: Actor, committing: Any, mails: list[Any]) -> Callable[..., str]:
     """Invites, and gives the link out of the mail."""
 
     def done(email: str = "new@example.com", **values: Any) -> str:
@@ -37,7 +37,7 @@ def test_somebody_new_chooses_a_name_and_a_password_and_is_in(
     invite: Callable[..., str],
     browser: Browser,
     manager: Actor,
-    mails: list[Any],  # noqa: F811
+    mails: list[Any],
 ) -> None:
     link = invite(manager=manager.member_id)
     assert "invites you to Alder Windows" in mails[-1].subject
@@ -73,7 +73,7 @@ def test_somebody_with_an_account_signs_in_and_accepts(
     assert browser.url == "http://alder.localhost/"
 
 
-def test_somebody_else_cannot_accept_it(invite: Callable[..., str], browser: Browser, outsider: Actor) -> None:  # noqa: F811
+def test_somebody_else_cannot_accept_it(invite: Callable[..., str], browser: Browser, outsider: Actor) -> None:
     link = invite("somebody@example.com")
     browser.post("http://localhost/signin/", {"email": "outsider@example.com", "password": PASSWORD})
     page = browser.post(link)
@@ -82,7 +82,7 @@ def test_somebody_else_cannot_accept_it(invite: Callable[..., str], browser: Bro
     assert not Member.objects.filter(user_id=outsider.details["user_id"]).exists()
 
 
-def test_it_expires_after_seven_days(invite: Callable[..., str], browser: Browser) -> None:  # noqa: F811
+def test_it_expires_after_seven_days(invite: Callable[..., str], browser: Browser) -> None:
     link = invite()
     invitation = Invitation.objects.get()
     assert timedelta(days=6, hours=23) < invitation.expires_at - timezone.now() <= timedelta(days=7)
@@ -94,7 +94,7 @@ def test_it_expires_after_seven_days(invite: Callable[..., str], browser: Browse
         assert not User.objects.filter(email="new@example.com").exists()
 
 
-def test_a_revoked_one_is_closed(invite: Callable[..., str], admin: Actor, browser: Browser) -> None:  # noqa: F811
+def test_a_revoked_one_is_closed(invite: Callable[..., str], admin: Actor, browser: Browser) -> None:
     link = invite()
     services.invitation_revoke(admin, invitation_id=Invitation.objects.get().id)
     page = browser.post(link, JOIN)
@@ -107,7 +107,7 @@ def test_sent_again_only_the_newest_link_works(
     admin: Actor,
     browser: Browser,
     committing: Any,
-    mails: list[Any],  # noqa: F811
+    mails: list[Any],
 ) -> None:
     old = invite()
     with committing():
@@ -187,7 +187,7 @@ def test_nonsense_is_no_address(admin: Actor, email: str) -> None:
         services.invitation_send(admin, email=email, role="member")
 
 
-def test_a_closed_workspace_lets_nobody_in(invite: Callable[..., str], admin: Actor, browser: Browser) -> None:  # noqa: F811
+def test_a_closed_workspace_lets_nobody_in(invite: Callable[..., str], admin: Actor, browser: Browser) -> None:
     link = invite()
     with shared():
         Tenant.objects.filter(id=admin.tenant.id).update(state="suspended")
@@ -196,7 +196,7 @@ def test_a_closed_workspace_lets_nobody_in(invite: Callable[..., str], admin: Ac
 
 def test_the_joining_form_keeps_the_name_and_refuses_a_weak_password(
     invite: Callable[..., str],
-    browser: Browser,  # noqa: F811
+    browser: Browser,
 ) -> None:
     page = browser.post(invite(), JOIN | {"password": "short"})
     assert page.status_code == 422
@@ -209,7 +209,7 @@ def test_the_page_invites_and_says_so(
     browser_client: Any,
     admin: Actor,
     committing: Any,
-    mails: list[Any],  # noqa: F811
+    mails: list[Any],
 ) -> None:
     client = browser_client(admin)
     with committing():

@@ -1,6 +1,7 @@
 """Who works here, in which role, and who may change that."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -53,7 +54,7 @@ class TestRoles:
 
     def test_each_covers_the_next(self) -> None:
         matrices = [fixed_permissions(role.slug) for role in FIXED_ROLES]
-        for higher, lower in zip(matrices, matrices[1:], strict=False):
+        for higher, lower in pairwise(matrices):
             assert covers(higher, lower)
             assert not covers(lower, higher)
 
