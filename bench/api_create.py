@@ -1,11 +1,10 @@
 """API: creating a deal, ours with rules, event and wake-up, against one that writes nothing but the row."""
 
-import json
 from collections.abc import Iterator
 from itertools import count
 
 from bench.claim import Claim, faster, script
-from bench.load import Contender, compare, request
+from bench.load import Contender, compare
 from bench.stack import Stack
 
 
@@ -13,7 +12,8 @@ def measure(stack: Stack) -> list[Claim]:
     pairs = stack.rows(
         stack.small,
         "SELECT company.id::text, stage.id::text, stage.pipeline_id::text, member.id::text "
-        "FROM people_company company, sales_stage stage, workspace_member member WHERE stage.kind = 'open' ORDER BY md5(company.id::text) LIMIT 200",
+        "FROM people_company company, sales_stage stage, workspace_member member WHERE stage.kind = 'open' "
+        "ORDER BY md5(company.id::text) LIMIT 200",
     )
 
     def bodies(client: int) -> Iterator[dict[str, str]]:
@@ -34,7 +34,7 @@ def measure(stack: Stack) -> list[Claim]:
         return (stack.small.ask("POST", "/deals", body) for body in bodies(client))
 
     def naive(client: int) -> Iterator[bytes]:
-        return (request("POST", "/small/deals", "localhost", body=json.dumps(body).encode()) for body in bodies(client))
+        return (stack.naive("POST", "/small/deals", body) for body in bodies(client))
 
     us, them = compare(
         [

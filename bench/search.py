@@ -6,7 +6,7 @@ from itertools import cycle
 from urllib.parse import quote
 
 from bench.claim import Claim, faster, script, slower
-from bench.load import Contender, compare, fetch, request
+from bench.load import Contender, compare, fetch
 from bench.stack import Stack, Workspace
 
 SAMPLES = 100
@@ -36,7 +36,7 @@ def measure(stack: Stack) -> list[Claim]:
         def naive(client: int, what: str = what, found: dict[str, list[str]] = found) -> Iterator[bytes]:
             typed = [term.replace(" ", "") if what == "phone" else term for term in found["large"]]
             paths = [f"/large/contacts?search={quote(term)}" for term in typed[client:] + typed[:client]]
-            return cycle([request("GET", path, "localhost") for path in paths])
+            return cycle([stack.naive("GET", path) for path in paths])
 
         large, them = compare([ours(stack.large, "ours"), Contender("naive", stack.port_of("naive"), naive)], rounds=3)
         claims.append(faster(f"search by {what} at 100,000", large, them, 10.0))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import psycopg2
 
 from bench.fill import fill
 from bench.load import request
+from embedded.programs import launched
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = {"ours": 0, "raw": 1, "plain": 2, "naive": 3}
@@ -55,6 +57,12 @@ class Stack:
     port: int
     database: str
     workspaces: dict[str, Workspace]
+    token: str = "0123456789abcdef0123456789abcdef01234567"
+
+    def naive(self, method: str, path: str, body: Any = None) -> bytes:
+        """A request to the naive reference, with its token."""
+        content = b"" if body is None else json.dumps(body).encode()
+        return request(method, path, "localhost", headers={"Authorization": f"Token {self.token}"}, body=content)
 
     @property
     def small(self) -> Workspace:
@@ -97,8 +105,9 @@ def running() -> Iterator[Stack]:
     with ExitStack() as stack:
         environment = stack.enter_context(product(port, data))
         database = address(environment)
-        workspaces = prepared(environment, data, database, sizes)
+        workspaces = prepared(environment, database, sizes)
         found = Stack(port, database, workspaces)
+        accounts(found, environment)
         for name in ("raw", "plain", "naive"):
             stack.enter_context(reference(found, name, environment))
         yield found
@@ -106,6 +115,8 @@ def running() -> Iterator[Stack]:
 
 @contextmanager
 def product(port: int, data: Path) -> Iterator[dict[str, str]]:
+    if (data / "bench.log").exists():
+        shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
@@ -117,7 +128,8 @@ def product(port: int, data: Path) -> Iterator[dict[str, str]]:
         "WEB_THREADS": "4",
     }
     with (data / "bench.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "embedded"], env=environment, stdout=log, stderr=log)
+        command = [sys.executable, "-m", "embedded", "--with-parent"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             await_answer(process, port, "/readyz", f"localhost:{port}")
             told = json.loads((data / "environment.json").read_text())
@@ -134,18 +146,13 @@ def product(port: int, data: Path) -> Iterator[dict[str, str]]:
 def reference(stack: Stack, name: str, environment: dict[str, str]) -> Iterator[None]:
     """One of the references, served by the same server with as many processes and threads."""
     port = stack.port_of(name)
-    own = {
-        **environment,
-        "BENCH_DATABASE": stack.database,
-        "BENCH_SCHEMAS": json.dumps({one.size: one.schema for one in stack.workspaces.values()}),
-        "DJANGO_SETTINGS_MODULE": "bench.reference.settings",
-    }
+    own = reference_environment(stack, environment) | {"BENCH_REFERENCE": name}
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
         *("--no-ws", "--http", "1", "--workers", "2", "--blocking-threads", "4"),
         *("--blocking-threads-idle-timeout", "600", "--log-level", "warning", f"bench.reference.{name}:application"),
     ]
-    process = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(launched(os.getpid(), command), env=own, stdout=subprocess.DEVNULL)
     try:
         await_answer(process, port, "/small/ready", "localhost")
         yield
@@ -155,6 +162,28 @@ def reference(stack: Stack, name: str, environment: dict[str, str]) -> Iterator[
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def reference_environment(stack: Stack, environment: dict[str, str]) -> dict[str, str]:
+    return {
+        **environment,
+        "BENCH_DATABASE": stack.database,
+        "BENCH_SCHEMAS": json.dumps({one.size: one.schema for one in stack.workspaces.values()}),
+        "DJANGO_SETTINGS_MODULE": "bench.reference.settings",
+    }
+
+
+def accounts(stack: Stack, environment: dict[str, str]) -> None:
+    """The schema of naive's users and tokens, with one of each."""
+    connection = psycopg2.connect(stack.database)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS bench_reference")
+    connection.close()
+    subprocess.run(
+        [sys.executable, "-m", "bench.reference.accounts", stack.token],
+        env=reference_environment(stack, environment),
+        check=True,
+    )
 
 
 def await_answer(process: "subprocess.Popen[bytes]", port: int, path: str, host: str) -> None:
@@ -177,9 +206,8 @@ def address(environment: dict[str, str]) -> str:
     return f"{server}/{quote(environment['DATABASE_URL'].rpartition('/')[2])}"
 
 
-def prepared(environment: dict[str, str], data: Path, database: str, sizes: dict[str, int]) -> dict[str, Workspace]:
-    """The workspaces, made and filled anew, with a key and a session each."""
-    path = data / "workspaces.json"
+def prepared(environment: dict[str, str], database: str, sizes: dict[str, int]) -> dict[str, Workspace]:
+    """The workspaces, made and filled, with a key and a session each."""
     made = subprocess.run(
         [sys.executable, "-m", "bench.workspaces", json.dumps(sizes)],
         env={**environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
@@ -188,7 +216,6 @@ def prepared(environment: dict[str, str], data: Path, database: str, sizes: dict
         text=True,
     )
     found = json.loads(made.stdout.splitlines()[-1])
-    path.write_text(json.dumps(found))
     for one in found:
         fill(database, one["schema"], one["rows"], one.pop("owners"))
     return {one["size"]: Workspace(**one) for one in found}

@@ -1,11 +1,10 @@
 """API: moving a deal to another stage, ours with rules, history and event."""
 
-import json
 from collections.abc import Iterator
 from itertools import count
 
 from bench.claim import Claim, faster, script
-from bench.load import CLIENTS, Contender, compare, request
+from bench.load import CLIENTS, Contender, compare
 from bench.stack import Stack
 
 
@@ -36,10 +35,7 @@ def measure(stack: Stack) -> list[Claim]:
 
     def naive(client: int) -> Iterator[bytes]:
         own = deals[half:][client::CLIENTS]
-        return (
-            request("PATCH", f"/small/deals/{id}", "localhost", body=json.dumps(body).encode())
-            for id, body in moves(own)
-        )
+        return (stack.naive("PATCH", f"/small/deals/{id}", body) for id, body in moves(own))
 
     us, them = compare(
         [

@@ -24,15 +24,10 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
     from tenants.api_keys import api_key_create
     from tenants.hosts import subdomain_host, tenant_host
     from tenants.models import Domain, Tenant, User
-    from tenants.provisioning import tenant_drop, tenant_provision
+    from tenants.provisioning import tenant_provision
     from tenants.scopes import shared, tenant_scope
 
     with shared():
-        before = [domain.tenant for domain in Domain.objects.filter(domain=subdomain_host(f"bench-{size}"))]
-    for tenant in before:
-        tenant_drop(tenant)
-    with shared():
-        Domain.objects.filter(domain=subdomain_host(f"bench-{size}")).delete()
         people = [User.objects.create_user(f"bench.{size}.{place}@example.com") for place in range(OWNERS)]
         tenant = Tenant.objects.create(name=f"Bench {size}", limits=LIMITS)
         Domain.objects.create(tenant=tenant, domain=subdomain_host(f"bench-{size}"), is_primary=True)
