@@ -152,7 +152,20 @@ def test_nothing_of_a_tenant_is_remembered_by_the_process():
                     assert not remembers or needs_nothing or _takes_code_only(node), f"{name}:{node.lineno} {node.name}"
 
 
-CODE_TYPES = {"str", "int", "bool", "tuple", "type", "Trashed", "RecordType", "Locale", "Field", "Kind", "Path"}
+CODE_TYPES = {
+    "str",
+    "int",
+    "bool",
+    "tuple",
+    "type",
+    "Model",
+    "Trashed",
+    "RecordType",
+    "Locale",
+    "Field",
+    "Kind",
+    "Path",
+}
 
 
 def _takes_code_only(function: ast.FunctionDef) -> bool:
