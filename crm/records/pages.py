@@ -36,6 +36,7 @@ class Related:
     has_more: bool
     list_url: str
     new_url: str
+    edit_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def related(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Relate
         backward = [one for one in rt.links if one.target == other.slug]
         if backward and not pointing:
             ids = [link["id"] for one in backward for link in row.get(one.slug) or ()]
-            found.append(_linked(actor, rt, other, row, ids))
+            found.append(_linked(actor, other, ids, backward[0].slug))
         elif pointing:
             found.append(_related(actor, rt, other, row, condition, pointing))
     return found
@@ -120,7 +121,7 @@ def _pointing_at(rt: RecordType, other: RecordType, record_id: UUID) -> tuple[di
     return (conditions[0] if len(conditions) == 1 else {"any": conditions}), pointing
 
 
-def _columns(rt: RecordType, other: RecordType, without: set[str]) -> list[Field]:
+def _columns(other: RecordType, without: set[str]) -> list[Field]:
     shown = [
         other.field(slug) for slug in other.default_columns if slug not in {other.title, other.owner_field, *without}
     ]
@@ -135,7 +136,7 @@ def _related(
     condition: dict[str, Any],
     pointing: list[Field],
 ) -> Related:
-    columns = _columns(rt, other, {one.slug for one in pointing})
+    columns = _columns(other, {one.slug for one in pointing})
     lines, more = _lines(actor, other, columns, condition)
     first = pointing[0]
     value = f"{rt.slug}:{row['id']}" if first.kind is Kind.REFERENCE else str(row["id"])
@@ -148,10 +149,10 @@ def _related(
     )
 
 
-def _linked(actor: Actor, rt: RecordType, other: RecordType, row: Mapping[str, Any], ids: list[UUID]) -> Related:
+def _linked(actor: Actor, other: RecordType, ids: list[UUID], edit_field: str) -> Related:
     lines: list[Line] = []
     if ids:
-        fields = needed_columns(other, columns := _columns(rt, other, set()))
+        fields = needed_columns(other, columns := _columns(other, set()))
         rows = {
             one["id"]: one
             for one in reading.page(
@@ -166,7 +167,7 @@ def _linked(actor: Actor, rt: RecordType, other: RecordType, row: Mapping[str, A
             ).rows
         }
         lines = [line(actor, other, columns, rows[one]) for one in ids if one in rows]
-    return Related(rt=other, lines=lines, has_more=False, list_url="", new_url="")
+    return Related(rt=other, lines=lines, has_more=False, list_url="", new_url="", edit_field=edit_field)
 
 
 def _lines(actor: Actor, other: RecordType, columns: list[Field], condition: dict[str, Any]) -> tuple[list[Line], bool]:

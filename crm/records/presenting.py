@@ -79,19 +79,12 @@ def _plain(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
 
 def _contact_links(scheme: str) -> Callable[[Field, Any, Row, Actor], SafeString | str]:
     def show(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
-        entries = [
-            (item["value"], item.get("label") or "") if isinstance(item, Mapping) else (item, "") for item in value
-        ]
+        entries = [(str(item["value"]), str(item.get("label") or "")) for item in value]
         if not entries:
             return EMPTY
         first, label = entries[0]
-        link = format_html(
-            '<a href="{}:{}" dir="ltr"{}>{}</a>',
-            scheme,
-            first,
-            format_html(' title="{}"', label) if label else "",
-            first,
-        )
+        address = first.replace(" ", "") if scheme == "tel" else first
+        link = format_html('<a class="reach" href="{}:{}" dir="ltr" title="{}">{}</a>', scheme, address, label, first)
         rest = ", ".join(entry for entry, __ in entries[1:])
         if not rest:
             return link

@@ -334,7 +334,8 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
             if not request.htmx:
                 return gone_to(request, record_url(rt.slug, id), _("Saved."), undo=change.change_set.id)
             shown = cell(actor, rt, edited, row, editable=True)
-            context = {"cell": shown, "title": row_title(rt, row), "rt": rt, "record_id": id}
+            in_list = request.htmx.current_url_abs_path != record_url(rt.slug, id)
+            context = {"cell": shown, "title": row_title(rt, row), "rt": rt, "record_id": id, "in_list": in_list}
             response = render(request, "records/edit.html#value", context)
             trigger_client_event(response, "record:changed", {"id": str(id), "field": edited.slug}, after="settle")
             if not change.events:

@@ -25,7 +25,7 @@ export const cancel = (cell, refocus = true) => {
 const done = (cell, refocus) => {
   before.delete(cell);
   cell.classList.remove("is-editing");
-  if (refocus) (cell.tabIndex >= 0 || cell.closest("[data-grid]") ? cell : ($("a, button", cell) ?? cell)).focus({ preventScroll: true });
+  if (refocus) (cell.closest("[data-grid]") ? cell : ($("[data-pen]", cell) ?? cell)).focus({ preventScroll: true });
 };
 
 const values = (form) => new URLSearchParams(new FormData(form)).toString();
@@ -51,15 +51,15 @@ const save = (form) => {
 };
 
 on("click", ".cell[data-edit]", (event, cell) => {
-  if (event.defaultPrevented || event.target.closest("a, input, select, textarea, label, form")) return;
-  if (event.target.closest("button") && !event.target.closest("[data-edit-title]")) return;
+  const control = event.target.closest("a, button, input, select, textarea, label, form");
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || (control && !control.matches("[data-pen]"))) return;
   if (getSelection()?.toString()) return;
   if (edit(cell)) event.preventDefault();
 });
 
-on("keydown", ".cell[data-edit][role=button]", (event, cell) => {
-  if (event.target !== cell || (event.key !== "Enter" && event.key !== " ")) return;
-  event.preventDefault();
+on("click", "[data-edit-field]", (event, button) => {
+  const cell = $(`.cell[data-field="${CSS.escape(button.dataset.editField)}"]`);
+  cell?.scrollIntoView({ block: "nearest" });
   edit(cell);
 });
 
