@@ -1,14 +1,15 @@
 """Reading pipelines: the board, the time deals spent in their stages, and what the day asks for."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from babel.numbers import get_currency_precision
+from django.db import connection
 from django.db.models import Count, DateTimeField, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -263,8 +264,7 @@ def _add_cards(
     filled = [column.stage.id for column in columns.values() if column.count]
     if not filled:
         return
-    parts = [_cards(actor, _column_order(deals.filter(stage_id=stage_id))[: CARDS + 1]) for stage_id in filled]
-    rows = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True)
+    rows = _of_each(filled, lambda stage_id: _cards(actor, _column_order(deals.filter(stage_id=stage_id))[: CARDS + 1]))
     now = timezone.now()
     by_stage: dict[UUID, list[Card]] = defaultdict(list)
     for row in rows:
@@ -272,6 +272,18 @@ def _add_cards(
     for stage_id, cards in by_stage.items():
         cards.sort(key=lambda card: (card.stage_entered_at, card.id), reverse=True)
         columns[stage_id].cards, columns[stage_id].next_cursor = _page(cards)
+
+
+def _of_each(ids: Sequence[UUID], rows_for: Callable[[UUID], QuerySet[Any, Any]]) -> list[dict[str, Any]]:
+    """The rows of ``rows_for`` for each id, in one statement that Django has to write only once."""
+    stand_in = uuid4()
+    queryset = rows_for(stand_in)
+    statement, params = queryset.query.get_compiler(connection.alias).as_sql()
+    every = [one if value == stand_in else value for one in ids for value in params]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join([f"({statement})"] * len(ids)), every)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def board_column(
