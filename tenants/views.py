@@ -1,6 +1,6 @@
 """Pages of the public host: sign-up, sign-in, passwords, addresses, workspaces."""
 
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
 
@@ -52,7 +52,7 @@ RESET = "password_reset"
 PICKER = "/workspaces/"
 
 
-def to_workspaces_csp() -> dict[str, list[str]]:
+def to_workspaces_csp() -> dict[str, Any]:
     """The policy of pages whose form's answer may lead to a workspace's host: redirects count as form targets."""
     scheme, _slashes, host = settings.PUBLIC_ORIGIN.partition("://")
     port = f":{host.rpartition(':')[2]}" if ":" in host else ""

@@ -169,7 +169,7 @@ def member_create(
         member.role, member.manager, member.state = role, manager, Member.State.ACTIVE
         member.save()
         with shared():
-            accounts.membership_set(tenant_id=tenant.id, user_id=user_id, active=True)
+            accounts.membership_set(tenant_id=tenant.id, user_id=user_id, active=True, member_id=member.id)
         _note(
             actor or system_actor(tenant),
             "member.reactivated" if before else "member.created",

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 
+from crm.workspace.selectors import actor_for_user
+from tenants import accounts
+from tenants.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
 from tenants.models import Domain, Membership, Tenant, User
-from tenants.scopes import shared
+from tenants.scopes import shared, tenant_scope
+from tenants.signup import take_over
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
 
@@ -193,6 +197,26 @@ class TestAnAddressThatHasAnAccount:
             assert User.objects.filter(email="owner@example.com").count() == 1
         assert "/signin/" in (browser.get("http://ada-windows.localhost/"), browser.url)[1]
         assert other_browser.get(link).status_code == 410
+
+    def test_a_key_made_before_the_take_over_ends_with_it(
+        self, sign_up: Callable[..., Any], browser: Browser, tenant_a: Any
+    ) -> None:
+        """Whoever signed up with somebody else's address keeps no way in."""
+        sign_up(email="owner@example.com")
+        with shared():
+            duplicate = User.objects.order_by("-created_at", "-id").filter(email="owner@example.com")[0]
+            tenant = duplicate.memberships.get().tenant.ref()
+        with tenant_scope(tenant):
+            actor = actor_for_user(tenant, duplicate.pk)
+            assert actor is not None
+            _key, plain = api_key_create(actor, name="Left behind", scopes=["deal:read"])
+        assert api_key_authenticate(f"Bearer {plain}")
+        with shared():
+            owner = accounts.verified_user("owner@example.com")
+            assert owner is not None
+            take_over(duplicate=duplicate, by=owner)
+        with pytest.raises(ApiKeyRefused):
+            api_key_authenticate(f"Bearer {plain}")
 
     def test_a_stranger_cannot_take_it_over(
         self, sign_up: Callable[..., Any], other_browser: Browser, tenant_a: Any, mails: list[Any]

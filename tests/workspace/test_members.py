@@ -21,6 +21,7 @@ from tests import factories
 
 
 def member(actor: Actor) -> Member:
+    assert actor.member_id is not None
     return Member.objects.get(id=actor.member_id)
 
 
@@ -63,7 +64,7 @@ class TestChangingAMember:
     def test_an_admin_makes_a_seller_a_manager_and_it_is_noted(self, admin: Actor, seller: Actor) -> None:
         services.member_update(admin, member_id=member(seller).id, role="manager")
         assert member(seller).role.slug == "manager"
-        event = Event.objects.get(type="member.updated", record_id=seller.member_id)
+        event = Event.objects.get(type="member.updated", record_id=member(seller).id)
         assert event.before["role"] == "member"
         assert event.after["role"] == "manager"
 
@@ -116,7 +117,7 @@ class TestChangingAMember:
     def test_members_of_another_workspace_are_not_found(self, admin: Actor, outsider: Actor) -> None:
         for work in (services.member_deactivate, services.member_update, services.member_reactivate):
             with pytest.raises(NotFound):
-                work(admin, member_id=outsider.member_id)  # type: ignore[arg-type, operator]
+                work(admin, member_id=outsider.member_id)  # type: ignore[arg-type]
         with pytest.raises(WorkspaceError, match="active member as manager"):
             services.member_update(admin, member_id=admin.member_id, manager=outsider.member_id)  # type: ignore[arg-type]
 
