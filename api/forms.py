@@ -1,5 +1,6 @@
 """The form that makes an API key."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -8,7 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from crm.records.types import registry
 from tenants.actors import Actor
 
-READ_ONLY = {"event", "member"}
+READ_ONLY_LABELS = {"member": _("Members"), "event": _("Events")}
+READ_ONLY = frozenset(READ_ONLY_LABELS)
+EVERYDAY = READ_ONLY | {"company", "contact", "deal", "task", "note", "pipeline", "stage"}
 EXPIRIES = [("", _("Never")), ("30", _("In 30 days")), ("90", _("In 90 days")), ("365", _("In a year"))]
 
 
@@ -24,21 +27,50 @@ def scope_choices(actor: Actor) -> list[tuple[str, str]]:
     return choices
 
 
+@dataclass(frozen=True, slots=True)
+class ScopeBox:
+    """One box to tick; ``value`` is the scope, such as ``deal:read``."""
+
+    value: str
+    ticked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRow:
+    """A noun and its boxes, None where the role has no such right to give."""
+
+    label: str
+    read: ScopeBox | None
+    write: ScopeBox | None
+
+
 class ApiKeyForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=80, help_text=_("What will use it: website, import, reports."))
     expires = forms.ChoiceField(label=_("Ends"), choices=EXPIRIES, required=False)
     scopes = forms.MultipleChoiceField(
         label=_("May"),
-        widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose at least one: a key without scopes may do nothing.")},
     )
 
     def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.actor = actor
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = scope_choices(actor)
         field.initial = [value for value, _label in scope_choices(actor) if value.split(":")[0] in EVERYDAY]
 
-
-EVERYDAY = {"company", "contact", "deal", "task", "note", "pipeline", "stage", "member", "event"}
+    def scope_rows(self) -> list[ScopeRow]:
+        """The scopes as a table: one row a noun, reading and writing beside each other."""
+        ticked = set(self["scopes"].value() or ())
+        offered = {value for value, _label in scope_choices(self.actor)}
+        labels = {rt.slug: rt.label_plural for rt in registry.all()} | READ_ONLY_LABELS
+        rows = []
+        for noun, label in labels.items():
+            boxes = [
+                ScopeBox(value, value in ticked) if (value := f"{noun}:{right}") in offered else None
+                for right in ("read", "write")
+            ]
+            if any(boxes):
+                rows.append(ScopeRow(str(label), *boxes))
+        return rows

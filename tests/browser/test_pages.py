@@ -1,0 +1,82 @@
+"""Every page, in light, dark and phone width: no script error, nothing refused by the policy, axe clean, no side-scroll."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import axe_problems
+from tests.stack import Stack
+
+PUBLIC = ["/", "/signup/", "/signin/", "/password/reset/", "/workspaces/", "/nowhere/"]
+WORKSPACE = [
+    "/",
+    "/companies/",
+    "/companies/?q=zzzz",
+    "/companies/new/",
+    "/contacts/",
+    "/contacts/new/",
+    "/deals/",
+    "/deals/new/",
+    "/deals/board/",
+    "/tasks/",
+    "/tasks/new/",
+    "/inbox/",
+    "/search/?q=fenster",
+    "/trash/",
+    "/settings/personal/",
+    "/settings/workspace/",
+    "/settings/members/",
+    "/settings/pipelines/",
+    "/settings/api/",
+    "/settings/data/",
+    "/nowhere/",
+]
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1360, "height": 850}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1360, "height": 850}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "has_touch": True, "is_mobile": True},
+}
+
+
+@pytest.fixture(params=LOOKS)
+def look(request: pytest.FixtureRequest, browser: Browser, signed_in_state: Any) -> Iterator[tuple[str, Page]]:
+    context = browser.new_context(storage_state=signed_in_state, reduced_motion="reduce", **LOOKS[request.param])
+    context.set_default_timeout(15_000)
+    yield request.param, context.new_page()
+    context.close()
+
+
+def first_record(stack: Stack, noun: str) -> str:
+    row = stack.api("GET", f"/{noun}?limit=1").body["data"][0]
+    return f"/{noun}/{row['id']}/"
+
+
+def test_every_page_is_clean(look: tuple[str, Page], stack: Stack) -> None:
+    name, page = look
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
+    page.on("console", lambda one: problems.append(one.text) if "Content Security Policy" in one.text else None)
+    workspace = stack.demo["workspace_url"].rstrip("/")
+    records = [first_record(stack, noun) for noun in ("companies", "contacts", "deals", "tasks")]
+    addresses = [f"{stack.demo['base_url'].rstrip('/')}{path}" for path in PUBLIC]
+    addresses += [f"{workspace}{path}" for path in (*WORKSPACE, *records)]
+    for address in addresses:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        problems += [f"{address}: {problem}" for problem in axe_problems(page)]
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wider > 1:
+            problems.append(f"{address}: {wider} px wider than the window")
+        keep(page, name, address.split("://", 1)[1].split("/", 1)[1])
+    assert problems == []
+
+
+def keep(page: Page, look: str, path: str) -> None:
+    """With SHOTS=<folder> a picture of each page stays there, to be looked at."""
+    if os.environ.get("SHOTS"):
+        name = path.strip("/").replace("/", "_").replace("?", "_") or "start"
+        page.screenshot(path=Path(os.environ["SHOTS"]) / f"{name}-{look}.png")
