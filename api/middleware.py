@@ -14,7 +14,7 @@ PREFIX = "/api/"
 
 
 class ApiMiddleware:
-    """Answers paths under /api/ at once; what stands below it in MIDDLEWARE is for browsers.
+    """Answers paths under /api/, but for the public host, at once; what stands below it in MIDDLEWARE is for browsers.
 
     The API speaks the installation's language, and its routes answer every path and every error themselves.
     """
@@ -23,10 +23,10 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.path_info.startswith(PREFIX):
+        if getattr(request, "host_kind", "public") == "public" or not request.path_info.startswith(PREFIX):
             return self.get_response(request)
         with translation.override(settings.LANGUAGE_CODE):
-            match = request.resolver_match = resolve(request.path_info, getattr(request, "urlconf", None))
+            match = request.resolver_match = resolve(request.path_info, settings.API_URLCONF)
             response = cast(HttpResponseBase, match.func(request, *match.args, **match.kwargs))
             if isinstance(response, SimpleTemplateResponse):
                 response.render()

@@ -174,6 +174,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "tenants.middleware.HealthMiddleware",
     "tenants.middleware.HostMiddleware",
+    "api.middleware.ApiMiddleware",
     "tenants.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
