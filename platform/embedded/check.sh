@@ -27,7 +27,7 @@ no_database() {
 
 step "ruff" .venv/bin/ruff check .
 step "ruff format" .venv/bin/ruff format --check .
-step "mypy" .venv/bin/mypy
+step "mypy" .venv/bin/mypy --cache-dir=/dev/null
 step "import-linter" .venv/bin/lint-imports --no-cache --no-logo
 step "djade" bash -c 'find templates crm tenants api -name "*.html" -print0 | xargs -0 -r .venv/bin/djade --check --target-version 6.1'
 step "makemigrations" no_database .venv/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def payload(noun: str, actor) -> dict[str, object]:
     company = factories.company(actor, name="Base")
-    return {
+    bodies: dict[str, dict[str, object]] = {
         "companies": {"name": "Acme"},
         "contacts": {"first_name": "Ada", "last_name": "Byron", "emails": [{"value": "ADA@Example.com"}]},
         "deals": {"name": "Windows", "amount": "1200.50", "currency": "EUR", "company": str(company.id)},
@@ -24,7 +24,8 @@ def payload(noun: str, actor) -> dict[str, object]:
         "notes": {"body": "They like oak.", "about": {"type": "company", "id": str(company.id)}},
         "pipelines": {"name": "Service"},
         "lost_reasons": {"name": "Too late"},
-    }[noun]
+    }
+    return bodies[noun]
 
 
 NOUNS = ["companies", "contacts", "deals", "tasks", "notes", "pipelines"]

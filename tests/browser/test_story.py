@@ -32,7 +32,8 @@ def story(browser: Browser, stack: Stack):
 
 @pytest.fixture
 def page(story) -> Page:
-    return story["page"]
+    found: Page = story["page"]
+    return found
 
 
 def card(page: Page, name: str) -> Locator:
