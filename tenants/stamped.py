@@ -1,7 +1,7 @@
 """Instances that know their schema, so that none is read in one tenant and saved in another."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
@@ -38,13 +38,17 @@ class StampedQuerySet[M: models.Model](models.QuerySet[M]):
         return super().bulk_update(wanted, fields, batch_size)
 
 
-StampedManager = models.Manager.from_queryset(StampedQuerySet)
+class StampedManager[M: models.Model](models.Manager[M]):
+    """The manager of ``StampedQuerySet``."""
+
+    def get_queryset(self) -> StampedQuerySet[M]:
+        return StampedQuerySet(self.model, using=self._db, hints=self._hints)  # type: ignore[attr-defined]
 
 
 class StampedModel(models.Model):
     """A row of a tenant; refuses to be saved, deleted or refreshed in another one's schema."""
 
-    objects = StampedManager()
+    objects: ClassVar[StampedManager[Self]] = StampedManager()
 
     class Meta:
         abstract = True
