@@ -317,7 +317,7 @@ class Story:
             self.doings.append(Doing(at, person, what, key, values))
 
     def somebody(self) -> int:
-        drawn = self.random.choices(range(5), weights=(1, 3, 6, 6, 5))[0]
+        drawn = self.random.choices(range(5), weights=(4, 3, 6, 5, 5))[0]
         return drawn % self.people
 
     def tell(self) -> list[Doing]:
@@ -415,7 +415,7 @@ class Story:
             person,
             "deal",
             key,
-            name=draw.choice(WORK[land.language]).format(n=windows),
+            name=f"{draw.choice(WORK[land.language]).format(n=windows)}, {draw.choice(land.streets)}",
             company=company,
             currency=land.currency,
             contacts=[(one.key, draw.choice(ROLES)) for one in who],
@@ -477,6 +477,8 @@ class Story:
         due = (self.now + timedelta(days=days)).replace(hour=hour, minute=0, second=0, microsecond=0)
         if not late and due <= self.now:
             due += timedelta(days=1)
+        if due.weekday() > 4 and due.date() > self.now.date():
+            due += timedelta(days=7 - due.weekday())
         made = max(since, self.moment(self.now - timedelta(days=4)))
         self.do(
             made + timedelta(minutes=1),

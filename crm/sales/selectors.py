@@ -232,13 +232,14 @@ def board(
         raise NotFound
     columns = {stage.pk: Column(stage=stage_ref(stage)) for stage in found if stage.pipeline_id == chosen.pk}
     deals = _deals(actor, tree, search).filter(pipeline_id=chosen.pk)
-    _add_sums(columns, deals)
+    _add_sums(columns, deals, actor.tenant.currency)
     _add_cards(actor, columns, {stage.pk: stage for stage in found}, deals)
     refs = [PipelineRef(one.pk, one.name, one.is_default) for one in ordered]
     return Board(PipelineRef(chosen.pk, chosen.name, chosen.is_default), refs, list(columns.values()))
 
 
-def _add_sums(columns: Mapping[UUID, Column], deals: QuerySet[Deal]) -> None:
+def _add_sums(columns: Mapping[UUID, Column], deals: QuerySet[Deal], first: str) -> None:
+    """Fill in counts and sums by currency, the currency ``first`` before the others."""
     totals = (
         deals.order_by()
         .values("stage_id", "currency")
@@ -248,7 +249,7 @@ def _add_sums(columns: Mapping[UUID, Column], deals: QuerySet[Deal]) -> None:
             weighted_total=Sum(F("amount") * F("probability") / Decimal(100)),
         )
     )
-    for row in totals:
+    for row in sorted(totals, key=lambda row: (row["currency"] != first, row["currency"])):
         column = columns.get(row["stage_id"])
         if column is None:
             continue
@@ -379,7 +380,7 @@ def stage_remove_preview(actor: Actor, *, stage_id: UUID | str) -> StageEffect:
     others = [one for one in stages(actor, stage.pipeline_id) if one.id != stage.id]
     deals = Deal.objects.filter(stage_id=stage.id, deleted_at=None)
     column = Column(stage=stage)
-    _add_sums({stage.id: column}, deals)
+    _add_sums({stage.id: column}, deals, actor.tenant.currency)
     lacking = {}
     for other in others:
         empty = Q(pk__in=[])
@@ -486,7 +487,7 @@ def deals_in_need(actor: Actor, *, limit: int = 8) -> list[DealNeed]:
 
 
 def my_numbers(actor: Actor) -> list[PipelineNumbers]:
-    """The actor's own pipeline by currency, the largest first."""
+    """The actor's own pipeline by currency, the workspace's own first."""
     if actor.member_id is None:
         return []
     today = timezone.now().astimezone(actor.time_zone).date()
@@ -512,4 +513,4 @@ def my_numbers(actor: Actor) -> list[PipelineNumbers]:
         numbers.append(
             PipelineNumbers(currency=currency, open_count=row["open_count"], won_count=row["won_count"], **sums)
         )
-    return sorted(numbers, key=lambda one: (-one.open_count, one.currency))
+    return sorted(numbers, key=lambda one: (one.currency != actor.tenant.currency, -one.open_count, one.currency))

@@ -48,12 +48,13 @@ def test_columns_stand_in_their_order_with_won_and_lost_last(seller: Actor, admi
 
 
 def test_a_column_counts_and_sums_by_currency(seller: Actor) -> None:
-    for amount, currency in (("100", "EUR"), ("50.50", "EUR"), ("1000", "JPY"), (None, "")):
+    for amount, currency in (("1000", "CHF"), ("100", "EUR"), ("50.50", "EUR"), ("1000", "JPY"), (None, "")):
         factories.deal(seller, stage=stage("Proposal").pk, amount=amount, currency=currency)
     found = column(seller, "Proposal")
-    assert found.count == 4
-    assert found.sums == {"EUR": Decimal("150.50"), "JPY": Decimal(1000)}
-    assert found.weighted == {"EUR": Decimal("75.25"), "JPY": Decimal(500)}
+    assert found.count == 5
+    assert found.sums == {"EUR": Decimal("150.50"), "CHF": Decimal(1000), "JPY": Decimal(1000)}
+    assert next(iter(found.sums)) == seller.tenant.currency
+    assert found.weighted == {"EUR": Decimal("75.25"), "CHF": Decimal(500), "JPY": Decimal(500)}
 
 
 def test_a_card_says_what_the_deal_waits_for(seller: Actor, admin: Actor) -> None:
