@@ -44,6 +44,7 @@ class Listing:
     tree: Mapping[str, Any] | None = None
     sort: tuple[str, ...] = ()
     mine: bool = False
+    done: bool = False
     cursor: str | None = None
     problem: BadQuery | None = None
     trashed: bool = False
@@ -70,6 +71,7 @@ class Listing:
             tree=tree,
             sort=sort,
             mine=data.get("mine") == "1" and bool(rt.owner_field) and actor.member_id is not None,
+            done=data.get("done") == "1" and rt.is_done_or_open,
             cursor=data.get("cursor") or None,
             problem=problem,
         )
@@ -85,16 +87,22 @@ class Listing:
             parts.append(self.tree)
         if self.mine:
             parts.append({"field": self.rt.owner_field, "op": "eq", "value": "me"})
+        if self.rt.is_done_or_open and not names_field(self.tree, "done"):
+            parts.append({"field": "done", "op": "eq", "value": self.done})
         if not parts:
             return None
         return dict(parts[0]) if len(parts) == 1 else {"all": parts}
+
+    @property
+    def sort_used(self) -> tuple[str, ...]:
+        return self.sort or (("-done_at",) if self.done else self.rt.default_sort)
 
     @cached_property
     def query(self) -> reading.Query:
         fields = needed_columns(self.rt, self.columns)
         return reading.Query(
             filter=self.condition,
-            sort=self.sort or self.rt.default_sort,
+            sort=self.sort_used,
             search=self.search,
             limit=PAGE_SIZE,
             cursor=self.cursor,
@@ -116,7 +124,7 @@ class Listing:
 
     @property
     def headings(self) -> list[Column]:
-        first = (self.sort or self.rt.default_sort)[0]
+        first = self.sort_used[0]
         found = []
         for one in self.columns:
             ascending, descending = first == one.slug, first == f"-{one.slug}"
@@ -141,6 +149,7 @@ class Listing:
             "filter": self.filter_text,
             "sort": ",".join(self.sort),
             "mine": "1" if self.mine else "",
+            "done": "1" if self.done else "",
         }
         known |= changes
         if isinstance(known["filter"], Mapping):
@@ -167,11 +176,15 @@ class Listing:
 
     @property
     def all_url(self) -> str:
-        return self.url(mine="")
+        return self.url(mine="", done="")
 
     @property
     def mine_url(self) -> str:
-        return self.url(mine="1")
+        return self.url(mine="1", done="")
+
+    @property
+    def done_url(self) -> str:
+        return self.url(mine="", done="1")
 
     @property
     def board_url(self) -> str:
@@ -232,10 +245,18 @@ class Listing:
         return [
             one
             for one in shown_fields(self.rt)
-            if one.editable
-            and one.slug != self.rt.title
-            and one.kind not in {Kind.LINKS, Kind.REFERENCE, Kind.LONG_TEXT}
+            if one.editable and one.slug != self.rt.title and one.kind not in UNFIT_FOR_BULK
         ]
+
+
+def names_field(tree: Any, slug: str) -> bool:
+    """Whether a filter says anything about a field of the listed records themselves."""
+    if not isinstance(tree, Mapping):
+        return False
+    if tree.get("field") == slug:
+        return True
+    below = [*(tree.get("all") or ()), *(tree.get("any") or ()), tree.get("not")]
+    return any(names_field(one, slug) for one in below)
 
 
 def clean_search(text: str) -> str:

@@ -90,7 +90,7 @@ def parts(slot: str, actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> li
 
 
 def related(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Related]:
-    """What belongs to a record: one query a related type."""
+    """What belongs to a record, a page a related type; of what can be done only what is not done yet."""
     found = []
     for other in registry.all():
         if not other.in_sidebar or not actor.can(other.slug, "view"):
@@ -136,6 +136,8 @@ def _related(
     condition: dict[str, Any],
     pointing: list[Field],
 ) -> Related:
+    if other.is_done_or_open:
+        condition = {"all": [condition, {"field": "done", "op": "eq", "value": False}]}
     columns = _columns(other, {one.slug for one in pointing})
     lines, more = _lines(actor, other, columns, condition)
     first = pointing[0]

@@ -260,6 +260,7 @@ class Line:
     url: str
     is_sample: bool
     deleted_at: datetime | None
+    done: bool | None  # None for what cannot be ticked off
     cells: tuple[Cell, ...]
 
 
@@ -283,6 +284,7 @@ def line(actor: Actor, rt: RecordType, fields: Iterable[Field], row: Row) -> Lin
         url=reverse("records:detail", args=[rt.plural, row["id"]]),
         is_sample=bool(row.get("is_sample")),
         deleted_at=row.get("deleted_at"),
+        done=row.get("done") if editable else None,
         cells=tuple(cell(actor, rt, field, row, editable=editable) for field in fields),
     )
 
@@ -294,7 +296,7 @@ def shown_fields(rt: RecordType) -> list[Field]:
 
 def needed_columns(rt: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
     """What to read so that these fields, the title and the permission to edit can be shown."""
-    slugs = dict.fromkeys([rt.title, rt.own_field, "is_sample"])
+    slugs = dict.fromkeys([rt.title, rt.own_field, "is_sample", *(["done"] if rt.is_done_or_open else [])])
     for field in fields:
         slugs[field.slug] = None
         if field.kind is Kind.MONEY and field.currency:

@@ -122,7 +122,7 @@ on("click", "[data-column] [data-up], [data-column] [data-down]", (event, button
 
 /* Filters --------------------------------------------------------------- */
 
-on("change", "[data-filter] [data-refresh]", (event, select) => {
+on("change", "[data-conditions] [data-refresh]", (event, select) => {
   const form = select.closest("form");
   window.htmx.ajax("GET", form.getAttribute("action"), { source: form, target: form, swap: "outerHTML" });
 });
@@ -132,6 +132,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (!menu?.matches(":popover-open") || !menu.contains(event.detail.elt) && event.detail.target?.id !== "filter-form") return;
   window.dispatchEvent(new Event("resize"));
   const rows = $$(".filter-row", menu);
+  if (menu.contains(document.activeElement) && document.activeElement.matches("select")) return;
   (rows.length ? $("select, input:not([type=hidden])", rows.at(-1)) : $("button[name=add]", menu))?.focus();
 });
 
