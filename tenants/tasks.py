@@ -5,11 +5,13 @@ from uuid import UUID
 
 from celery import Task, current_app, shared_task
 from django.conf import settings
+from django.utils import timezone
 
 from tenants.actors import TenantRef
-from tenants.models import Tenant
+from tenants.models import HandoverToken, Tenant
 from tenants.scopes import shared, tenant_scope
 from tenants.selectors import tenant_find
+from tenants.sessions import SessionStore
 from tenants.wakeups import wakeups_claim
 
 if TYPE_CHECKING:
@@ -64,3 +66,10 @@ def dispatch() -> int:
     for tenant_id in tenants:
         current_app.send_task(settings.WAKEUP_TASK, kwargs={"tenant_id": str(tenant_id)}, queue="timers")
     return len(tenants)
+
+
+@shared_task(base=SharedTask, name="tenants.tasks.sweep", queue="bulk", ignore_result=True)
+def sweep() -> None:
+    """Delete sessions and hand-over tokens that have expired."""
+    HandoverToken.objects.filter(expires_at__lt=timezone.now()).delete()
+    SessionStore.clear_expired()

@@ -285,6 +285,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"queue": "timers", "expires": 10},
     },
+    "sweep": {"task": "tenants.tasks.sweep", "schedule": 3600.0, "options": {"queue": "bulk", "expires": 3600}},
 }
 
 PASSWORD_HASHERS = [

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from celery import current_app, shared_task
+from celery.utils.time import get_exponential_backoff_interval
 from django.utils import timezone
 
 from tenants import tasks, wakeups
+from tenants.mails import mail_deliver
 from tenants.models import Tenant, Wakeup
 from tenants.roles import role_of
 from tenants.scopes import current_schema, current_tenant, shared, tenant_scope
@@ -24,6 +26,25 @@ def where(*, tenant_id: str) -> tuple[str | None, str]:
 @shared_task(base=SharedTask, name="tests.where_shared")
 def where_shared() -> str | None:
     return current_schema()
+
+
+def test_what_has_expired_of_signing_in_is_swept_and_the_rest_stays(db):
+    from tenants.models import Session
+
+    now = timezone.now()
+    with shared():
+        Session.objects.create(session_key="ended", session_data="", expire_date=now - timedelta(minutes=1))
+        Session.objects.create(session_key="going", session_data="", expire_date=now + timedelta(days=1))
+    tasks.sweep()
+    with shared():
+        assert set(Session.objects.values_list("session_key", flat=True)) & {"ended", "going"} == {"going"}
+
+
+def test_a_mail_waits_no_longer_for_its_next_try_than_the_broker_waits_for_the_worker(settings):
+    """A task that is held back longer is given out again, and each copy would be tried, and held back, anew."""
+    waits = [get_exponential_backoff_interval(5, tries, mail_deliver.retry_backoff_max) for tries in range(100)]
+    assert max(waits) < settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"]
+    assert sum(waits[: mail_deliver.max_retries]) > 3600
 
 
 @pytest.mark.usefixtures("celery_eager")
