@@ -9,16 +9,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.reference.settings")
 application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402
-from django.db.models import QuerySet  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.urls import include, path  # noqa: E402
 from rest_framework.filters import SearchFilter  # noqa: E402
 from rest_framework.pagination import CursorPagination  # noqa: E402
+from rest_framework.request import Request  # noqa: E402
 from rest_framework.routers import SimpleRouter  # noqa: E402
 from rest_framework.serializers import CharField, ModelSerializer, UUIDField  # noqa: E402
 from rest_framework.viewsets import ModelViewSet  # noqa: E402
 
 from bench.reference.models import Contact, Deal, DealContact  # noqa: E402
+from bench.reference.sizes import size  # noqa: E402
 
 settings.ROOT_URLCONF = __name__
 HIDDEN = ("search_text", "sort_name")
@@ -58,8 +59,9 @@ class ContactSerializer(ModelSerializer[Contact]):
 class SizedViewSet(ModelViewSet[Any]):
     pagination_class = Newest
 
-    def get_queryset(self) -> QuerySet[Any]:
-        return super().get_queryset().using(self.kwargs["size"])
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        size.set(kwargs["size"])
+        super().initial(request, *args, **kwargs)
 
 
 class DealViewSet(SizedViewSet):

@@ -49,6 +49,7 @@ def database(schema: str) -> dict[str, Any]:
 SCHEMAS: dict[str, str] = json.loads(os.environ.get("BENCH_SCHEMAS", '{"small": "public"}'))
 DATABASES = {size: database(schema) for size, schema in SCHEMAS.items()}
 DATABASES["default"] = database(ACCOUNTS)
+DATABASE_ROUTERS = ["bench.reference.sizes.SizeRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
