@@ -110,6 +110,13 @@ def membership_move(membership: Membership, *, to: User) -> None:
     membership.save(update_fields=["user"])
 
 
+def keys_end(user_id: UUID) -> None:
+    """End all API keys that the user made, in every workspace."""
+    for tenant_id, member_id in Membership.objects.filter(user_id=user_id).values_list("tenant_id", "member_id"):
+        if member_id is not None:
+            ApiKey.objects.filter(tenant_id=tenant_id, member_id=member_id).delete()
+
+
 def sessions_end(*, user_id: UUID, tenant_id: UUID | None = None) -> None:
     """Sign a user out in all browsers, or only on one workspace's host."""
     rows = Session.objects.filter(user_id=user_id)

@@ -194,7 +194,7 @@ def test_z_takes_back_the_last_change(owner: Actor, screen: Screen) -> None:
     company = factories.company(owner, name="Hotel Seeblick")
     update(owner, registry.get("company"), company.id, {"name": "Hotel Bergblick"})
     page = screen(owner, "/companies/")
-    expect(page.get_by_role("link", name="Hotel Bergblick")).to_be_visible()
+    expect(page.get_by_role("link", name="Hotel Bergblick", exact=True)).to_be_visible()
     page.wait_for_function("window.htmx")
     page.keyboard.press("z")
     expect(page.get_by_role("link", name="Hotel Seeblick")).to_be_visible()
