@@ -67,10 +67,10 @@ def kill(stack: Stack, name: str) -> bool:
 
 
 def tenant_rows(stack: Stack, query: str) -> list[tuple[object, ...]]:
-    """Read the demo workspace's schema as the superuser."""
+    """Read the demo workspace's schema as the owner of its tables."""
     environment = json.loads((stack.data / "environment.json").read_text())
     with (
-        contextlib.closing(psycopg2.connect(environment["DATABASE_ADMIN_URL"])) as connection,
+        contextlib.closing(psycopg2.connect(environment["DATABASE_OWNER_URL"])) as connection,
         connection.cursor() as cursor,
     ):
         subdomain = stack.demo["workspace_host"].split(".")[0]
