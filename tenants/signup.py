@@ -122,6 +122,8 @@ def sign_up(
 def _furnish(tenant: Tenant, owner: User, *, sample: bool) -> TenantRef:
     ref = tenant_provision(tenant, owner)
     if sample:
+        with shared():
+            Tenant.objects.filter(pk=tenant.pk).update(has_sample=True)
         send = partial(
             current_app.send_task,
             settings.SAMPLE_TASK,

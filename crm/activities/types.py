@@ -37,7 +37,7 @@ TASK = RecordType(
         Field(slug="priority", label=_("Priority"), kind=Kind.CHOICE, choices=PRIORITIES, default="normal"),
         Field(slug="description", label=_("Description"), kind=Kind.LONG_TEXT, max_length=10_000, searchable=True),
     ),
-    default_columns=("name", "due_at", "assignee", "about", "priority", "done"),
+    default_columns=("name", "due_at", "assignee", "about", "priority"),
     default_sort=("due_at",),
     owner_field="assignee",
     rules=(rules.done_has_its_time,),

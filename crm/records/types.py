@@ -274,6 +274,11 @@ class RecordType:
         return self.owner_field or "created_by"
 
     @property
+    def is_done_or_open(self) -> bool:
+        """Whether its records are ticked off: their lists open on what is still to do."""
+        return "done" in self.by_slug
+
+    @property
     def all_event_types(self) -> tuple[str, ...]:
         usual = tuple(f"{self.slug}.{what}" for what in ("created", "updated", "trashed", "restored"))
         return (*usual, *self.event_types)

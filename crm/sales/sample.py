@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -27,6 +27,7 @@ from tenants.scopes import shared
 
 NOUNS = ("note", "task", "deal", "contact", "company")
 FRESH = timedelta(days=8)
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':sample', 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def sample_load(actor: Actor, *, team: Sequence[Actor] = (), now: datetime | Non
     """
     _need(actor)
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(LOCK)
         if sample_present(actor):
             return 0
         people = [actor, *team]
