@@ -21,6 +21,7 @@ from crm.records.listing import Listing
 from crm.records.presenting import record_url
 from crm.records.types import Kind, registry
 from crm.sales import selectors, services
+from crm.sales.cards import CardPrinter, icons
 from tenants.access import MEMBER, access, needs
 from tenants.http import MemberRequest
 
@@ -76,9 +77,12 @@ def board(request: MemberRequest) -> HttpResponseBase:
         if request.GET.get("pipeline"):
             raise
         found = None
+    printer = CardPrinter(may_move=actor.can("deal", "edit"))
     context = {
         "rt": deal,
         "listing": listing,
+        "columns": [(column, printer.cards(column.cards)) for column in found.columns] if found else [],
+        "icons": icons(),
         "chips": filtering.chips(listing),
         "board": found,
         "problem": listing.problem,
@@ -106,11 +110,10 @@ def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
         actor, stage, request.GET.get("cursor") or None, tree=listing.condition, search=listing.search
     )
     context = {
-        "cards": cards,
+        "cards": CardPrinter(may_move=actor.can("deal", "edit")).cards(cards),
         "stage_id": stage,
         "next_cursor": next_cursor,
         "query": _board_query(listing),
-        "may_move": actor.can("deal", "edit"),
     }
     return render(request, "sales/board.html#cards", context)
 
@@ -141,10 +144,11 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
         return toast(reswap(response, "none"), message, undo=change.change_set.id)
     listing = Listing.of(actor, deal, request)
     found = selectors.board(actor, stage.pipeline_id, tree=listing.condition, search=listing.search)
-    context = {"board": found, "card": selectors.board_card(actor, id), "may_move": True}
+    card = CardPrinter(may_move=True).card(selectors.board_card(actor, id), swapped=True)
+    context = {"board": found, "card": card}
     response = render(request, "sales/board.html#moved", context)
-    trigger_client_event(response, "dialog:close", {})
     trigger_client_event(response, "deal:moved", {"id": str(id), "stage": str(stage.pk)}, after="settle")
+    trigger_client_event(response, "dialog:close", {}, after="settle")
     return toast(reswap(response, "none"), message, undo=change.change_set.id)
 
 

@@ -34,6 +34,13 @@ on("keydown", ".stagebar button", (event, button) => {
   all[Math.max(0, Math.min(all.length - 1, all.indexOf(button) + step))].focus();
 });
 
+/* Nothing is refreshed under somebody's fingers. */
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const place = event.detail.elt;
+  if (place?.id !== "timeline" && place?.id !== "record-head") return;
+  if ($("[data-editor]", place)) event.preventDefault();
+});
+
 /* The composer's tabs show one form at a time. */
 on("click", "[data-composer]", (event, tab) => {
   event.preventDefault();

@@ -1,0 +1,125 @@
+"""Deals as cards of the board. Hundreds are shown at once, so their HTML is put together here and not in a template."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from lucide.templatetags.lucide import lucide
+
+from crm.records.presenting import avatar
+from crm.sales.selectors import Card
+from crm.workspace.formats import day_text, money_text
+
+ICONS = {
+    "late": "calendar-x",
+    "none": "calendar-off",
+    "planned": "calendar-clock",
+    "undated": "calendar-clock",
+    "move": "ellipsis",
+}
+NO_ID = "00000000-0000-0000-0000-000000000000"
+
+
+@cache
+def icons() -> SafeString:
+    """The pictures on the cards, to be put on the page once: cards refer to them as ``#icon-<state>``."""
+    drawn = (lucide(name, size=14, id=f"icon-{state}", stroke_width="1.75") for state, name in ICONS.items())
+    return mark_safe("".join(drawn))  # noqa: S308 - icons of the package, no input
+
+
+class CardPrinter:
+    """Prints the cards of one page; what many cards share is worked out once."""
+
+    def __init__(self, *, may_move: bool) -> None:
+        self.may_move = may_move
+        self.path = reverse("records:detail", args=["deals", NO_ID])
+        self.described = mark_safe(' aria-describedby="board-help"') if may_move else ""
+        self.states = {
+            "late": _("The next task is late"),
+            "none": _("Nothing planned next"),
+            "planned": _("Next task"),
+            "undated": _("Next task"),
+        }
+        self.move_label = _("Move %(name)s to…")
+        self.amounts: dict[tuple[Decimal, str], str] = {}
+        self.owners: dict[tuple[str, str], SafeString] = {}
+        self.ages: dict[int, tuple[str, str]] = {}
+
+    def cards(self, cards: Iterable[Card]) -> SafeString:
+        return mark_safe("".join(self.card(card) for card in cards))  # noqa: S308 - each card is escaped
+
+    def card(self, card: Card, *, swapped: bool = False) -> SafeString:
+        """One card; ``swapped`` for the one that takes its older self's place."""
+        short, days = self._age(card.days_in_stage)
+        return format_html(
+            '<li class="deal-card" id="card-{id}" data-card="{id}" data-name="{name}"{swap}>'
+            '<a class="deal-name" href="{url}" draggable="false"{described}>{name}</a>{move}{company}'
+            '<span class="deal-foot"><strong class="num">{amount}</strong>'
+            '<span class="deal-next is-{state}" title="{state_label}">'
+            '<svg width="14" height="14" aria-hidden="true"><use href="#icon-{state}"/></svg>{when}</span>'
+            '<span class="deal-age{stale}" title="{days}">{age}</span>{owner}</span></li>',
+            id=card.id,
+            name=card.name,
+            swap=mark_safe(' hx-swap-oob="true"') if swapped else "",
+            url=self.path.replace(NO_ID, str(card.id)),
+            described=self.described,
+            move=self._move(card),
+            company=format_html('<span class="deal-company truncate">{}</span>', card.company_name)
+            if card.company_name
+            else "",
+            amount=self._amount(card),
+            state=card.next_state,
+            state_label=self.states[card.next_state],
+            when=self._when(card.next_at)
+            or format_html('<span class="sr-only">{}</span>', self.states[card.next_state]),
+            stale=" is-stale" if card.stale else "",
+            days=days,
+            age=short,
+            owner=self._owner(card),
+        )
+
+    def _move(self, card: Card) -> SafeString | str:
+        if not self.may_move:
+            return ""
+        return format_html(
+            '<button class="btn btn-ghost btn-icon deal-move" type="button" data-move aria-haspopup="menu" '
+            'aria-label="{}"><svg width="14" height="14" aria-hidden="true"><use href="#icon-move"/></svg></button>',
+            self.move_label % {"name": card.name},
+        )
+
+    def _amount(self, card: Card) -> str:
+        if card.amount is None:
+            return ""
+        key = (card.amount, card.currency)
+        if key not in self.amounts:
+            self.amounts[key] = money_text(card.amount, card.currency, compact=True)
+        return self.amounts[key]
+
+    def _when(self, at: datetime | None) -> str:
+        return day_text(timezone.localtime(at).date()) if at else ""
+
+    def _age(self, days: int) -> tuple[str, str]:
+        if days not in self.ages:
+            told = ngettext("%(days)s day in this stage", "%(days)s days in this stage", days) % {"days": days}
+            self.ages[days] = (_("%(days)s d") % {"days": days}, told)
+        return self.ages[days]
+
+    def _owner(self, card: Card) -> SafeString | str:
+        if not card.owner_name:
+            return ""
+        key = (card.owner_name, card.owner_color or "")
+        if key not in self.owners:
+            self.owners[key] = format_html(
+                '<span class="deal-owner" title="{}">{}<span class="sr-only">{}</span></span>',
+                card.owner_name,
+                avatar(*key),
+                card.owner_name,
+            )
+        return self.owners[key]
