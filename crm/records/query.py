@@ -42,6 +42,7 @@ type Shape = Literal["one", "many", "none", "range", "days"]
 
 MAX_DEPTH = 5
 MAX_CONDITIONS = 50
+MAX_GROUPS = 100
 MAX_VALUES = 500
 MAX_TEXT = 1000
 MAX_DAYS = 36_500
@@ -975,7 +976,7 @@ class Reader:
     def __init__(self, rt: RecordType, context: Context) -> None:
         self.rt = rt
         self.context = context
-        self.count = 0
+        self.count = self.groups = 0
 
     def read(self, tree: Any, depth: int = 1) -> Group | Condition:
         if not isinstance(tree, Mapping):
@@ -994,6 +995,9 @@ class Reader:
                 nearest=nearest(unknown, ("all", "any", "not", "field")),
                 code="bad_tree",
             )
+        self.groups += 1
+        if self.groups > MAX_GROUPS:
+            raise self.too_many()
         joint, inner = next(iter(tree.items()))
         if joint == "not":
             return Group("not", (self.read(inner, depth + 1),))
@@ -1003,12 +1007,15 @@ class Reader:
             )
         return Group(joint, tuple(self.read(part, depth + 1) for part in inner))
 
+    def too_many(self) -> BadQuery:
+        return BadQuery(
+            _("A query may have %(most)d conditions.") % {"most": MAX_CONDITIONS}, param="filter", code="too_many"
+        )
+
     def condition(self, tree: Tree) -> Condition:
         self.count += 1
         if self.count > MAX_CONDITIONS:
-            raise BadQuery(
-                _("A query may have %(most)d conditions.") % {"most": MAX_CONDITIONS}, param="filter", code="too_many"
-            )
+            raise self.too_many()
         for key in tree:
             if key not in ("field", "op", "value"):
                 raise BadQuery(
@@ -1042,9 +1049,28 @@ def parse(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | No
 
 
 def validate(actor: Actor, rt: RecordType, tree: Tree | None) -> Tree:
-    """The tree itself when it can be asked; else raises BadQuery naming what is wrong with it."""
+    """The tree with all that it leaves unsaid, when it can be asked; else raises BadQuery naming what is wrong."""
     parse(actor, rt, tree)
-    return tree or {}
+    return spelled_out(rt, tree) if tree else {}
+
+
+def spelled_out(rt: RecordType, tree: Tree) -> dict[str, Any]:
+    """A tree that was read, with every operator named and every list of values a list."""
+    if "field" not in tree:
+        joint, inner = next(iter(tree.items()))
+        return {joint: spelled_out(rt, inner) if joint == "not" else [spelled_out(rt, part) for part in inner]}
+    first, dot, rest = tree["field"].partition(".")
+    field = field_named(rt, first, first)
+    if dot:
+        field = field_named(target_type(field.target), rest, rest)
+    operator = OPERATORS[field.kind][str(tree.get("op", default_operator(field)))]
+    condition = {"field": tree["field"], "op": operator.slug}
+    if operator.value_shape == "none":
+        return condition
+    value = tree.get("value")
+    if operator.value_shape in {"many", "range"} and isinstance(value, str):
+        value = value.split(",")
+    return {**condition, "value": value}
 
 
 def compile(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | None = None) -> Q:

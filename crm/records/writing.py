@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 INSERT_SIZE = 1000
 SEARCH_LIMIT = 20_000
+MOST_VALUES = 500
 DATED_SOURCES = {"sample", "import"}
 PERMISSIONS: Mapping[Action, str] = {"create": "create", "update": "edit", "trash": "delete", "restore": "delete"}
 EVENT_ENDINGS: Mapping[Action, str] = {
@@ -395,6 +396,10 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
     if not isinstance(row, Mapping):
         draft.errors.append(FieldError("", "invalid", _("This must be an object of fields."), draft.index))
         return set()
+    if len(row) > MOST_VALUES:
+        problem = _("At most %(most)d fields can be given.") % {"most": MOST_VALUES}
+        draft.errors.append(FieldError("", "too_many", problem, draft.index))
+        return set()
     bad: set[str] = set()
     for slug, raw in row.items():
         one = rt.by_slug.get(slug)
@@ -461,7 +466,7 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
                         want(one.target, link["id"], place)
             elif value and one.kind is Kind.REFERENCE:
                 want(value["type"], value["id"], place)
-            elif value and value != batch.actor.member_id:
+            elif value and (one.kind is not Kind.MEMBER or value != batch.actor.member_id):
                 want(one.target, value, place)
     if not wanted:
         return

@@ -1,5 +1,6 @@
 """What somebody asks for wrongly is named, with what he probably meant."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -72,6 +73,44 @@ def test_a_tree_has_an_end(owner: Actor) -> None:
     query.validate(owner, rt, {"any": [one] * query.MAX_CONDITIONS})
     with pytest.raises(BadQuery, match="conditions"):
         query.validate(owner, rt, {"any": [one] * (query.MAX_CONDITIONS + 1)})
+
+
+def test_groups_without_conditions_have_an_end_too(owner: Actor) -> None:
+    with pytest.raises(BadQuery, match="conditions"):
+        query.validate(owner, registry.get("deal"), {"all": [{"not": {"all": []}}] * 1000})
+
+
+def test_a_checked_tree_spells_everything_out(owner: Actor) -> None:
+    one, two = (str(factories.company(owner).pk) for _company in range(2))
+    tree = {
+        "any": [
+            {"field": "name", "value": "Acme"},
+            {"not": {"field": "company", "op": "in", "value": f"{one},{two}"}},
+            {"field": "company.owner", "op": "is_empty", "value": "nobody"},
+            {"field": "amount", "op": "between", "value": "1,"},
+        ]
+    }
+    assert query.validate(owner, registry.get("deal"), tree) == {
+        "any": [
+            {"field": "name", "op": "eq", "value": "Acme"},
+            {"not": {"field": "company", "op": "in", "value": [one, two]}},
+            {"field": "company.owner", "op": "is_empty"},
+            {"field": "amount", "op": "between", "value": ["1", ""]},
+        ]
+    }
+
+
+def test_a_list_is_shown_for_any_tree_that_can_be_asked(owner: Actor, browser_client: Any) -> None:
+    company = factories.company(owner, name="Acme")
+    factories.deal(owner, name="Twelve windows", company=company.pk)
+    for tree in (
+        {"field": "name", "value": "Twelve windows"},
+        {"field": "company", "op": "in", "value": f"{company.pk},{company.pk}"},
+        {"field": "owner", "op": "is_not_empty", "value": "x"},
+    ):
+        for page in ("", "filter/", "board/"):
+            answer = browser_client(owner).get(f"/deals/{page}", {"filter": json.dumps(tree)})
+            assert answer.status_code == 200, (page, tree)
 
 
 def test_every_kind_has_operators_with_names_for_people() -> None:

@@ -420,3 +420,15 @@ def test_money_keeps_its_exact_value(owner: Actor) -> None:
     deal.refresh_from_db()
     assert deal.amount == Decimal("1234567.89")
     assert Event.objects.get(record_id=deal.pk, type="deal.created").after["amount"] == "1234567.89"
+
+
+def test_a_members_id_is_no_company(owner: Actor) -> None:
+    with pytest.raises(Invalid) as caught:
+        writing.create(owner, rt("deal"), {"name": "Windows", "company": owner.member_id})
+    assert refused(caught) == {(0, "company", "not_found")}
+
+
+def test_more_fields_than_any_record_has_are_refused_at_once(owner: Actor) -> None:
+    with pytest.raises(Invalid) as caught:
+        writing.create(owner, rt("deal"), {"name": "Windows", **{f"nam{number}": "" for number in range(1000)}})
+    assert {code for _index, _field, code in refused(caught)} == {"too_many", "required"}
