@@ -21,9 +21,9 @@ from tenants.tasks import SharedTask
     queue="interactive",
     autoretry_for=(OSError, SMTPException),
     retry_backoff=5,
-    retry_backoff_max=600,
+    retry_backoff_max=120,
     retry_jitter=True,
-    max_retries=12,
+    max_retries=40,
 )
 def mail_deliver(*, to: str, subject: str, text: str, html: str) -> None:
     message = EmailMultiAlternatives(subject=subject, body=text, from_email=settings.DEFAULT_FROM_EMAIL, to=[to])
