@@ -5,6 +5,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from crm.activities.selectors import seen_by
 from crm.records.models import Event
 from crm.records.types import registry
 from crm.workspace.models import Member
@@ -28,6 +29,8 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
     member = Member.objects.filter(pk=UUID(holder), state=Member.State.ACTIVE).first()
     record = rt.model_class.objects.filter(pk=event.record_id, deleted_at=None).first()
     if member is None or record is None or str(getattr(record, rt.field(rt.owner_field).column)) != holder:
+        return
+    if not seen_by(tenant, member.pk, rt, record.pk):
         return
     together = Event.objects.filter(change_set=change, type=event.type, **{f"after__{rt.owner_field}": holder})[
         : MANY + 1

@@ -14,7 +14,8 @@ from crm.activities.models import Note, Task
 from crm.records import history, paging, reading
 from crm.records.history import KEYS, Entry
 from crm.records.types import RecordType, registry
-from tenants.actors import Actor
+from crm.workspace.selectors import actor_for_member
+from tenants.actors import Actor, TenantRef
 
 EVENT, NOTE, TASK = "event", "note", "task"
 TIMELINE_KINDS = frozenset({EVENT, NOTE, TASK})
@@ -107,6 +108,12 @@ def task_rows(actor: Actor, tasks: QuerySet[Task]) -> list[TaskRow]:
         late = not row["done"] and row["due_at"] is not None and row["due_at"] < now
         rows.append(TaskRow(**row, about=about, late=late))
     return rows
+
+
+def seen_by(tenant: TenantRef, member_id: UUID, rt: RecordType, record_id: UUID) -> bool:
+    """Whether an active member may see a record: what must hold before he is told of it."""
+    actor = actor_for_member(tenant, member_id)
+    return actor is not None and reading.visible(actor, rt).filter(pk=record_id).exists()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from django.utils.translation import override
 
 from crm.activities.models import Task
 from crm.activities.rules import OVERDUE
+from crm.activities.selectors import seen_by
+from crm.records.types import registry
 from crm.workspace.models import Member
 from crm.workspace.services import notification_add
 from tenants.actors import TenantRef
@@ -24,7 +26,11 @@ def task_overdue(tenant: TenantRef, record_id: UUID, due_at: datetime) -> None:
     if task is None or task.assignee is None or task.due_at is None:
         return
     key = f"task_overdue:{task.pk}:{task.due_at.isoformat()}"
-    told: list[Member] = [member for member in (task.assignee, task.assignee.manager) if member and member.is_active]
+    told: list[Member] = [
+        member
+        for member in (task.assignee, task.assignee.manager)
+        if member and seen_by(tenant, member.pk, registry.get("task"), task.pk)
+    ]
     for member in told:
         with override(member.locale or tenant.locale):
             if member.pk == task.assignee.pk:

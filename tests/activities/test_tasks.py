@@ -197,3 +197,21 @@ def test_a_note_needs_something_to_be_about(seller: Actor) -> None:
     with pytest.raises(Invalid) as refused:
         writing.create(seller, NOTE, {"body": "Loose"})
     assert {(error.field, error.code) for error in refused.value.errors} == {("about", "required")}
+
+
+def test_nobody_is_told_of_what_he_may_not_see(seller: Actor, manager: Actor, owner: Actor) -> None:
+    from crm.workspace.models import Member, Role
+
+    def sees(actor: Actor, scope: str) -> None:
+        assert actor.member_id is not None
+        role = Role.objects.create(slug=f"sees-{scope}", name=scope, permissions={"*": {"view": scope}})
+        Member.objects.filter(pk=actor.member_id).update(role=role)
+
+    sees(manager, "own")
+    factories.task(seller, name="Call the Larsens", due_at=ago(hours=1))
+    fire(seller)
+    assert (told(seller), told(manager)) == (["Overdue: Call the Larsens"], [])
+
+    sees(seller, "none")
+    tell(factories.deal(owner, name="Attic", owner=seller.member_id))
+    assert told(seller) == ["Overdue: Call the Larsens"]
