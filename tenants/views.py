@@ -228,6 +228,9 @@ def password_new(request: Request) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             reset_password(user, form.cleaned_data["password"])
+            if not accounts.is_verified(user.pk):
+                # Whoever signed up with an address that is not theirs keeps nothing.
+                accounts.keys_end(user.pk)
             accounts.address_prove(user)
             accounts.sessions_end(user_id=user.pk)
         request.session.flush()

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -92,6 +93,31 @@ def test_a_reset_proves_the_address(ask: Any, browser: Browser, mails: list[Any]
         assert is_verified(user.pk)
         assert EmailAddress.objects.filter(user=user, verified=True).exists()
         assert User.objects.get(pk=user.pk).check_password(NEW)
+
+
+def test_a_reset_that_proves_the_address_ends_the_keys_that_were_made_without_it(
+    ask: Any, browser: Browser, mails: list[Any], tenant_a: Any
+) -> None:
+    from tenants.accounts import account_create, membership_set
+    from tenants.models import ApiKey
+
+    member = UUID(int=7)
+    with shared():
+        user = account_create(email="new@example.com", password=PASSWORD)
+        membership_set(tenant_id=tenant_a.id, user_id=user.pk, active=True, member_id=member)
+        for number in (7, 8):
+            ApiKey.objects.create(
+                public_id=f"k{number}", secret_hash="x", tenant_id=tenant_a.id, member_id=UUID(int=number), name="Key"
+            )
+    for left in (["k8"], ["k7", "k8"]):
+        ask("new@example.com")
+        browser.get(link_in(mails[-1]))
+        browser.post(browser.url, {"password": NEW})
+        with shared():
+            assert sorted(ApiKey.objects.values_list("public_id", flat=True)) == left
+            ApiKey.objects.get_or_create(
+                public_id="k7", defaults={"secret_hash": "x", "tenant_id": tenant_a.id, "member_id": member}
+            )
 
 
 def test_only_so_many_mails_go_to_one_address(ask: Any, mails: list[Any]) -> None:
