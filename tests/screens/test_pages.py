@@ -60,7 +60,7 @@ def test_unknown_path_is_a_404_page(path: str, owner: Any, browser_client: Any) 
     assert browser_client(owner).get(path).status_code == 404
 
 
-WRITES = (
+WRITES: tuple[tuple[str, dict[str, str]], ...] = (
     ("/companies/{companies}/edit/name/", {"name": "Taken over"}),
     ("/companies/{companies}/trash/", {}),
     ("/companies/bulk/", {"id": "{companies}", "action": "trash"}),

@@ -63,7 +63,7 @@ def test_related_records_stand_beside(owner: Any, filled: Any, browser_client: A
     client = browser_client(owner)
 
     def beside(noun: str) -> str:
-        return client.get(f"/{noun}/{filled[noun].id}/").content.decode().split("record-related")[1]
+        return str(client.get(f"/{noun}/{filled[noun].id}/").content.decode().split("record-related")[1])
 
     assert "Ada Byron" in beside("companies")
     assert "Twelve windows" in beside("companies")
