@@ -71,7 +71,7 @@ class PreparedInstances[M: Model]:
         related: tuple[str, ...] = (),
         extra: tuple[str, ...] = (),
     ) -> None:
-        """``extra`` are annotations of the queryset, set as attributes."""
+        """``related`` are foreign keys that are never null, ``extra`` annotations, which are set as attributes."""
         self.build = build
         self.kinds = kinds
         self.related = related
@@ -79,42 +79,57 @@ class PreparedInstances[M: Model]:
 
     @cached_property
     def prepared(self) -> Prepared:
-        paths = [name for _path, _model, names in self.parts for name in names]
+        paths = [path for part in self.parts for path in part.paths]
         return prepare(lambda *values: self.build(*values).values_list(*paths, *self.extra), *self.kinds)
 
     @cached_property
-    def parts(self) -> list[tuple[str, type[Model], list[str]]]:
-        """The model, then those of its foreign keys, each with the paths of its columns."""
+    def parts(self) -> list["Part"]:
+        """The model, then those of its foreign keys."""
         model = self.build(*(stand_in(kind, number) for number, kind in enumerate(self.kinds))).model
-        found: list[tuple[str, type[Model], list[str]]] = [("", model, [one.attname for one in columns_of(model)])]
+        found = [Part.of("", model, 0)]
         for name in self.related:
             other = model._meta.get_field(name).related_model
             assert isinstance(other, type)
-            found.append((name, other, [f"{name}__{one.attname}" for one in columns_of(other)]))
+            found.append(Part.of(name, other, found[-1].end))
         return found
 
     def first(self, *values: Any) -> M | None:
         """The first instance for the values, or None."""
         rows = self.prepared.rows(*values)
-        if not rows:
-            return None
-        row, start, main = rows[0], 0, None
-        for name, model, paths in self.parts:
-            instance = model.from_db(
-                DEFAULT_DB_ALIAS, [one.attname for one in columns_of(model)], row[start : start + len(paths)]
-            )
-            start += len(paths)
-            if main is None:
-                main = instance
-            else:
-                main._state.fields_cache[name] = instance
-        for name, value in zip(self.extra, row[start:], strict=True):
+        return self._instance(rows[0]) if rows else None
+
+    def all(self, *values: Any) -> list[M]:
+        return [self._instance(row) for row in self.prepared.rows(*values)]
+
+    def _instance(self, row: tuple[Any, ...]) -> M:
+        first, *others = self.parts
+        main = first.instance(row)
+        for part in others:
+            main._state.fields_cache[part.name] = part.instance(row)
+        for name, value in zip(self.extra, row[self.parts[-1].end :], strict=True):
             setattr(main, name, value)
         return cast(M, main)
 
 
-def columns_of(model: type[Model]) -> list[Any]:
-    return list(model._meta.concrete_fields)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One model's share of a row; ``name`` is the foreign key that leads to it."""
+
+    name: str
+    model: type[Model]
+    columns: list[str]
+    paths: list[str]
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, name: str, model: type[Model], start: int) -> "Part":
+        columns = [one.attname for one in model._meta.concrete_fields]
+        paths = [f"{name}__{one}" if name else one for one in columns]
+        return cls(name, model, columns, paths, start, start + len(columns))
+
+    def instance(self, row: tuple[Any, ...]) -> Model:
+        return self.model.from_db(DEFAULT_DB_ALIAS, self.columns, row[self.start : self.end])
 
 
 def converters(compiler: Any, expressions: list[Any]) -> list[tuple[int, Converter]]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from crm.records.batch import Batch, Draft
 from crm.records.types import registry
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
+from tenants.prepared import PreparedInstances
 
 OPEN, WON, LOST = "open", "won", "lost"
 FREE_SLUGS = frozenset({"name", "pipeline", "stage", "stage_entered_at", "probability", "closed_on"})
@@ -195,8 +196,13 @@ def lost_reason_has_its_place(batch: Batch) -> None:
 # Deals
 
 
+STAGES = PreparedInstances(lambda one, other: Stage.objects.filter(pk__in=(one, other)).order_by(), UUID, UUID)
+
+
 def _stages_of(batch: Batch) -> dict[UUID, Stage]:
     wanted = {stage for draft in batch.drafts for stage in (draft.after["stage"], draft.before.get("stage")) if stage}
+    if 0 < len(wanted) <= 2:
+        return {stage.pk: stage for stage in STAGES.all(min(wanted), max(wanted))}
     return Stage.objects.in_bulk(list(wanted))
 
 
