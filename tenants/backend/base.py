@@ -17,6 +17,7 @@ from django.utils.functional import cached_property
 from django_tenants.postgresql_backend.base import DatabaseWrapper as DjangoTenantsWrapper
 
 from tenants.actors import TenantRef
+from tenants.backend import ids
 from tenants.roles import EXTENSIONS_SCHEMA, SHARED_SCHEMA, check_schema, role_of
 
 OWNER_ALIAS = "owner"
@@ -241,6 +242,7 @@ class DatabaseWrapper(DjangoTenantsWrapper):  # type: ignore[misc]
     def get_new_connection(self, conn_params: dict[str, Any]) -> ScopedConnection:
         connection: ScopedConnection = super().get_new_connection(conn_params)
         connection.wrapper = self
+        ids.register(connection)
         self.forget_scope()
         self._tenants_seen = set()
         return connection
