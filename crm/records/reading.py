@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, JSONField, OuterRef, QuerySet, Sum
+from django.db.models import Func, JSONField, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
@@ -360,10 +360,14 @@ def with_links(plan: Plan, rows: QuerySet[Any], seen: Callable[[RecordType], Que
     """The rows with their links to rows ``seen`` as JSON, so that these cost no statement of their own."""
     for one, _place in plan.links:
         target = target_type(one.target)
+        others = seen(target)
+        if others.query.is_empty():
+            rows = rows.annotate(**{f"links_{one.slug}": Value([], JSONField())})
+            continue
         links = (
             apps.get_model(one.through)
             ._default_manager.filter(**{plan.rt.slug: OuterRef("pk")})
-            .filter(**{f"{one.target}__in": seen(target)})
+            .filter(**{f"{one.target}__in": others})
             .order_by("pk")
             .values_list(JSONObject(id=f"{one.target}_id", role="role", title=f"{one.target}__{target.title}"))
         )

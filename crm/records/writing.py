@@ -8,6 +8,7 @@ notes the change with its events and a wake-up, all in one transaction. What a c
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -152,6 +153,8 @@ def update_many(
         batch = batch_new(actor, rt, "update", source, change_set, at)
         lock(batch, list(rows), if_versions, dates(batch, len(rows), at))
         bad = [take(draft, rows[draft.record.pk], restoring=restoring) for draft in batch.drafts if draft.record]
+        if not restoring:
+            keep_unseen(batch)
         check_references(batch, bad)
         run_rules(batch, bad, restoring=restoring)
         return commit(batch)
@@ -444,6 +447,25 @@ def keep_own(batch: Batch) -> None:
             draft.after[slug] = actor.member_id
         elif draft.after[slug] != actor.member_id:
             draft.error(slug, "not_allowed", _("Your role lets you add only what is your own."))
+
+
+def keep_unseen(batch: Batch) -> None:
+    """A new list of links leaves those that the actor was not shown, out of sight or in the trash, as they are."""
+    for one in batch.rt.links:
+        given = [draft for draft in batch.drafts if one.slug in draft.given]
+        gone = {
+            draft.index: {link["id"] for link in draft.before[one.slug]}
+            - {link["id"] for link in draft.after[one.slug]}
+            for draft in given
+        }
+        every = {target for ids in gone.values() for target in ids}
+        if not every:
+            continue
+        seen = found_targets(batch.actor, {one.target: every})
+        for draft in given:
+            unseen = {target for target in gone[draft.index] if (one.target, target) not in seen}
+            kept = [link for link in draft.before[one.slug] if link["id"] in unseen]
+            draft.after[one.slug] = sorted([*draft.after[one.slug], *kept], key=itemgetter("id"))
 
 
 def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:

@@ -57,6 +57,18 @@ def test_write_does_not_imply_read(api, owner):
     assert client.get(f"/api/v1/companies/{made.json()['id']}").status_code == 403
 
 
+def test_what_a_key_may_not_read_is_left_out_of_what_it_may(api, owner):
+    links = [{"id": factories.contact(owner).pk, "role": "buyer"}]
+    deal = factories.deal(owner, company=factories.company(owner).pk, contacts=links)
+    key = api(owner, scopes=["deal:read"])
+    for path in (f"deals/{deal.pk}", f"deals/{deal.pk}?expand=company,contacts,owner", "deals", "deals?sort=name"):
+        answer = key.get(f"/api/v1/{path}")
+        assert answer.status_code == 200
+        row = answer.json() if "/" in path else answer.json()["data"][0]
+        assert row["contacts"] == []
+        assert b"Acme" not in answer.content
+
+
 def test_an_empty_list_of_scopes_allows_nothing(api, owner):
     client = api(owner, scopes=[])
     assert client.get("/api/v1/companies").status_code == 403

@@ -15,6 +15,7 @@ from crm.records import writing
 from crm.records.errors import Forbidden, Invalid, NotFound, VersionConflict
 from crm.records.models import ChangeSet, Event
 from crm.records.types import RecordType, registry
+from crm.records.undo import undo
 from crm.sales.models import Deal
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
 from tenants.scopes import tenant_scope
@@ -432,3 +433,20 @@ def test_more_fields_than_any_record_has_are_refused_at_once(owner: Actor) -> No
     with pytest.raises(Invalid) as caught:
         writing.create(owner, rt("deal"), {"name": "Windows", **{f"nam{number}": "" for number in range(1000)}})
     assert {code for _index, _field, code in refused(caught)} == {"too_many", "required"}
+
+
+def test_links_that_were_not_shown_stay(owner: Actor) -> None:
+    seen, hidden, thrown = (factories.contact(owner, name=name) for name in ("Seen", "Hidden", "Thrown"))
+    deal = factories.deal(owner, contacts=[seen.pk, hidden.pk, thrown.pk])
+    writing.trash(owner, rt("contact"), thrown.pk)
+
+    def linked() -> set[UUID]:
+        return set(Contact.objects.filter(deal_links__deal=deal.pk).values_list("pk", flat=True))
+
+    blind = narrowed(owner, contact={"view": "none"})
+    writing.update(blind, rt("deal"), deal.pk, {"contacts": []})
+    assert linked() == {seen.pk, hidden.pk, thrown.pk}
+    removing = writing.update(owner, rt("deal"), deal.pk, {"contacts": [hidden.pk]})
+    assert linked() == {hidden.pk, thrown.pk}
+    undo(owner, removing.change_set.pk)
+    assert linked() == {seen.pk, hidden.pk, thrown.pk}
