@@ -1,11 +1,15 @@
 """The same tables as ordinary Django models."""
 
+from typing import Any, ClassVar
+
 from django.db import models
 from django.db.models.functions import UUID7
 from django.utils import timezone
 
 
 class Row(models.Model):
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
     id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -21,6 +25,8 @@ class Row(models.Model):
 
 
 class Member(models.Model):
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
     id = models.UUIDField(primary_key=True)
     name = models.CharField(max_length=120)
     email = models.EmailField()
@@ -115,6 +121,8 @@ class Deal(Row):
 
 
 class DealContact(models.Model):
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
     id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
     deal = models.ForeignKey(Deal, models.CASCADE, related_name="contact_links")
     contact = models.ForeignKey(Contact, models.CASCADE)
@@ -129,6 +137,8 @@ class DealContact(models.Model):
 
 
 class Task(models.Model):
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
     id = models.UUIDField(primary_key=True)
     due_at = models.DateTimeField(null=True)
     done = models.BooleanField()
