@@ -190,7 +190,7 @@ def test_8_makes_a_task_and_does_it(page):
 
 def test_9_undoes_the_last_change(page):
     page.goto(page.url.split("/deals/")[0] + "/companies/")
-    page.get_by_role("link", name="Hotel Lindenhof").click()
+    page.get_by_role("link", name="Hotel Lindenhof", exact=True).click()
     page.get_by_role("button", name="More").click()
     page.get_by_role("button", name="Move to trash").click()
     expect(toast(page)).to_be_visible()
@@ -198,7 +198,7 @@ def test_9_undoes_the_last_change(page):
         toast(page).get_by_role("button", name="Undo").click()
     expect(toast(page)).to_contain_text(re.compile("undone|back", re.I))
     page.goto(f"{page.url.split('/companies/')[0]}/companies/")
-    expect(page.get_by_role("link", name="Hotel Lindenhof")).to_be_visible()
+    expect(page.get_by_role("link", name="Hotel Lindenhof", exact=True)).to_be_visible()
 
 
 def test_10_a_key_and_the_curl_line_as_printed_make_a_deal(page):
