@@ -12,11 +12,24 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from crm.records import reading
-from crm.records.presenting import Cell, Line, cell, expanded, line, may_edit, needed_columns, row_title, shown_fields
+from crm.records.presenting import (
+    Cell,
+    Line,
+    cell,
+    expanded,
+    line,
+    may_edit,
+    needed_columns,
+    reach_url,
+    row_subtitle,
+    row_title,
+    shown_fields,
+)
 from crm.records.types import Field, Kind, RecordType, registry
 from tenants.actors import Actor
 
 RELATED_LIMIT = 5
+REACH_ICONS = {Kind.PHONES: "phone", Kind.EMAILS: "mail"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +53,22 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """A way to call or write to somebody at once."""
+
+    icon: str
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordPage:
     rt: RecordType
     row: Mapping[str, Any]
     title: str
     title_cell: Cell
     subtitle: str
+    reach: list[Reach]
     highlights: list[Cell]
     properties: list[Cell]
     may_edit: bool
@@ -66,7 +89,12 @@ def record_row(actor: Actor, rt: RecordType, record_id: UUID, *, trashed: bool =
 
 def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordPage:
     editable = row.get("deleted_at") is None and may_edit(actor, rt, row)
-    prominent = [one for one in shown_fields(rt) if one.slug == rt.owner_field or one.kind is Kind.MONEY]
+    linked = {one.slug for one in rt.relations}
+    prominent = [
+        one
+        for one in shown_fields(rt)
+        if one.slug == rt.owner_field or one.kind is Kind.MONEY or (one.slug == rt.subtitle and one.slug in linked)
+    ]
     beside = [one for one in shown_fields(rt) if one.slug != rt.title]
     system = [rt.field(slug) for slug in ("created_by", "created_at", "updated_at")]
     return RecordPage(
@@ -74,7 +102,12 @@ def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordP
         row=row,
         title=row_title(rt, row),
         title_cell=cell(actor, rt, rt.title_field, row, editable=editable),
-        subtitle=str(row.get(rt.subtitle) or "") if rt.subtitle else "",
+        subtitle="" if rt.subtitle in linked else row_subtitle(rt, row),
+        reach=[
+            Reach(REACH_ICONS[one.kind], f"{one.label}: {row[one.slug][0]['value']}", url)
+            for one in shown_fields(rt)
+            if one.kind in REACH_ICONS and row.get(one.slug) and (url := reach_url(one.kind, row[one.slug][0]["value"]))
+        ],
         highlights=[cell(actor, rt, one, row, editable=False) for one in prominent],
         properties=[cell(actor, rt, one, row, editable=editable) for one in [*beside, *system]],
         may_edit=editable,

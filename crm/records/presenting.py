@@ -60,6 +60,14 @@ def row_title(rt: RecordType, row: Row) -> str:
     return text if len(text) <= 120 else f"{text[:119]}…"
 
 
+def row_subtitle(rt: RecordType, row: Row) -> str:
+    """What tells a record from others of its name; a relation must have been expanded."""
+    value = row.get(rt.subtitle) if rt.subtitle else None
+    if isinstance(value, Mapping):
+        value = value.get("title")
+    return str(value or "")
+
+
 def may_edit(actor: Actor, rt: RecordType, row: Row, action: str = "edit") -> bool:
     """Whether to offer the action on this row; the write gate decides again."""
     scope = actor.scope(rt.slug, action)
@@ -77,20 +85,22 @@ def _plain(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
     return str(value)
 
 
-def _contact_links(scheme: str) -> Callable[[Field, Any, Row, Actor], SafeString | str]:
-    def show(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
-        entries = [(str(item["value"]), str(item.get("label") or "")) for item in value]
-        if not entries:
-            return EMPTY
-        first, label = entries[0]
-        address = first.replace(" ", "") if scheme == "tel" else first
-        link = format_html('<a class="reach" href="{}:{}" dir="ltr" title="{}">{}</a>', scheme, address, label, first)
-        rest = ", ".join(entry for entry, __ in entries[1:])
-        if not rest:
-            return link
-        return format_html('{} <span class="more" title="{}">+{}</span>', link, rest, len(entries) - 1)
+def reach_url(kind: Kind, address: str) -> str:
+    """What calls a phone number or writes to an email address."""
+    return f"tel:{address.replace(' ', '')}" if kind is Kind.PHONES else f"mailto:{address}"
 
-    return show
+
+def _reach(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    entries = [(str(item["value"]), str(item.get("label") or "")) for item in value]
+    if not entries:
+        return EMPTY
+    first, label = entries[0]
+    url = reach_url(field.kind, first)
+    link = format_html('<a class="reach" href="{}" dir="ltr" title="{}">{}</a>', url, label, first)
+    rest = ", ".join(entry for entry, __ in entries[1:])
+    if not rest:
+        return link
+    return format_html('{} <span class="more" title="{}">+{}</span>', link, rest, len(entries) - 1)
 
 
 def _url(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
@@ -206,8 +216,8 @@ def _list(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
 
 
 SHOW: dict[Kind, Callable[[Field, Any, Row, Actor], SafeString | str]] = {
-    Kind.EMAILS: _contact_links("mailto"),
-    Kind.PHONES: _contact_links("tel"),
+    Kind.EMAILS: _reach,
+    Kind.PHONES: _reach,
     Kind.URL: _url,
     Kind.INTEGER: _number,
     Kind.DECIMAL: _number,

@@ -23,6 +23,7 @@ from crm.records.presenting import (
     line,
     needed_columns,
     record_url,
+    row_subtitle,
     row_title,
     shown_fields,
 )
@@ -189,9 +190,9 @@ def record_options(request: MemberRequest, noun: str) -> HttpResponseBase:
     fields = (rt.title, *((rt.subtitle,) if rt.subtitle else ()))
     search_text = clean_search(request.GET.get("q", ""))
     sort = (rt.title,) if rt.title_field.sortable and not search_text else rt.default_sort
-    query = reading.Query(fields=fields, sort=sort, search=search_text, limit=SEARCH_LIMIT)
+    query = reading.Query(fields=fields, sort=sort, search=search_text, limit=SEARCH_LIMIT, expand=expanded(rt, fields))
     options = [
-        {"id": row["id"], "title": row_title(rt, row), "hint": row.get(rt.subtitle) if rt.subtitle else ""}
+        {"id": row["id"], "title": row_title(rt, row), "hint": row_subtitle(rt, row)}
         for row in reading.page(request.actor, rt, query).rows
     ]
     return _options(request, options)
@@ -204,7 +205,11 @@ def references(request: MemberRequest) -> HttpResponseBase:
     """Records of any type to choose from, for a combobox of references."""
     hits = reading.search_all(request.actor, clean_search(request.GET.get("q", "")), limit=SEARCH_LIMIT)
     options = [
-        {"id": f"{hit.type}:{hit.id}", "title": hit.title, "hint": registry.get(hit.type).label}
+        {
+            "id": f"{hit.type}:{hit.id}",
+            "title": hit.title,
+            "hint": " · ".join(filter(None, (hit.subtitle, str(registry.get(hit.type).label)))),
+        }
         for hit in hits
         if registry.get(hit.type).in_sidebar
     ]

@@ -115,6 +115,7 @@ DEAL = RecordType(
     label_plural=_("Deals"),
     icon="handshake",
     model="sales.Deal",
+    subtitle="company",
     fields=(
         Field(
             slug="name", label=_("Name"), kind=Kind.TEXT, required=True, sortable=True, searchable=True, max_length=200

@@ -52,6 +52,8 @@ on("click", "[data-composer]", (event, tab) => {
   $(`[data-composer-body="${kind}"] :is(textarea, input:not([type=hidden]))`)?.focus();
 });
 
+on("click", "[data-write]", (event, button) => $(`[data-composer="${button.dataset.write}"]`)?.click());
+
 on("keydown", "[data-composer-body]", (event, body) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();

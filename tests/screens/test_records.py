@@ -189,3 +189,21 @@ def test_names_of_all_kinds_are_kept_and_escaped(name: str, owner: Any, browser_
         page = client.get(path).content.decode()
         assert str(escape(name))[:100] in page
         assert "<script>alert" not in page
+
+
+def test_deals_of_one_name_are_told_apart_by_their_company(owner: Any, browser_client: Any) -> None:
+    for name in ("Hotel Birke", "Haus Linde"):
+        company = factories.company(owner, name=name)
+        factories.deal(owner, name="Balcony doors", company=company.id)
+    client = browser_client(owner)
+    for path in ("/search/?q=balcony", "/deals/options/?q=balcony", "/references/?q=balcony"):
+        page = client.get(path).content.decode()
+        assert "Hotel Birke" in page, path
+        assert "Haus Linde" in page, path
+
+
+def test_contact_is_called_and_written_to_from_the_top(owner: Any, browser_client: Any) -> None:
+    contact = factories.contact(owner, phones=["+49 30 1234567"], emails=["ada@birke.example"])
+    head = browser_client(owner).get(f"/contacts/{contact.id}/").content.decode().split("record-body")[0]
+    assert 'href="tel:+49301234567"' in head
+    assert 'href="mailto:ada@birke.example"' in head
