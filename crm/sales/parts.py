@@ -1,5 +1,6 @@
 """What sales puts on a deal's page: the bar of its stages, and what comes next."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,19 +13,25 @@ from crm.records.pages import Part
 from crm.records.presenting import may_edit
 from crm.records.types import RecordType
 from crm.sales.rules import LOST, OPEN, WON
-from crm.sales.selectors import StageRef, stages
+from crm.sales.selectors import StageRef, StageTime, stage_times, stages
 from tenants.actors import Actor
+
+DAY = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage on the bar; ``state`` is done, now, won, lost or blank for what is still ahead."""
+    """One stage on the bar; ``state`` is done, now, won, lost or blank for what is still ahead.
+
+    ``days`` is how long the deal has stood there in all, None where it never did.
+    """
 
     id: UUID
     name: str
     state: str
     current: bool
     kind: str
+    days: int | None
 
 
 def stage_bar(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
@@ -33,7 +40,9 @@ def stage_bar(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | No
     context: dict[str, Any] = {"next": tasks[0] if tasks else None, "steps": [], "rt": rt}
     if rt.slug == "deal" and isinstance(row.get("stage"), Mapping) and isinstance(row.get("pipeline"), Mapping):
         context |= {
-            "steps": steps(stages(actor, row["pipeline"]["id"]), row["stage"]["id"]),
+            "steps": steps(
+                stages(actor, row["pipeline"]["id"]), row["stage"]["id"], days_in_stages(stage_times(actor, row["id"]))
+            ),
             "action": reverse("deal_move", args=[row["id"]]),
             "may_move": may_edit(actor, rt, row),
             "is_open": row["stage"].get("kind") == OPEN,
@@ -43,7 +52,15 @@ def stage_bar(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | No
     return Part("sales/stage_bar.html", context)
 
 
-def steps(found: list[StageRef], current_id: UUID) -> list[Step]:
+def days_in_stages(stays: list[StageTime]) -> dict[UUID, int]:
+    """Whole days in each stage, all stays there together."""
+    seconds: Counter[UUID] = Counter()
+    for stay in stays:
+        seconds[stay.stage_id] += stay.seconds
+    return {stage_id: spent // DAY for stage_id, spent in seconds.items()}
+
+
+def steps(found: list[StageRef], current_id: UUID, days: Mapping[UUID, int]) -> list[Step]:
     current = next((place for place, one in enumerate(found) if one.id == current_id), 0)
     made = []
     for place, one in enumerate(found):
@@ -53,5 +70,5 @@ def steps(found: list[StageRef], current_id: UUID) -> list[Step]:
             state = "done"
         else:
             state = ""
-        made.append(Step(one.id, one.name, state, place == current, one.kind))
+        made.append(Step(one.id, one.name, state, place == current, one.kind, days.get(one.id)))
     return made

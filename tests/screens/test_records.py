@@ -207,3 +207,24 @@ def test_contact_is_called_and_written_to_from_the_top(owner: Any, browser_clien
     head = browser_client(owner).get(f"/contacts/{contact.id}/").content.decode().split("record-body")[0]
     assert 'href="tel:+49301234567"' in head
     assert 'href="mailto:ada@birke.example"' in head
+
+
+def test_a_deal_says_how_long_it_stood_in_each_stage(owner, browser_client):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from crm.records import writing
+    from crm.records.types import registry
+    from crm.sales.selectors import stages
+
+    found = stages(owner, factories.deal(owner).pipeline_id)
+    ago = timezone.now() - timedelta(days=9)
+    deal = writing.create(
+        owner, registry.get("deal"), {"name": "Slow", "stage": found[0].id}, source="sample", at=ago
+    ).record
+    moved = ago + timedelta(days=4, hours=1)
+    writing.update(owner, registry.get("deal"), deal.id, {"stage": found[1].id}, source="sample", at=moved)
+    page = browser_client(owner).get(f"/deals/{deal.id}/").content.decode()
+    assert "4 days there" in page
+    assert page.count("days there") == 2
