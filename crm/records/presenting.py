@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from django.urls import reverse
@@ -87,7 +87,7 @@ def _plain(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
 
 def reach_url(kind: Kind, address: str) -> str:
     """What calls a phone number or writes to an email address."""
-    return f"tel:{address.replace(' ', '')}" if kind is Kind.PHONES else f"mailto:{address}"
+    return f"tel:{quote(address.replace(' ', ''), '+')}" if kind is Kind.PHONES else f"mailto:{quote(address, '@+')}"
 
 
 def _reach(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:

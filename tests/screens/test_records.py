@@ -228,3 +228,10 @@ def test_a_deal_says_how_long_it_stood_in_each_stage(owner, browser_client):
     page = browser_client(owner).get(f"/deals/{deal.id}/").content.decode()
     assert "4 days there" in page
     assert page.count("days there") == 2
+
+
+def test_an_address_is_only_an_address(owner: Any, browser_client: Any) -> None:
+    ada = factories.contact(owner, emails=["ada?bcc=all@birke.example"], phones=["+49 30 901820"])
+    page = browser_client(owner).get(f"/contacts/{ada.id}/").content.decode()
+    assert 'href="mailto:ada%3Fbcc%3Dall@birke.example"' in page
+    assert 'href="tel:+4930901820"' in page
