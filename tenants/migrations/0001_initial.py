@@ -2,188 +2,363 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import tenants.fields
-import tenants.roles
 from django.conf import settings
 from django.db import migrations, models
 
+import tenants.fields
+import tenants.roles
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('email', models.EmailField(db_index=True, max_length=254, verbose_name='email')),
-                ('name', models.CharField(blank=True, default='', max_length=120, verbose_name='name')),
-                ('locale', models.CharField(blank=True, default='', max_length=12, verbose_name='language')),
-                ('theme', models.CharField(blank=True, default='', max_length=10, verbose_name='theme')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('is_staff', models.BooleanField(default=False, verbose_name='operator')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("email", models.EmailField(db_index=True, max_length=254, verbose_name="email")),
+                ("name", models.CharField(blank=True, default="", max_length=120, verbose_name="name")),
+                ("locale", models.CharField(blank=True, default="", max_length=12, verbose_name="language")),
+                ("theme", models.CharField(blank=True, default="", max_length=10, verbose_name="theme")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                ("is_staff", models.BooleanField(default=False, verbose_name="operator")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
             },
         ),
         migrations.CreateModel(
-            name='TemplateRecording',
+            name="TemplateRecording",
             fields=[
-                ('digest', models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name='digest of the migrations')),
-                ('sql', models.TextField(verbose_name='SQL')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
+                (
+                    "digest",
+                    models.CharField(
+                        max_length=64, primary_key=True, serialize=False, verbose_name="digest of the migrations"
+                    ),
+                ),
+                ("sql", models.TextField(verbose_name="SQL")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'template',
-                'verbose_name_plural': 'templates',
+                "verbose_name": "template",
+                "verbose_name_plural": "templates",
             },
         ),
         migrations.CreateModel(
-            name='Tenant',
+            name="Tenant",
             fields=[
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('schema_name', models.CharField(default=tenants.roles.schema_name_new, editable=False, max_length=63, unique=True, verbose_name='schema')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('state', models.CharField(choices=[('reserved', 'reserved'), ('provisioning', 'being set up'), ('active', 'active'), ('read_only', 'read only'), ('suspended', 'suspended'), ('deleting', 'being deleted'), ('deleted', 'deleted')], default='reserved', max_length=20, verbose_name='state')),
-                ('limits', models.JSONField(blank=True, default=dict, verbose_name='limits')),
-                ('locale', models.CharField(default='en', max_length=12, verbose_name='language')),
-                ('currency', models.CharField(default='EUR', max_length=3, verbose_name='currency')),
-                ('time_zone', models.CharField(default='UTC', max_length=64, verbose_name='time zone')),
-                ('metadata_version', models.PositiveIntegerField(default=0, verbose_name='metadata version')),
-                ('has_sample', models.BooleanField(default=False, verbose_name='has sample data')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                (
+                    "schema_name",
+                    models.CharField(
+                        default=tenants.roles.schema_name_new,
+                        editable=False,
+                        max_length=63,
+                        unique=True,
+                        verbose_name="schema",
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("reserved", "reserved"),
+                            ("provisioning", "being set up"),
+                            ("active", "active"),
+                            ("read_only", "read only"),
+                            ("suspended", "suspended"),
+                            ("deleting", "being deleted"),
+                            ("deleted", "deleted"),
+                        ],
+                        default="reserved",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                ("limits", models.JSONField(blank=True, default=dict, verbose_name="limits")),
+                ("locale", models.CharField(default="en", max_length=12, verbose_name="language")),
+                ("currency", models.CharField(default="EUR", max_length=3, verbose_name="currency")),
+                ("time_zone", models.CharField(default="UTC", max_length=64, verbose_name="time zone")),
+                ("metadata_version", models.PositiveIntegerField(default=0, verbose_name="metadata version")),
+                ("has_sample", models.BooleanField(default=False, verbose_name="has sample data")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'workspace',
-                'verbose_name_plural': 'workspaces',
+                "verbose_name": "workspace",
+                "verbose_name_plural": "workspaces",
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
-                ('session_data', models.TextField(verbose_name='session data')),
-                ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
-                ('user_id', models.UUIDField(blank=True, db_index=True, null=True, verbose_name='user')),
-                ('tenant_id', models.UUIDField(blank=True, null=True, verbose_name='workspace')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.DB_CASCADE, related_name='children', to='tenants.session', verbose_name='parent')),
+                (
+                    "session_key",
+                    models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name="session key"),
+                ),
+                ("session_data", models.TextField(verbose_name="session data")),
+                ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
+                ("user_id", models.UUIDField(blank=True, db_index=True, null=True, verbose_name="user")),
+                ("tenant_id", models.UUIDField(blank=True, null=True, verbose_name="workspace")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        related_name="children",
+                        to="tenants.session",
+                        verbose_name="parent",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'session',
-                'verbose_name_plural': 'sessions',
-                'abstract': False,
+                "verbose_name": "session",
+                "verbose_name_plural": "sessions",
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='HandoverToken',
+            name="HandoverToken",
             fields=[
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('token_hash', models.CharField(max_length=128, unique=True, verbose_name='hash of the token')),
-                ('nonce_hash', models.CharField(max_length=128, verbose_name='hash of the nonce')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('used_at', models.DateTimeField(blank=True, null=True, verbose_name='used')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
-                ('parent_session', models.ForeignKey(on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.session', verbose_name='session')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant', verbose_name='workspace')),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("token_hash", models.CharField(max_length=128, unique=True, verbose_name="hash of the token")),
+                ("nonce_hash", models.CharField(max_length=128, verbose_name="hash of the nonce")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                ("used_at", models.DateTimeField(blank=True, null=True, verbose_name="used")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "parent_session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        related_name="+",
+                        to="tenants.session",
+                        verbose_name="session",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                        verbose_name="workspace",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'hand-over token',
-                'verbose_name_plural': 'hand-over tokens',
+                "verbose_name": "hand-over token",
+                "verbose_name_plural": "hand-over tokens",
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('public_id', models.CharField(max_length=40, unique=True, verbose_name='public part')),
-                ('secret_hash', models.CharField(max_length=128, verbose_name='hash of the secret')),
-                ('prefix', models.CharField(choices=[('live', 'live'), ('test', 'test')], default='live', max_length=8, verbose_name='prefix')),
-                ('member_id', models.UUIDField(verbose_name='made by')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('scopes', models.JSONField(blank=True, default=list, verbose_name='scopes')),
-                ('origins', models.JSONField(blank=True, default=list, verbose_name='origins')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires')),
-                ('last_used_at', models.DateTimeField(blank=True, null=True, verbose_name='last used')),
-                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='tenants.tenant', verbose_name='workspace')),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("public_id", models.CharField(max_length=40, unique=True, verbose_name="public part")),
+                ("secret_hash", models.CharField(max_length=128, verbose_name="hash of the secret")),
+                (
+                    "prefix",
+                    models.CharField(
+                        choices=[("live", "live"), ("test", "test")],
+                        default="live",
+                        max_length=8,
+                        verbose_name="prefix",
+                    ),
+                ),
+                ("member_id", models.UUIDField(verbose_name="made by")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("scopes", models.JSONField(blank=True, default=list, verbose_name="scopes")),
+                ("origins", models.JSONField(blank=True, default=list, verbose_name="origins")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires")),
+                ("last_used_at", models.DateTimeField(blank=True, null=True, verbose_name="last used")),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked")),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to="tenants.tenant",
+                        verbose_name="workspace",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
-                'verbose_name_plural': 'API keys',
+                "verbose_name": "API key",
+                "verbose_name_plural": "API keys",
             },
         ),
         migrations.CreateModel(
-            name='Wakeup',
+            name="Wakeup",
             fields=[
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('role', models.TextField(db_default=tenants.fields.CurrentUser(), verbose_name='role')),
-                ('due_at', models.DateTimeField(db_index=True, verbose_name='due')),
-                ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed')),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("role", models.TextField(db_default=tenants.fields.CurrentUser(), verbose_name="role")),
+                ("due_at", models.DateTimeField(db_index=True, verbose_name="due")),
+                ("claimed_at", models.DateTimeField(blank=True, null=True, verbose_name="claimed")),
             ],
             options={
-                'verbose_name': 'wake-up',
-                'verbose_name_plural': 'wake-ups',
-                'indexes': [models.Index(fields=['role', 'claimed_at'], name='wakeup_role')],
+                "verbose_name": "wake-up",
+                "verbose_name_plural": "wake-ups",
+                "indexes": [models.Index(fields=["role", "claimed_at"], name="wakeup_role")],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('member_id', models.UUIDField(blank=True, null=True, verbose_name='member')),
-                ('state', models.CharField(choices=[('active', 'active'), ('deactivated', 'deactivated')], default='active', max_length=20, verbose_name='state')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL, verbose_name='user')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='tenants.tenant', verbose_name='workspace')),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("member_id", models.UUIDField(blank=True, null=True, verbose_name="member")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("active", "active"), ("deactivated", "deactivated")],
+                        default="active",
+                        max_length=20,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="tenants.tenant",
+                        verbose_name="workspace",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'membership',
-                'verbose_name_plural': 'memberships',
-                'constraints': [models.UniqueConstraint(fields=('user', 'tenant'), name='membership_once')],
+                "verbose_name": "membership",
+                "verbose_name_plural": "memberships",
+                "constraints": [models.UniqueConstraint(fields=("user", "tenant"), name="membership_once")],
             },
         ),
         migrations.CreateModel(
-            name='Domain',
+            name="Domain",
             fields=[
-                ('domain', models.CharField(db_index=True, max_length=253, unique=True)),
-                ('is_primary', models.BooleanField(db_index=True, default=True)),
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('redirect_until', models.DateTimeField(blank=True, null=True, verbose_name='redirects until')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='domains', to='tenants.tenant')),
+                ("domain", models.CharField(db_index=True, max_length=253, unique=True)),
+                ("is_primary", models.BooleanField(db_index=True, default=True)),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("redirect_until", models.DateTimeField(blank=True, null=True, verbose_name="redirects until")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="created"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="domains", to="tenants.tenant"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'domain',
-                'verbose_name_plural': 'domains',
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_primary', True)), fields=('tenant',), name='domain_one_primary')],
+                "verbose_name": "domain",
+                "verbose_name_plural": "domains",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_primary", True)), fields=("tenant",), name="domain_one_primary"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='TenantStep',
+            name="TenantStep",
             fields=[
-                ('id', tenants.fields.UUIDKey(serialize=False, verbose_name='id')),
-                ('kind', models.CharField(choices=[('step', 'step'), ('state', 'state')], max_length=8, verbose_name='kind')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('detail', models.CharField(blank=True, default='', max_length=500, verbose_name='detail')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='at')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='tenants.tenant', verbose_name='workspace')),
+                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                (
+                    "kind",
+                    models.CharField(choices=[("step", "step"), ("state", "state")], max_length=8, verbose_name="kind"),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("detail", models.CharField(blank=True, default="", max_length=500, verbose_name="detail")),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="at"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="steps",
+                        to="tenants.tenant",
+                        verbose_name="workspace",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'step',
-                'verbose_name_plural': 'steps',
-                'constraints': [models.UniqueConstraint(condition=models.Q(('kind', 'step')), fields=('tenant', 'name'), name='step_once')],
+                "verbose_name": "step",
+                "verbose_name_plural": "steps",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "step")), fields=("tenant", "name"), name="step_once"
+                    )
+                ],
             },
         ),
     ]

@@ -1,4 +1,4 @@
-"""Every page, in light, dark and phone width: no script error, nothing refused by the policy, axe clean, no side-scroll."""
+"""Every page, in light, dark and phone width: no script error, nothing refused by the policy, axe clean."""
 
 import os
 from collections.abc import Iterator
