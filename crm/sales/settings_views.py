@@ -224,11 +224,10 @@ def sample_data(request: MemberRequest) -> HttpResponseBase:
     kept: list[dict[str, Any]] = []
     if request.method == "POST" and request.POST.get("do") == "clear":
         cleared = sample.sample_clear(request.actor)
+        message = ngettext("%(count)d sample record is gone.", "%(count)d sample records are gone.", cleared.cleared)
+        gone = gone_to(request, here, message % {"count": cleared.cleared}, undo=cleared.change_set_id)
         if not cleared.kept:
-            message = ngettext(
-                "%(count)d sample record is gone.", "%(count)d sample records are gone.", cleared.cleared
-            )
-            return gone_to(request, here, message % {"count": cleared.cleared}, undo=cleared.change_set_id)
+            return gone
         kept = [
             {"label": registry.get(one.type).label, "title": one.title, "url": record_url(one.type, one.id)}
             for one in cleared.kept

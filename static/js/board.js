@@ -3,7 +3,7 @@
  * "Move to…" menu. A card moves at once and goes back when the server refuses; a stage that asks for more opens a form.
  */
 
-import { $, $$, isTyping, on } from "./dom.js";
+import { $, $$, isTyping, isVisible, on } from "./dom.js";
 
 const PRESS = 280;
 const SLACK = 6;
@@ -289,6 +289,18 @@ on("keydown", "[data-card] .deal-name", (event, link) => {
     event.stopPropagation();
     openMenu(card, link);
   }
+});
+
+/* J and K walk the cards of a column, and from anywhere else to the first card. */
+document.addEventListener("keydown", (event) => {
+  const key = { j: "ArrowDown", k: "ArrowUp" }[event.key];
+  if (!key || carried || event.ctrlKey || event.metaKey || event.altKey || isTyping() || $("dialog[open], .menu:popover-open")) return;
+  const card = document.activeElement?.closest("[data-card]");
+  const next = card ? walk(card, key) : $$("[data-card]").find(isVisible);
+  if (!next) return;
+  event.preventDefault();
+  linkOf(next).focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest", inline: "nearest" });
 });
 
 document.addEventListener("focusout", (event) => {

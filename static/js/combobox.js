@@ -71,6 +71,9 @@ on("keydown", "[data-combobox] [role=combobox]", (event, input) => {
   } else if (event.key === "Enter" && open) {
     event.preventDefault();
     if (all[now]) set(box, all[now].dataset.value, all[now].dataset.label);
+  } else if (event.key === "Enter" && value.form && input.value === box.dataset.label) {
+    event.preventDefault();
+    value.form.requestSubmit();
   } else if (event.key === "Escape" && open) {
     event.preventDefault();
     event.stopPropagation();

@@ -1,4 +1,4 @@
-/** Small behaviours by attribute: copying, asking before a form is sent, narrowing a list. */
+/** Small behaviours by attribute: copying, asking before a form is sent and sending it once, narrowing a list. */
 
 import { $, $$, on } from "./dom.js";
 import { show } from "./toast.js";
@@ -48,6 +48,38 @@ document.addEventListener(
   },
   true,
 );
+
+/* A form that is on its way is not sent again: a double click on Create makes one record. */
+const SENT_FOR = 10000;
+const sending = new Map();
+const sent = (form) => {
+  clearTimeout(sending.get(form));
+  sending.delete(form);
+};
+const isPost = (form) => form instanceof HTMLFormElement && form.method === "post";
+const send = (form) => {
+  if (isPost(form)) sending.set(form, setTimeout(() => sent(form), SENT_FOR));
+};
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (!sending.has(event.target)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  },
+  true,
+);
+window.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) send(event.target);
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (!event.defaultPrevented) send(event.detail.elt);
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = event.detail.elt;
+  if (!event.detail.xhr?.getResponseHeader("HX-Redirect")) sent(form);
+});
+window.addEventListener("pageshow", () => [...sending.keys()].forEach(sent));
 
 on("input", "[data-filter]", (event, input) => {
   const root = input.closest("[data-filterable]");

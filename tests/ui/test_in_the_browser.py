@@ -198,3 +198,39 @@ def test_z_takes_back_the_last_change(owner: Actor, screen: Screen) -> None:
     page.wait_for_function("window.htmx")
     page.keyboard.press("z")
     expect(page.get_by_role("link", name="Hotel Seeblick")).to_be_visible()
+
+
+def test_a_double_click_on_create_makes_one_record(owner: Actor, screen: Screen) -> None:
+    from crm.sales.models import Deal
+
+    page = screen(owner, "/deals/new/")
+    page.locator("form.new-form [name=name]").fill("Forty windows")
+    page.get_by_role("button", name="Create", exact=True).dblclick()
+    expect(page.get_by_role("heading", level=1, name="Forty windows")).to_be_visible()
+    assert Deal.objects.filter(name="Forty windows").count() == 1
+
+
+def test_a_deal_is_made_by_keyboard_alone(owner: Actor, screen: Screen) -> None:
+    factories.company(owner, name="Hotel Birke")
+    page = screen(owner, "/deals/new/")
+    page.keyboard.type("Forty windows")
+    page.keyboard.press("Tab")
+    page.keyboard.type("birke")
+    expect(page.get_by_role("option", name="Hotel Birke")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Company")).to_have_value("Hotel Birke")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Forty windows")).to_be_visible()
+
+
+def test_j_and_k_walk_the_cards_of_the_board(owner: Actor, screen: Screen) -> None:
+    factories.deal(owner, name="First")
+    factories.deal(owner, name="Second")
+    page = screen(owner, "/deals/board/")
+    cards = page.locator("[data-card] .deal-name")
+    page.keyboard.press("j")
+    expect(cards.nth(0)).to_be_focused()
+    page.keyboard.press("j")
+    expect(cards.nth(1)).to_be_focused()
+    page.keyboard.press("k")
+    expect(cards.nth(0)).to_be_focused()
