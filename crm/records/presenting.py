@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from crm.records.errors import UnknownType
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.types import COLORS, Field, Kind, RecordType, registry
-from crm.workspace.formats import date_text, moment_text, money_text, number_text
+from crm.workspace.formats import date_text, initials, moment_text, money_text, number_text
 from tenants.actors import Actor, Scope
 
 type Row = Mapping[str, Any]
@@ -31,11 +31,6 @@ UNSHOWN = frozenset({Kind.CURRENCY})
 
 def today(actor: Actor) -> date:
     return timezone.now().astimezone(actor.time_zone).date()
-
-
-def initials(name: str) -> str:
-    words = name.split()
-    return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else "?"
 
 
 def avatar(name: str, color: str = "", *, square: bool = False) -> SafeString:

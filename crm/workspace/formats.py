@@ -75,3 +75,9 @@ def ago_text(value: datetime) -> str:
     if abs(delta) < JUST_NOW:
         return _("just now")
     return str(format_timedelta(delta, add_direction=True, threshold=0.9, locale=babel_locale()))
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word, at most two in all."""
+    words = name.split()
+    return "".join(word[0].upper()[:1] for word in dict.fromkeys([words[0], words[-1]])) if words else "?"

@@ -28,6 +28,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, 404)
 
 
+def not_allowed(request: HttpRequest) -> HttpResponse:
+    return _page(request, 405)
+
+
 def failed(request: HttpRequest) -> HttpResponse:
     """Asks nothing of the database: it may be what failed."""
     html = render_to_string("errors/500.html", {"request_id": getattr(request, "request_id", "")})

@@ -1,4 +1,4 @@
-"""One log line for each answer."""
+"""One log line for each answer, and a page where a browser asks for what is no page."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from config.errors import not_allowed
 
 log = structlog.get_logger("rapport.request")
 UNLOGGED = ("/static/", "/healthz", "/readyz")
@@ -31,3 +33,18 @@ class RequestLogMiddleware:
                 **({"tenant": tenant.schema_name} if tenant else {}),
             )
         return response
+
+
+class NotAllowedMiddleware:
+    """A page instead of an empty answer to who opens the address of a form, for instance by going back to it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code != 405 or request.method != "GET" or getattr(response, "content", b""):
+            return response
+        page = not_allowed(request)
+        page["Allow"] = response.headers["Allow"]
+        return page

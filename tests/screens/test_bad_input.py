@@ -112,4 +112,6 @@ def test_nobody_is_led_to_another_host(next_url: str, owner: Any, browser_client
 
 @pytest.mark.parametrize("path", ["/companies/bulk/", "/undo/last/", "/companies/columns/"])
 def test_writing_needs_a_post(path: str, owner: Any, browser_client: Any) -> None:
-    assert browser_client(owner).get(path).status_code == 405
+    answer = browser_client(owner).get(path)
+    assert answer.status_code == 405
+    assert "This is not a page to open" in answer.content.decode()

@@ -87,8 +87,7 @@ def ago(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def initials(name: str) -> str:
-    words = str(name).split()
-    return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else "?"
+    return formats.initials(str(name))
 
 
 @register.filter
