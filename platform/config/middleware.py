@@ -5,12 +5,25 @@ from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 
 from config.errors import not_allowed
 
 log = structlog.get_logger("rapport.request")
 UNLOGGED = ("/static/", "/healthz", "/readyz")
+
+
+SECRET_ARGUMENTS = frozenset({"token", "key"})
+
+
+def shown_path(request: HttpRequest) -> str:
+    """The path with what a mailed link proves itself by left out: whoever reads the log must not be able to use it."""
+    path = request.path_info
+    match = request.resolver_match
+    for name, value in match.kwargs.items() if match else ():
+        if name in SECRET_ARGUMENTS:
+            path = path.replace(str(value), "…")
+    return path
 
 
 class RequestLogMiddleware:
@@ -27,7 +40,7 @@ class RequestLogMiddleware:
             log.info(
                 "request",
                 method=request.method,
-                path=request.path_info,
+                path=shown_path(request),
                 status=response.status_code,
                 ms=round((time.perf_counter() - started) * 1000, 1),
                 **({"tenant": tenant.schema_name} if tenant else {}),
@@ -43,7 +56,7 @@ class NotAllowedMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if response.status_code != 405 or request.method != "GET" or getattr(response, "content", b""):
+        if not isinstance(response, HttpResponseNotAllowed) or request.method != "GET" or response.content:
             return response
         page = not_allowed(request)
         page["Allow"] = response.headers["Allow"]
