@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from rest_framework.views import APIView
 
 from api.authentication import KeyAuthentication, authenticate
 from api.encoding import MEDIA_TYPE, AlwaysJson, JsonParser, JsonRenderer, dumps
-from api.errors import ApiError, error_body, handle, missing_scope, not_found
+from api.errors import ApiError, as_api_error, error_body, handle, missing_scope, not_found
 from api.limits import spend
 from api.params import refuse_unknown
 from tenants.access import API_KEY
@@ -21,6 +22,8 @@ from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 
 READING = {"GET", "HEAD"}
+
+log = structlog.get_logger(__name__)
 
 
 class ApiView(APIView):
@@ -54,7 +57,10 @@ class ApiView(APIView):
                 self.actor = actor
                 request.actor = actor  # type: ignore[attr-defined]
                 response = super().dispatch(request, *args, **kwargs)
-        except ApiError as error:
+        except Exception as problem:
+            error = as_api_error(problem)
+            if error.status >= 500:
+                log.exception("api.failed", request_id=request_id)
             return plain_error(error, request_id)
         for name, value in (("Request-Id", request_id), *allowance.headers().items()):
             response.headers.setdefault(name, value)

@@ -1,6 +1,7 @@
 """The routes that every record type has: list, create, query, get, change, trash, restore."""
 
 import re
+from contextlib import suppress
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from api.errors import ApiError
 from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_from, unknown_parameter
 from api.views import ANY, ONE, ApiView
 from crm.records import reading, writing
+from crm.records.errors import NotFound
 from crm.records.types import RecordType, registry
 
 ETAG = re.compile(r'^(?:W/)?"?(?P<version>\d{1,9})"?$')
@@ -42,9 +44,7 @@ class RecordView(ApiView):
         return registry.get(self.noun)
 
     def answer(self, request: Request, record_id: UUID, *, status: int = 200) -> Response:
-        """The record as this key may see it now; for a key that may only write, its id and version."""
-        if not self.actor.can(self.noun, "view"):
-            return Response({"id": record_id}, status=status)
+        """The record as this key may see it now. Raises NotFound."""
         row = reading.get_row(
             self.actor,
             self.rt,
@@ -54,6 +54,13 @@ class RecordView(ApiView):
         )
         headers = {"ETag": etag(row)} if "version" in row else {}
         return Response(row, status=status, headers=headers)
+
+    def answer_write(self, request: Request, record_id: UUID, *, status: int = 200) -> Response:
+        """What was written; its id alone for a key that may not read it, or not any more."""
+        if self.actor.can(self.noun, "view"):
+            with suppress(NotFound):
+                return self.answer(request, record_id, status=status)
+        return Response({"id": record_id}, status=status)
 
     def require_write(self, action: str) -> None:
         if not self.actor.can(self.noun, action):
@@ -70,7 +77,7 @@ class RecordList(RecordView):
     def post(self, request: Request) -> Response:
         self.require_write("create")
         change = writing.create(self.actor, self.rt, self.body(request), source="api")
-        response = self.answer(request, change.id, status=201)
+        response = self.answer_write(request, change.id, status=201)
         response.headers["Location"] = f"/api/v1/{self.rt.plural}/{change.id}"
         return response
 
@@ -110,7 +117,7 @@ class RecordDetail(RecordView):
             if_version=expected_version(request),
             source="api",
         )
-        return self.answer(request, record_id)
+        return self.answer_write(request, record_id)
 
     def delete(self, request: Request, record_id: UUID) -> Response:
         """Put the record into the trash."""
@@ -123,7 +130,7 @@ class RecordRestore(RecordView):
     def post(self, request: Request, record_id: UUID) -> Response:
         self.require_write("delete")
         writing.restore(self.actor, self.rt, record_id, source="api")
-        return self.answer(request, record_id)
+        return self.answer_write(request, record_id)
 
 
 def page_body(page: reading.Page) -> dict[str, Any]:

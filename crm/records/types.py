@@ -199,7 +199,6 @@ class RecordType:
     rules: tuple[Rule, ...] = ()
     after_write: tuple[Hook, ...] = ()
     event_types: tuple[str, ...] = ()
-    api_write: bool = True
     in_sidebar: bool = True
     shortcut: str = ""
     parent_label: Text = ""

@@ -315,3 +315,31 @@ def test_a_list_costs_the_same_however_long_it_is(api, owner, django_assert_max_
 def test_money_survives_the_round_trip_to_the_cent(api, owner, amount):
     made = api(owner).post("/api/v1/deals", {"name": "m", "amount": str(amount), "currency": "EUR"}).json()
     assert Decimal(made["amount"]) == amount
+
+
+def test_giving_a_record_away_answers_with_its_id(api, owner, seller, seller_two):
+    from crm.workspace.models import Member, Role
+
+    rights = {"company": {"view": "own", "edit": "own"}, "member": {"view": "all"}}
+    narrow = Role.objects.create(slug="narrow", name="Narrow", permissions=rights)
+    Member.objects.filter(id=seller.member_id).update(role=narrow)
+    company = factories.company(owner, owner=seller.member_id)
+    client = api(seller, scopes=["company:read", "company:write", "member:read"])
+    answer = client.patch(f"/api/v1/companies/{company.id}", {"owner": str(seller_two.member_id)})
+    assert answer.status_code == 200, answer.content
+    assert answer.json() == {"id": str(company.id)}
+    assert client.get(f"/api/v1/companies/{company.id}").status_code == 404
+
+
+def test_a_failure_before_the_view_has_the_apis_own_shape(api, owner, monkeypatch):
+    from django.db import OperationalError
+
+    def down(*_args: object, **_kwargs: object) -> None:
+        raise OperationalError("the database is away")
+
+    client = api(owner)
+    monkeypatch.setattr("api.authentication.api_key_authenticate", down)
+    answer = client.get("/api/v1/companies")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal_error"
+    assert "away" not in answer.content.decode()
