@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.urls import include, path
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.request import Request
@@ -17,11 +18,16 @@ from api.errors import TYPES
 from api.params import MAX_LIMIT
 from api.schemas import component_name, record_schemas, shared_schemas
 from api.views import ApiView
-from crm.records.types import RecordType, registry
+from crm.records.types import RecordType, Text, registry
 from tenants.actors import Actor
 
 CACHE_SECONDS = 3600
-VERBS = {"get": "Get", "post": "Create", "patch": "Change", "delete": "Move to the trash"}
+VERBS = {
+    "GET": _("Get: %(noun)s"),
+    "POST": _("Create: %(noun)s"),
+    "PATCH": _("Change: %(noun)s"),
+    "DELETE": _("Move to the trash: %(noun)s"),
+}
 
 
 def ref(name: str) -> dict[str, str]:
@@ -32,31 +38,31 @@ def json_body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}, "required": True}
 
 
-def json_answer(schema: dict[str, Any], description: str) -> dict[str, Any]:
+def json_answer(schema: dict[str, Any], description: Text) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}, "description": description}
 
 
-def query_parameter(name: str, description: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+def query_parameter(name: str, description: Text, schema: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"in": "query", "name": name, "description": description, "schema": schema or {"type": "string"}}
 
 
 LIST_QUERY = [
     query_parameter(
-        "limit", "Records in one page.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
+        "limit", _("Records in one page."), {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
     ),
-    query_parameter("cursor", "next_cursor of the page before."),
-    query_parameter("sort", "Fields to sort by, with - for falling: -created_at,name."),
-    query_parameter("search", "Words to find in names, emails and phone numbers."),
-    query_parameter("include", "count adds the number of all records found.", {"type": "string", "enum": ["count"]}),
+    query_parameter("cursor", _("next_cursor of the page before.")),
+    query_parameter("sort", _("Fields to sort by, with - for falling: -created_at,name.")),
+    query_parameter("search", _("Words to find in names, emails and phone numbers.")),
+    query_parameter("include", _("count adds the number of all records found."), {"type": "string", "enum": ["count"]}),
     query_parameter(
         "deleted",
-        "Whether records in the trash are listed.",
+        _("Whether records in the trash are listed."),
         {"type": "string", "enum": ["exclude", "include", "only"], "default": "exclude"},
     ),
 ]
 CHOOSE_QUERY = [
-    query_parameter("fields", "Only these fields: name,amount."),
-    query_parameter("expand", "Related records to put in place of their ids: company,owner."),
+    query_parameter("fields", _("Only these fields: name,amount.")),
+    query_parameter("expand", _("Related records to put in place of their ids: company,owner.")),
 ]
 
 
@@ -87,13 +93,14 @@ class DeclaredSchema(AutoSchema):
         rt = self.rt
         if rt is None:
             return None
+        summary = VERBS[self.method]
         if self.kind == "RecordQuery":
-            return f"Query {rt.label_plural}"
-        if self.kind == "RecordRestore":
-            return f"Restore a {rt.label} from the trash"
-        if self.kind == "RecordList" and self.method == "GET":
-            return f"List {rt.label_plural}"
-        return f"{VERBS[self.method.lower()]} a {rt.label}"
+            summary = _("Query: %(nouns)s")
+        elif self.kind == "RecordRestore":
+            summary = _("Restore from the trash: %(noun)s")
+        elif self.kind == "RecordList" and self.method == "GET":
+            summary = _("List: %(nouns)s")
+        return str(summary % {"noun": rt.label, "nouns": rt.label_plural})
 
     def get_description(self) -> str:  # type: ignore[override]
         return (type(self.view).__doc__ or "").strip() if self.rt is None else ""
@@ -115,7 +122,7 @@ class DeclaredSchema(AutoSchema):
                 {
                     "in": "header",
                     "name": "If-Match",
-                    "description": "The ETag of the record as you know it; 412 when it has changed since.",
+                    "description": _("The ETag of the record as you know it; 412 when it has changed since."),
                     "schema": {"type": "string"},
                 }
             )
@@ -123,7 +130,11 @@ class DeclaredSchema(AutoSchema):
 
     def _filters(self, rt: RecordType) -> list[dict[str, Any]]:
         return [
-            query_parameter(field.slug, f"{field.label}: equal to. Other operators: {field.slug}[gte]=…")
+            query_parameter(
+                field.slug,
+                _("%(label)s: equal to. Another operator: %(slug)s[gte]=…")
+                % {"label": field.label, "slug": field.slug},
+            )
             for field in rt.fields
             if field.filterable and not field.hidden
         ]
@@ -140,13 +151,13 @@ class DeclaredSchema(AutoSchema):
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         answers = {str(status): json_answer(ref("Error"), kind) for status, kind in TYPES.items() if status in ERRORS}
         if self.method == "DELETE":
-            return {"204": {"description": "Done"}, **answers}
+            return {"204": {"description": _("Done")}, **answers}
         rt = self.rt
         if rt is None:
             return {"200": json_answer({"type": "object"}, ""), **answers}
         name = component_name(rt)
         if self.kind == "RecordQuery" or (self.kind == "RecordList" and self.method == "GET"):
-            return {"200": json_answer(ref(f"{name}Page"), "A page"), **answers}
+            return {"200": json_answer(ref(f"{name}Page"), _("A page")), **answers}
         status = "201" if self.kind == "RecordList" else "200"
         return {status: json_answer(ref(name), str(rt.label)), **answers}
 
