@@ -17,6 +17,10 @@ from django.db import connections
 from django.test import Client
 
 from tenants.actors import Actor, TenantRef
+from tests.chromium import browser, chromium  # noqa: F401
+
+# Playwright keeps an event loop in its thread from its first use on, in which Django would refuse every query.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 cluster = pytest.StashKey[ExitStack]()
 

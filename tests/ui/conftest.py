@@ -1,6 +1,5 @@
 """A browser whose requests are answered by Django in this process: real pages, rolled back with the test."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from typing import Any
@@ -14,10 +13,6 @@ from playwright.sync_api import Browser, Page, Route
 
 from tenants.actors import Actor
 from tenants.hosts import tenant_url
-from tests.browser.conftest import browser, chromium  # noqa: F401
-
-# Playwright keeps an event loop in this thread from its first use on, in which Django would refuse every query.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "json": "application/json"}
 
@@ -49,7 +44,7 @@ def answer(route: Route, client: Client, here: Context) -> None:
 
 @pytest.fixture
 def screen(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     browser_client: Callable[..., Client],
 ) -> Iterator[Screen]:
     """``screen(actor, "/inbox/", width=390, theme="dark")``: a page whose script and policy errors fail the test."""

@@ -197,7 +197,7 @@ def test_z_takes_back_the_last_change(owner: Actor, screen: Screen) -> None:
     expect(page.get_by_role("link", name="Hotel Bergblick", exact=True)).to_be_visible()
     page.wait_for_function("window.htmx")
     page.keyboard.press("z")
-    expect(page.get_by_role("link", name="Hotel Seeblick")).to_be_visible()
+    expect(page.get_by_role("link", name="Hotel Seeblick", exact=True)).to_be_visible()
 
 
 def test_a_double_click_on_create_makes_one_record(owner: Actor, screen: Screen) -> None:
