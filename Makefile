@@ -11,7 +11,7 @@ venv:
 	@bash platform/embedded/venv.sh
 
 test: venv
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: venv
 	@bash platform/embedded/check.sh

@@ -11,8 +11,6 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import axe_problems
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 PUBLIC = ["/", "/signup/", "/signin/", "/password/reset/", "/workspaces/", "/nowhere/"]
 WORKSPACE = [
     "/",

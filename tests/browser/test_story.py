@@ -13,8 +13,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import axe_problems
 from tests.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 WORDS = "seven tall windows in oak"
 
 

@@ -12,7 +12,6 @@ from collections import Counter
 from pathlib import Path
 
 import psycopg2
-import pytest
 from psycopg2 import sql
 
 from tests.stack import Stack, running_stack
@@ -20,8 +19,6 @@ from tests.stack import Stack, running_stack
 CLIENTS = 20
 SECONDS = 40
 KILL_EVERY = 5.0
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 class Client(threading.Thread):

@@ -22,8 +22,6 @@ from tests.stack import free_port
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"DEMO": "0", "WEB_WORKERS": "1", "INTERACTIVE_WORKERS": "1"}
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @dataclass
 class Copy:
