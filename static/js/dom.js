@@ -12,6 +12,7 @@ export const on = (type, selector, handler) =>
 
 export const isTyping = (element = document.activeElement) =>
   element instanceof HTMLElement &&
+  element.checkVisibility() &&
   (element.isContentEditable || element.matches("input:not([type=checkbox], [type=radio], [type=button], [type=submit]), textarea, select"));
 
 export const isVisible = (element) => element.checkVisibility();
