@@ -146,13 +146,6 @@ def unread_count(actor: Actor) -> int:
     return Notification.objects.filter(member_id=actor.member_id, read_at=None).count()
 
 
-def notifications(actor: Actor, *, limit: int = 50) -> list[Notification]:
-    """The newest notifications of the actor's member."""
-    if actor.member_id is None:
-        return []
-    return list(Notification.objects.filter(member_id=actor.member_id)[:limit])
-
-
 @dataclass(frozen=True, slots=True)
 class Seats:
     """Seats in use (active members and open invitations) and how many there are; ``limit`` None is no limit."""

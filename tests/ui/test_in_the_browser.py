@@ -27,7 +27,6 @@ def gallery(request: HttpRequest) -> HttpResponse:
 
 
 def gallery_values() -> dict[str, object]:
-    stages = [("First call", "done"), ("Measuring", "done"), ("Agreement", "now"), ("Payment", ""), ("Won", "won")]
     now = timezone.now()
     return {
         "now": now,
@@ -38,7 +37,6 @@ def gallery_values() -> dict[str, object]:
         "layouts": [{"label": "List", "href": "#l", "current": True}, {"label": "Board", "href": "#b"}],
         "errors": ["Enter an email address, such as ada@example.com."],
         "sizes": [("1-10", "1–10"), ("11-50", "11–50")],
-        "stages": [{"id": name, "name": name, "state": state} for name, state in stages],
         "deals": [
             {
                 "name": f"Deal {n}",
