@@ -16,6 +16,8 @@ from django.utils.module_loading import import_string
 from tenants.actors import Actor
 from tenants.hosts import public_url
 from tenants.http import Request
+from tenants.sessions import is_weak
+from tenants.signing_in import second_step_ask
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
@@ -81,12 +83,17 @@ def declared(view: Any) -> Access | None:
     return None
 
 
-def refuse(request: Request, required: Access, url: dict[str, Any]) -> HttpResponse | None:
+def refuse(request: Request, required: Access, url: dict[str, Any]) -> HttpResponseBase | None:
     """The answer to somebody who may not; None for one who may. Raises Http404 and PermissionDenied."""
     if required in (PUBLIC, API_KEY):
         return None
     if required is SIGNED_IN:
-        return None if request.user.is_authenticated else to_sign_in(request)
+        if not request.user.is_authenticated:
+            return to_sign_in(request)
+        if is_weak(request.user, request.session):
+            here = request.get_full_path() if request.method in ("GET", "HEAD") else ""
+            return second_step_ask(request, request.user, target=here)
+        return None
     actor = getattr(request, "actor", None)
     if actor is None:
         return to_sign_in(request)

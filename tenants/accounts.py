@@ -126,3 +126,12 @@ def sessions_end(*, user_id: UUID, tenant_id: UUID | None = None) -> None:
 def session_end(key: str) -> None:
     """End a public session and, with it, those on workspaces' hosts that hang on it."""
     Session.objects.filter(session_key=key).delete()
+
+
+def sessions_end_others(*, user_id: UUID, but: str | None) -> int:
+    """Sign a user out in all other browsers than that of the public session ``but``; gives in how many."""
+    others = Session.objects.filter(user_id=user_id, tenant_id=None).exclude(session_key=but or "")
+    count = others.count()
+    others.delete()
+    Session.objects.filter(user_id=user_id, tenant_id__isnull=False).exclude(parent_id=but or "").delete()
+    return count

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+READING = frozenset({"view", "export"})
+
 
 class ActorKind(StrEnum):
     MEMBER = "member"
@@ -22,7 +24,8 @@ class Scope(IntEnum):
 
     NONE = 0
     OWN = 1
-    ALL = 2
+    TEAM = 2
+    ALL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,11 @@ class Permissions:
     """A matrix of record type × action → scope; ``*`` stands for every record type not named.
 
     The pseudo-noun ``workspace`` holds powers over the workspace itself, such as ``settings`` or ``members``.
+    ``fields`` narrows it: record type → field → ``hidden`` or ``read``; a field not named there is as its noun.
     """
 
     matrix: Mapping[str, Mapping[str, Scope]]
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def scope(self, noun: str, action: str) -> Scope:
         row = self.matrix.get(noun)
@@ -57,11 +62,19 @@ class Permissions:
             row = self.matrix.get("*")
         return Scope.NONE if row is None else row.get(action, Scope.NONE)
 
+    @property
+    def by_team(self) -> bool:
+        """Whether anything in it reaches as far as a team, so that one must know who that is."""
+        return any(scope is Scope.TEAM for row in self.matrix.values() for scope in row.values())
+
     @classmethod
-    def from_json(cls, matrix: Mapping[str, Mapping[str, str]]) -> "Permissions":
-        """Build from ``{"deal": {"view": "all"}}``."""
+    def from_json(
+        cls, matrix: Mapping[str, Mapping[str, str]], fields: Mapping[str, Mapping[str, str]] | None = None
+    ) -> "Permissions":
+        """Build from ``{"deal": {"view": "all"}}`` and ``{"deal": {"amount": "hidden"}}``."""
         return cls(
-            {noun: {action: Scope[name.upper()] for action, name in row.items()} for noun, row in matrix.items()}
+            {noun: {action: Scope[name.upper()] for action, name in row.items()} for noun, row in matrix.items()},
+            fields or {},
         )
 
     def to_json(self) -> dict[str, dict[str, str]]:
@@ -70,12 +83,18 @@ class Permissions:
         }
 
 
+POWER_SCOPES = {"members": "member:write", "audit": "audit:read", "settings": "settings:write"}
+"""The scope by which a key has a power over the workspace. The others are no key's: a key never makes keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Somebody or something that acts in one workspace.
 
     ``id`` names the actor of its kind (a member's or a key's id, None for the system); ``member_id`` the member on
     whose behalf it acts, if any. ``scopes`` are an API key's (``deal:read``); None means not limited by scopes.
+    ``team_members`` are those whose records count as the team's, himself among them: the members of his own team, of
+    the teams he heads and of all below; filled only where the permissions reach as far as a team.
     """
 
     kind: ActorKind
@@ -91,17 +110,28 @@ class Actor:
     request_id: str = ""
     scopes: frozenset[str] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    team_members: frozenset[UUID] = frozenset()
 
     def scope(self, noun: str, action: str) -> Scope:
-        """The reach of ``action`` (view, create, edit, delete, or a workspace power) on ``noun``."""
+        """The reach of ``action`` (view, create, edit, delete, export, bulk, or a workspace power) on ``noun``."""
         allowed = self.permissions.scope(noun, action)
-        if self.scopes is None or noun == "workspace":
-            return allowed if self.scopes is None else Scope.NONE
-        needed = f"{noun}:{'read' if action == 'view' else 'write'}"
+        if self.scopes is None:
+            return allowed
+        if noun == "workspace":
+            return allowed if POWER_SCOPES.get(action) in self.scopes else Scope.NONE
+        needed = f"{noun}:{'read' if action in READING else 'write'}"
         return allowed if needed in self.scopes else Scope.NONE
 
     def can(self, noun: str, action: str) -> bool:
         return self.scope(noun, action) is not Scope.NONE
+
+    def reaches(self, scope: Scope, holder: UUID | None) -> bool:
+        """Whether a record that is ``holder``'s lies within a scope."""
+        if scope is Scope.ALL:
+            return True
+        if scope is Scope.NONE or holder is None or self.member_id is None:
+            return False
+        return holder == self.member_id or (scope is Scope.TEAM and holder in self.team_members)
 
     def with_request(self, request_id: str) -> "Actor":
         return replace(self, request_id=request_id)

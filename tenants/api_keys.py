@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
+from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.http import Http404
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants.access import check
@@ -82,16 +85,18 @@ def api_key_create(
     if expires_at is not None and expires_at <= timezone.now():
         raise ApiKeyInvalid("expires_at", _("Choose a day in the future."))
     secret = _word(ALPHABET, 40)
-    with shared():
-        key = ApiKey.objects.create(
-            public_id=_word("0123456789abcdefghijklmnopqrstuvwxyz", 16),
-            secret_hash=_hash(secret),
-            tenant_id=actor.tenant.id,
-            member_id=actor.member_id,
-            name=label,
-            scopes=wanted,
-            expires_at=expires_at,
-        )
+    with transaction.atomic():
+        with shared():
+            key = ApiKey.objects.create(
+                public_id=_word("0123456789abcdefghijklmnopqrstuvwxyz", 16),
+                secret_hash=_hash(secret),
+                tenant_id=actor.tenant.id,
+                member_id=actor.member_id,
+                name=label,
+                scopes=wanted,
+                expires_at=expires_at,
+            )
+        _note(actor, "api_key.created", key)
     return key, f"rpt_{key.prefix}_{key.public_id}_{secret}"
 
 
@@ -105,13 +110,21 @@ def api_key_list(actor: Actor) -> list[ApiKey]:
 def api_key_revoke(actor: Actor, *, key_id: UUID) -> ApiKey:
     """End a key at once. Raises Http404 for one that is not of this workspace or was revoked before."""
     check(actor, "workspace", "api_keys")
-    with shared():
-        key = ApiKey.objects.filter(id=key_id, tenant_id=actor.tenant.id, revoked_at=None).first()
-        if key is None:
-            raise Http404(_("There is no such key."))
-        key.revoked_at = timezone.now()
-        key.save(update_fields=["revoked_at"])
+    with transaction.atomic():
+        with shared():
+            key = ApiKey.objects.filter(id=key_id, tenant_id=actor.tenant.id, revoked_at=None).first()
+            if key is None:
+                raise Http404(_("There is no such key."))
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+        _note(actor, "api_key.revoked", key)
     return key
+
+
+def _note(actor: Actor, type: str, key: ApiKey) -> None:
+    """Tell the workspace's audit of a key, by its name and what it may do."""
+    facts = {"name": key.name, "public_id": key.public_id, "scopes": key.scopes, "expires_at": key.expires_at}
+    import_string(settings.AUDIT_SINK)(actor, type, record_id=key.id, after=facts)
 
 
 def api_key_authenticate(header: str | None, host: TenantRef | None = None) -> tuple[ApiKey, TenantRef]:
@@ -142,3 +155,12 @@ def api_key_authenticate(header: str | None, host: TenantRef | None = None) -> t
         if key.last_used_at is None or key.last_used_at < now - LAST_USE:
             ApiKey.objects.filter(id=key.id).update(last_used_at=now)
     return key, tenant
+
+
+def api_key_scopes(tenant: TenantRef, key_id: UUID) -> tuple[str, frozenset[str]] | None:
+    """Name and scopes of a key that is still good, for work it has started; None for one that is not."""
+    with shared():
+        key = ApiKey.objects.filter(id=key_id, tenant_id=tenant.id, revoked_at=None).first()
+    if key is None or (key.expires_at is not None and key.expires_at <= timezone.now()):
+        return None
+    return key.name, frozenset(key.scopes)

@@ -92,7 +92,7 @@ class SignUpForm(WorkspaceForm):
 
 
 class SignInForm(Cleaned):
-    email = email_field(autofocus=True)
+    email = email_field(autofocus=True, autocomplete="username webauthn")
     password = password_field(autocomplete="current-password")
 
 
@@ -130,3 +130,24 @@ class JoinForm(Cleaned):
     def clean(self) -> dict[str, Any]:
         self._checked_password("password", User(email=self.email, name=self.cleaned_data.get("name", "")))
         return self.cleaned_data
+
+
+class CodeForm(Cleaned):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
+    )
+
+
+class PasskeyNameForm(Cleaned):
+    name = forms.CharField(
+        label=_("Name"), max_length=80, help_text=_("By which you know it again, such as the device it is on.")
+    )
+
+    def clean_name(self) -> str:
+        return self._line("name")
+
+
+class EmailForm(Cleaned):
+    email = email_field(_("New email"), autofocus=True)

@@ -32,7 +32,7 @@ def shared_sql() -> str:
     """What the owner says after the shared migrations; safe to repeat."""
     return f"""
         REVOKE ALL ON {WAKEUPS} FROM "{common_role()}";
-        GRANT INSERT (due_at) ON {WAKEUPS} TO "{common_role()}";
+        GRANT INSERT (due_at, work) ON {WAKEUPS} TO "{common_role()}";
         REVOKE INSERT, UPDATE, DELETE ON {MIGRATIONS} FROM "{shared_role()}";
     """
 

@@ -24,6 +24,7 @@ from tenants.accounts import membership_of
 from tenants.actors import TenantRef
 from tenants.hosts import public_url, tenant_url
 from tenants.models import HandoverToken, User
+from tenants.sessions import METHOD, PASSWORD
 
 TOKEN_LIFE = timedelta(seconds=60)
 NONCE_SECONDS = 15 * 60
@@ -85,8 +86,11 @@ def token_issue(*, user: User, tenant: TenantRef, nonce_hash: str, parent_key: s
 
 @dataclass(frozen=True, slots=True)
 class Handover:
+    """``method`` is how the user signed in on the public host."""
+
     user: User
     parent_key: str
+    method: str
 
 
 def token_consume(token: str, *, tenant_id: UUID, nonce: str) -> Handover | None:
@@ -106,4 +110,5 @@ def token_consume(token: str, *, tenant_id: UUID, nonce: str) -> Handover | None
             return None
         if membership_of(found.user.pk, tenant_id) is None:
             return None
-        return Handover(user=found.user, parent_key=found.parent_session_id)
+        method = str(found.parent_session.get_decoded().get(METHOD, PASSWORD))
+        return Handover(user=found.user, parent_key=found.parent_session_id, method=method)

@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from tenants.actors import Actor, TenantRef
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django_htmx.middleware import HtmxDetails
 
     from tenants.sessions import SessionStore
@@ -24,6 +26,10 @@ class Request(HttpRequest):
     theme: str
     htmx: "HtmxDetails"
     session: "SessionStore"
+    browser_token: str
+    """The cookie by which a browser that has just signed in will be known."""
+    second_factor_by: "datetime | None"
+    """Until when somebody without a second factor may enter this workspace, if it asks for one."""
 
 
 class MemberRequest(Request):

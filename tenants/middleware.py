@@ -3,11 +3,13 @@
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import cast
 
 import structlog
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import connection
@@ -16,19 +18,22 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import set_urlconf
 from django.utils import timezone
+from django.utils.http import http_date
 from django.utils.translation import gettext as _
 
 from tenants import health, hosts
 from tenants.backend.base import DatabaseWrapper
+from tenants.browsers import browser_cookie
 from tenants.http import Request
-from tenants.models import Domain, Tenant
+from tenants.models import Domain, Tenant, User
 from tenants.prepared import PreparedInstances
 from tenants.scopes import scope_copy, scope_resume, shared, tenant_scope
-from tenants.sessions import SessionStore
+from tenants.sessions import SessionStore, is_weak, seen
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+API_PATH = "/api/"
 SERVED = frozenset({Tenant.State.ACTIVE, Tenant.State.READ_ONLY})
 DOMAIN = PreparedInstances(lambda host: Domain.objects.filter(domain=host), str, related=("tenant",))
 
@@ -119,6 +124,8 @@ class HostMiddleware:
                 if domain.redirect_until is not None:
                     if primary is None or domain.redirect_until < timezone.now():
                         return not_found()
+                    if request.path_info.startswith(API_PATH):
+                        return self._moved_api(request, tenant, primary, domain.redirect_until)
                     return HttpResponsePermanentRedirect(
                         hosts.tenant_url(tenant.ref(primary), request.get_full_path()), preserve_request=True
                     )
@@ -130,6 +137,11 @@ class HostMiddleware:
             request.session.preload()
             # What AuthenticationMiddleware would read later, when the connection speaks for the tenant only.
             user = auth.get_user(request) if request.session.session_key else AnonymousUser()
+            request.second_factor_by = None
+            if user.is_authenticated:
+                refused = is_weak(user, request.session) or _shut_out(request, tenant, user)
+                user = AnonymousUser() if refused else user
+                seen(request.session)
             if not user.is_authenticated:
                 request.session = SessionStore(None, ref.id)
             request._cached_user = user  # type: ignore[attr-defined]
@@ -137,13 +149,34 @@ class HostMiddleware:
         with tenant_scope(ref):
             return self._answer(request, settings.TENANT_URLCONF)
 
+    def _moved_api(self, request: Request, tenant: Tenant, primary: Domain, until: datetime) -> HttpResponseBase:
+        """A program's call to an old address is answered there: after a redirect most would drop their key."""
+        if tenant.state not in SERVED:
+            return out_of_service(request, tenant)
+        ref = tenant.ref(primary)
+        request.session, request.tenant = SessionStore(None, ref.id), ref
+        request._cached_user = AnonymousUser()  # type: ignore[attr-defined]
+        with tenant_scope(ref):
+            response = self._answer(request, settings.TENANT_URLCONF)
+        response["Deprecation"] = "true"
+        response["Sunset"] = http_date(until.timestamp())
+        response["Link"] = f'<{hosts.tenant_url(ref, request.get_full_path())}>; rel="successor-version"'
+        return response
+
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, that leaves a session which the host has read already."""
+    """Django's, that leaves a session which the host has read already, and gives browsers their cookie."""
 
     def process_request(self, request: HttpRequest) -> None:
         if cast(Request, request).host_kind != "tenant":
             super().process_request(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        wanted = cast(Request, request)
+        if wanted.host_kind == "public":
+            seen(wanted.session)
+            browser_cookie(wanted, response)
+        return super().process_response(request, response)
 
 
 def _in_its_scope(content: Iterable[bytes]) -> Iterator[bytes]:
@@ -154,6 +187,14 @@ def _in_its_scope(content: Iterable[bytes]) -> Iterator[bytes]:
             yield from content
 
     return read()
+
+
+def _shut_out(request: Request, tenant: Tenant, user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Whether the workspace asks for a second factor, the user has none, and the time to set one up is over."""
+    if not tenant.requires_second_factor or cast(User, user).has_second_factor:
+        return False
+    request.second_factor_by = tenant.second_factor_from
+    return tenant.second_factor_from is None or tenant.second_factor_from <= timezone.now()
 
 
 def not_found() -> HttpResponse:

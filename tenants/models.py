@@ -35,6 +35,7 @@ class User(AbstractBaseUser):
     theme = models.CharField(_("theme"), max_length=10, blank=True, default="")
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("operator"), default=False)
+    has_second_factor = models.BooleanField(_("has a second factor"), default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -82,6 +83,8 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
     metadata_version = models.PositiveIntegerField(_("metadata version"), default=0)
     has_sample = models.BooleanField(_("has sample data"), default=False)
+    requires_second_factor = models.BooleanField(_("requires a second factor"), default=False, db_default=False)
+    second_factor_from = models.DateTimeField(_("nobody enters without from"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
 
     class Meta:
@@ -210,6 +213,7 @@ class Session(AbstractBaseSession):
     user_id = models.UUIDField(_("user"), null=True, blank=True, db_index=True)
     tenant_id = models.UUIDField(_("workspace"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    last_seen_at = models.DateTimeField(_("last seen"), db_default=Now())
 
     class Meta(AbstractBaseSession.Meta):
         pass
@@ -242,21 +246,158 @@ class HandoverToken(models.Model):
         return str(self.id)
 
 
+class Totp(models.Model):
+    """A person's authenticator app. It counts from the first code on that fitted."""
+
+    user = models.OneToOneField(User, models.DB_CASCADE, primary_key=True, related_name="+", verbose_name=_("user"))
+    secret = models.TextField(_("sealed secret"))
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
+    last_step = models.BigIntegerField(_("time step of the last code"), default=0)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("authenticator app")
+        verbose_name_plural = _("authenticator apps")
+
+    def __str__(self) -> str:
+        return str(self.user_id)
+
+
+class Passkey(models.Model):
+    """A key that a person's device or password manager holds for the public host."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="passkeys", verbose_name=_("user"))
+    name = models.CharField(_("name"), max_length=80)
+    credential_id = models.CharField(_("credential"), max_length=1400, unique=True)
+    public_key = models.BinaryField(_("public key"))
+    sign_count = models.BigIntegerField(_("signatures"), default=0)
+    transports = models.JSONField(_("transports"), default=list, blank=True)
+    synced = models.BooleanField(_("kept by a password manager"), default=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("passkey")
+        verbose_name_plural = _("passkeys")
+        ordering = ("created_at", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecoveryCode(models.Model):
+    """One of ten codes on paper, each good once. Only a hash is kept."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="+", verbose_name=_("user"))
+    code_hash = models.CharField(_("hash of the code"), max_length=64)
+    used_at = models.DateTimeField(_("used"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("recovery code")
+        verbose_name_plural = _("recovery codes")
+        constraints = [models.UniqueConstraint(fields=["user", "code_hash"], name="recovery_code_once")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class KnownBrowser(models.Model):
+    """A browser in which a person has signed in, by a hash of its cookie; for a while it may stand for the factor."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="+", verbose_name=_("user"))
+    token_hash = models.CharField(_("hash of the token"), max_length=64)
+    device = models.CharField(_("device"), max_length=80, blank=True, default="")
+    trusted_until = models.DateTimeField(_("trusted until"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), db_default=Now())
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("known browser")
+        verbose_name_plural = _("known browsers")
+        constraints = [models.UniqueConstraint(fields=["token_hash", "user"], name="known_browser_once")]
+
+    def __str__(self) -> str:
+        return self.device
+
+
+class EmailChange(models.Model):
+    """A change of a person's address: asked for, confirmed by the new mailbox, and for a week undone by the old."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="+", verbose_name=_("user"))
+    old_email = models.EmailField(_("old email"), max_length=254)
+    new_email = models.EmailField(_("new email"), max_length=254)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("replaced or undone"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("change of email")
+        verbose_name_plural = _("changes of email")
+
+    def __str__(self) -> str:
+        return f"{self.old_email} → {self.new_email}"
+
+
+class AccountEvent(models.Model):
+    """What happened to a person's account: factors, failed second steps, new devices. Kept for a year."""
+
+    class Kind(models.TextChoices):
+        SECOND_FAILED = "second_failed", _("Second step failed")
+        NEW_DEVICE = "new_device", _("Signed in on a new device")
+        PASSWORD_CHANGED = "password_changed", _("Password changed")
+        EMAIL_CHANGED = "email_changed", _("Email changed")
+        EMAIL_RESTORED = "email_restored", _("Change of email undone")
+        TOTP_ADDED = "totp_added", _("Authenticator app added")
+        TOTP_REMOVED = "totp_removed", _("Authenticator app removed")
+        PASSKEY_ADDED = "passkey_added", _("Passkey added")
+        PASSKEY_REMOVED = "passkey_removed", _("Passkey removed")
+        PASSKEY_REFUSED = "passkey_refused", _("Passkey refused: perhaps copied")
+        RECOVERY_MADE = "recovery_made", _("New recovery codes")
+        RECOVERY_USED = "recovery_used", _("Recovery code used")
+        FACTORS_RESET = "factors_reset", _("Second factors removed by the operator")
+
+    id = UUIDKey(verbose_name=_("id"))
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="+", verbose_name=_("user"))
+    kind = models.CharField(_("kind"), max_length=24, choices=Kind.choices)
+    address = models.CharField(_("network address"), max_length=45, blank=True, default="")
+    device = models.CharField(_("device"), max_length=80, blank=True, default="")
+    detail = models.CharField(_("detail"), max_length=200, blank=True, default="")
+    at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("account event")
+        verbose_name_plural = _("account events")
+        indexes = [models.Index(fields=["user", "-at"], name="account_event_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} · {self.user_id}"
+
+
 class Wakeup(models.Model):
-    """Where there is work and from when on. A tenant's role can only add ``due_at``; Postgres notes whose it is."""
+    """Where there is work of which sort (``settings.WORK``) and from when on.
+
+    A tenant's role can only add ``due_at`` and ``work``; Postgres notes whose it is.
+    """
 
     id = UUIDKey(verbose_name=_("id"))
     role = models.TextField(_("role"), db_default=CurrentUser())
+    work = models.CharField(_("work"), max_length=20, db_default="events")
     due_at = models.DateTimeField(_("due"), db_index=True)
     claimed_at = models.DateTimeField(_("claimed"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("wake-up")
         verbose_name_plural = _("wake-ups")
-        indexes = [models.Index(fields=["role", "claimed_at"], name="wakeup_role")]
+        indexes = [models.Index(fields=["role", "work"], name="wakeup_work")]
 
     def __str__(self) -> str:
-        return f"{self.role} · {self.due_at}"
+        return f"{self.role} · {self.work} · {self.due_at}"
 
 
 class TemplateRecording(models.Model):

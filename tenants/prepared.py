@@ -1,17 +1,32 @@
 """Querysets compiled once and asked often. Django takes longer to write a statement than Postgres to answer it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import UUID
 
 import orjson
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import JSONField, Model, QuerySet
+from django.db.models import BooleanField, F, Func, JSONField, Model, QuerySet, UUIDField, Value
 
 type Converter = Callable[[Any], Any]
+
+
+class Among(Func):
+    """Whether something is one of a list, which is one parameter however long it is."""
+
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY("
+    arity = 2
+    output_field = BooleanField()
+
+    @classmethod
+    def of(cls, name: str, ids: Collection[UUID]) -> Self:
+        return cls(F(name), Value(list(ids), output_field=ArrayField(UUIDField())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,8 @@ class Prepared:
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
         """The rows for the values, in the order in which ``prepare`` named their types."""
+        if not self.sql:
+            return []
         params: list[Any] = list(self.params)
         for place, number in self.places:
             params[place] = values[number]
@@ -41,24 +58,46 @@ class Prepared:
         return [tuple(row) for row in converted]
 
 
-def prepare(build: Callable[..., QuerySet[Any, Any]], *kinds: type) -> Prepared:
+class NotPreparable(Exception):
+    """A statement whose values cannot be put in their places."""
+
+
+NO_ROWS = Prepared("", (), (), ())
+
+
+def prepare(
+    build: Callable[..., QuerySet[Any, Any]], *kinds: type, locking: str = "", spare: tuple[Any, ...] = ()
+) -> Prepared:
     """Compile ``build(*values)``, a queryset of tuples (``values_list``), for values of these types.
 
-    The values must reach the statement as they are, each at least once; ValueError when one does not.
+    ``locking`` is a clause that Django has no word for, such as FOR KEY SHARE.
+
+    The values must reach the statement as they are, each at least once; ValueError when one does not. ``spare`` are
+    stand-ins that the queryset holds already, or some of them: their values follow those of ``kinds``. Raises
+    NotPreparable when one of them is inside another value, such as JSON.
     """
-    stand_ins = [stand_in(kind, number) for number, kind in enumerate(kinds)]
-    queryset = build(*stand_ins)
+    asked = [stand_in(kind, number) for number, kind in enumerate(kinds)]
+    queryset = build(*asked)
+    stand_ins = [*asked, *spare]
     compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
-    sql, params = compiler.as_sql()
+    try:
+        sql, params = compiler.as_sql()
+    except EmptyResultSet:
+        return NO_ROWS
+    parts = [value if isinstance(value, list) else [value] for value in spare if value is not None]
+    words = [str(one) for part in parts for one in part]
+    for value in params:
+        if value not in stand_ins and any(word in str(getattr(value, "adapted", value)) for word in words):
+            raise NotPreparable
     places = tuple(
         (place, stand_ins.index(value))
         for place, value in enumerate(params)
-        if not isinstance(value, list) and value in stand_ins
+        if value is not None and value in stand_ins
     )
-    if {number for _place, number in places} != set(range(len(kinds))):
+    if not set(range(len(kinds))) <= {number for _place, number in places}:
         raise ValueError("A value does not reach the statement.")
     expressions = [column[0] for column in compiler.select]
-    return Prepared(sql, tuple(params), places, tuple(converters(compiler, expressions)))
+    return Prepared(f"{sql} {locking}".rstrip(), tuple(params), places, tuple(converters(compiler, expressions)))
 
 
 class PreparedInstances[M: Model]:
@@ -70,8 +109,10 @@ class PreparedInstances[M: Model]:
         *kinds: type,
         related: tuple[str, ...] = (),
         extra: tuple[str, ...] = (),
+        locking: str = "",
     ) -> None:
         """``related`` are foreign keys that are never null, ``extra`` annotations, which are set as attributes."""
+        self.locking = locking
         self.build = build
         self.kinds = kinds
         self.related = related
@@ -80,7 +121,9 @@ class PreparedInstances[M: Model]:
     @cached_property
     def prepared(self) -> Prepared:
         paths = [path for part in self.parts for path in part.paths]
-        return prepare(lambda *values: self.build(*values).values_list(*paths, *self.extra), *self.kinds)
+        return prepare(
+            lambda *values: self.build(*values).values_list(*paths, *self.extra), *self.kinds, locking=self.locking
+        )
 
     @cached_property
     def parts(self) -> list["Part"]:
@@ -150,6 +193,8 @@ def stand_in(kind: type, number: int) -> Any:
     """A value of the type that no statement holds by itself."""
     if kind is UUID:
         return UUID(int=(0xFEED << 112) + number)
+    if kind is list:
+        return [UUID(int=(0xFEED << 112) + number)]
     if kind is datetime:
         return datetime(1, 2, 3, tzinfo=UTC) + timedelta(seconds=number)
     if kind is str:

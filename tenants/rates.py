@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from functools import wraps
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Concatenate
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from django.shortcuts import render
 from tenants.http import Request
 
 MINUTE, HOUR = 60, 3600
+TURN = 5
+"""Seconds between tries that ``slow`` lets through."""
 
 BY_NETWORK: dict[str, tuple[int, int]] = {
     "signup": (30, HOUR),
@@ -25,17 +28,26 @@ BY_NETWORK: dict[str, tuple[int, int]] = {
     "handover": (120, MINUTE),
     "invitation": (60, 10 * MINUTE),
     "takeover": (30, 10 * MINUTE),
+    "unsubscribe": (120, 10 * MINUTE),
     "workspace": (20, HOUR),
+    "calendar_feed": (60, MINUTE),
+    "second": (60, 10 * MINUTE),
+    "account": (120, 10 * MINUTE),
 }
 """Tries and seconds for one network address, by action."""
 
 BY_KEY: dict[str, tuple[int, int]] = {
     "signup": (5, HOUR),
     "signin": (10, 5 * MINUTE),
-    "signin_anywhere": (100, HOUR),
+    "signin_anywhere": (60, HOUR),
+    "second": (10, 15 * MINUTE),
+    "second_anywhere": (30, HOUR),
+    "confirm": (10, 15 * MINUTE),
+    "email_change": (5, HOUR),
     "reset": (4, 10 * MINUTE),
     "verify": (4, 10 * MINUTE),
     "invite": (200, HOUR),
+    "subdomain": (3, 24 * HOUR),
 }
 """Tries and seconds for one email, user or workspace, by action."""
 
@@ -56,6 +68,19 @@ def client_address(request: Request) -> str:
         if len(hops) >= proxies:
             return hops[-proxies]
     return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def client_network(request: Request) -> str:
+    """What counts as one visitor: an IPv4 address, or the /64 that one IPv6 customer has all of."""
+    address = client_address(request)
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped is not None else str(IPv6Network((parsed, 64), strict=False))
+    return str(parsed)
 
 
 def _count(name: str, value: str, amount: int, seconds: int) -> None:
@@ -81,10 +106,20 @@ def clear(action: str, key: str) -> None:
     cache.delete(f"rate:{action}:key:{hashlib.sha256(key.lower().encode()).hexdigest()[:40]}")
 
 
+def slow(action: str, key: str) -> None:
+    """Count a try; beyond the amount one more is let through every few seconds. Raises TooMany."""
+    try:
+        count(action, key)
+    except TooMany:
+        turn = f"rate:{action}:turn:{hashlib.sha256(key.lower().encode()).hexdigest()[:40]}"
+        if not cache.add(turn, 1, TURN):
+            raise TooMany(TURN) from None
+
+
 def count_network(request: Request, action: str) -> None:
     """Count a try for the visitor's network address. Raises TooMany."""
     amount, seconds = BY_NETWORK[action]
-    _count(f"{action}:net", client_address(request), amount, seconds)
+    _count(f"{action}:net", client_network(request), amount, seconds)
 
 
 def too_many(request: Request, seconds: int) -> HttpResponse:

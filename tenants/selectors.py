@@ -1,11 +1,27 @@
 """Shared rows, read inside ``shared()``."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from tenants.actors import TenantRef
-from tenants.models import Domain
+from tenants.models import Domain, Tenant
+from tenants.prepared import Among, PreparedInstances
+
+SERVED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
+PRIMARY = PreparedInstances(
+    lambda ids: Domain.objects.filter(Among.of("tenant_id", ids), is_primary=True, tenant__state__in=SERVED).order_by(),
+    list,
+    related=("tenant",),
+)
 
 
 def tenant_find(tenant_id: UUID) -> TenantRef | None:
     domain = Domain.objects.select_related("tenant").filter(tenant_id=tenant_id, is_primary=True).first()
     return None if domain is None else domain.tenant.ref(domain)
+
+
+def tenants_served(tenant_ids: Sequence[str]) -> list[TenantRef]:
+    """Those of the tenants that are in service, in the order of their ids as given."""
+    wanted = [UUID(one) for one in tenant_ids]
+    found = {domain.tenant_id: domain.tenant.ref(domain) for domain in PRIMARY.all(wanted)}
+    return [found[one] for one in wanted if one in found]

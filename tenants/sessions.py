@@ -1,9 +1,12 @@
 """Sessions in the shared schema, bound to one host: the public one or one workspace's."""
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -12,6 +15,10 @@ from tenants.models import Session
 from tenants.scopes import shared
 
 PARENT = "_parent_key"
+METHOD = "_method"
+"""How its user signed in: ``password``, ``passkey``, or ``password+`` and the second factor."""
+PASSWORD = "password"  # noqa: S105
+COARSE = timedelta(minutes=10)
 
 
 class SessionStore(DatabaseStore):
@@ -24,6 +31,7 @@ class SessionStore(DatabaseStore):
     def __init__(self, session_key: str | None = None, tenant_id: uuid.UUID | None = None) -> None:
         super().__init__(session_key)
         self.tenant_id = tenant_id
+        self.last_seen_at: datetime | None = None
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -46,6 +54,8 @@ class SessionStore(DatabaseStore):
             ).first()
         if found is None:
             self._session_key = None
+        else:
+            self.last_seen_at = found.last_seen_at
         return found
 
     def exists(self, session_key: str) -> bool:
@@ -57,6 +67,7 @@ class SessionStore(DatabaseStore):
         instance.tenant_id = self.tenant_id
         instance.user_id = uuid.UUID(data[SESSION_KEY]) if SESSION_KEY in data else None
         instance.parent_id = data.get(PARENT)
+        instance.last_seen_at = timezone.now()
         return instance
 
     def save(self, must_create: bool = False) -> None:
@@ -73,3 +84,18 @@ class SessionStore(DatabaseStore):
     def clear_expired(cls) -> None:
         with shared():
             Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+def is_weak(user: AbstractBaseUser | AnonymousUser, session: SessionStore) -> bool:
+    """Whether the session was had without the second factor that its user has."""
+    return bool(getattr(user, "has_second_factor", False)) and session.get(METHOD, PASSWORD) == PASSWORD
+
+
+def seen(session: SessionStore) -> None:
+    """Note, every ten minutes, that it is in use, and with it the one that it hangs on."""
+    now = timezone.now()
+    if session.last_seen_at is not None and session.last_seen_at < now - COARSE:
+        keys = [key for key in (session.session_key, session.get(PARENT)) if key]
+        with shared():
+            Session.objects.filter(session_key__in=keys).update(last_seen_at=now)
+        session.last_seen_at = now

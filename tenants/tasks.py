@@ -1,25 +1,25 @@
 """The bases of every Celery task: each says whether it speaks for one tenant or for the shared schema."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from celery import Task, current_app, shared_task
-from django.conf import settings
+from celery import Task, shared_task
 from django.utils import timezone
 
 from tenants.actors import TenantRef
-from tenants.models import HandoverToken, Tenant
+from tenants.browsers import browsers_sweep
+from tenants.models import AccountEvent, HandoverToken
 from tenants.scopes import shared, tenant_scope
-from tenants.selectors import tenant_find
+from tenants.selectors import SERVED, tenant_find
 from tenants.sessions import SessionStore
-from tenants.wakeups import wakeups_claim
 
 if TYPE_CHECKING:
     Base = Task[Any, Any]
 else:
     Base = Task
 
-SERVED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
+ACCOUNT_EVENTS_KEPT = timedelta(days=366)
 
 
 class TenantRefused(RuntimeError):
@@ -59,17 +59,10 @@ def tenant_served(tenant_id: object) -> TenantRef:
     return found
 
 
-@shared_task(base=SharedTask, name="tenants.tasks.dispatch", queue="timers", ignore_result=True)
-def dispatch() -> int:
-    """Queue the work of the tenants whose wake-ups are due; gives how many."""
-    tenants = wakeups_claim()
-    for tenant_id in tenants:
-        current_app.send_task(settings.WAKEUP_TASK, kwargs={"tenant_id": str(tenant_id)}, queue="timers")
-    return len(tenants)
-
-
 @shared_task(base=SharedTask, name="tenants.tasks.sweep", queue="bulk", ignore_result=True)
 def sweep() -> None:
-    """Delete sessions and hand-over tokens that have expired."""
+    """Delete sessions and hand-over tokens that have expired, browsers not seen for long, and old account events."""
     HandoverToken.objects.filter(expires_at__lt=timezone.now()).delete()
     SessionStore.clear_expired()
+    browsers_sweep()
+    AccountEvent.objects.filter(at__lt=timezone.now() - ACCOUNT_EVENTS_KEPT).delete()

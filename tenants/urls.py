@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from tenants import views
+from tenants import views, views_account
 
 urlpatterns = [
     path("signup/", views.signup, name="signup"),
     path("signup/address/", views.address_check, name="address_check"),
     path("signin/", views.signin, name="signin"),
     path("signin/", views.signin, name="account_login"),
+    path("signin/passkey/", views.signin_passkey, name="signin_passkey"),
+    path("signin/second/", views.second_step, name="second_step"),
     path("signout/", views.signout, name="signout"),
     path("signout/everywhere/", views.signout_everywhere, name="signout_everywhere"),
     path("password/", views.reset, name="password_reset"),
@@ -19,5 +21,21 @@ urlpatterns = [
     path("take-over/<str:token>/", views.take_over_page, name="take_over"),
     path("workspaces/", views.workspaces, name="workspaces"),
     path("workspaces/new/", views.workspace_new, name="workspace_new"),
+    path("account/", views_account.account, name="account"),
+    path("account/confirm/", views_account.confirm, name="confirm"),
+    path("account/app/", views_account.totp_new, name="totp_new"),
+    path("account/app/remove/", views_account.totp_remove, name="totp_remove"),
+    path("account/passkeys/", views_account.passkey_new, name="passkey_new"),
+    path("account/passkeys/<uuid:passkey_id>/", views_account.passkey_rename, name="passkey_rename"),
+    path("account/passkeys/<uuid:passkey_id>/remove/", views_account.passkey_remove, name="passkey_remove"),
+    path("account/codes/", views_account.codes_renew, name="codes_renew"),
+    path("account/sessions/others/end/", views_account.sessions_end_others, name="sessions_end_others"),
+    path("account/sessions/<str:session_id>/end/", views_account.session_end, name="session_end"),
+    path("account/browsers/forget/", views_account.browsers_forget, name="browsers_forget"),
+    path("account/password/", views_account.password, name="password_change"),
+    path("account/email/", views_account.email, name="email_change"),
+    path("account/email/cancel/", views_account.email_cancel, name="email_cancel"),
+    path("account/email/confirm/<str:token>/", views_account.email_confirm, name="email_confirm"),
+    path("account/email/undo/<str:token>/", views_account.email_undo, name="email_undo"),
     path("handover/<uuid:tenant_id>/", views.handover, name="handover"),
 ]

@@ -5,9 +5,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from allauth.account.forms import default_token_generator
-from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.internal.flows.password_reset import reset_password
-from allauth.account.models import Login
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate
@@ -17,6 +15,7 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.csp import CSP
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -27,6 +26,9 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from tenants import accounts, rates
 from tenants.access import PUBLIC, SIGNED_IN, access
+from tenants.browsers import is_known, trust_end
+from tenants.factor_pages import GO_ON, SECOND_STEP, factor_choices, not_fitting
+from tenants.factors import factors_drop
 from tenants.forms import NewPasswordForm, ResetForm, SignInForm, SignUpForm, WorkspaceForm
 from tenants.handover import door_url, is_digest, safe_path, token_issue
 from tenants.hosts import public_url, tenant_url
@@ -34,7 +36,10 @@ from tenants.http import Request
 from tenants.locales import currency_guess
 from tenants.mails import mail_queue
 from tenants.models import User
+from tenants.passkeys import SIGN_IN, use_options
 from tenants.rates import limited
+from tenants.sessions import PASSWORD
+from tenants.signing_in import enter, factor_check, passkey_shown, pending_of, sign_in
 from tenants.signup import (
     SubdomainTaken,
     proof_address,
@@ -49,6 +54,8 @@ from tenants.signup import (
 )
 
 RESET = "password_reset"
+LATER = "second_factor_later"
+"""Set once somebody was told that a workspace will ask for a second factor, and put it off."""
 PICKER = "/workspaces/"
 
 
@@ -67,14 +74,9 @@ def _user(request: Request) -> User:
     return cast(User, request.user)
 
 
-def _sign_in(request: Request, user: User, *, target: str) -> HttpResponseBase:
-    login = Login(user=user, email=user.email, redirect_url=target)
-    return cast(HttpResponseBase, perform_password_login(request, {"email": user.email}, login))
-
-
 def stay_signed_in(request: Request, user: User) -> None:
-    """Sign in somebody whose right to this was shown otherwise, without a page in between."""
-    _sign_in(request, user, target=PICKER)
+    """Sign in somebody whose account was made just now, without a page in between."""
+    sign_in(request, user, target=PICKER)
 
 
 @never_cache
@@ -141,15 +143,62 @@ def signin(request: Request) -> HttpResponseBase:
     form = SignInForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         email = form.cleaned_data["email"].lower()
-        rates.count("signin", f"{rates.client_address(request)} {email}")
-        rates.count("signin_anywhere", email)
+        key = f"{rates.client_network(request)} {email}"
+        rates.count("signin", key)
+        if not is_known(request, email):
+            rates.slow("signin_anywhere", email)
         user = authenticate(request, email=email, password=form.cleaned_data["password"])
         if user is not None:
-            rates.clear("signin", f"{rates.client_address(request)} {email}")
-            return _sign_in(request, user, target=target)
+            rates.clear("signin", key)
+            return sign_in(request, user, target=target)
         form.add_error(None, _("Email and password do not fit together. Try again, or set a new password."))
-    status = 422 if form.errors else 200
-    return render(request, "account/signin.html", {"form": form, "next": target}, status=status)
+    return _signin_page(request, form, target, status=422 if form.errors else 200)
+
+
+def _signin_page(request: Request, form: SignInForm, target: str, *, status: int) -> HttpResponse:
+    context = {"form": form, "next": target, "passkey": use_options(SIGN_IN)}
+    return render(request, "account/signin.html", context, status=status)
+
+
+@require_POST
+@never_cache
+@leads_to_workspaces
+@limited("signin")
+@access(PUBLIC)
+def signin_passkey(request: Request) -> HttpResponseBase:
+    """Signs in with a passkey alone: the device has asked its owner for a finger, a face or a PIN."""
+    target = safe_path(request.POST.get("next"), PICKER)
+    user = passkey_shown(request, action=SIGN_IN)
+    if user is not None:
+        return sign_in(request, user, target=target, method="passkey")
+    form = SignInForm(data={})
+    form.errors.clear()
+    form.add_error(None, _("That passkey did not work here. Try again, or sign in with your password."))
+    return _signin_page(request, form, target, status=422)
+
+
+@never_cache
+@sensitive_post_parameters("code")
+@leads_to_workspaces
+@limited("second")
+@access(PUBLIC)
+def second_step(request: Request) -> HttpResponseBase:
+    """The second factor of somebody whose password was right."""
+    pending = pending_of(request)
+    if pending is None:
+        if request.user.is_authenticated:
+            return redirect("workspaces")
+        messages.info(request, _("That took too long. Sign in again."))
+        return redirect("signin")
+    user, problem = pending.user, ""
+    if request.method == "POST":
+        shown = factor_check(request, user, action=SECOND_STEP)
+        if shown is not None:
+            trust = shown != "recovery" and request.POST.get("remember") == "1"
+            return enter(request, user, target=pending.target, method=f"{PASSWORD}+{shown}", trust=trust)
+        problem = not_fitting(request)
+    context = factor_choices(request, user, action=SECOND_STEP) | {"problem": problem, "email": user.email}
+    return render(request, "account/second_step.html", context, status=422 if problem else 200)
 
 
 @never_cache
@@ -231,6 +280,8 @@ def password_new(request: Request) -> HttpResponseBase:
             if not accounts.is_verified(user.pk):
                 # Whoever signed up with an address that is not theirs keeps nothing.
                 accounts.keys_end(user.pk)
+                factors_drop(user)
+            trust_end(user)
             accounts.address_prove(user)
             accounts.sessions_end(user_id=user.pk)
         request.session.flush()
@@ -370,6 +421,15 @@ def handover(request: Request, tenant_id: UUID) -> HttpResponseBase:
     if membership is None:
         return render(request, "account/not_member.html", {"email": user.email}, status=403)
     ref = membership.tenant.ref()
+    if membership.tenant.requires_second_factor and not user.has_second_factor:
+        open_until = membership.tenant.second_factor_from
+        late = open_until is None or open_until <= timezone.now()
+        if "later" in request.GET:
+            request.session[LATER] = True
+        if late or LATER not in request.session:
+            request.session[GO_ON] = str(ref.id)
+            context = {"workspace": ref.name, "open_until": open_until, "late": late}
+            return render(request, "account/second_required.html", context, status=403 if late else 200)
     if request.session.session_key is None:
         request.session.create()
     token = token_issue(user=user, tenant=ref, nonce_hash=nonce_hash, parent_key=cast(str, request.session.session_key))

@@ -2,11 +2,13 @@
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -15,6 +17,7 @@ from tenants import accounts, rates
 from tenants.access import MEMBER, PUBLIC, access
 from tenants.actors import TenantRef
 from tenants.adapters import BACKEND
+from tenants.devices import device_name
 from tenants.handover import (
     NONCE_SECONDS,
     is_nonce,
@@ -28,7 +31,7 @@ from tenants.http import Request
 from tenants.models import User
 from tenants.rates import limited
 from tenants.scopes import shared
-from tenants.sessions import PARENT
+from tenants.sessions import METHOD, PARENT
 from tenants.signup import proof_send
 
 
@@ -57,14 +60,29 @@ def handover(request: Request) -> HttpResponseBase:
         if entry is not None:
             login(request, entry.user, backend=BACKEND)
             request.session.hang_on(entry.parent_key)
+            request.session[METHOD] = entry.method
             if not accounts.is_verified(entry.user.pk):
                 request.session[accounts.UNVERIFIED] = True
             request.session.save()
     if entry is None:
         return render(request, "account/handover_invalid.html", {"next": back}, status=410)
+    _note(request, tenant, entry.user, "session.started", method=entry.method)
     answer = HttpResponseRedirect(back)
     answer.delete_cookie(nonce_cookie(), samesite="Lax")
     return answer
+
+
+def _note(request: Request, tenant: TenantRef, user: User, type: str, *, method: str = "") -> None:
+    """Tell the workspace that somebody came in or went."""
+    import_string(settings.SESSION_SINK)(
+        tenant,
+        user.pk,
+        type,
+        address=rates.client_address(request),
+        device=device_name(request.headers.get("User-Agent", "")),
+        request_id=request.request_id,
+        method=method,
+    )
 
 
 @never_cache
@@ -73,6 +91,8 @@ def signout(request: Request) -> HttpResponseBase:
     """Ends the sign-in here, on the public host and in all other workspaces."""
     if request.method == "POST":
         parent = request.session.get(PARENT)
+        if request.actor is not None:
+            _note(request, request.actor.tenant, cast(User, request.user), "session.ended")
         with shared():
             if parent:
                 accounts.session_end(str(parent))

@@ -1,66 +1,76 @@
-"""The index of who has work, and from when on. The truth lies in each tenant's schema; this says where to look."""
+"""The index of who has work, of which sort, and from when on. The truth lies in each tenant's schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import F, Q, Window
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.db.models import F, Min, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from tenants.actors import TenantRef
 from tenants.models import Tenant, Wakeup
 from tenants.roles import role_of, schema_of
 from tenants.scopes import shared
 
-CLAIM = timedelta(seconds=60)
+CLAIM = timedelta(seconds=10)
+PUT_OFF = timedelta(milliseconds=250)
 PER_TENANT = 50
 PER_ROUND = 2000
+TURN_SECONDS = 5
 SERVED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
 
 
-def wake(due_at: datetime) -> None:
-    """Note, inside a tenant's scope and transaction, that it will have work at ``due_at``."""
+def wake(due_at: datetime, work: str) -> None:
+    """Note, inside a tenant's scope and transaction, that it will have ``work`` (of settings.WORK) at ``due_at``."""
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO public.tenants_wakeup (due_at) VALUES (%s)", [due_at])
+        cursor.execute("INSERT INTO public.tenants_wakeup (due_at, work) VALUES (%s, %s)", [due_at, work])
 
 
-def wakeups_claim() -> list[UUID]:
-    """Take the due wake-ups, a share of each tenant's, for a minute; gives the ids of the tenants they are of.
+def wakeups_claim() -> list[tuple[UUID, str]]:
+    """Take the due wake-ups, a share of each tenant's, for a while; gives tenants and what they have to do.
 
     One that is not told done by then is given out again. Those of tenants that are gone are dropped.
     """
     now = timezone.now()
     due = Wakeup.objects.filter(Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM), due_at__lte=now)
     with shared():
-        turn = Window(RowNumber(), partition_by=F("role"), order_by=F("due_at"))
-        fair = due.annotate(turn=turn).filter(turn__lte=PER_TENANT).order_by("due_at").values_list("id")[:PER_ROUND]
-        taken = _claim([key for (key,) in fair], now)
-        tenants = dict(
-            Tenant.objects.filter(schema_name__in=[schema for schema in taken if schema], state__in=SERVED).values_list(
-                "schema_name", "id"
+        turn = Window(RowNumber(), partition_by=[F("role"), F("work")], order_by=F("due_at"))
+        fair = due.annotate(turn=turn).filter(turn__lte=PER_TENANT).order_by("turn", "due_at").values_list("id")
+        taken = _claim([key for (key,) in fair[:PER_ROUND]], now)
+        if not taken:
+            return []
+        schemas = {role: _schema(role) for role, _work in taken}
+        known = {
+            schema: (id, state)
+            for schema, id, state in Tenant.objects.filter(schema_name__in=schemas.values()).values_list(
+                "schema_name", "id", "state"
             )
-        )
-        gone = [role for schema, role in taken.items() if not Tenant.objects.filter(schema_name=schema).exists()]
+        }
+        gone = [role for role, schema in schemas.items() if schema not in known]
         if gone:
             Wakeup.objects.filter(role__in=gone).delete()
-    return list(tenants.values())
+    found = [(known[schemas[role]], work) for role, work in taken if schemas[role] in known]
+    return [(id, work) for (id, state), work in found if state in SERVED]
 
 
-def _claim(keys: Sequence[UUID], now: datetime) -> dict[str, str]:
-    """Claim those of ``keys`` that no other dispatcher is claiming; schema → role."""
+def _claim(keys: Sequence[UUID], now: datetime) -> list[tuple[str, str]]:
+    """Claim those of ``keys`` that no other dispatcher is claiming; roles and works, the longest due first."""
     if not keys:
-        return {}
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE tenants_wakeup SET claimed_at = %s WHERE id IN ("
             "SELECT id FROM tenants_wakeup WHERE id = ANY(%s) AND (claimed_at IS NULL OR claimed_at < %s)"
-            " FOR UPDATE SKIP LOCKED) RETURNING role",
+            " FOR UPDATE SKIP LOCKED) RETURNING role, work, due_at",
             [now, list(keys), now - CLAIM],
         )
-        roles = {role for (role,) in cursor.fetchall()}
-    return {_schema(role): role for role in roles}
+        rows = sorted(cursor.fetchall(), key=lambda row: row[2])
+    return list(dict.fromkeys((role, work) for role, work, _due in rows))
 
 
 def _schema(role: str) -> str:
@@ -70,15 +80,68 @@ def _schema(role: str) -> str:
         return ""
 
 
-def wakeups_begin(tenant: TenantRef) -> list[UUID]:
-    """The tenant's wake-ups that are due now: what work that begins now will have seen. For ``wakeups_done``."""
+def wakeups_next() -> datetime | None:
+    """When the next wake-up that nobody has taken is due."""
     with shared():
-        due = Wakeup.objects.filter(role=role_of(tenant.schema_name), due_at__lte=timezone.now())
-        return list(due.values_list("id", flat=True))
+        found: datetime | None = Wakeup.objects.filter(claimed_at=None).aggregate(next=Min("due_at"))["next"]
+    return found
 
 
-def wakeups_done(tenant: TenantRef, begun: Sequence[UUID]) -> None:
-    """Forget the wake-ups that ``wakeups_begin`` gave, now that the work is done."""
-    if begun:
-        with shared():
-            Wakeup.objects.filter(role=role_of(tenant.schema_name), id__in=begun).delete()
+def turn_take(work: str) -> bool:
+    """Whether this worker may do the tenant's ``work`` now: one turn a tenant at a time, so that none has two shares.
+
+    A turn whose worker was killed ends by itself. Two at once would do no harm but to others' patience.
+    """
+    try:
+        return bool(cache.add(f"turn:{work}", 1, TURN_SECONDS))
+    except (OSError, RedisError):
+        return True
+
+
+def turn_end(work: str) -> None:
+    with suppress(OSError, RedisError):
+        cache.delete(f"turn:{work}")
+
+
+def wakeups_begin(tenants: Sequence[TenantRef], work: str) -> dict[str, list[UUID]]:
+    """By schema, the wake-ups that are due now: what work that begins now will have seen. For ``wakeups_done``."""
+    found: dict[str, list[UUID]] = {tenant.schema_name: [] for tenant in tenants}
+    with shared(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT role, array_agg(id) FROM tenants_wakeup WHERE role = ANY(%s) AND work = %s AND due_at <= %s"
+            " GROUP BY role",
+            [[role_of(schema) for schema in found], work, timezone.now()],
+        )
+        found |= {schema_of(role): ids for role, ids in cursor.fetchall()}
+    return found
+
+
+def wakeups_done(work: str, begun: Mapping[str, Sequence[UUID]], next_at: Mapping[str, datetime] | None = None) -> None:
+    """Forget what ``wakeups_begin`` gave for schemas whose work is done, and wake each for more at ``next_at``.
+
+    What came while the work was done stays.
+    """
+    later = {role_of(schema): at for schema, at in (next_at or {}).items()}
+    ids = [one for of in begun.values() for one in of]
+    with shared(), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM tenants_wakeup WHERE id IN ("
+            "SELECT id FROM tenants_wakeup WHERE id = ANY(%s) ORDER BY id FOR UPDATE)",
+            [ids],
+        )
+        if later:
+            cursor.execute(
+                "INSERT INTO tenants_wakeup (role, work, due_at)"
+                " SELECT wanted.role, %s, wanted.due_at"
+                " FROM unnest(%s::text[], %s::timestamptz[]) AS wanted (role, due_at)"
+                " WHERE NOT EXISTS (SELECT 1 FROM tenants_wakeup AS mine WHERE mine.role = wanted.role"
+                " AND mine.work = %s AND mine.claimed_at IS NULL AND mine.due_at <= wanted.due_at)",
+                [work, list(later), list(later.values()), work],
+            )
+
+
+def wakeups_put_off(work: str, begun: Mapping[str, Sequence[UUID]]) -> None:
+    """Have wake-ups given out again soon: another worker is at the work, and may not have seen what they stand for."""
+    ids = [one for of in begun.values() for one in of]
+    with shared():
+        Wakeup.objects.filter(id__in=ids, work=work).update(claimed_at=None, due_at=timezone.now() + PUT_OFF)

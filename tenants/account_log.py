@@ -1,0 +1,68 @@
+"""What happened to people's accounts: noted, and mailed to the person it concerns."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from tenants.browsers import Visit
+from tenants.hosts import public_url
+from tenants.mails import mail_queue
+from tenants.models import AccountEvent, Membership, Tenant, User
+from tenants.scopes import tenant_scope
+
+Kind = AccountEvent.Kind
+
+
+def account_event(
+    user: User, kind: AccountEvent.Kind, visit: Visit, *, detail: str = "", mail: bool = True, to: str = ""
+) -> None:
+    """Note it and tell the person by mail. Call it in the transaction that does the thing."""
+    event = AccountEvent.objects.create(
+        user=user, kind=kind, address=visit.address, device=visit.device, detail=detail[:200]
+    )
+    _tell_workspaces(user, event)
+    if mail:
+        context = {
+            "what": kind.label,
+            "kind": str(kind),
+            "detail": event.detail,
+            "visit": visit,
+            "at": timezone.now(),
+            "email": user.email,
+            "link": public_url("/account/"),
+        }
+        mail_queue("account/mail/security", to=to or user.email, locale=user.locale, context=context)
+
+
+def failed_lately(user: User) -> int:
+    """How often the second step failed within an hour."""
+    since = timezone.now() - timedelta(hours=1)
+    return AccountEvent.objects.filter(user=user, kind=Kind.SECOND_FAILED, at__gt=since).count()
+
+
+def _tell_workspaces(user: User, event: AccountEvent) -> None:
+    """Note it in the audit of each workspace the person works in."""
+    tell = import_string(settings.SESSION_SINK)
+    rows = Membership.objects.select_related("tenant").filter(
+        user=user,
+        state=Membership.State.ACTIVE,
+        tenant__state__in=(Tenant.State.ACTIVE, Tenant.State.READ_ONLY),
+    )
+    for membership in rows:
+        ref = membership.tenant.ref()
+        with tenant_scope(ref):
+            tell(
+                ref,
+                user.pk,
+                f"session.{event.kind}",
+                address=event.address,
+                device=event.device,
+                detail=event.detail,
+            )
+
+
+def account_events(user: User, *, limit: int = 10) -> list[AccountEvent]:
+    """What happened last, for the person himself."""
+    return list(AccountEvent.objects.filter(user=user).order_by("-id")[:limit])
