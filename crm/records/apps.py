@@ -8,4 +8,4 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import checks  # noqa: F401
+        from crm.records import checks, kinds  # noqa: F401

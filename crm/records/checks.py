@@ -30,6 +30,8 @@ COLUMN_TYPES: dict[Kind, tuple[type[Any], ...]] = {
     Kind.RELATION: (models.ForeignKey,),
     Kind.MEMBER: (models.ForeignKey,),
     Kind.JSON_LIST: (models.JSONField,),
+    Kind.CONDITION: (models.JSONField,),
+    Kind.REFERENCES: (models.JSONField,),
 }
 
 
@@ -44,6 +46,9 @@ def field_problems(rt: RecordType, model: type[models.Model], one: Field) -> lis
     where = f"{rt.slug}.{one.slug}"
     if one.target and one.target != MEMBER_TARGET and one.target not in registry:
         return [f"{where}: its target {one.target!r} is no record type."]
+    strange = [name for name in one.targets if name != MEMBER_TARGET and name not in registry]
+    if strange:
+        return [f"{where}: its targets {strange} are no record types."]
     if one.kind is Kind.REFERENCE:
         missing = [name for name in (f"{one.slug}_type", f"{one.slug}_id") if column(model, name) is None]
         return [f"{where}: the column {name} is missing." for name in missing]

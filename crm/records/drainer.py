@@ -15,16 +15,17 @@ from django.utils.module_loading import import_string
 
 from crm.records import wakeups
 from crm.records.models import Event, HandlerPosition
-from crm.records.timers import Progress, waits
+from crm.records.timers import waits
 from tenants.actors import TenantRef
+from tenants.turns import Progress
 
 log = structlog.get_logger(__name__)
 
 type EventHandler = Callable[[TenantRef, Event], None]
 
 POSITIONS_AT_ONCE = 1000
-EVENTS_AT_ONCE = 50
-SECONDS = 40.0
+EVENTS_AT_ONCE = 200
+SECONDS = 2.0
 COUNTER = ""
 LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':drain', 0))"
 GIVE = """
@@ -102,7 +103,7 @@ def hand_over(tenant: TenantRef, name: str, path: str, at_once: int) -> int | No
         events = list(
             Event.objects.filter(position__gt=place.position)
             .order_by("position")
-            .select_related("change_set")[:at_once]
+            .prefetch_related("change_set")[:at_once]
         )
         if not events:
             return 0
@@ -125,7 +126,7 @@ def note_failure(tenant: TenantRef, name: str, failed: HandlerFailed) -> None:
         HandlerPosition.objects.filter(pk=place.pk).update(
             failures=place.failures + 1, retry_at=retry_at, error=repr(failed.__cause__)[:2000]
         )
-        wakeups.wake(retry_at)
+        wakeups.wake(wakeups.EVENTS, retry_at)
     log.error(
         "event_handler.failed",
         tenant=tenant.schema_name,

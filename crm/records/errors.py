@@ -1,6 +1,6 @@
 """What a person can cause: each error has a status, a code and a message to show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -39,6 +39,14 @@ class Forbidden(RecordError):
     message = _("Your role does not allow this.")
 
 
+class HolderGone(RecordError):
+    """A member was deactivated while something was becoming his."""
+
+    status = 409
+    code = "member_deactivated"
+    message = _("Somebody named in this was deactivated just now, so nothing is saved. Load the page again.")
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """What is wrong with one field of the row at ``index``; ``field`` is empty when it concerns the whole row."""
@@ -73,12 +81,25 @@ class Invalid(RecordError):
 
 
 class VersionConflict(RecordError):
+    """Somebody wrote meanwhile: ``by`` whom, as far as is known; ``fields`` were written by both, ``kept`` are those
+    that only the other one wrote, of what was sent."""
+
     status = 412
     code = "version_conflict"
     message = _("Somebody changed this in the meantime. Look at the new state and try again.")
 
-    def __init__(self, record_id: UUID, expected: int, found: int) -> None:
+    def __init__(
+        self,
+        record_id: UUID,
+        expected: int,
+        found: int,
+        *,
+        fields: Sequence[str] = (),
+        kept: Sequence[str] = (),
+        by: str = "",
+    ) -> None:
         super().__init__()
+        self.fields, self.kept, self.by = fields, kept, by
         self.record_id = record_id
         self.expected = expected
         self.found = found
@@ -148,21 +169,3 @@ class UnknownType(KeyError):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
-
-
-def unpack(error: RecordError) -> Mapping[str, Any]:
-    """An error as plain values for JSON and templates."""
-    found: dict[str, Any] = {"status": error.status, "code": error.code, "message": str(error)}
-    if isinstance(error, Invalid):
-        found["message"] = str(error.message)
-        found["errors"] = [
-            {"field": one.field, "code": one.code, "message": str(one.message), "index": one.index}
-            for one in error.errors
-        ]
-    elif isinstance(error, UndoConflict):
-        found["conflicts"] = [one.as_dict() for one in error.conflicts]
-    elif isinstance(error, BadQuery):
-        found |= {"code": error.reason, "param": error.param, "nearest": error.nearest}
-    elif isinstance(error, BadCursor):
-        found["param"] = error.param
-    return found

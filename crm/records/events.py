@@ -13,10 +13,14 @@ from crm.records.models import ChangeSet, Event
 from crm.records.noting import save_events
 from crm.records.parsing import as_json
 from crm.records.types import MEMBER_TARGET, RecordType, registry
+from crm.records.visibility import may_read
 from crm.records.writing import change_set_new
+from crm.workspace.auditing import AUDITED
 from tenants.actors import Actor
 
 ROUNDS = 10
+OF_MEMBERS = frozenset({MEMBER_TARGET, "team", "role"})
+"""What is told of to whom may view members."""
 MOST = 500
 
 
@@ -70,7 +74,7 @@ def feed(actor: Actor, after: int = 0, limit: int = 50) -> Feed:
             if len(rows) == limit:
                 return Feed(rows, position)
             position = event.position or position
-            if (event.record_type, event.record_id) in seen:
+            if (event.record_type, event.record_id) in seen and tells_something(actor, event):
                 rows.append(row(actor, event))
         if len(found) < limit or len(rows) == limit:
             break
@@ -84,8 +88,11 @@ def visible_ids(actor: Actor, events: Sequence[Event]) -> set[tuple[str, UUID]]:
         wanted.setdefault(event.record_type, set()).add(event.record_id)
     seen: set[tuple[str, UUID]] = set()
     for slug, ids in wanted.items():
-        if slug == MEMBER_TARGET:
+        if slug in OF_MEMBERS:
             if actor.can(MEMBER_TARGET, "view"):
+                seen |= {(slug, record_id) for record_id in ids}
+        elif slug in AUDITED:
+            if actor.can("workspace", "audit"):
                 seen |= {(slug, record_id) for record_id in ids}
         elif slug in registry:
             rt = registry.get(slug)
@@ -94,9 +101,18 @@ def visible_ids(actor: Actor, events: Sequence[Event]) -> set[tuple[str, UUID]]:
     return seen
 
 
-def readable(rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of an event's values, those of fields that are shown today."""
-    return {slug: value for slug, value in values.items() if slug in rt.by_slug and not rt.by_slug[slug].hidden}
+def readable(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an event's values, those of fields that are shown today, and to the actor."""
+    return {slug: value for slug, value in values.items() if slug in rt.by_slug and may_read(actor, rt, slug)}
+
+
+def tells_something(actor: Actor, event: Event) -> bool:
+    """Whether an event is of anything that the actor may read: a change of hidden fields alone is none for him."""
+    if event.record_type not in registry or not actor.permissions.fields.get(event.record_type):
+        return True
+    rt = registry.get(event.record_type)
+    told = event.before.keys() | event.after.keys()
+    return not told or any(slug in rt.by_slug and may_read(actor, rt, slug) for slug in told)
 
 
 def row(actor: Actor, event: Event) -> dict[str, Any]:
@@ -110,8 +126,8 @@ def row(actor: Actor, event: Event) -> dict[str, Any]:
         "at": as_json(event.at),
         "record_type": event.record_type,
         "record_id": str(event.record_id),
-        "before": readable(rt, event.before) if rt else event.before,
-        "after": readable(rt, event.after) if rt else event.after,
+        "before": readable(actor, rt, event.before) if rt else event.before,
+        "after": readable(actor, rt, event.after) if rt else event.after,
         "actor": {
             "kind": change_set.actor_kind,
             "id": as_json(change_set.actor_id),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -11,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from crm.records import presenting, reading
 from crm.records.errors import BadQuery, RecordError
-from crm.records.forms import Option, member_options, relation_options
+from crm.records.forms import NUMBERS, Option, member_options, read_number, relation_options
 from crm.records.listing import Listing, column_fields
 from crm.records.query import ID_FIELD, OPERATORS, Operator, target_type, validate
 from crm.records.types import Field, Kind, RecordType, registry
-from crm.workspace.formats import date_text
+from crm.records.visibility import may_read, readable_fields
+from crm.workspace.formats import date_text, number_text, separators, typed_text
 from crm.workspace.selectors import members
 from tenants.actors import Actor
 
@@ -64,7 +66,7 @@ class Chips:
 def chips(listing: Listing) -> Chips:
     """What the list is narrowed by, each part with the address of the list without it."""
     match, nodes = flat(listing.tree)
-    titles = _titles(listing.actor, listing.rt, nodes)
+    titles = titles_of(listing.actor, listing.rt, nodes)
     made = []
     for place, node in enumerate(nodes):
         rest = joined(match, [*nodes[:place], *nodes[place + 1 :]])
@@ -126,10 +128,20 @@ def value_text(field: Field, value: Any, titles: Mapping[str, str]) -> str:
             return str(value)
     if isinstance(value, Mapping):
         return str(value.get("title") or value.get("type") or "")
+    if field.kind in NUMBERS and (number := _decimal(value)) is not None:
+        return number_text(number)
     return str(value)
 
 
-def _titles(actor: Actor, rt: RecordType, nodes: Sequence[Any]) -> dict[str, str]:
+def _decimal(value: Any) -> Decimal | None:
+    try:
+        found = Decimal(str(value))
+    except ArithmeticError:
+        return None
+    return found if found.is_finite() else None
+
+
+def titles_of(actor: Actor, rt: RecordType, nodes: Sequence[Any]) -> dict[str, str]:
     """Names of the records and members that the conditions mention, read in one query a noun."""
     wanted: dict[str, set[str]] = {}
 
@@ -180,16 +192,16 @@ class Row:
     kept_text: str = ""
 
 
-def filterable(rt: RecordType) -> list[tuple[str, str]]:
+def filterable(actor: Actor, rt: RecordType) -> list[tuple[str, str]]:
     """Paths and labels to choose from: the type's own fields, then those of what it relates to."""
-    own = [(one.slug, str(one.label)) for one in column_fields(rt) if one.filterable]
+    own = [(one.slug, str(one.label)) for one in column_fields(actor, rt) if one.filterable]
     return own + [
         (f"{relation.slug}.{one.slug}", f"{relation.label} › {one.label}")
         for relation in rt.relations
-        for one in registry.get(relation.target).fields
+        if may_read(actor, rt, relation.slug)
+        for one in readable_fields(actor, registry.get(relation.target))
         if one.filterable
-        and not one.hidden
-        and one.kind not in {Kind.LINKS, Kind.REFERENCE, Kind.JSON_LIST}
+        and one.kind not in {Kind.LINKS, Kind.REFERENCE, Kind.REFERENCES, Kind.JSON_LIST}
         and registry.get(relation.target).in_sidebar
     ]
 
@@ -197,12 +209,14 @@ def filterable(rt: RecordType) -> list[tuple[str, str]]:
 def rows_of(actor: Actor, rt: RecordType, tree: Mapping[str, Any] | None) -> tuple[str, list[Row]]:
     """The form's rows for a tree. Nested groups are kept as they are, one row each."""
     match, nodes = flat(tree)
-    titles = _titles(actor, rt, nodes)
+    titles = titles_of(actor, rt, nodes)
     made = []
     for place, node in enumerate(nodes):
         if is_condition(node) and path_field(rt, node["field"]) is not ID_FIELD:
             value = node.get("value")
-            values = [_raw(one) for one in (value if isinstance(value, list) else [value])]
+            values = [
+                _raw(path_field(rt, node["field"]), one) for one in (value if isinstance(value, list) else [value])
+            ]
             made.append(row(actor, rt, place, node["field"], node["op"], values))
         else:
             made.append(_kept(rt, place, node, titles))
@@ -231,9 +245,11 @@ def rows_sent(actor: Actor, rt: RecordType, data: QueryDict) -> tuple[str, list[
 
 def row(actor: Actor, rt: RecordType, place: int, path: str, operator: str, values: Sequence[str]) -> Row:
     try:
+        validate(actor, rt, {"field": path, "op": "is_empty"})
+    except BadQuery as problem:
+        field = path_field(rt, path) if problem.reason == "unknown_operator" else ID_FIELD
+    else:
         field = path_field(rt, path)
-    except KeyError:
-        field = ID_FIELD
     if field is ID_FIELD:
         return Row(place, path, "", [], "none", "text", [], [])
     known: Mapping[str, Operator] = OPERATORS[field.kind]
@@ -284,7 +300,7 @@ def value_options(actor: Actor, field: Field, operator: str, values: Sequence[st
                 *(Option(one.value, one.label, one.value in chosen) for one in member_options(first)),
             ]
         case Kind.RELATION | Kind.LINKS:
-            found = relation_options(actor, field.target, first, None)
+            found = relation_options(actor, field, first, None)
             return [Option(one.value, one.label, one.value in chosen) for one in found]
     return []
 
@@ -303,7 +319,7 @@ def tree_of(actor: Actor, rt: RecordType, match: str, rows: Sequence[Row]) -> di
         if one.shape == "many":
             node["value"] = [value for value in values if value not in {None, ""}]
             if field.kind not in {Kind.CHOICE, Kind.MEMBER, Kind.RELATION, Kind.LINKS} and one.values:
-                node["value"] = [part.strip() for value in one.values for part in value.split(",") if part.strip()]
+                node["value"] = [_typed(field, part) for value in one.values for part in _parts(field, value)]
         elif one.shape == "range":
             node["value"] = [value or None for value in values]
         elif one.shape == "days":
@@ -344,12 +360,20 @@ def _kept(rt: RecordType, place: int, node: Any, titles: Mapping[str, str]) -> R
 def _typed(field: Field, value: str) -> Any:
     if field.kind is Kind.BOOLEAN and value in {"true", "false"}:
         return value == "true"
-    return value.strip()
+    return read_number(field, value.strip()) if field.kind in NUMBERS else value.strip()
 
 
-def _raw(value: Any) -> str:
+def _parts(field: Field, text: str) -> list[str]:
+    """Values with commas between; numbers may stand in a row with semicolons too, as a comma can be part of one."""
+    between = ";" if field.kind in NUMBERS and (";" in text or separators().decimal == ",") else ","
+    return [part.strip() for part in text.split(between) if part.strip()]
+
+
+def _raw(field: Field, value: Any) -> str:
     if value is None:
         return ""
+    if field.kind in NUMBERS and isinstance(value, int | float | str) and (found := _decimal(value)) is not None:
+        return typed_text(found)
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

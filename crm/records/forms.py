@@ -4,30 +4,30 @@ A control keeps what was entered, so that a form that is refused comes back as i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
+import orjson
 from babel.numbers import get_currency_name
 from django.http import QueryDict
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from crm.records import reading
-from crm.records.errors import BadQuery, Invalid, RecordError
+from crm.records.errors import Invalid, RecordError
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.types import Field, Kind, RecordType, registry
-from crm.workspace.formats import babel_locale
+from crm.records.visibility import may_write
+from crm.workspace.configuration import workspace_settings
+from crm.workspace.formats import babel_locale, number_read, typed_money, typed_text
 from crm.workspace.selectors import active_members
 from tenants.actors import Actor
 
 OPTIONS = 50
-COMMON_CURRENCIES = (
-    "EUR", "USD", "GBP", "CHF", "PLN", "CZK", "SEK", "NOK", "DKK", "HUF", "RON", "BGN", "TRY", "UAH", "JPY", "CNY",
-    "INR", "KRW", "AUD", "NZD", "CAD", "MXN", "BRL", "ARS", "CLP", "ZAR", "AED", "SAR", "ILS", "SGD", "HKD", "THB",
-)  # fmt: skip
 ADDRESS_LABELS = {
     "street": lambda: _("Street"),
     "city": lambda: _("City"),
@@ -45,6 +45,7 @@ AUTOCOMPLETE = {
 WIDGETS = {
     Kind.LONG_TEXT: "textarea",
     Kind.JSON_LIST: "textarea",
+    Kind.CONDITION: "textarea",
     Kind.EMAILS: "entries",
     Kind.PHONES: "entries",
     Kind.CURRENCY: "select",
@@ -55,8 +56,10 @@ WIDGETS = {
     Kind.RELATION: "relation",
     Kind.LINKS: "links",
     Kind.REFERENCE: "reference",
+    Kind.REFERENCES: "references",
 }
 INPUT_TYPES = {Kind.DATE: "date", Kind.DATETIME: "datetime-local", Kind.URL: "url"}
+NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.MONEY, Kind.PERCENT})
 INPUT_MODES = {Kind.INTEGER: "numeric", Kind.DECIMAL: "decimal", Kind.MONEY: "decimal", Kind.PERCENT: "decimal"}
 
 
@@ -93,6 +96,7 @@ class Control:
     autofocus: bool = False
     prefix: str = "f"
     parts: Sequence[tuple[str, str, str, str]] = ()
+    pieces: Any = None
 
     @property
     def name(self) -> str:
@@ -116,13 +120,32 @@ class Control:
 # --- from a form to values -------------------------------------------------------------------------------------------
 
 
-def read_values(actor: Actor, rt: RecordType, slugs: Iterable[str], data: QueryDict) -> dict[str, Any]:
-    """The raw values of these fields as the write gate takes them; a blank one clears its field."""
-    return {slug: _read(actor, rt.field(slug), data) for slug in slugs}
+def read_values(actor: Actor, rt: RecordType, slugs: Sequence[str], data: QueryDict) -> dict[str, Any]:
+    """The raw values of these fields as the write gate takes them; a blank one clears its field. What the actor's role
+    does not let him write is left out, as its control was."""
+    values = {slug: _read(actor, rt.field(slug), data) for slug in slugs if may_write(actor, rt, rt.field(slug))}
+    for slug in slugs:
+        day = rt.field(slug).day
+        if slug in values and day and f"{slug}.day" in data:
+            date, time = data.get(f"{slug}.day", "").strip(), data.get(f"{slug}.time", "").strip()
+            values[slug], values[day] = (f"{date}T{time}", None) if time else (None, date)
+    return values
+
+
+def with_companions(rt: RecordType, slugs: Iterable[str]) -> list[str]:
+    """The fields with those that are written together with them."""
+    return [one for slug in slugs for one in (slug, rt.field(slug).companion) if one]
+
+
+def is_sent(field: Field, data: QueryDict) -> bool:
+    """Whether a form said anything of a field, in one input or in several."""
+    return field.slug in data or any(name.startswith(f"{field.slug}.") for name in data)
 
 
 def _read(actor: Actor, field: Field, data: QueryDict) -> Any:
     name = field.slug
+    if field.pieces is not None and name not in data:
+        return field.pieces.read(data)
     if field.kind in {Kind.EMAILS, Kind.PHONES}:
         labels = data.getlist(f"{name}.label")
         return [
@@ -144,25 +167,28 @@ def _read(actor: Actor, field: Field, data: QueryDict) -> Any:
         raw = data.get(name, "").strip()
         noun, __, record_id = raw.partition(":")
         return {"type": noun, "id": record_id} if raw else None
+    if field.kind is Kind.REFERENCES:
+        return _sent_references(field, data)
     if field.kind is Kind.BOOLEAN:
         return data.get(name, "") in {"on", "true", "1"}
     if field.kind is Kind.JSON_LIST:
         return [entry.strip() for entry in data.get(name, "").splitlines() if entry.strip()]
     raw = data.get(name, "")
-    if field.kind is Kind.DATETIME:
-        return read_moment(actor, raw)
-    return raw
+    return read_number(field, raw) if field.kind in NUMBERS else raw
 
 
-def read_moment(actor: Actor, raw: str) -> datetime | str:
-    """A ``datetime-local`` value in the actor's time zone; what is none stays text, for the gate to refuse."""
-    try:
-        found = parse_datetime(raw)
-    except ValueError:
-        return raw
-    if found is None:
-        return raw
-    return found if found.tzinfo else found.replace(tzinfo=actor.time_zone)
+def read_number(field: Field, raw: str) -> str:
+    """A number as its reader writes numbers; what is none stays as it is, for the gate to refuse."""
+    return number_read(raw.strip().removesuffix("%") if field.kind is Kind.PERCENT else raw)
+
+
+def typed_number(field: Field, value: Any, currency: str = "") -> str:
+    """A number as its reader would type it; text that somebody sent stays as it is."""
+    if value is None or not isinstance(value, int | Decimal):
+        return str(value or "")
+    if field.kind is Kind.MONEY and currency:
+        return typed_money(Decimal(value), currency)
+    return typed_text(value)
 
 
 # --- from values to a form -------------------------------------------------------------------------------------------
@@ -196,8 +222,21 @@ def control(
         prefix=prefix,
         autofocus=autofocus,
     )
-    _fill(actor, rt, found, value, _within(rt, field, row, data))
+    _fill(actor, rt, found, value, {**(row or {}), **(data.dict() if data else {})})
+    if field.pieces is not None:
+        found.widget = "pieces"
+        found.pieces = field.pieces.shown(value, data)
+    if field.day:
+        found.widget = "moment"
+        found.errors = [str(message) for one in (slug, field.day) for message in (errors or {}).get(one, ())]
+        if data is not None and f"{slug}.day" in data:
+            found.value, found.text = data[f"{slug}.day"], data.get(f"{slug}.time", "")
+        elif row is not None and row.get(field.day):
+            found.value, found.text = row[field.day].isoformat(), ""
+        else:
+            found.value, __, found.text = str(found.value).partition("T")
     if field.kind is Kind.MONEY:
+        found.value = typed_number(field, value, str((row or {}).get(field.currency) or actor.tenant.currency))
         found.companion = control(actor, rt, field.currency, row=row, data=data, errors=errors, prefix=prefix)
         if not found.companion.value:
             found.companion.value = actor.tenant.currency
@@ -215,9 +254,13 @@ def controls(
     error: RecordError | None = None,
     prefix: str = "f",
 ) -> list[Control]:
-    """One control a field; the first one with an error takes the focus, else the first one."""
+    """One control a field that may be written; the first one with an error takes the focus, else the first one."""
     errors = error.by_field() if isinstance(error, Invalid) else {}
-    made = [control(actor, rt, slug, row=row, data=data, errors=errors, prefix=prefix) for slug in slugs]
+    made = [
+        control(actor, rt, slug, row=row, data=data, errors=errors, prefix=prefix)
+        for slug in slugs
+        if may_write(actor, rt, rt.field(slug))
+    ]
     if made:
         next((one for one in made if one.errors), made[0]).autofocus = True
     return made
@@ -247,6 +290,8 @@ def _sent(field: Field, data: QueryDict) -> Any:
             for place, value in enumerate(data.getlist(field.slug))
             if value
         ]
+    if field.kind is Kind.REFERENCES:
+        return _sent_references(field, data)
     if field.kind is Kind.ADDRESS:
         return {part: data.get(f"{field.slug}.{part}", "") for part in ADDRESS_PARTS}
     if field.kind is Kind.BOOLEAN:
@@ -254,7 +299,26 @@ def _sent(field: Field, data: QueryDict) -> Any:
     return data.get(field.slug, "")
 
 
-def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, within: dict[str, Any] | None) -> None:
+def _sent_references(field: Field, data: QueryDict) -> list[dict[str, str]]:
+    marks = data.getlist(f"{field.slug}.mark")
+    found = []
+    for place, value in enumerate(data.getlist(field.slug)):
+        noun, __, record_id = value.partition(":")
+        if value:
+            mark = {field.mark: marks[place]} if field.mark and place < len(marks) else {}
+            found.append({"type": noun, "id": record_id, **mark})
+    return found
+
+
+def _reference_entry(actor: Actor, field: Field, value: Mapping[str, Any]) -> Entry:
+    if value.get("title") is None and value["type"] not in registry:
+        title = str(reading.titles(actor, [(value["type"], value["id"])]).get((value["type"], value["id"]), ""))
+    else:
+        title = _title(actor, registry.get(value["type"]), str(value["id"]), value)
+    return Entry(f"{value['type']}:{value['id']}", str(value.get(field.mark) or ""), title or _("not visible to you"))
+
+
+def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, values: Mapping[str, Any]) -> None:
     field = found.field
     match field.kind:
         case Kind.EMAILS | Kind.PHONES:
@@ -285,7 +349,7 @@ def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, within: dict
                 found.text = _title(actor, target, found.value, value)
             else:
                 found.widget = "select"
-                found.options = relation_options(actor, field.target, found.value, value, within=within)
+                found.options = relation_options(actor, field, found.value, value, values)
                 if field.slug == rt.board_field:
                     found.blank = _("The first one")
         case Kind.LINKS:
@@ -304,6 +368,11 @@ def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, within: dict
                 noun, __, record_id = str(value).partition(":")
                 found.value = str(value)
                 found.text = _title(actor, registry.get(noun), record_id, None) if noun in registry else ""
+        case Kind.REFERENCES:
+            kinds = f"?{urlencode({'types': ','.join(field.targets)})}" if field.targets else ""
+            found.search_url = reverse("records:references") + kinds
+            found.entries = [_reference_entry(actor, field, one) for one in value or []]
+            found.options = [Option(one.value, str(one.label)) for one in field.choices]
         case Kind.ADDRESS:
             sent = value if isinstance(value, Mapping) else {}
             found.parts = [
@@ -319,8 +388,10 @@ def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, within: dict
             found.value = value.isoformat() if hasattr(value, "isoformat") else value or ""
         case Kind.JSON_LIST:
             found.value = value if isinstance(value, str) else "\n".join(str(item) for item in value or [])
-        case Kind.MONEY:
-            found.value = "" if value is None or value == "" else f"{value:f}" if hasattr(value, "as_tuple") else value
+        case Kind.INTEGER | Kind.DECIMAL | Kind.PERCENT:
+            found.value = typed_number(field, value)
+        case Kind.CONDITION:
+            found.value = value if isinstance(value, str) else orjson.dumps(value).decode() if value else ""
         case _:
             found.value = "" if value is None else value
 
@@ -332,38 +403,24 @@ def _id(value: Any) -> str:
 
 
 def _currency_options(chosen: str, actor: Actor) -> list[Option]:
-    codes = dict.fromkeys([actor.tenant.currency, *([chosen] if chosen else []), *COMMON_CURRENCIES])
+    used = workspace_settings(actor.tenant).currencies
+    codes = dict.fromkeys([actor.tenant.currency, *([chosen] if chosen else []), *used])
     locale = babel_locale()
     return [Option(code, f"{code} · {get_currency_name(code, locale=locale)}", code == chosen) for code in codes]
 
 
-def _within(
-    rt: RecordType, field: Field, row: Mapping[str, Any] | None, data: QueryDict | None
-) -> dict[str, Any] | None:
-    """What narrows the choices of a relation: a deal's stages are those of its pipeline."""
-    if field.kind is not Kind.RELATION:
-        return None
-    for shared in registry.get(field.target).relations:
-        own = rt.by_slug.get(shared.slug)
-        if own is not None and own.target == shared.target:
-            value = data.get(own.slug) if data is not None and own.slug in data else (row or {}).get(own.slug)
-            return {"field": shared.slug, "op": "eq", "value": _id(value)} if value else None
-    return None
-
-
 def relation_options(
-    actor: Actor, target: str, chosen: str, value: Any, *, within: dict[str, Any] | None = None
+    actor: Actor, field: Field, chosen: str, value: Any, values: Mapping[str, Any] | None = None
 ) -> list[Option]:
-    """Records to choose from, by name; the chosen one is always among them, if the actor may see it."""
-    rt = registry.get(target)
-    listed = "position" if rt.has_field("position") else rt.title
-    sort = (listed,) if rt.field(listed).sortable else rt.default_sort
-    query = reading.Query(fields=(rt.title,), sort=sort, filter=within, limit=OPTIONS)
-    try:
-        page = reading.page(actor, rt, query)
-    except BadQuery:
-        page = reading.page(actor, rt, replace(query, filter=None))
-    found = [Option(str(row["id"]), str(row[rt.title]), str(row["id"]) == chosen) for row in page.rows]
+    """Records to choose from, as the field has it, else by name; the chosen one is there, if the actor may see it."""
+    rt = registry.get(field.target)
+    if field.options is not None:
+        found = [Option(str(id), label, str(id) == chosen) for id, label in field.options(actor, values or {})]
+    else:
+        listed = "position" if rt.has_field("position") else rt.title
+        sort = (listed,) if rt.field(listed).sortable else rt.default_sort
+        page = reading.page(actor, rt, reading.Query(fields=(rt.title,), sort=sort, limit=OPTIONS))
+        found = [Option(str(row["id"]), str(row[rt.title]), str(row["id"]) == chosen) for row in page.rows]
     if chosen and not any(one.selected for one in found):
         title = _title(actor, rt, chosen, value)
         if title:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from crm.records import paging
 from crm.records.models import ChangeSet, Event
@@ -14,7 +14,7 @@ from crm.records.paging import SortKey
 from crm.records.query import native
 from crm.records.reading import titles
 from crm.records.types import Field, Kind, RecordType, Text, registry
-from crm.records.visibility import get_record
+from crm.records.visibility import get_record, hidden_slugs, readable_fields
 from tenants.actors import Actor
 
 ROUNDS = 5
@@ -77,7 +77,7 @@ def record_history(actor: Actor, rt: RecordType, id: UUID, limit: int = 50, curs
     """The newest events of one record first. Raises NotFound and BadCursor."""
     get_record(actor, rt, id, trashed="include")
     bound_to = cursor_binding(actor, f"{rt.slug}:{id}")
-    events = events_read().filter(record_type=rt.slug, record_id=id)
+    events = events_read(actor).filter(record_type=rt.slug, record_id=id)
     after = paging.decode(cursor, KEYS, bound_to) if cursor else None
     found = list(paging.ordered(events, KEYS, after)[:limit])
     return entries(actor, found, bound_to)
@@ -87,7 +87,7 @@ def recent(actor: Actor, limit: int = 20) -> list[Entry]:
     """What happened lately to records that the actor may see now, the newest first."""
     known = [rt.slug for rt in registry.all() if actor.can(rt.slug, "view")]
     seen: list[Event] = []
-    events = events_read().filter(record_type__in=known).order_by("-id")
+    events = events_read(actor).filter(record_type__in=known).order_by("-id")
     last: UUID | None = None
     for _round in range(ROUNDS):
         batch = list((events.filter(id__lt=last) if last else events)[: limit * 2])
@@ -99,9 +99,16 @@ def recent(actor: Actor, limit: int = 20) -> list[Entry]:
     return entries(actor, seen[:limit], cursor_binding(actor, "recent"))
 
 
-def events_read() -> QuerySet[Event]:
+def events_read(actor: Actor) -> QuerySet[Event]:
+    """Events with their changes, whether undone or not; none that tells of nothing but what the role hides."""
     undone = ChangeSet.objects.filter(undo_of=OuterRef("change_set_id"))
-    return Event.objects.select_related("change_set").annotate(undone=Exists(undone))
+    events = Event.objects.select_related("change_set").annotate(undone=Exists(undone))
+    for slug in actor.permissions.fields:
+        if slug in registry and hidden_slugs(actor, registry.get(slug)):
+            readable = [one.slug for one in readable_fields(actor, registry.get(slug))]
+            told = Q(before__has_any_keys=readable) | Q(after__has_any_keys=readable) | Q(before={}, after={})
+            events = events.filter(~Q(record_type=slug) | told)
+    return events
 
 
 def cursor_binding(actor: Actor, what: str) -> bytes:
@@ -110,7 +117,7 @@ def cursor_binding(actor: Actor, what: str) -> bytes:
 
 def entries(actor: Actor, events: Sequence[Event], bound_to: bytes) -> list[Entry]:
     """Events as people read them: titles are looked up for all of them together."""
-    changes = {event.pk: list(changed_fields(event)) for event in events}
+    changes = {event.pk: list(changed_fields(actor, event)) for event in events}
     wanted = {(event.record_type, event.record_id) for event in events}
     for found in changes.values():
         for field, before, after in found:
@@ -148,12 +155,12 @@ def entries(actor: Actor, events: Sequence[Event], bound_to: bytes) -> list[Entr
     ]
 
 
-def changed_fields(event: Event) -> Iterable[tuple[Field, Any, Any]]:
-    """The declared fields an event speaks of, in the order of their declaration."""
+def changed_fields(actor: Actor, event: Event) -> Iterable[tuple[Field, Any, Any]]:
+    """The fields an event speaks of and the actor may read, in the order of their declaration."""
     if event.record_type not in registry:
         return
-    for field in registry.get(event.record_type).fields:
-        if field.hidden or (field.slug not in event.before and field.slug not in event.after):
+    for field in readable_fields(actor, registry.get(event.record_type)):
+        if field.slug not in event.before and field.slug not in event.after:
             continue
         yield field, event.before.get(field.slug), event.after.get(field.slug)
 
@@ -168,6 +175,8 @@ def related(field: Field, value: Any) -> list[Title]:
             return [(field.target, UUID(str(one["id"]))) for one in value]
         case Kind.REFERENCE:
             return [(value["type"], UUID(str(value["id"])))]
+        case Kind.REFERENCES:
+            return [(one["type"], UUID(str(one["id"]))) for one in value]
     return []
 
 

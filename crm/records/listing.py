@@ -1,7 +1,7 @@
-"""What a list shows: read from its address and cookies, so that every list can be linked, shared and gone back to."""
+"""What a list shows: read from its address, so that every list can be linked, shared and gone back to."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -11,18 +11,37 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from crm.records import reading
+from crm.records import grouping, reading
 from crm.records.errors import BadQuery
-from crm.records.presenting import NUMERIC, Line, expanded, line, needed_columns, shown_fields
+from crm.records.footers import Footer, label_of
+from crm.records.grouping import Group
+from crm.records.paging import sortable_fields
+from crm.records.presenting import NUMERIC, Line, expanded, lines, needed_columns, shown_fields
 from crm.records.query import validate
-from crm.records.types import Field, Kind, RecordType
+from crm.records.saved_views import (
+    ALL,
+    DONE,
+    MINE,
+    MOST_CARD_FIELDS,
+    MOST_COLUMNS,
+    NO_FOOTER,
+    View,
+    Views,
+    footers_for,
+    groupable,
+)
+from crm.records.types import Field, Kind, RecordType, nearest
+from crm.records.visibility import hidden_slugs, may_write
 from tenants.actors import Actor
 
 PAGE_SIZE = 50
 LONGEST_SEARCH = 200
-MOST_COLUMNS = 20
-UNFIT_FOR_BULK = frozenset({Kind.LINKS, Kind.REFERENCE, Kind.LONG_TEXT, Kind.ADDRESS, Kind.EMAILS, Kind.PHONES})
+UNFIT_FOR_BULK = frozenset(
+    {Kind.LINKS, Kind.REFERENCE, Kind.REFERENCES, Kind.LONG_TEXT, Kind.ADDRESS, Kind.EMAILS, Kind.PHONES}
+)
 LISTED_SYSTEM_FIELDS = ("created_at", "updated_at", "created_by")
+LIST, BOARD = "list", "board"
+PIPELINE = "pipeline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +52,110 @@ class Column:
     sorted: str  # "ascending", "descending" or "" as in aria-sort
 
 
+@dataclass(frozen=True, slots=True)
+class FooterCell:
+    """``choices`` are a label, an address, and whether it is what stands there."""
+
+    field: Field
+    footer: Footer | None
+    choices: list[tuple[str, str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    key: str
+    name: str
+    url: str
+    current: bool
+    sharing: str
+    layout: str
+
+
 @dataclass(frozen=True)
 class Listing:
-    """One list as its reader asked for it. ``problem`` says which part of the address was left out, and why."""
+    """One list or board as its reader asked for it: a view, and what the address says otherwise.
+
+    ``tree`` is the filter that is shown and can be changed; a built-in view has a condition of its own beside it.
+    ``problem`` says which part of the address was left out, and why. A board is of one ``pipeline``: a condition on it
+    stands there and not in ``tree``.
+    """
 
     actor: Actor
     rt: RecordType
+    views: Views
+    view: View
     columns: tuple[Field, ...]
     search: str = ""
     tree: Mapping[str, Any] | None = None
     sort: tuple[str, ...] = ()
-    mine: bool = False
-    done: bool = False
+    grouping: str = ""
+    footers: Mapping[str, str] = field(default_factory=dict)
     cursor: str | None = None
     problem: BadQuery | None = None
     trashed: bool = False
+    inside: str = ""
+    layout: str = LIST
+    pipeline: str = ""
+    quick: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, actor: Actor, rt: RecordType, request: HttpRequest) -> Self:
+    def of(cls, actor: Actor, rt: RecordType, request: HttpRequest, layout: str = "") -> Self:
+        """Raises NotFound for a view that is not there or not shared with the reader."""
         data = request.GET if request.method == "GET" else request.POST
+        views = Views(actor, rt)
+        layout = BOARD if rt.board_field and (layout or data.get("layout")) == BOARD else LIST
+        view = views.get(data.get("view", "") or old_key(data), layout)
         problem = None
-        tree = None
-        try:
-            tree = read_filter(actor, rt, data.get("filter", ""))
-        except BadQuery as error:
-            problem = error
-        sort: tuple[str, ...] = ()
-        try:
-            sort = read_sort(rt, data.get("sort", ""))
-        except BadQuery as error:
-            problem = problem or error
+        tree = None if view.is_built_in else view.filter
+        pipeline = data.get(PIPELINE, "") if PIPELINE in data else without_pipeline(tree)[0]
+        if "filter" in data:
+            try:
+                tree = read_filter(actor, rt, data["filter"])
+            except BadQuery as error:
+                problem = error
+        if layout == BOARD:
+            named, tree = without_pipeline(tree)
+            pipeline = pipeline or named
+        sort = () if view.is_built_in else view.sort
+        if "sort" in data:
+            try:
+                sort = read_sort(actor, rt, data["sort"])
+            except BadQuery as error:
+                problem = problem or error
+        chosen = data["columns"].split(".") if "columns" in data else view.columns
+        footers = read_footers(actor, rt, data["footers"]) if "footers" in data else dict(view.footers)
         return cls(
             actor=actor,
             rt=rt,
-            columns=chosen_columns(rt, request.COOKIES.get(columns_cookie(rt), "")),
+            views=views,
+            view=view,
+            columns=chosen_columns(actor, rt, chosen),
             search=clean_search(data.get("q", "")),
             tree=tree,
             sort=sort,
-            mine=data.get("mine") == "1" and bool(rt.owner_field) and actor.member_id is not None,
-            done=data.get("done") == "1" and rt.is_done_or_open,
+            grouping=read_grouping(actor, rt, data["group"]) if "group" in data else view.grouping,
+            footers=footers,
             cursor=data.get("cursor") or None,
             problem=problem,
+            inside=data.get("in", ""),
+            layout=layout,
+            pipeline=pipeline if layout == BOARD else "",
+            quick=read_quick(rt, data["quick"].split(",") if "quick" in data else view.quick),
+            cards=read_cards(actor, rt, data["cards"].split(".") if "cards" in data else view.card_fields),
         )
+
+    @property
+    def is_board(self) -> bool:
+        return self.layout == BOARD
+
+    @property
+    def mine(self) -> bool:
+        return self.view.key == MINE
+
+    @property
+    def done(self) -> bool:
+        return self.view.key == DONE
 
     @property
     def is_narrowed(self) -> bool:
@@ -82,20 +163,105 @@ class Listing:
 
     @property
     def condition(self) -> dict[str, Any] | None:
-        parts: list[Mapping[str, Any]] = []
-        if self.tree:
-            parts.append(self.tree)
-        if self.mine:
-            parts.append({"field": self.rt.owner_field, "op": "eq", "value": "me"})
-        if self.rt.is_done_or_open and not names_field(self.tree, "done"):
-            parts.append({"field": "done", "op": "eq", "value": self.done})
+        """All that a record must satisfy to be listed, the search left out."""
+        parts = [part for part in (self.tree, self.base, self.of_group) if part]
         if not parts:
             return None
         return dict(parts[0]) if len(parts) == 1 else {"all": parts}
 
     @property
+    def base(self) -> Mapping[str, Any] | None:
+        """What a built-in view says itself; what is still open is not asked for where the filter speaks of it."""
+        if not self.view.is_built_in or self.view.filter is None:
+            return None
+        if self.view.key != DONE and self.rt.opens_on_open and names_field(self.tree, "done"):
+            return next((one for one in self.view.filter.get("all", ()) if one["field"] != "done"), None)
+        return self.view.filter
+
+    @property
+    def of_group(self) -> Mapping[str, Any] | None:
+        """What the rows of the one group that is asked for have in common."""
+        if not self.inside or not self.grouping:
+            return None
+        return grouping.condition(self.rt.field(self.grouping), self.inside)
+
+    @cached_property
+    def groups(self) -> list[tuple[Group, str, str]]:
+        """The groups, each with the address of its rows and of a list of these alone."""
+        one = self.rt.field(self.grouping)
+        found = grouping.groups(self.actor, self.rt, self.query, self.grouping, self.summed)
+        return [
+            (
+                group,
+                self.url(**{"in": group.key}),
+                self.url(group="", filter=with_condition(self.tree, grouping.condition(one, group.key))),
+            )
+            for group in found.groups
+        ]
+
+    @property
+    def is_grouped(self) -> bool:
+        return bool(self.grouping) and not self.inside
+
+    @property
+    def summed(self) -> Field | None:
+        """The first column with money, which groups are summed up by."""
+        return next((one for one in self.columns if one.kind is Kind.MONEY), None)
+
+    @property
+    def footers_used(self) -> dict[str, str]:
+        """How columns are summed up: money by its sum, unless something else was chosen."""
+        return {one.slug: "sum" for one in self.columns if one.kind is Kind.MONEY} | dict(self.footers)
+
+    def footer_cells(self, found: Mapping[str, Footer]) -> list[FooterCell]:
+        """Each column with its figure, and what else could stand there."""
+        used = self.footers_used
+        return [
+            FooterCell(
+                one,
+                found.get(one.slug),
+                [
+                    (
+                        label_of(one, how),
+                        self.url(footers=footers_text({**self.footers, one.slug: how})),
+                        used.get(one.slug, NO_FOOTER) == how,
+                    )
+                    for how in footers_for(one)
+                ],
+            )
+            for one in self.columns
+        ]
+
+    @property
+    def more_id(self) -> str:
+        return f"more-{self.inside}" if self.inside else "more"
+
+    @property
     def sort_used(self) -> tuple[str, ...]:
-        return self.sort or (("-done_at",) if self.done else self.rt.default_sort)
+        return self.sort or (self.view.sort if self.view.is_built_in else ()) or self.rt.default_sort
+
+    @property
+    def state_of_view(self) -> dict[str, Any]:
+        """What is saved of this list or board as a view."""
+        if self.is_board:
+            return {
+                "filter": with_condition(of_pipeline(self.pipeline), self.condition) or {},
+                "quick": list(self.quick),
+                "card_fields": list(self.cards),
+            }
+        return {
+            "filter": self.condition or {},
+            "sort": list(self.sort or (self.view.sort if self.view.is_built_in else ())),
+            "columns": [{"field": one.slug} for one in self.columns],
+            "grouping": self.grouping,
+            "footers": dict(self.footers),
+        }
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it differs from its view; to look at another pipeline is no change of a built-in one."""
+        same = {PIPELINE: None} if self.view.is_built_in else {}
+        return bool(self.parameters(view=None, q=None, **same))
 
     @cached_property
     def query(self) -> reading.Query:
@@ -116,11 +282,12 @@ class Listing:
 
     @cached_property
     def lines(self) -> list[Line]:
-        return [line(self.actor, self.rt, self.columns, row) for row in self.page.rows]
+        return lines(self.actor, self.rt, self.columns, self.page.rows)
 
     @property
     def next_url(self) -> str:
-        return self.url(cursor=self.page.next_cursor) if self.page.next_cursor else ""
+        inside = {"in": self.inside} if self.inside else {}
+        return self.url(cursor=self.page.next_cursor, **inside) if self.page.next_cursor else ""
 
     @property
     def headings(self) -> list[Column]:
@@ -138,37 +305,134 @@ class Listing:
             )
         return found
 
-    @property
-    def filter_text(self) -> str:
-        return orjson.dumps(self.tree).decode() if self.tree else ""
-
     def parameters(self, **changes: Any) -> dict[str, str]:
-        """The address's parameters with these changed; one that is None or blank goes."""
-        known: dict[str, Any] = {
+        """The address's parameters with these changed: the view, and what differs from it."""
+        view = self.view
+        if self.is_board:
+            pipeline, tree = without_pipeline(None if view.is_built_in else view.filter)
+            now: dict[str, Any] = {
+                "view": self.key_in_address(view.key, BOARD),
+                PIPELINE: self.pipeline,
+                "q": self.search,
+                "filter": self.tree,
+                "quick": ",".join(self.quick),
+                "cards": ".".join(self.cards),
+            } | changes
+            kept: dict[str, Any] = {
+                PIPELINE: pipeline,
+                "filter": tree,
+                "quick": ",".join(view.quick),
+                "cards": ".".join(view.card_fields),
+            }
+            return differing(now, kept)
+        now = {
+            "view": self.key_in_address(view.key, LIST),
             "q": self.search,
-            "filter": self.filter_text,
+            "filter": self.tree,
             "sort": ",".join(self.sort),
-            "mine": "1" if self.mine else "",
-            "done": "1" if self.done else "",
+            "group": self.grouping,
+            "columns": ".".join(one.slug for one in self.columns),
+            "footers": footers_text(self.footers),
+        } | changes
+        kept = {
+            "filter": None if view.is_built_in else view.filter,
+            "sort": "" if view.is_built_in else ",".join(view.sort),
+            "group": view.grouping,
+            "columns": ".".join(one.slug for one in chosen_columns(self.actor, self.rt, view.columns)),
+            "footers": footers_text(view.footers),
         }
-        known |= changes
-        if isinstance(known["filter"], Mapping):
-            known["filter"] = orjson.dumps(known["filter"]).decode()
-        return {name: str(value) for name, value in known.items() if value}
+        return differing(now, kept)
 
-    def url(self, name: str = "records:list", **changes: Any) -> str:
+    def key_in_address(self, key: str, layout: str) -> str:
+        """A view as an address names it: blank for what the layout opens with. A bare list may lead to a board."""
+        bare = key == self.views.first(layout) and (layout == BOARD or not self.views.opens_on_board)
+        return "" if bare else key
+
+    def url(self, name: str = "", **changes: Any) -> str:
+        """This list or board with these parameters changed, or another page that is told of it."""
         parameters = self.parameters(**changes)
-        path = reverse(name, args=[self.rt.plural])
+        if name and self.is_board:
+            parameters["layout"] = BOARD
+        path = reverse(name or f"records:{self.layout}", args=[self.rt.plural])
         return f"{path}?{urlencode(parameters)}" if parameters else path
+
+    def shown_as(self, layout: str) -> Self:
+        """The same records in the other layout."""
+        if layout == self.layout:
+            return self
+        if layout == LIST:
+            tree = with_condition(of_pipeline(self.pipeline), self.tree)
+            return replace(self, layout=LIST, pipeline="", tree=tree)
+        pipeline, rest = without_pipeline(self.tree)
+        return replace(self, layout=BOARD, pipeline=pipeline, tree=rest)
+
+    def view_url(self, key: str) -> str:
+        """That view, in its own layout; a built-in one in that of this page."""
+        layout = self.views.layout(key) or self.layout
+        return view_address(self.rt, self.key_in_address(key, layout), layout)
+
+    @cached_property
+    def tabs(self) -> list[Tab]:
+        """The reader's tabs; the view he looks at is among them even if it is not one of his."""
+        keys = self.views.tabs
+        if self.view.key not in keys:
+            keys = [*keys, self.view.key]
+        return [self.tab(key) for key in keys]
+
+    @cached_property
+    def other_views(self) -> list[Tab]:
+        """Views that are shared with the reader or were put aside by him."""
+        shown = {tab.key for tab in self.tabs}
+        return [self.tab(key) for key in self.views.keys if key not in shown]
+
+    def tab(self, key: str) -> Tab:
+        saved = next((one for one in self.views.saved if str(one.pk) == key), None)
+        return Tab(
+            key=key,
+            name=self.views.name(key),
+            url=self.view_url(key),
+            current=key == self.view.key,
+            sharing=saved.sharing if saved else "",
+            layout=self.views.layout(key),
+        )
+
+    @property
+    def has_rows(self) -> bool:
+        return bool(self.groups if self.is_grouped else self.lines)
+
+    @property
+    def save_as_url(self) -> str:
+        return self.url("records:view_new")
+
+    @property
+    def clear_url(self) -> str:
+        return self.url(filter=None, q=None, quick=None)
+
+    @property
+    def reset_url(self) -> str:
+        return view_address(self.rt, self.key_in_address(self.view.key, self.layout), self.layout)
+
+    @property
+    def groupings(self) -> list[tuple[Field, str, bool]]:
+        """What the list can be grouped by: the field, the address, and whether it is."""
+        return [(one, self.url(group=one.slug), one.slug == self.grouping) for one in groupable(self.actor, self.rt)]
+
+    @property
+    def ungrouped_url(self) -> str:
+        return self.url(group="")
 
     @property
     def state(self) -> list[tuple[str, str]]:
         """For the hidden inputs of a form that keeps all of this."""
-        return list(self.parameters().items())
+        return [*self.parameters().items(), *([("layout", BOARD)] if self.is_board else [])]
 
     @property
     def list_url(self) -> str:
         return reverse("records:list", args=[self.rt.plural])
+
+    @property
+    def as_list_url(self) -> str:
+        return self.shown_as(LIST).url()
 
     @property
     def here(self) -> str:
@@ -176,19 +440,15 @@ class Listing:
 
     @property
     def all_url(self) -> str:
-        return self.url(mine="", done="")
-
-    @property
-    def mine_url(self) -> str:
-        return self.url(mine="1", done="")
+        return self.view_url(ALL)
 
     @property
     def done_url(self) -> str:
-        return self.url(mine="", done="1")
+        return self.view_url(DONE)
 
     @property
     def board_url(self) -> str:
-        return self.url("records:board", sort=None)
+        return self.shown_as(BOARD).url()
 
     @property
     def new_url(self) -> str:
@@ -215,10 +475,6 @@ class Listing:
         return len(self.columns) + 1
 
     @property
-    def clear_url(self) -> str:
-        return self.url(filter=None, q=None)
-
-    @property
     def totals_url(self) -> str:
         return self.url("records:totals")
 
@@ -228,7 +484,7 @@ class Listing:
 
     def plain(self) -> Self:
         """This list with nothing left out."""
-        return replace(self, tree=None, sort=(), cursor=None)
+        return replace(self, view=self.views.get(ALL), tree=None, sort=(), grouping="", cursor=None, quick=())
 
     def without_cursor(self) -> Self:
         return replace(self, cursor=None)
@@ -237,15 +493,27 @@ class Listing:
     def choosable(self) -> list[tuple[Field, bool]]:
         """Every field that can be a column, chosen ones first and in their order."""
         chosen = {one.slug for one in self.columns}
-        rest = [one for one in column_fields(self.rt) if one.slug not in chosen]
+        rest = [one for one in column_fields(self.actor, self.rt) if one.slug not in chosen]
         return [*((one, True) for one in self.columns), *((one, False) for one in rest)]
+
+    @property
+    def most_on_cards(self) -> int:
+        return MOST_CARD_FIELDS
+
+    @property
+    def choosable_on_cards(self) -> list[tuple[Field, bool]]:
+        """Every field that can stand on a card beside the title, chosen ones first and in their order."""
+        known = {one.slug: one for one in column_fields(self.actor, self.rt) if one.slug != self.rt.title}
+        chosen = [slug for slug in self.cards or self.rt.card_fields if slug in known]
+        rest = [one for slug, one in known.items() if slug not in chosen]
+        return [*((known[slug], True) for slug in chosen), *((one, False) for one in rest)]
 
     @property
     def bulk_fields(self) -> list[Field]:
         return [
             one
-            for one in shown_fields(self.rt)
-            if one.editable and one.slug != self.rt.title and one.kind not in UNFIT_FOR_BULK
+            for one in shown_fields(self.actor, self.rt)
+            if may_write(self.actor, self.rt, one) and one.slug != self.rt.title and one.kind not in UNFIT_FOR_BULK
         ]
 
 
@@ -257,6 +525,48 @@ def names_field(tree: Any, slug: str) -> bool:
         return True
     below = [*(tree.get("all") or ()), *(tree.get("any") or ()), tree.get("not")]
     return any(names_field(one, slug) for one in below)
+
+
+def with_condition(tree: Mapping[str, Any] | None, condition: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A filter with one condition more."""
+    if not tree or not condition:
+        return tree or condition
+    return {"all": [*tree["all"], condition]} if "all" in tree else {"all": [tree, condition]}
+
+
+def differing(now: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters that are not as the view keeps them; a blank one takes back what it says."""
+    found: dict[str, str] = {}
+    for name, value in now.items():
+        same = name in kept and (value or None) == (kept[name] or None)
+        if same or (not value and not kept.get(name)):
+            continue
+        if name == "filter":
+            found[name] = value if isinstance(value, str) else orjson.dumps(value or {}).decode()
+        else:
+            found[name] = str(value or "")
+    return found
+
+
+def view_address(rt: RecordType, key: str, layout: str) -> str:
+    path = reverse(f"records:{layout if rt.board_field else LIST}", args=[rt.plural])
+    return f"{path}?{urlencode({'view': key})}" if key else path
+
+
+def of_pipeline(pipeline: str) -> Mapping[str, Any] | None:
+    return {"field": PIPELINE, "op": "eq", "value": pipeline} if pipeline else None
+
+
+def without_pipeline(tree: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any] | None]:
+    """The pipeline that a filter is about, if it names one that must hold, and the rest of the filter."""
+    if not tree:
+        return "", None
+    parts = tree.get("all", [tree])
+    for place, one in enumerate(parts):
+        if one.get("field") == PIPELINE and one.get("op") == "eq":
+            rest = [*parts[:place], *parts[place + 1 :]]
+            return str(one["value"]), None if not rest else rest[0] if len(rest) == 1 else {"all": rest}
+    return "", tree
 
 
 def clean_search(text: str) -> str:
@@ -278,34 +588,61 @@ def read_filter(actor: Actor, rt: RecordType, text: str) -> dict[str, Any] | Non
     return dict(validate(actor, rt, tree))
 
 
-def read_sort(rt: RecordType, text: str) -> tuple[str, ...]:
+def read_sort(actor: Actor, rt: RecordType, text: str) -> tuple[str, ...]:
+    known = sortable_fields(rt, hidden_slugs(actor, rt))
     found = tuple(part for part in text.split(",") if part)[:3]
     for part in found:
         slug = part.removeprefix("-")
-        if not rt.has_field(slug) or not rt.field(slug).sortable:
+        if slug not in known:
             raise BadQuery(
                 _("This list cannot be sorted by “%(name)s”.") % {"name": slug[:60]},
                 param="sort",
-                nearest=rt.nearest(slug),
+                nearest=nearest(slug, known),
             )
     return found
 
 
-def columns_cookie(rt: RecordType) -> str:
-    return f"columns_{rt.slug}"
+def read_grouping(actor: Actor, rt: RecordType, slug: str) -> str:
+    return slug if slug in {one.slug for one in groupable(actor, rt)} else ""
 
 
-def column_fields(rt: RecordType) -> list[Field]:
-    return [*shown_fields(rt), *(rt.field(slug) for slug in LISTED_SYSTEM_FIELDS)]
+def read_footers(actor: Actor, rt: RecordType, text: str) -> dict[str, str]:
+    """``amount:sum,name:count``; what cannot be summed up like that is left out."""
+    known = {one.slug: one for one in column_fields(actor, rt)}
+    pairs = (part.partition(":") for part in text.split(","))
+    return {slug: how for slug, _colon, how in pairs if slug in known and how in footers_for(known[slug])}
 
 
-def chosen_columns(rt: RecordType, text: str) -> tuple[Field, ...]:
-    """The fields named in a cookie or form, the title always first; the type's own choice when none is usable."""
-    return pick_columns(rt, text.split(".")) or tuple(rt.field(slug) for slug in with_title(rt, rt.default_columns))
+def read_quick(rt: RecordType, names: Iterable[str]) -> tuple[str, ...]:
+    wanted = set(names)
+    return tuple(name for name in rt.quick_filters if name in wanted)
 
 
-def pick_columns(rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
-    allowed = {one.slug: one for one in column_fields(rt)}
+def read_cards(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
+    known = {one.slug for one in column_fields(actor, rt)}
+    return tuple(slug for slug in dict.fromkeys(slugs) if slug in known)[:MOST_CARD_FIELDS]
+
+
+def footers_text(footers: Mapping[str, str]) -> str:
+    return ",".join(f"{slug}:{how}" for slug, how in footers.items())
+
+
+def old_key(data: Mapping[str, Any]) -> str:
+    """The view that an address of an earlier release means."""
+    return MINE if data.get("mine") == "1" else DONE if data.get("done") == "1" else ""
+
+
+def column_fields(actor: Actor, rt: RecordType) -> list[Field]:
+    return [*shown_fields(actor, rt), *(rt.field(slug) for slug in LISTED_SYSTEM_FIELDS)]
+
+
+def chosen_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
+    """The fields named, the title always first; the type's own choice when none is usable."""
+    return pick_columns(actor, rt, slugs) or pick_columns(actor, rt, (rt.title, *rt.default_columns))
+
+
+def pick_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
+    allowed = {one.slug: one for one in column_fields(actor, rt)}
     chosen = [slug for slug in dict.fromkeys(slugs) if slug in allowed][:MOST_COLUMNS]
     return tuple(allowed[slug] for slug in with_title(rt, chosen)) if chosen else ()
 

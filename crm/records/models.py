@@ -1,11 +1,14 @@
 """The base of every record, and what is noted of every change."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import UUID7
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from crm.workspace.auditing import AUDITED
 from tenants.stamped import StampedModel
 
 
@@ -75,6 +78,7 @@ class Event(StampedModel):
         indexes = [
             models.Index(fields=["record_type", "record_id", "id"], name="event_record"),
             models.Index(fields=["id"], condition=models.Q(position__isnull=True), name="event_undrained"),
+            models.Index(fields=["id"], condition=models.Q(record_type__in=AUDITED), name="event_audited"),
         ]
 
 
@@ -105,3 +109,127 @@ class Timer(StampedModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "record_id"], name="timer_once")]
         indexes = [models.Index(fields=["due_at"], condition=models.Q(fired_at__isnull=True), name="timer_due")]
+
+
+class Job(StampedModel):
+    """Long work of one member, done in chunks by ``crm.records.jobs``; the runner of ``kind`` is in ``settings.JOBS``.
+
+    ``params`` and ``place`` are the runner's own: what was asked for, and where it goes on. ``done`` of ``total`` rows
+    have been dealt with, ``skipped`` of them left as they were; ``problems`` tells of the first of these why. Its
+    changes are one ``change_set``; ``undo_of`` is the job whose changes this one takes back. ``next_at`` is when a
+    worker looks at it (again).
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("Waiting")
+        RUNNING = "running", _("Underway")
+        DONE = "done", _("Done")
+        CANCELLED = "cancelled", _("Cancelled")
+        FAILED = "failed", _("Failed")
+
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
+    kind = models.CharField(max_length=40)
+    title = models.CharField(max_length=200)
+    noun = models.CharField(max_length=40, default="")
+    params = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    place = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    problems = models.JSONField(default=list, encoder=DjangoJSONEncoder)
+    result = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    error = models.TextField(default="")
+    failures = models.PositiveSmallIntegerField(default=0)
+    change_set = models.ForeignKey(ChangeSet, models.PROTECT, null=True, related_name="jobs")
+    undo_of = models.ForeignKey("self", models.PROTECT, null=True, related_name="undone_by")
+    member = models.ForeignKey("workspace.Member", models.PROTECT, related_name="+")
+    actor_kind = models.CharField(max_length=20)
+    actor_id = models.UUIDField(null=True)
+    request_id = models.CharField(max_length=64, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_at"], condition=models.Q(state__in=["queued", "running"]), name="job_open"),
+            models.Index(fields=["member", "-id"], name="job_of_member"),
+        ]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in {self.State.QUEUED, self.State.RUNNING}
+
+
+class JobChunk(StampedModel):
+    """The next rows of a job, fixed when it was started; gone when they are dealt with."""
+
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
+    job = models.ForeignKey(Job, models.CASCADE, related_name="chunks")
+    number = models.PositiveIntegerField()
+    noun = models.CharField(max_length=40)
+    ids = ArrayField(models.UUIDField())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="job_chunk_once")]
+
+
+class SavedView(StampedModel):
+    """How somebody looks at the records of a noun: kept by name, for himself, his team or everyone.
+
+    ``columns`` are ``{"field"}`` in order, ``footers`` a field slug to how it is summed up; ``card_fields``
+    and ``quick`` are what a board shows on its cards and which of its quick filters are on.
+    """
+
+    class Layout(models.TextChoices):
+        LIST = "list", _("List")
+        BOARD = "board", _("Board")
+
+    class Sharing(models.TextChoices):
+        PRIVATE = "private", _("Only me")
+        TEAM = "team", _("My team")
+        EVERYONE = "everyone", _("Everyone")
+
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
+    noun = models.CharField(max_length=40)
+    layout = models.CharField(max_length=5, choices=Layout, default=Layout.LIST)
+    name = models.CharField(max_length=80)
+    sharing = models.CharField(max_length=8, choices=Sharing, default=Sharing.PRIVATE)
+    owner = models.ForeignKey("workspace.Member", models.PROTECT, related_name="+")
+    filter = models.JSONField(default=dict)
+    sort = models.JSONField(default=list)
+    columns = models.JSONField(default=list)
+    grouping = models.CharField(max_length=60, default="", blank=True)
+    footers = models.JSONField(default=dict)
+    card_fields = models.JSONField(default=list)
+    quick = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
+    owner_before = models.ForeignKey("workspace.Member", models.SET_NULL, null=True, related_name="+")
+    handed_over_by = models.ForeignKey(ChangeSet, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["noun", "sharing"], name="saved_view_noun")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ViewChoice(StampedModel):
+    """What one member made of the views of one noun: the tabs in their order, the first to open, his columns.
+
+    ``tabs`` are keys of views, built-in or saved; ``columns`` are those of the built-in views.
+    """
+
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
+    member = models.ForeignKey("workspace.Member", models.CASCADE, related_name="+")
+    noun = models.CharField(max_length=40)
+    tabs = models.JSONField(default=list)
+    hidden = models.JSONField(default=list)
+    default = models.CharField(max_length=40, default="", blank=True)
+    columns = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["member", "noun"], name="view_choice_once")]

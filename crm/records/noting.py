@@ -1,19 +1,22 @@
 """Notes a change and its events in one statement, so that knowing what happened costs one round trip."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django.db import connection
 
+from crm.records.errors import HolderGone
 from crm.records.models import ChangeSet, Event
 from crm.records.statements import mark_saved
 from tenants.stamped import check_stamps
 
 AT_ONCE = 1000
 SAVE = """
-    WITH made AS (
+    WITH held AS (
+        SELECT id FROM workspace_member WHERE id = ANY(%s::uuid[]) AND state = 'active' ORDER BY id FOR KEY SHARE
+    ), made AS (
         INSERT INTO records_changeset
             (at, actor_kind, actor_id, member_id, actor_label, source, request_id, cause_id, undo_of_id)
         SELECT %s, %s, %s::uuid, %s::uuid, %s, %s, %s, %s::uuid, %s::uuid
@@ -26,14 +29,20 @@ SAVE = """
     SELECT change.id, told.type, told.record_type, told.record_id, told.before, told.after, told.at
     FROM change, unnest(%s::text[], %s::text[], %s::uuid[], %s::jsonb[], %s::jsonb[], %s::timestamptz[])
         WITH ORDINALITY AS told (type, record_type, record_id, before, after, at, number)
+    WHERE (SELECT count(*) FROM held) = %s
     ORDER BY told.number
     RETURNING id, change_set_id
 """
 
 
-def save_events(change_set: ChangeSet, events: Sequence[Event]) -> None:
-    """Insert events in their order, and before them their change if it is not saved yet."""
+def save_events(change_set: ChangeSet, events: Sequence[Event], holders: Collection[UUID] = ()) -> None:
+    """Insert events in their order, and before them their change if it is not saved yet.
+
+    ``holders`` are the members whom the change makes something of: they are active, and whoever deactivates one waits
+    until this is committed, so that what becomes his now is not overlooked there. Raises HolderGone.
+    """
     check_stamps([change_set])
+    holding = sorted(str(one) for one in set(holders))
     for start in range(0, len(events), AT_ONCE):
         part = events[start : start + AT_ONCE]
         new = change_set._state.adding
@@ -42,6 +51,7 @@ def save_events(change_set: ChangeSet, events: Sequence[Event]) -> None:
             cursor.execute(
                 SAVE,
                 [
+                    holding,
                     *columns(change_set),
                     key,
                     key,
@@ -52,9 +62,12 @@ def save_events(change_set: ChangeSet, events: Sequence[Event]) -> None:
                     [as_text(event.before) for event in part],
                     [as_text(event.after) for event in part],
                     [event.at for event in part],
+                    len(holding),
                 ],
             )
             ids: list[tuple[UUID, UUID]] = cursor.fetchall()
+        if not ids:
+            raise HolderGone
         if new:
             change_set.pk = ids[0][1]
             mark_saved(change_set)

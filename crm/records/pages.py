@@ -12,12 +12,13 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from crm.records import reading
+from crm.records.listing import chosen_columns
 from crm.records.presenting import (
     Cell,
     Line,
     cell,
     expanded,
-    line,
+    lines,
     may_edit,
     needed_columns,
     reach_url,
@@ -26,6 +27,7 @@ from crm.records.presenting import (
     shown_fields,
 )
 from crm.records.types import Field, Kind, RecordType, registry
+from crm.records.visibility import may_read, may_write, readable_fields
 from tenants.actors import Actor
 
 RELATED_LIMIT = 5
@@ -82,20 +84,25 @@ class RecordPage:
 
 def record_row(actor: Actor, rt: RecordType, record_id: UUID, *, trashed: bool = False) -> Mapping[str, Any]:
     """Every field of a record with the titles of what it points at. Raises NotFound."""
-    fields = needed_columns(rt, [*rt.fields, rt.field("created_by"), rt.field("created_at"), rt.field("updated_at")])
-    query_fields = tuple(slug for slug in fields if slug == "is_sample" or not rt.field(slug).hidden)
-    return reading.get_row(actor, rt, record_id, fields=query_fields, expand=expanded(rt, query_fields))
+    fields = needed_columns(
+        rt, [*readable_fields(actor, rt), rt.field("created_by"), rt.field("created_at"), rt.field("updated_at")]
+    )
+    return reading.get_row(actor, rt, record_id, fields=fields, expand=expanded(rt, fields))
 
 
 def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordPage:
     editable = row.get("deleted_at") is None and may_edit(actor, rt, row)
     linked = {one.slug for one in rt.relations}
+    shown = shown_fields(actor, rt)
     prominent = [
         one
-        for one in shown_fields(rt)
+        for one in shown
         if one.slug == rt.owner_field or one.kind is Kind.MONEY or (one.slug == rt.subtitle and one.slug in linked)
     ]
-    beside = [one for one in shown_fields(rt) if one.slug != rt.title]
+    chosen = rt.fields_of(actor, row) if rt.fields_of else None
+    beside = [
+        one for one in shown if one.slug != rt.title and (chosen is None or one.slug in chosen or row.get(one.slug))
+    ]
     system = [rt.field(slug) for slug in ("created_by", "created_at", "updated_at")]
     return RecordPage(
         rt=rt,
@@ -105,7 +112,7 @@ def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordP
         subtitle="" if rt.subtitle in linked else row_subtitle(rt, row),
         reach=[
             Reach(REACH_ICONS[one.kind], f"{one.label}: {row[one.slug][0]['value']}", url)
-            for one in shown_fields(rt)
+            for one in shown
             if one.kind in REACH_ICONS and row.get(one.slug) and (url := reach_url(one.kind, row[one.slug][0]["value"]))
         ],
         highlights=[cell(actor, rt, one, row, editable=False) for one in prominent],
@@ -126,39 +133,42 @@ def related(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Relate
     """What belongs to a record, a page a related type; of what can be done only what is not done yet."""
     found = []
     for other in registry.all():
-        if not other.in_sidebar or not actor.can(other.slug, "view"):
+        if not other.in_sidebar or not other.in_related or not actor.can(other.slug, "view"):
             continue
-        condition, pointing = _pointing_at(rt, other, row["id"])
-        backward = [one for one in rt.links if one.target == other.slug]
+        condition, pointing = _pointing_at(actor, rt, other, row["id"])
+        backward = [one for one in rt.links if one.target == other.slug and may_read(actor, rt, one.slug)]
         if backward and not pointing:
             ids = [link["id"] for one in backward for link in row.get(one.slug) or ()]
-            found.append(_linked(actor, other, ids, backward[0].slug))
+            edited = backward[0].slug if may_write(actor, rt, backward[0]) else ""
+            found.append(_linked(actor, other, ids, edited))
         elif pointing:
             found.append(_related(actor, rt, other, row, condition, pointing))
     return found
 
 
-def _pointing_at(rt: RecordType, other: RecordType, record_id: UUID) -> tuple[dict[str, Any], list[Field]]:
+def _pointing_at(
+    actor: Actor, rt: RecordType, other: RecordType, record_id: UUID
+) -> tuple[dict[str, Any], list[Field]]:
     conditions: list[dict[str, Any]] = []
     pointing: list[Field] = []
-    for one in other.fields:
+    for one in readable_fields(actor, other):
         if one.kind is Kind.RELATION and one.target == rt.slug:
             conditions.append({"field": one.slug, "op": "eq", "value": str(record_id)})
         elif one.kind is Kind.LINKS and one.target == rt.slug:
             conditions.append({"field": one.slug, "op": "has_any", "value": [str(record_id)]})
         elif one.kind is Kind.REFERENCE:
             conditions.append({"field": one.slug, "op": "eq", "value": {"type": rt.slug, "id": str(record_id)}})
+        elif one.kind is Kind.REFERENCES and (not one.targets or rt.slug in one.targets):
+            conditions.append({"field": one.slug, "op": "has", "value": {"type": rt.slug, "id": str(record_id)}})
         else:
             continue
         pointing.append(one)
     return (conditions[0] if len(conditions) == 1 else {"any": conditions}), pointing
 
 
-def _columns(other: RecordType, without: set[str]) -> list[Field]:
-    shown = [
-        other.field(slug) for slug in other.default_columns if slug not in {other.title, other.owner_field, *without}
-    ]
-    return shown[:2]
+def _columns(actor: Actor, other: RecordType, without: set[str]) -> list[Field]:
+    left_out = {other.title, other.owner_field, *without}
+    return [one for one in chosen_columns(actor, other, "") if one.slug not in left_out][:2]
 
 
 def _related(
@@ -171,7 +181,7 @@ def _related(
 ) -> Related:
     if other.is_done_or_open:
         condition = {"all": [condition, {"field": "done", "op": "eq", "value": False}]}
-    columns = _columns(other, {one.slug for one in pointing})
+    columns = _columns(actor, other, {one.slug for one in pointing})
     lines, more = _lines(actor, other, columns, condition)
     first = pointing[0]
     value = f"{rt.slug}:{row['id']}" if first.kind is Kind.REFERENCE else str(row["id"])
@@ -180,14 +190,14 @@ def _related(
         lines=lines,
         has_more=more,
         list_url=_list_url(other, condition),
-        new_url=_new_url(actor, other, {first.slug: value}),
+        new_url=_new_url(actor, other, {first.slug: value}) if may_write(actor, other, first) else "",
     )
 
 
 def _linked(actor: Actor, other: RecordType, ids: list[UUID], edit_field: str) -> Related:
-    lines: list[Line] = []
+    shown: list[Line] = []
     if ids:
-        fields = needed_columns(other, columns := _columns(other, set()))
+        fields = needed_columns(other, columns := _columns(actor, other, set()))
         rows = {
             one["id"]: one
             for one in reading.page(
@@ -201,8 +211,8 @@ def _linked(actor: Actor, other: RecordType, ids: list[UUID], edit_field: str) -
                 ),
             ).rows
         }
-        lines = [line(actor, other, columns, rows[one]) for one in ids if one in rows]
-    return Related(rt=other, lines=lines, has_more=False, list_url="", new_url="", edit_field=edit_field)
+        shown = lines(actor, other, columns, [rows[one] for one in ids if one in rows])
+    return Related(rt=other, lines=shown, has_more=False, list_url="", new_url="", edit_field=edit_field)
 
 
 def _lines(actor: Actor, other: RecordType, columns: list[Field], condition: dict[str, Any]) -> tuple[list[Line], bool]:
@@ -218,7 +228,7 @@ def _lines(actor: Actor, other: RecordType, columns: list[Field], condition: dic
             expand=expanded(other, fields),
         ),
     )
-    return [line(actor, other, columns, row) for row in page.rows], page.next_cursor is not None
+    return lines(actor, other, columns, page.rows), page.next_cursor is not None
 
 
 def _list_url(other: RecordType, condition: dict[str, Any]) -> str:

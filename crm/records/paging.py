@@ -51,17 +51,18 @@ class SortKey:
         )
 
 
-def sortable_fields(rt: RecordType) -> list[str]:
-    declared = [one.slug for one in rt.fields if one.sortable and not one.hidden]
+def sortable_fields(rt: RecordType, hidden: frozenset[str] = frozenset()) -> list[str]:
+    declared = [one.slug for one in rt.shown_fields if one.sortable and one.slug not in hidden]
     return [*declared, *(slug for slug, one in SYSTEM_FIELDS.items() if one.sortable)]
 
 
-def sort_keys(rt: RecordType, sort: Sequence[str]) -> list[SortKey]:
-    """What the rows are sorted by, ending with the id. Raises BadQuery for a field that cannot be sorted by."""
+def sort_keys(rt: RecordType, sort: Sequence[str], hidden: frozenset[str] = frozenset()) -> list[SortKey]:
+    """What the rows are sorted by, ending with the id. Raises BadQuery for a field that cannot be sorted by, such as
+    one that is ``hidden`` from the reader."""
     wanted = tuple(sort) or rt.default_sort
     if len(wanted) > MAX_SORTS:
         raise BadQuery(_("A list is sorted by %(most)d fields at most.") % {"most": MAX_SORTS}, param="sort")
-    known = sortable_fields(rt)
+    known = sortable_fields(rt, hidden)
     keys = []
     seen: set[str] = set()
     for one in wanted:

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+import orjson
 from babel.numbers import is_currency
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, URLValidator
@@ -17,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.normalising import email_key, phone_number, region_of
 from crm.records.types import Field, Kind, Text, nearest, registry
+from crm.workspace.formats import typed_text
 from tenants.actors import Actor
 
 ADDRESS_PARTS = ("street", "city", "region", "postcode", "country")
@@ -24,9 +27,11 @@ TEXT_LIMIT = 255
 LONG_TEXT_LIMIT = 100_000
 LIST_LIMIT = 50
 LINKS_LIMIT = 500
+CONDITION_LIMIT = 20_000
 NUMBER_LIMIT = Decimal(10) ** 15
 INTEGER_LIMIT = 2**31 - 1
 DECIMALS = {Kind.MONEY: 4, Kind.DECIMAL: 6, Kind.PERCENT: 2}
+EXAMPLE = Decimal("1234.56")
 TRUE = {"true", "on", "yes", "1"}
 FALSE = {"false", "off", "no", "0"}
 NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?|[+-]?\.\d{1,40}")
@@ -51,9 +56,9 @@ def blank(field: Field) -> Any:
     match field.kind:
         case Kind.TEXT | Kind.LONG_TEXT | Kind.URL | Kind.CURRENCY | Kind.CHOICE:
             return ""
-        case Kind.EMAILS | Kind.PHONES | Kind.LINKS | Kind.JSON_LIST:
+        case Kind.EMAILS | Kind.PHONES | Kind.LINKS | Kind.REFERENCES | Kind.JSON_LIST:
             return []
-        case Kind.ADDRESS:
+        case Kind.ADDRESS | Kind.CONDITION:
             return {}
         case Kind.BOOLEAN:
             return False
@@ -123,7 +128,7 @@ def bounded[N: (int, Decimal)](field: Field, value: N, low: Any = None, high: An
 
 
 def number(raw: Any) -> Decimal:
-    problem = wrong(_("This must be a number, such as 1234.56."))
+    problem = wrong(_("This must be a number, such as %(example)s.") % {"example": typed_text(EXAMPLE)})
     if isinstance(raw, bool):
         raise problem
     if isinstance(raw, (int, float)):
@@ -218,7 +223,19 @@ def parse_datetime(field: Field, raw: Any, actor: Actor) -> datetime:
         raise problem
     if not 1000 <= value.year <= 9998:
         raise problem
-    return (value if value.tzinfo else value.replace(tzinfo=actor.time_zone)).astimezone(UTC)
+    return (value if value.tzinfo else in_zone(value, actor.time_zone)).astimezone(UTC)
+
+
+def in_zone(value: datetime, zone: ZoneInfo) -> datetime:
+    """A time of day in a zone: of an hour that the clock shows twice the first; one it leaves out is refused."""
+    aware = value.replace(tzinfo=zone, fold=0)
+    if aware.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != value.replace(fold=0):
+        raise BadValue(
+            "no_such_time",
+            _("%(time)s does not exist on %(day)s in %(zone)s: the clocks are put forward then. Choose another time.")
+            % {"time": value.strftime("%H:%M"), "day": value.date().isoformat(), "zone": zone.key},
+        )
+    return aware
 
 
 def parse_choice(field: Field, raw: Any, actor: Actor) -> str:
@@ -336,9 +353,30 @@ def parse_reference(field: Field, raw: Any, actor: Actor) -> dict[str, Any] | No
     named = raw.get("type")
     if not named and not raw.get("id"):
         return None
-    if not isinstance(named, str) or named not in registry:
+    if not isinstance(named, str) or named not in (field.targets or registry):
         raise BadValue("unknown_choice", _("“%(value)s” is no type of record.") % {"value": str(named)[:50]})
     return {"type": named, "id": identifier(raw)}
+
+
+def parse_references(field: Field, raw: Any, actor: Actor) -> list[dict[str, Any]]:
+    if isinstance(raw, str):
+        raw = [part for part in raw.split(",") if part.strip()]
+    elif isinstance(raw, Mapping):
+        raw = [raw]
+    if not isinstance(raw, (list, tuple)):
+        raise wrong(_("This must be a list of types and ids of records."))
+    if len(raw) > LIST_LIMIT:
+        raise BadValue("too_many", _("At most %(limit)d are possible.") % {"limit": LIST_LIMIT})
+    found: dict[tuple[str, UUID], dict[str, Any]] = {}
+    for one in raw:
+        entry = parse_reference(field, one, actor)
+        if entry is None:
+            continue
+        if field.mark:
+            given = one.get(field.mark) if isinstance(one, Mapping) else None
+            entry[field.mark] = parse_choice(field, given, actor) if given else field.choices[0].value
+        found[entry["type"], entry["id"]] = entry
+    return [found[key] for key in sorted(found)]
 
 
 def parse_list(field: Field, raw: Any, actor: Actor) -> list[str]:
@@ -350,6 +388,18 @@ def parse_list(field: Field, raw: Any, actor: Actor) -> list[str]:
         raise BadValue("too_many", _("At most %(limit)d are possible.") % {"limit": LINKS_LIMIT})
     texts = (clean_text(one, 200) for one in raw)
     return list(dict.fromkeys(text for text in texts if text))
+
+
+def parse_condition(field: Field, raw: Any, actor: Actor) -> dict[str, Any]:
+    """A tree of the query language as an object or as its JSON; the type's rules check what it says."""
+    if isinstance(raw, str):
+        try:
+            raw = orjson.loads(raw) if raw.strip() else {}
+        except orjson.JSONDecodeError:
+            raise wrong(_("This must be a condition in JSON.")) from None
+    if not isinstance(raw, Mapping) or len(orjson.dumps(raw, default=str)) > CONDITION_LIMIT:
+        raise wrong(_("This must be a condition in JSON."))
+    return dict(raw)
 
 
 PARSERS: Mapping[Kind, Callable[[Field, Any, Actor], Any]] = {
@@ -372,7 +422,9 @@ PARSERS: Mapping[Kind, Callable[[Field, Any, Actor], Any]] = {
     Kind.MEMBER: parse_relation,
     Kind.LINKS: parse_links,
     Kind.REFERENCE: parse_reference,
+    Kind.REFERENCES: parse_references,
     Kind.JSON_LIST: parse_list,
+    Kind.CONDITION: parse_condition,
 }
 
 
@@ -386,7 +438,7 @@ def keys(field: Field, value: Iterable[Mapping[str, str]], region: str | None) -
 def as_json(value: Any) -> Any:
     """A native value as JSON has it; ``parse`` takes it back."""
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int() | float() | str():
             return value
         case UUID():
             return str(value)
@@ -402,3 +454,12 @@ def as_json(value: Any) -> Any:
             return [as_json(one) for one in value]
         case _:
             return str(value)
+
+
+def same(field: Field, one: Any, other: Any) -> bool:
+    """Whether two JSON values of a field stand for the same: 10 and 10.00 do."""
+    if one == other:
+        return True
+    if field.kind in {Kind.MONEY, Kind.DECIMAL, Kind.PERCENT} and one is not None and other is not None:
+        return Decimal(one) == Decimal(other)
+    return False

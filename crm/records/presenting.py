@@ -3,30 +3,32 @@
 A value becomes HTML by the kind of its field; ``format_html`` escapes whatever a person typed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
+import orjson
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from crm.records import mentions
 from crm.records.errors import UnknownType
 from crm.records.parsing import ADDRESS_PARTS
-from crm.records.types import COLORS, Field, Kind, RecordType, registry
+from crm.records.types import COLORS, MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.visibility import may_write, readable_fields
 from crm.workspace.formats import date_text, initials, moment_text, money_text, number_text
-from tenants.actors import Actor, Scope
+from tenants.actors import Actor
 
 type Row = Mapping[str, Any]
 
 EMPTY = mark_safe('<span class="none">–</span>')
 NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.MONEY, Kind.PERCENT})
-UNSHOWN = frozenset({Kind.CURRENCY})
 
 
 def today(actor: Actor) -> date:
@@ -43,20 +45,22 @@ def avatar(name: str, color: str = "", *, square: bool = False) -> SafeString:
     )
 
 
-def record_url(slug: str, record_id: UUID | str) -> str:
-    return reverse("records:detail", args=[registry.get(slug).plural, record_id])
+def record_url(slug: str, record_id: UUID | str | None) -> str:
+    """The page of a record; without an id the list of its type."""
+    plural = registry.get(slug).plural
+    return reverse("records:detail", args=[plural, record_id]) if record_id else reverse("records:list", args=[plural])
 
 
 def row_title(rt: RecordType, row: Row) -> str:
     """The name a record goes by; a note goes by its first words."""
-    text = " ".join(str(row.get(rt.title) or "").split())
+    text = " ".join(mentions.plain(str(row.get(rt.title) or "")).split())
     if not text:
         return _("Untitled")
     return text if len(text) <= 120 else f"{text[:119]}…"
 
 
 def row_subtitle(rt: RecordType, row: Row) -> str:
-    """What tells a record from others of its name; a relation must have been expanded."""
+    """What tells a record from others of its name, if that was read; a relation must have been expanded."""
     value = row.get(rt.subtitle) if rt.subtitle else None
     if isinstance(value, Mapping):
         value = value.get("title")
@@ -65,12 +69,8 @@ def row_subtitle(rt: RecordType, row: Row) -> str:
 
 def may_edit(actor: Actor, rt: RecordType, row: Row, action: str = "edit") -> bool:
     """Whether to offer the action on this row; the write gate decides again."""
-    scope = actor.scope(rt.slug, action)
-    if scope is not Scope.OWN:
-        return scope is Scope.ALL
     holder = row.get(rt.own_field)
-    holder = holder["id"] if isinstance(holder, Mapping) else holder
-    return holder is not None and holder == actor.member_id
+    return actor.reaches(actor.scope(rt.slug, action), holder["id"] if isinstance(holder, Mapping) else holder)
 
 
 # --- one value -------------------------------------------------------------------------------------------------------
@@ -127,6 +127,8 @@ def _date(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
 
 
 def _moment(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    if field.day and row.get(field.day):
+        return _date(field, row[field.day], row, actor)
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), moment_text(value))
 
 
@@ -199,15 +201,41 @@ def _links(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
 
 
 def _reference(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
-    if not isinstance(value, Mapping):
+    return _entry(value) if isinstance(value, Mapping) else EMPTY
+
+
+def _references(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    if not value:
         return EMPTY
+    return format_html_join(
+        "",
+        '<span class="linked">{}{}</span>',
+        ((_entry(one), _mark(field, one)) for one in value),
+    )
+
+
+def _entry(value: Row) -> SafeString:
     if value.get("title") is None:
         return format_html('<span class="none">{}</span>', _("not visible to you"))
+    if value["type"] == MEMBER_TARGET:
+        return member_badge(value)
     return reference_link(value["type"], value["id"], value["title"])
+
+
+def _mark(field: Field, value: Row) -> SafeString | str:
+    """Who was asked and has not said anything needs no word for it."""
+    if not field.mark or value.get(field.mark) in (None, field.choices[0].value):
+        return ""
+    label, color = choice_label(field, value[field.mark])
+    return format_html('<span class="chip" data-color="{}"><span>{}</span></span>', color, label)
 
 
 def _list(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
     return ", ".join(str(item) for item in value) if value else EMPTY
+
+
+def _condition(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
+    return format_html("<code>{}</code>", orjson.dumps(value).decode()) if value else EMPTY
 
 
 SHOW: dict[Kind, Callable[[Field, Any, Row, Actor], SafeString | str]] = {
@@ -227,15 +255,24 @@ SHOW: dict[Kind, Callable[[Field, Any, Row, Actor], SafeString | str]] = {
     Kind.MEMBER: _member,
     Kind.LINKS: _links,
     Kind.REFERENCE: _reference,
+    Kind.REFERENCES: _references,
     Kind.JSON_LIST: _list,
+    Kind.CONDITION: _condition,
 }
 
 
-def value_html(field: Field, row: Row, actor: Actor) -> SafeString | str:
-    """What a reader sees of one field of a row. Relations must have been expanded."""
+def value_html(field: Field, row: Row, actor: Actor, people: mentions.People | None = None) -> SafeString | str:
+    """What a reader sees of one field of a row. Relations must have been expanded.
+
+    ``people`` are those mentioned on the page, where more than one text is shown.
+    """
     value = row.get(field.slug)
     if value is None or value == "":
         return EMPTY
+    if field.words is not None:
+        return field.words(value)
+    if field.kind is Kind.LONG_TEXT:
+        return mentions.html(str(value), mentions.people([str(value)]) if people is None else people)
     return SHOW.get(field.kind, _plain)(field, value, row, actor)
 
 
@@ -269,18 +306,29 @@ class Line:
     cells: tuple[Cell, ...]
 
 
-def cell(actor: Actor, rt: RecordType, field: Field, row: Row, *, editable: bool) -> Cell:
-    may = editable and field.editable
+def cell(
+    actor: Actor, rt: RecordType, field: Field, row: Row, *, editable: bool, people: mentions.People | None = None
+) -> Cell:
+    may = editable and may_write(actor, rt, field)
     return Cell(
         field=field,
-        html=conditional_escape(value_html(field, row, actor)),
+        html=conditional_escape(value_html(field, row, actor, people)),
         editable=may,
         numeric=field.kind in NUMERIC,
         edit_url=reverse("records:edit_field", args=[rt.plural, row["id"], field.slug]) if may else "",
     )
 
 
-def line(actor: Actor, rt: RecordType, fields: Iterable[Field], row: Row) -> Line:
+def lines(actor: Actor, rt: RecordType, fields: Sequence[Field], rows: Sequence[Row]) -> list[Line]:
+    """Rows as lines of a table; whom their texts mention is asked once for all."""
+    texts = [field.slug for field in fields if field.kind is Kind.LONG_TEXT]
+    people = mentions.people(row[slug] for row in rows for slug in texts if row.get(slug))
+    return [line(actor, rt, fields, row, people) for row in rows]
+
+
+def line(
+    actor: Actor, rt: RecordType, fields: Iterable[Field], row: Row, people: mentions.People | None = None
+) -> Line:
     editable = row.get("deleted_at") is None and may_edit(actor, rt, row)
     return Line(
         id=row["id"],
@@ -289,14 +337,14 @@ def line(actor: Actor, rt: RecordType, fields: Iterable[Field], row: Row) -> Lin
         url=reverse("records:detail", args=[rt.plural, row["id"]]),
         is_sample=bool(row.get("is_sample")),
         deleted_at=row.get("deleted_at"),
-        done=row.get("done") if editable else None,
-        cells=tuple(cell(actor, rt, field, row, editable=editable) for field in fields),
+        done=row.get("done") if editable and "done" in rt.by_slug and may_write(actor, rt, rt.field("done")) else None,
+        cells=tuple(cell(actor, rt, field, row, editable=editable, people=people) for field in fields),
     )
 
 
-def shown_fields(rt: RecordType) -> list[Field]:
+def shown_fields(actor: Actor, rt: RecordType) -> list[Field]:
     """The fields a person may see on a page: a currency is shown with its amount."""
-    return [field for field in rt.fields if not field.hidden and field.kind not in UNSHOWN]
+    return [field for field in readable_fields(actor, rt) if field.slug not in rt.companions]
 
 
 def needed_columns(rt: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
@@ -304,8 +352,8 @@ def needed_columns(rt: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
     slugs = dict.fromkeys([rt.title, rt.own_field, "is_sample", *(["done"] if rt.is_done_or_open else [])])
     for field in fields:
         slugs[field.slug] = None
-        if field.kind is Kind.MONEY and field.currency:
-            slugs[field.currency] = None
+        if field.companion:
+            slugs[field.companion] = None
     return tuple(slugs)
 
 

@@ -24,17 +24,18 @@ from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db.models import BooleanField, F, Func, IntegerField, Q, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce, Concat, Right, StrIndex
+from django.db.models.functions import Cast, Coalesce, Concat, Right, StrIndex
 from django.db.models.lookups import Exact, GreaterThan, In
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from crm.records.errors import BadQuery
-from crm.records.folding import Fold, escape_like, fold, search_patterns
+from crm.records.folding import SPACED, Fold, escape_like, fold, search_patterns
 from crm.records.normalising import email_key, phone_number, region_of
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.parsing import keys as normalised_keys
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, Text, everyone, nearest, registry
+from crm.records.visibility import hidden_slugs, readable_fields
 from tenants.actors import Actor
 
 type Tree = Mapping[str, Any]
@@ -184,7 +185,7 @@ def text_operand(place: Place, value: Any) -> str:
 
 
 def uuid_operand(place: Place, value: Any) -> UUID:
-    if place.field.kind is Kind.MEMBER and value == "me":
+    if place.field.kind in {Kind.MEMBER, Kind.REFERENCES} and value == "me":
         return place.context.actor.member_id or UUID(int=0)
     try:
         return value if isinstance(value, UUID) else UUID(value)
@@ -253,7 +254,7 @@ def reference_operand(place: Place, value: Any) -> tuple[str | None, UUID]:
 
 
 def type_operand(place: Place, value: Any) -> str:
-    known = [rt.slug for rt in registry.all()]
+    known = [*(place.field.targets or (rt.slug for rt in registry.all()))]
     if value not in known:
         raise BadQuery(
             _("There is no record type “%(value)s”.") % {"value": shown(value)},
@@ -320,7 +321,9 @@ OPERANDS: dict[Kind, Callable[[Place, Any], Any]] = {
     Kind.MEMBER: uuid_operand,
     Kind.LINKS: uuid_operand,
     Kind.REFERENCE: reference_operand,
+    Kind.REFERENCES: reference_operand,
     Kind.JSON_LIST: plain_operand,
+    Kind.CONDITION: plain_operand,
 }
 
 
@@ -548,6 +551,13 @@ def refers_to(place: Place, operand: tuple[str | None, UUID]) -> Q:
 
 def is_reference(value: Any, operand: tuple[str | None, UUID]) -> bool:
     return bool(value) and as_uuid(value["id"]) == operand[1] and operand[0] in (None, value["type"])
+
+
+def lists_reference(place: Place, operands: Sequence[tuple[str | None, UUID]]) -> Q:
+    def pattern(kind: str | None, id: UUID) -> dict[str, str]:
+        return {"id": str(id)} if kind is None else {"type": kind, "id": str(id)}
+
+    return join_any(Q(**{f"{place.column}__contains": [pattern(*one)]}) for one in operands)
 
 
 def address_line(place: Place) -> Fold:
@@ -849,6 +859,27 @@ REFERENCES = table(
     *emptiness(lambda place: Q(**{f"{place.field.slug}_id__isnull": True}), lambda value: not value),
 )
 
+_list_refers = Operator(
+    "has",
+    gettext_lazy("includes"),
+    "one",
+    lambda place, operand: lists_reference(place, [operand]),
+    lambda _place, value, operand: any(is_reference(one, operand) for one in value or ()),
+)
+_list_refers_any = Operator(
+    "has_any",
+    gettext_lazy("includes any of"),
+    "many",
+    lambda place, operand: lists_reference(place, operand),
+    lambda _place, value, operand: any(is_reference(one, wanted) for one in value or () for wanted in operand),
+)
+REFERENCE_LISTS = table(
+    _list_refers,
+    _list_refers_any,
+    complement("has_none", gettext_lazy("includes none of"), _list_refers_any),
+    *emptiness(lambda place: list_empty(place), lambda value: not value),
+)
+
 _address_contains = Operator(
     "contains",
     CONTAINS,
@@ -902,8 +933,10 @@ OPERATORS: dict[Kind, dict[str, Operator]] = {
     Kind.MEMBER: IDS,
     Kind.LINKS: LINKS,
     Kind.REFERENCE: REFERENCES,
+    Kind.REFERENCES: REFERENCE_LISTS,
     Kind.ADDRESS: ADDRESSES,
     Kind.JSON_LIST: LISTS,
+    Kind.CONDITION: {},
 }
 
 
@@ -914,7 +947,9 @@ def operators(field: Field) -> list[Operator]:
 
 def default_operator(field: Field) -> str:
     """What ``?field=value`` in a query string means."""
-    return "has" if field.kind in {Kind.LINKS, Kind.JSON_LIST} else "contains" if field.kind is Kind.ADDRESS else "eq"
+    if field.kind in {Kind.LINKS, Kind.JSON_LIST, Kind.REFERENCES}:
+        return "has"
+    return "contains" if field.kind is Kind.ADDRESS else "eq"
 
 
 # -- trees -------------------------------------------------------------------------------------------------------------
@@ -938,13 +973,13 @@ class Group:
     parts: tuple["Group | Condition", ...]
 
 
-def known_fields(rt: RecordType) -> list[str]:
+def known_fields(actor: Actor, rt: RecordType) -> list[str]:
     system = () if rt is MEMBER_TYPE else ("created_at", "updated_at", "created_by", "deleted_at", "is_sample")
-    return [*(one.slug for one in rt.fields if one.filterable and not one.hidden), *system, "id"]
+    return [*(one.slug for one in readable_fields(actor, rt) if one.filterable), *system, "id"]
 
 
-def field_named(rt: RecordType, slug: str, param: str) -> Field:
-    known = known_fields(rt)
+def field_named(actor: Actor, rt: RecordType, slug: str, param: str) -> Field:
+    known = known_fields(actor, rt)
     if slug not in known:
         raise BadQuery(
             _("There is no field “%(field)s” to filter %(noun)s by.")
@@ -1029,14 +1064,15 @@ class Reader:
             raise BadQuery(_("The name of a field is a text."), param="field", code="bad_tree")
         first, dot, rest = path.partition(".")
         rt, hop = self.rt, None
-        field = field_named(rt, first, path)
+        actor = self.context.actor
+        field = field_named(actor, rt, first, path)
         if dot:
             if field.kind not in {Kind.RELATION, Kind.MEMBER, Kind.LINKS} or field is ID_FIELD:
                 raise BadQuery(
                     _("“%(field)s” is no relation.") % {"field": first}, param=shown(path), code="unknown_field"
                 )
             hop, rt = field, target_type(field.target)
-            field = field_named(rt, rest, path)
+            field = field_named(actor, rt, rest, path)
         operator = operator_named(field, str(tree.get("op", default_operator(field))), path)
         place = Place(rt, field, self.context)
         return Condition(hop, place, operator, operand_of(place, operator, tree.get("value")))
@@ -1051,18 +1087,20 @@ def parse(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | No
 def validate(actor: Actor, rt: RecordType, tree: Tree | None) -> Tree:
     """The tree with all that it leaves unsaid, when it can be asked; else raises BadQuery naming what is wrong."""
     parse(actor, rt, tree)
-    return spelled_out(rt, tree) if tree else {}
+    return spelled_out(actor, rt, tree) if tree else {}
 
 
-def spelled_out(rt: RecordType, tree: Tree) -> dict[str, Any]:
+def spelled_out(actor: Actor, rt: RecordType, tree: Tree) -> dict[str, Any]:
     """A tree that was read, with every operator named and every list of values a list."""
     if "field" not in tree:
         joint, inner = next(iter(tree.items()))
-        return {joint: spelled_out(rt, inner) if joint == "not" else [spelled_out(rt, part) for part in inner]}
+        if joint == "not":
+            return {joint: spelled_out(actor, rt, inner)}
+        return {joint: [spelled_out(actor, rt, part) for part in inner]}
     first, dot, rest = tree["field"].partition(".")
-    field = field_named(rt, first, first)
+    field = field_named(actor, rt, first, first)
     if dot:
-        field = field_named(target_type(field.target), rest, rest)
+        field = field_named(actor, target_type(field.target), rest, rest)
     operator = OPERATORS[field.kind][str(tree.get("op", default_operator(field)))]
     condition = {"field": tree["field"], "op": operator.slug}
     if operator.value_shape == "none":
@@ -1170,14 +1208,69 @@ def related_rows(hop: Field, snapshot: Mapping[str, Any], related: Related | Non
 # -- search ------------------------------------------------------------------------------------------------------------
 
 
-def search_q(text: str) -> Q:
-    """Rows whose search text has every term; one or two characters are looked for at the beginning of words."""
+def search_q(actor: Actor, rt: RecordType, text: str) -> Q:
+    """Rows whose search text has every term; one or two characters are looked for at the beginning of words.
+
+    ``search_text`` has what all may search. Where the role hides a searched field, each term must be in one of the
+    others too, so that nobody finds a record by what he may not read.
+    """
     if len(text) > MAX_TEXT or "\0" in text:
         raise BadQuery(_("This text cannot be searched for."), param="search", code="bad_value")
+    places: list[Any] = [F("search_text")]
+    hidden = hidden_slugs(actor, rt)
+    if any(one.searchable and one.slug in hidden for one in rt.fields):
+        places.append(searched_text([one for one in rt.fields if one.searchable and one.slug not in hidden]))
     condition = Q()
     for group in search_patterns(text):
-        condition &= join_any(Q(Like(F("search_text"), literal(pattern))) for pattern in group)
+        for place in places:
+            condition &= join_any(Q(Like(place, literal(pattern))) for pattern in group)
     return condition
+
+
+def searched_text(fields: Sequence[Field]) -> "SearchForm":
+    """What these fields give to the search text of a row, in the same form."""
+    parts: list[Any] = []
+    for one in fields:
+        if one.kind is Kind.ADDRESS:
+            parts += [Coalesce(KeyTextTransform(key, one.column), literal("")) for key in ADDRESS_PARTS]
+        elif one.keys_column:
+            parts += [ListedValues(F(one.column)), Joined(F(one.keys_column))]
+        else:
+            parts.append(Coalesce(Cast(F(one.column), TextField()), literal("")))
+    spaced: list[Any] = [part for pair in zip(parts, [literal(" ")] * len(parts), strict=True) for part in pair]
+    return SearchForm(
+        Fold(Concat(literal(""), literal(""), *spaced, output_field=TextField())), literal(SPACED.pattern)
+    )
+
+
+class SearchForm(Func):
+    """``folding.search_form`` of a folded text, in SQL."""
+
+    template = "(' ' || btrim(regexp_replace(regexp_replace(%(text)s, %(spaced)s, ' \\1 ', 'g'), '\\s+', ' ', 'g')))"
+    output_field = TextField()
+    arity = 2
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+        (text, text_params), (spaced, spaced_params) = map(compiler.compile, self.source_expressions)
+        return self.template % {"text": text, "spaced": spaced}, (*text_params, *spaced_params)
+
+
+class ListedValues(Func):
+    """The values of a JSON list of ``{"value", "label"}``, one behind the other."""
+
+    template = (
+        "coalesce((SELECT string_agg(one ->> 'value', ' ') FROM jsonb_array_elements(%(expressions)s) AS one), '')"
+    )
+    output_field = TextField()
+    arity = 1
+
+
+class Joined(Func):
+    """A text array as one text."""
+
+    template = "coalesce(array_to_string(%(expressions)s, ' '), '')"
+    output_field = TextField()
+    arity = 1
 
 
 class Like(Func):

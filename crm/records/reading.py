@@ -2,7 +2,8 @@
 
 A row is a dict of field slug → native value. RELATION and MEMBER are ids; when expanded a dict with ``id``, ``type``,
 ``title`` and the fields of the other row, or None when the actor may not see it. LINKS are dicts with ``id``, ``role``
-and ``title``, REFERENCE a dict with ``type``, ``id`` and ``title``. No statement is run a row.
+and ``title``, REFERENCE a dict with ``type``, ``id`` and ``title``, REFERENCES a list of these. No statement is run a
+row.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,14 +19,26 @@ from django.db.models import Func, JSONField, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
-from crm.records import paging, query
+from crm.records import mentions, paging, query
 from crm.records.errors import BadQuery, NotFound
 from crm.records.query import MEMBER_TYPE, target_rows, target_type
 from crm.records.search import Hit, search_all
 from crm.records.types import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
-from crm.records.visibility import Trashed, allows, get_record, in_trash, reach, visible
+from crm.records.visibility import (
+    Trashed,
+    ViewScopes,
+    allows,
+    get_record,
+    hidden_slugs,
+    reach,
+    readable_fields,
+    reader_values,
+    stand_in_reader,
+    view_scopes,
+    visible,
+)
 from tenants.actors import Actor
-from tenants.prepared import Prepared, prepare
+from tenants.prepared import NotPreparable, Prepared, prepare
 
 __all__ = [
     "Hit",
@@ -48,7 +61,8 @@ type Expansions = Mapping[str, "Expansions"]
 
 SYSTEM_COLUMNS = ("id", "created_at", "updated_at", "created_by", "version", "deleted_at", "is_sample")
 ALWAYS = ("id", "version")
-EXPANDABLE = {Kind.RELATION, Kind.MEMBER, Kind.LINKS, Kind.REFERENCE}
+EXPANDABLE = {Kind.RELATION, Kind.MEMBER, Kind.LINKS, Kind.REFERENCE, Kind.REFERENCES}
+UNTYPED = {Kind.REFERENCE, Kind.REFERENCES}
 MAX_HOPS = 2
 
 
@@ -88,26 +102,31 @@ class Plan:
     """Which columns of a type are read, and what has to be done to make rows of them.
 
     ``slugs`` are the keys of a row, each at the place of its column; ``references`` say where a REFERENCE's id is,
-    ``links`` where a LINKS field's JSON is.
+    ``lists`` are the REFERENCES, ``links`` where a LINKS field's JSON is.
     """
 
     rt: RecordType
     slugs: tuple[str, ...]
     columns: tuple[str, ...]
     references: tuple[tuple[str, int], ...]
+    lists: tuple[str, ...]
     links: tuple[tuple[Field, int], ...]
 
 
+NOTHING: frozenset[str] = frozenset()
+
+
 @lru_cache(maxsize=512)
-def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool) -> Plan:
+def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: frozenset[str] = NOTHING) -> Plan:
+    """``hidden`` are the fields that the reader's role hides: for him they are not there."""
     rt = target_type(rt_slug)
-    readable = {one.slug: one for one in rt.fields if not one.hidden}
+    readable = {one.slug: one for one in rt.shown_fields if one.slug not in hidden}
     system = ("id",) if rt is MEMBER_TYPE else SYSTEM_COLUMNS
     if fields is None:
         chosen = [*system, *readable]
     else:
         chosen = list(dict.fromkeys((*(slug for slug in ALWAYS if slug in system), *fields)))
-    slugs, columns, wanted_links, references = [], [], [], []
+    slugs, columns, wanted_links, references, lists = [], [], [], [], []
     for slug in chosen:
         one = readable.get(slug) or (SYSTEM_FIELDS[slug] if slug in system and slug != "id" else None)
         if one is None and slug != "id":
@@ -128,14 +147,16 @@ def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool) -> Plan:
         else:
             slugs.append(slug)
             columns.append(one.column if one else "id")
+            if one is not None and one.kind is Kind.REFERENCES:
+                lists.append(slug)
     places = tuple((slug, len(columns) + index) for index, slug in enumerate(references))
     columns += [f"{slug}_id" for slug in references]
     link_places = tuple((one, len(columns) + index) for index, one in enumerate(wanted_links)) if links else ()
     columns += [f"links_{one.slug}" for one, _place in link_places]
-    return Plan(rt, tuple(slugs), tuple(columns), places, link_places)
+    return Plan(rt, tuple(slugs), tuple(columns), places, tuple(lists), link_places)
 
 
-def expansions(rt: RecordType, paths: Iterable[str]) -> Expansions:
+def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions:
     """Paths such as ``company.owner`` as a tree. Raises BadQuery for one that is no relation or goes too far."""
     tree: dict[str, Any] = {}
     for path in paths:
@@ -148,11 +169,11 @@ def expansions(rt: RecordType, paths: Iterable[str]) -> Expansions:
             )
         here, at = rt, tree
         for place, step in enumerate(steps):
-            known = {one.slug: one for one in here.fields if one.kind in EXPANDABLE and not one.hidden}
+            known = {one.slug: one for one in readable_fields(actor, here) if one.kind in EXPANDABLE}
             if here is not MEMBER_TYPE:
                 known["created_by"] = SYSTEM_FIELDS["created_by"]
             found = known.get(step)
-            if found is None or (found.kind is Kind.REFERENCE and place + 1 < len(steps)):
+            if found is None or (found.kind in UNTYPED and place + 1 < len(steps)):
                 raise BadQuery(
                     _("“%(path)s” cannot be expanded.") % {"path": path[:80]},
                     param="expand",
@@ -160,7 +181,7 @@ def expansions(rt: RecordType, paths: Iterable[str]) -> Expansions:
                     code="unknown_field",
                 )
             at = at.setdefault(step, {})
-            if found.kind is not Kind.REFERENCE:
+            if found.kind not in UNTYPED:
                 here = target_type(found.target)
     return tree
 
@@ -174,15 +195,16 @@ def matching(actor: Actor, rt: RecordType, wanted: Query) -> QuerySet[Any]:
     if wanted.filter:
         rows = rows.filter(query.compile(actor, rt, wanted.filter))
     if wanted.search.strip():
-        rows = rows.filter(query.search_q(wanted.search))
+        rows = rows.filter(query.search_q(actor, rt, wanted.search))
     return rows
 
 
 def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
     """One page of a list. Raises BadQuery and BadCursor."""
-    plan = plan_for(rt.slug, wanted.fields, True)
-    tree = expansions(rt, wanted.expand)
-    keys = paging.sort_keys(rt, wanted.sort)
+    hidden = hidden_slugs(actor, rt)
+    plan = plan_for(rt.slug, wanted.fields, True, hidden)
+    tree = expansions(actor, rt, wanted.expand)
+    keys = paging.sort_keys(rt, wanted.sort, hidden)
     limit = max(1, min(wanted.limit, paging.MAX_LIMIT))
     bound_to = paging.binding(
         actor.tenant.schema_name,
@@ -194,12 +216,17 @@ def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
     )
     after = paging.decode(wanted.cursor, keys, bound_to) if wanted.cursor else None
     types = paging.value_types(keys) if after else ()
-    if wanted.filter or wanted.search.strip() or types is None or not unrestricted(actor, plan):
+    worded = None
+    if not wanted.filter and not wanted.search.strip() and types is not None:
+        worded = page_prepared(
+            view_scopes(actor), rt.slug, wanted.fields, hidden, tuple(wanted.sort), wanted.deleted, limit, types
+        )
+    if worded is None:
         rows, places = selected(with_links(plan, matching(actor, rt, wanted), partial(target_rows, actor)), plan, keys)
         found = list(paging.ordered(rows, keys, after)[: limit + 1])
     else:
-        prepared, places = page_prepared(rt.slug, wanted.fields, tuple(wanted.sort), wanted.deleted, limit, types)
-        found = prepared.rows(*(after or ()))
+        prepared, places = worded
+        found = prepared.rows(*(after or ()), *reader_values(actor))
     more = len(found) > limit
     del found[limit:]
     next_cursor = paging.encode([found[-1][place] for place in places], bound_to) if more else None
@@ -223,40 +250,45 @@ def selected(
     return rows.values_list(*columns), places
 
 
-def unrestricted(actor: Actor, plan: Plan) -> bool:
-    """Whether the actor sees every row of the type and of those it links to, so that its statement is everybody's."""
-    types = (plan.rt, *(target_type(one.target) for one, _place in plan.links))
-    queries = [rt.visible_to(actor).query for rt in types]
-    return not any(query.where or query.combinator or query.is_sliced for query in queries)
-
-
-def all_rows(rt: RecordType, trashed: Trashed = "exclude") -> QuerySet[Any]:
-    """Every row, for statements of who sees them all."""
-    return in_trash(rt.model_class._default_manager.all(), trashed)
-
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def page_prepared(
+    scopes: ViewScopes,
     rt_slug: str,
     fields: tuple[str, ...] | None,
+    hidden: frozenset[str],
     sort: tuple[str, ...],
     trashed: Trashed,
     limit: int,
     types: tuple[type, ...],
-) -> tuple[Prepared, list[int]]:
-    """A page of who sees all rows, and where its sort keys are; with ``types``, the page after such values."""
-    plan = plan_for(rt_slug, fields, True)
-    keys = paging.sort_keys(plan.rt, sort)
-    rows, places = selected(with_links(plan, all_rows(plan.rt, trashed), all_rows), plan, keys)
-    return prepare(lambda *values: paging.ordered(rows, keys, values or None)[: limit + 1], *types), places
+) -> tuple[Prepared, list[int]] | None:
+    """A page for readers of these scopes, and where its sort keys are; with ``types``, the page after such values;
+    None where a page has to be worded for each reader."""
+    plan = plan_for(rt_slug, fields, True, hidden)
+    keys = paging.sort_keys(plan.rt, sort, hidden)
+    reader = stand_in_reader(scopes)
+    seen = with_links(plan, visible(reader, plan.rt, trashed=trashed), partial(target_rows, reader))
+    rows, places = selected(seen, plan, keys)
+    try:
+        prepared = prepare(
+            lambda *values: paging.ordered(rows, keys, values or None)[: limit + 1], *types, spare=reader_values(reader)
+        )
+    except NotPreparable:
+        return None
+    return prepared, places
 
 
-@lru_cache(maxsize=256)
-def row_prepared(rt_slug: str, fields: tuple[str, ...] | None, trashed: Trashed) -> Prepared:
-    """One row by its id, of who sees all."""
-    plan = plan_for(rt_slug, fields, True)
-    rows = with_links(plan, all_rows(plan.rt, trashed), all_rows)
-    return prepare(lambda id: rows.filter(pk=id).values_list(*plan.columns), UUID)
+@lru_cache(maxsize=512)
+def row_prepared(
+    scopes: ViewScopes, rt_slug: str, fields: tuple[str, ...] | None, hidden: frozenset[str], trashed: Trashed
+) -> Prepared | None:
+    """One row by its id, for readers of these scopes; None where that has to be worded for each reader."""
+    plan = plan_for(rt_slug, fields, True, hidden)
+    reader = stand_in_reader(scopes)
+    rows = with_links(plan, visible(reader, plan.rt, trashed=trashed), partial(target_rows, reader))
+    try:
+        return prepare(lambda id: rows.filter(pk=id).values_list(*plan.columns), UUID, spare=reader_values(reader))
+    except NotPreparable:
+        return None
 
 
 def get_row(
@@ -269,13 +301,15 @@ def get_row(
     deleted: Trashed = "exclude",
 ) -> Row:
     """One record as a row. Raises NotFound and BadQuery."""
-    plan = plan_for(rt.slug, fields, True)
-    tree = expansions(rt, expand)
-    if unrestricted(actor, plan):
-        found = row_prepared(rt.slug, fields, deleted).rows(id)
-    else:
+    hidden = hidden_slugs(actor, rt)
+    plan = plan_for(rt.slug, fields, True, hidden)
+    tree = expansions(actor, rt, expand)
+    prepared = row_prepared(view_scopes(actor), rt.slug, fields, hidden, deleted)
+    if prepared is None:
         rows = with_links(plan, visible(actor, rt, trashed=deleted).filter(pk=id), partial(target_rows, actor))
         found = list(rows.values_list(*plan.columns))
+    else:
+        found = prepared.rows(id, *reader_values(actor))
     if not found:
         raise NotFound
     return rows_of(actor, plan, found, tree)[0]
@@ -288,8 +322,8 @@ def count(actor: Actor, rt: RecordType, wanted: Query) -> int:
 
 def sums(actor: Actor, rt: RecordType, wanted: Query, slug: str) -> dict[str, Decimal] | Decimal | None:
     """The sum of a number field over all rows of the query; of a MONEY field by currency."""
-    one = rt.by_slug.get(slug)
-    if one is None or one.hidden or one.kind not in {Kind.MONEY, Kind.DECIMAL, Kind.INTEGER}:
+    one = next((one for one in readable_fields(actor, rt) if one.slug == slug), None)
+    if one is None or one.kind not in {Kind.MONEY, Kind.DECIMAL, Kind.INTEGER}:
         raise BadQuery(_("“%(field)s” cannot be summed.") % {"field": slug[:60]}, param="field", code="unknown_field")
     rows = matching(actor, rt, wanted).order_by()
     if one.kind is Kind.MONEY:
@@ -311,7 +345,13 @@ def rows_of(actor: Actor, plan: Plan, found: Sequence[Sequence[Any]], tree: Expa
     for slug, place in plan.references:
         for row, values in zip(rows, found, strict=True):
             row[slug] = {"type": row[slug], "id": values[place]} if values[place] else None
-        references_fill(actor, slug, rows, expanded=slug in tree)
+    for slug in plan.lists:
+        for row in rows:
+            row[slug] = [{**entry, "id": UUID(entry["id"])} for entry in row[slug]]
+    for expanded in (False, True):
+        single = [row[slug] for slug, _place in plan.references if (slug in tree) is expanded for row in rows]
+        listed = [entry for slug in plan.lists if (slug in tree) is expanded for row in rows for entry in row[slug]]
+        references_fill(actor, [*filter(None, single), *listed], expanded=expanded)
     for one, place in plan.links:
         links_fill(actor, one, place, rows, found, tree.get(one.slug))
     relations_expand(actor, plan, rows, tree)
@@ -350,7 +390,7 @@ def fetched(actor: Actor, target: RecordType, ids: Iterable[UUID], tree: Expansi
     wanted = list(ids)
     if not wanted:
         return {}
-    plan = plan_for(target.slug, None, False)
+    plan = plan_for(target.slug, None, False, hidden_slugs(actor, target))
     found = list(target_rows(actor, target).filter(pk__in=wanted).values_list(*plan.columns))
     rows = rows_of(actor, plan, found, tree)
     return {row["id"]: {"type": target.slug, "title": row[target.title], **row} for row in rows}
@@ -388,24 +428,32 @@ def links_fill(
         row[one.slug] = [{**others.get(link["id"], {}), **link} for link in row[one.slug]]
 
 
-def references_fill(actor: Actor, slug: str, rows: list[Row], *, expanded: bool) -> None:
+def references_fill(actor: Actor, entries: list[Row], *, expanded: bool) -> None:
     """What references lead to: one query for each type among them. A title of None stands for what is not visible."""
     by_type: dict[str, set[UUID]] = {}
-    for row in rows:
-        if row[slug]:
-            by_type.setdefault(row[slug]["type"], set()).add(row[slug]["id"])
+    for entry in entries:
+        by_type.setdefault(entry["type"], set()).add(entry["id"])
+    found: dict[tuple[str, UUID], Row] = {}
     for name, ids in by_type.items():
-        others: dict[UUID, Row] = {}
-        if name in registry:
-            target = registry.get(name)
-            if expanded:
-                others = fetched(actor, target, ids, {})
-            else:
-                titles = target_rows(actor, target).filter(pk__in=ids).values_list("pk", target.title)
-                others = {pk: {"title": title} for pk, title in titles}
-        for row in rows:
-            if row[slug] and row[slug]["type"] == name:
-                row[slug] = {**row[slug], "title": None, **others.get(row[slug]["id"], {})}
+        if name not in registry and name != MEMBER_TARGET:
+            continue
+        target = target_type(name)
+        if expanded:
+            found |= {(name, pk): row for pk, row in fetched(actor, target, ids, {}).items()}
+        else:
+            titles = target_rows(actor, target).filter(pk__in=ids).values_list("pk", target.title)
+            found |= {(name, pk): {"title": title} for pk, title in titles}
+    for entry in entries:
+        entry.update({"title": None, **found.get((entry["type"], entry["id"]), {}), **entry})
+
+
+def holder(record_type: str, record_id: UUID) -> UUID | None:
+    """The member whose own a record is, whoever asks; None for what is no record or nobody's."""
+    if record_type not in registry:
+        return None
+    rt = registry.get(record_type)
+    found: UUID | None = rt.rows.filter(pk=record_id).values_list(rt.field(rt.own_field).column, flat=True).first()
+    return found
 
 
 def titles(actor: Actor, wanted: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], str]:
@@ -418,5 +466,5 @@ def titles(actor: Actor, wanted: Iterable[tuple[str, UUID]]) -> dict[tuple[str, 
         if name == MEMBER_TARGET or name in registry:
             target = target_type(name)
             rows = target.visible_to(actor).filter(pk__in=ids).values_list("pk", target.title)
-            found |= {(name, pk): title for pk, title in rows}
+            found |= {(name, pk): mentions.plain(title) for pk, title in rows}
     return found

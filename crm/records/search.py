@@ -1,5 +1,6 @@
 """Search over all types at once, for the palette."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,9 +9,10 @@ from django.db.models import F, IntegerField, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
 from crm.records.folding import SHORT, escape_like, sort_key
+from crm.records.mentions import plain
 from crm.records.query import MAX_TEXT, Like, literal, search_q, target_rows, target_type
 from crm.records.types import Kind, RecordType, registry
-from crm.records.visibility import visible
+from crm.records.visibility import may_read, visible
 from tenants.actors import Actor, Scope
 
 
@@ -27,13 +29,13 @@ def searchable_types(actor: Actor) -> list[RecordType]:
     return [rt for rt in registry.all() if rt.in_sidebar and actor.scope(rt.slug, "view") is not Scope.NONE]
 
 
-def search_all(actor: Actor, text: str, limit: int = 8) -> list[Hit]:
+def search_all(actor: Actor, text: str, limit: int = 8, *, only: Collection[str] = ()) -> list[Hit]:
     """The best hits among all types: first names that begin with the text, then whatever contains its words.
 
-    One or two characters are looked for at the beginning of names only.
+    One or two characters are looked for at the beginning of names only. ``only`` names the types to look among.
     """
     start = sort_key(text)
-    types = searchable_types(actor)
+    types = [rt for rt in searchable_types(actor) if not only or rt.slug in only]
     if not start or not types or len(text) > MAX_TEXT or "\0" in text:
         return []
     parts = [part(actor, rt, order, start, limit) for order, rt in enumerate(types)]
@@ -49,7 +51,7 @@ def search_all(actor: Actor, text: str, limit: int = 8) -> list[Hit]:
             seen[id] = (rank, place, order, title)
     best = sorted(seen, key=lambda id: seen[id])[:limit]
     subtitles = subtitles_of(actor, types, [(seen[id][2], id) for id in best])
-    return [Hit(types[seen[id][2]].slug, id, seen[id][3], subtitles.get(id, "")) for id in best]
+    return [Hit(types[seen[id][2]].slug, id, plain(seen[id][3]), subtitles.get(id, "")) for id in best]
 
 
 def part(actor: Actor, rt: RecordType, order: int, start: str | None, limit: int, text: str = "") -> QuerySet[Any, Any]:
@@ -58,7 +60,7 @@ def part(actor: Actor, rt: RecordType, order: int, start: str | None, limit: int
     if start is not None:
         rows = rows.filter(Like(F("sort_name"), literal(f"{escape_like(start)}%"))).order_by("sort_name", "pk")
     else:
-        rows = rows.filter(search_q(text)).order_by("-created_at", "-pk")
+        rows = rows.filter(search_q(actor, rt, text)).order_by("-created_at", "-pk")
     found: QuerySet[Any, Any] = rows.annotate(
         hit_rank=Value(0 if start is not None else 1, IntegerField()),
         hit_type=Value(order, IntegerField()),
@@ -72,7 +74,7 @@ def subtitles_of(actor: Actor, types: list[RecordType], hits: list[tuple[int, UU
     found: dict[UUID, str] = {}
     for order in {order for order, _id in hits}:
         rt = types[order]
-        if not rt.subtitle:
+        if not rt.subtitle or not may_read(actor, rt, rt.subtitle):
             continue
         one = rt.field(rt.subtitle)
         ids = [id for at, id in hits if at == order]

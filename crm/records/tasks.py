@@ -1,31 +1,39 @@
-"""The work of one workspace: its events handed to their readers, its timers fired."""
+"""The work of one workspace, a turn at a time: events handed to their readers, timers fired, jobs worked on."""
 
-from time import monotonic
+from uuid import UUID
 
 from celery import shared_task
 
-from crm.records import timers, wakeups
+from crm.records import jobs, timers, wakeups
 from crm.records.drainer import SECONDS, drain
-from crm.records.timers import Progress
+from tenants.actors import TenantRef
 from tenants.scopes import current_tenant
-from tenants.tasks import TenantTask
-from tenants.wakeups import wakeups_begin, wakeups_done
+from tenants.selectors import tenants_served
+from tenants.tasks import SharedTask, TenantTask
+from tenants.turns import Progress, Reached, turns
 
 
-@shared_task(base=TenantTask, name=wakeups.TASK, ignore_result=True)
-def tenant_work(*, tenant_id: str) -> None:
-    """Drain events and fire timers for less than a minute; what is left is queued again.
+@shared_task(base=SharedTask, name="crm.records.tasks.events_drain", ignore_result=True)
+def events_drain(*, tenant_ids: list[str]) -> None:
+    turns(wakeups.EVENTS, tenants_served(tenant_ids), SECONDS, events_turn)
 
-    Wake-ups are forgotten only when all that they stand for is done: what another worker was busy with at the moment
-    is looked at again.
-    """
+
+def events_turn(tenant: TenantRef, until: float) -> Reached:
+    """Hand events to their readers, and jobs that are due to the queue of bulk work."""
+    jobs.hand_out(tenant)
+    return drain(tenant, until=until), None
+
+
+@shared_task(base=SharedTask, name="crm.records.tasks.timers_fire", ignore_result=True)
+def timers_fire(*, tenant_ids: list[str]) -> None:
+    turns(wakeups.TIMERS, tenants_served(tenant_ids), timers.SECONDS, timers.fire_due)
+
+
+@shared_task(base=TenantTask, name="crm.records.tasks.job_work", ignore_result=True)
+def job_work(*, tenant_id: str, job_id: str) -> None:
+    """Work on one job for less than a minute; what is left is queued again, behind the work of others."""
     tenant = current_tenant()
     if tenant is None:
-        raise RuntimeError("tenant_work runs inside a tenant's scope.")
-    until = monotonic() + SECONDS
-    begun = wakeups_begin(tenant)
-    reached = max(drain(tenant, until=until), timers.fire_due(tenant, until=until))
-    if reached is Progress.DONE:
-        wakeups_done(tenant, begun)
-    elif reached is Progress.MORE:
-        wakeups.send(tenant)
+        raise RuntimeError("job_work runs inside a tenant's scope.")
+    if jobs.run(tenant, UUID(job_id)) is Progress.MORE:
+        jobs.send(tenant, UUID(job_id))

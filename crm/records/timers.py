@@ -1,28 +1,68 @@
 """Things to be done about a record at a time, once. ``settings.TIMERS`` says by whom."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from enum import IntEnum
 from time import monotonic
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from crm.records import wakeups
 from crm.records.models import Timer
 from tenants.actors import TenantRef
+from tenants.turns import Progress, Reached
 
 log = structlog.get_logger(__name__)
 
-type TimerHandler = Callable[[TenantRef, UUID, datetime], None]
+TAKE = """
+    SET LOCAL synchronous_commit = off;
+    SELECT id, kind, record_id, due_at, failures FROM records_timer
+    WHERE fired_at IS NULL AND due_at <= %s AND (retry_at IS NULL OR retry_at <= %s)
+    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+FIRED = """
+    WITH fired AS (
+        UPDATE records_timer SET fired_at = %(at)s WHERE id = ANY(%(ids)s) AND due_at <= %(now)s
+    )
+    SELECT min(due_at) FROM records_timer
+    WHERE fired_at IS NULL AND retry_at IS NULL AND (due_at > %(now)s OR id <> ALL(%(ids)s))
+"""
+
+
+class Due(NamedTuple):
+    """A record whose timer is due, and since when."""
+
+    record_id: UUID
+    due_at: datetime
+
+
+class Taken(NamedTuple):
+    """A timer that this worker has locked."""
+
+    id: UUID
+    kind: str
+    record_id: UUID
+    due_at: datetime
+    failures: int
+
+
+class HandlerFailed(Exception):
+    """The handler of some timers raised what is its cause."""
+
+
+type TimerHandler = Callable[[TenantRef, Sequence[Due]], None]
+"""Is handed timers of one kind that are due together. What it does, it does once however often it is called."""
 
 LONGEST_WAIT = timedelta(hours=6)
-MOMENTS = 20
+STEP = timedelta(milliseconds=250)
+AT_ONCE = 100
+SECONDS = 0.3
+"""A turn's length: nobody waits longer for a workspace that has thousands of timers due."""
 
 
 def schedule(kind: str, record_type: str, record_id: UUID, due_at: datetime) -> None:
@@ -55,12 +95,16 @@ def schedule_many(kind: str, record_type: str, due: Iterable[tuple[UUID, datetim
         unique_fields=["kind", "record_id"],
         update_fields=["record_type", "due_at", "fired_at", "failures", "retry_at", "error"],
     )
-    now = timezone.now()
-    moments = {max(timer.due_at, now) for timer in timers}
-    if len(moments) > MOMENTS:
-        moments = {(moment + timedelta(minutes=1)).replace(second=0, microsecond=0) for moment in moments}
-    for moment in sorted(moments):
-        wakeups.wake(moment)
+    wakeups.wake(wakeups.TIMERS, moment(min(timer.due_at for timer in timers)))
+
+
+def moment(due_at: datetime) -> datetime:
+    """When to look for what is due at ``due_at``: then, or up to a quarter of a second later, together with others.
+
+    One wake-up for the first is enough: whoever has fired that one looks when the next is due.
+    """
+    beyond = timedelta(microseconds=due_at.microsecond % STEP.microseconds)
+    return max(due_at + STEP - beyond if beyond else due_at, timezone.now())
 
 
 def waits(failures: int) -> timedelta:
@@ -68,47 +112,93 @@ def waits(failures: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(failures, 16)), LONGEST_WAIT)
 
 
-class Progress(IntEnum):
-    """How far some work came: to its end, up to what another worker is doing, or until time ran out."""
-
-    DONE = 0
-    BUSY = 1
-    MORE = 2
-
-
-def fire_due(tenant: TenantRef, *, until: float) -> Progress:
-    """Fire timers that are due, each with its effect in one transaction, as far as time (``monotonic``) allows."""
-    while monotonic() < until:
-        if not fire_next(tenant):
-            return Progress.BUSY if due_now(timezone.now()).exists() else Progress.DONE
-    return Progress.MORE
+def fire_due(tenant: TenantRef, until: float) -> Reached:
+    """Fire timers that are due, each with its effect or not at all, as far as time (``monotonic``) allows."""
+    while True:
+        looked_at, next_at = fire_some(tenant, until)
+        if monotonic() >= until:
+            return Progress.MORE, None
+        if looked_at < AT_ONCE:
+            return Progress.DONE, next_at
 
 
-def due_now(now: datetime) -> QuerySet[Timer]:
-    return Timer.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), fired_at=None, due_at__lte=now)
+def fire_some(tenant: TenantRef, until: float) -> tuple[int, datetime | None]:
+    """Fire the timers that are due for the longest, in one transaction; how many were taken, and when to look again.
 
-
-def fire_next(tenant: TenantRef) -> bool:
+    Where a handler fails, nothing of it stands and each timer is fired by itself, so that only those wait that fail.
+    """
     now = timezone.now()
+    try:
+        with transaction.atomic():
+            taken = take(now)
+            fired = [one for batch in batches(taken) if monotonic() < until for one in handled(tenant, batch)]
+            return len(taken), note_fired(fired, now)
+    except HandlerFailed:
+        pass
     with transaction.atomic():
-        timer = due_now(now).order_by("due_at").select_for_update(skip_locked=True).first()
-        if timer is None:
-            return False
-        try:
-            with transaction.atomic():
-                handler: TimerHandler = import_string(settings.TIMERS[timer.kind])
-                handler(tenant, timer.record_id, timer.due_at)
-                Timer.objects.filter(pk=timer.pk).update(fired_at=now)
-        except Exception as problem:
-            failures = timer.failures + 1
-            retry_at = now + waits(failures)
-            Timer.objects.filter(pk=timer.pk).update(failures=failures, retry_at=retry_at, error=repr(problem)[:2000])
-            wakeups.wake(retry_at)
-            log.exception(
-                "timer.failed",
-                tenant=tenant.schema_name,
-                kind=timer.kind,
-                record_id=str(timer.record_id),
-                failures=failures,
-            )
-    return True
+        taken = take(now)
+        fired = []
+        for timer in taken:
+            if monotonic() >= until:
+                break
+            try:
+                with transaction.atomic():
+                    fired += handled(tenant, [timer])
+            except HandlerFailed as failed:
+                note_failure(tenant, timer, now, failed)
+        return len(taken), note_fired(fired, now)
+
+
+def take(now: datetime) -> list[Taken]:
+    """Lock what is due for the longest and no other worker has.
+
+    The commit does not wait for the disk: were it lost with the machine, so would be the effects, and both come again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, [now, now, AT_ONCE])
+        return [Taken(*row) for row in cursor.fetchall()]
+
+
+def batches(taken: Sequence[Taken]) -> Iterator[list[Taken]]:
+    """What is handed to a handler together: timers of one kind."""
+    by_kind: dict[str, list[Taken]] = {}
+    for timer in taken:
+        by_kind.setdefault(timer.kind, []).append(timer)
+    for kind, group in by_kind.items():
+        yield from ([one] for one in group) if kind in settings.TIMERS_ALONE else [group]
+
+
+def handled(tenant: TenantRef, batch: list[Taken]) -> list[Taken]:
+    """Raises HandlerFailed."""
+    try:
+        handler: TimerHandler = import_string(settings.TIMERS[batch[0].kind])
+        handler(tenant, [Due(timer.record_id, timer.due_at) for timer in batch])
+    except Exception as problem:
+        raise HandlerFailed from problem
+    return batch
+
+
+def note_fired(fired: Sequence[Taken], now: datetime) -> datetime | None:
+    """Note those that have fired, but for what a handler has put off; when to look for the first that is left.
+
+    At once, if another worker has it and may fail.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(FIRED, {"ids": [timer.id for timer in fired], "now": now, "at": timezone.now()})
+        first: datetime | None = cursor.fetchone()[0]
+    return None if first is None else moment(first)
+
+
+def note_failure(tenant: TenantRef, timer: Taken, now: datetime, failed: HandlerFailed) -> None:
+    failures = timer.failures + 1
+    retry_at = now + waits(failures)
+    Timer.objects.filter(pk=timer.id).update(failures=failures, retry_at=retry_at, error=repr(failed.__cause__)[:2000])
+    wakeups.wake(wakeups.TIMERS, retry_at)
+    log.error(
+        "timer.failed",
+        tenant=tenant.schema_name,
+        kind=timer.kind,
+        record_id=str(timer.record_id),
+        failures=failures,
+        exc_info=failed.__cause__,
+    )

@@ -1,6 +1,6 @@
 """Record types: a noun declared once, and everything generic driven by the declaration."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
@@ -11,19 +11,24 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db.models import Model, Q, QuerySet
+from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from crm.records.errors import UnknownType
+from crm.records.mentions import plain
 from tenants.actors import Actor, Scope
+from tenants.prepared import Among
 
 if TYPE_CHECKING:
     from crm.records.batch import Batch
     from crm.records.models import Record
+    from crm.records.writing import Change
 
 type Text = str | Promise
 type Rule = Callable[[Batch], None]
 type Hook = Callable[[Batch], None]
+type Options = Callable[[Actor, Mapping[str, Any]], Iterable[tuple[UUID, str]]]
 type Visibility = Callable[[Actor, QuerySet[Any]], QuerySet[Any]]
 
 COLORS = (
@@ -67,7 +72,9 @@ class Kind(StrEnum):
     MEMBER = "member"
     LINKS = "links"
     REFERENCE = "reference"
+    REFERENCES = "references"
     JSON_LIST = "json_list"
+    CONDITION = "condition"
 
 
 SORTABLE_KINDS = frozenset(Kind) - {
@@ -77,7 +84,9 @@ SORTABLE_KINDS = frozenset(Kind) - {
     Kind.ADDRESS,
     Kind.LINKS,
     Kind.REFERENCE,
+    Kind.REFERENCES,
     Kind.JSON_LIST,
+    Kind.CONDITION,
 }
 
 
@@ -93,14 +102,30 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pieces:
+    """A control of several inputs, named ``<slug>.…``, in place of one. ``read`` puts what they say together to a value
+    for the gate; ``shown`` is what ``template`` shows as ``pieces``: of a value, or of what was sent."""
+
+    template: str
+    read: Callable[[QueryDict], Any]
+    shown: Callable[[Any, QueryDict | None], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Field:
     """One field of a record type; its slug is the column, the API name and the form name.
 
     RELATION and MEMBER are foreign keys named by the slug, their native value is the id (UUID). REFERENCE has the
-    columns ``<slug>_type`` and ``<slug>_id`` and the native value ``{"type", "id"}``. EMAILS and PHONES are a JSON list
-    of ``{"value", "label"}`` beside an array of normalised keys in ``<slug>_keys``. LINKS are rows of the model
+    columns ``<slug>_type`` and ``<slug>_id`` and the native value ``{"type", "id"}``; REFERENCES are a JSON list of
+    these, to records of one of ``targets`` if it names some, each with one of ``choices`` under the key ``mark``.
+    A DATETIME's ``day`` names the DATE that it stands for when no time of day is meant. EMAILS and PHONES are a JSON
+    list of ``{"value", "label"}`` beside an array of normalised keys in ``<slug>_keys``. LINKS are rows of the model
     ``through``, with foreign keys named by the two record types' slugs and a ``role``; native
     ``[{"id": UUID, "role": str}]``. ADDRESS is a JSON object with some of ``ADDRESS_PARTS``. PERCENT is 0 to 100.
+    ``words`` say a value where its kind alone would not, ``pieces`` are its control where one input is not enough.
+    CONDITION is a tree of the query language that a rule of the type judges; it cannot be filtered by.
+
+    ``options`` says what a form offers in a RELATION, by the other values of the record: ids and what they are called.
     """
 
     slug: str
@@ -112,25 +137,37 @@ class Field:
     filterable: bool = True
     choices: tuple[Choice, ...] = ()
     target: str = ""
+    targets: tuple[str, ...] = ()
+    mark: str = ""
     max_length: int | None = None
     minimum: Decimal | int | None = None
     maximum: Decimal | int | None = None
     currency: str = ""
+    day: str = ""
     default: Any = None
     through: str = ""
     searchable: bool = False
     unique: bool = False
     help_text: Text = ""
+    words: Callable[[Any], str] | None = None
+    pieces: Pieces | None = None
     group: str = "main"
     hidden: bool = False
+    options: Options | None = None
 
     def __post_init__(self) -> None:
         def claim(holds: bool, problem: str) -> None:
             if not holds:
                 raise Misdeclared(f"Field {self.slug!r}: {problem}")
 
+        if self.kind is Kind.CONDITION:
+            object.__setattr__(self, "filterable", False)
         claim(self.slug.isidentifier() and self.slug.islower(), "a slug is a lower-case identifier.")
-        claim((self.kind is Kind.CHOICE) == bool(self.choices), "choices belong to CHOICE, and CHOICE needs some.")
+        claim(
+            (self.kind is Kind.CHOICE or bool(self.mark)) == bool(self.choices),
+            "choices belong to CHOICE and to the mark of REFERENCES, and these need some.",
+        )
+        claim(self.kind is Kind.REFERENCES or not (self.mark or self.targets), "targets and mark belong to REFERENCES.")
         claim(
             bool(self.target) == (self.kind in {Kind.RELATION, Kind.LINKS, Kind.MEMBER}),
             'RELATION, LINKS and MEMBER (as "member"), and no other kind, need a target.',
@@ -138,6 +175,8 @@ class Field:
         claim(self.kind is not Kind.MEMBER or self.target == MEMBER_TARGET, 'a MEMBER\'s target is "member".')
         claim((self.kind is Kind.LINKS) == bool(self.through), "through belongs to LINKS, and LINKS needs one.")
         claim((self.kind is Kind.MONEY) == bool(self.currency), "MONEY, and no other kind, names its currency field.")
+        claim(self.options is None or self.kind is Kind.RELATION, "options belong to RELATION.")
+        claim(self.kind is Kind.DATETIME or not self.day, "day belongs to DATETIME.")
         claim(not self.sortable or self.kind in SORTABLE_KINDS, f"{self.kind} cannot be sorted by.")
         claim(
             not self.unique or self.kind in {Kind.TEXT, Kind.URL, Kind.INTEGER, Kind.EMAILS, Kind.PHONES},
@@ -148,6 +187,11 @@ class Field:
     def column(self) -> str:
         """The attribute that holds the stored value: ``owner_id`` for a foreign key, else the slug."""
         return f"{self.slug}_id" if self.kind in {Kind.RELATION, Kind.MEMBER} else self.slug
+
+    @property
+    def companion(self) -> str:
+        """The field that is read, written and shown together with this one, never alone."""
+        return self.currency or self.day
 
     @property
     def keys_column(self) -> str:
@@ -175,11 +219,28 @@ SYSTEM_FIELDS: Mapping[str, Field] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Further:
+    """A second way to save some fields of a record for which ``holds`` says so: for more than this one ``only``.
+    ``save`` takes what an update of the write gate takes."""
+
+    fields: frozenset[str]
+    holds: Callable[["Record"], bool]
+    only: Text
+    label: Text
+    save: Callable[..., "Change"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordType:
-    """A noun. ``visible`` narrows a queryset to what an actor with any view permission may see.
+    """A noun. ``visible`` narrows a queryset to what an actor with any view permission may see. It goes by his view
+    scopes, his member id and his team's members and by nothing else: statements are prepared for all who share scopes.
 
     Rules run before a write on a Batch and may set values and add errors; after_write hooks run after it, in the same
-    transaction. ``event_types`` names the events that rules and hooks add to the usual four.
+    transaction. ``event_types`` names the events that rules and hooks add to the usual four. ``fields_of`` says which
+    fields a record with these values is shown with (None: all), as where a deal's pipeline has fields of its own.
+    ``more_columns`` stand in the form of a new record behind "More"; ``further`` is a second way to save a field.
+    ``still_open`` are the rows that still need somebody (None: all), which is what goes to others when their owner
+    leaves; ``is_history`` says that records tell what somebody did, and stay his.
     """
 
     slug: str
@@ -193,16 +254,25 @@ class RecordType:
     title: str = "name"
     subtitle: str = ""
     default_columns: tuple[str, ...] = ()
+    more_columns: tuple[str, ...] = ()
     default_sort: tuple[str, ...] = ("-created_at",)
     board_field: str = ""
+    quick_filters: tuple[str, ...] = ()
+    card_fields: tuple[str, ...] = ()
     owner_field: str = ""
+    still_open: Q | None = None
+    is_history: bool = False
     rules: tuple[Rule, ...] = ()
     after_write: tuple[Hook, ...] = ()
     event_types: tuple[str, ...] = ()
     in_sidebar: bool = True
+    in_related: bool = True
+    open_first: bool = True
     shortcut: str = ""
     parent_label: Text = ""
     description: Text = ""
+    fields_of: Callable[[Actor, Mapping[str, Any]], Collection[str] | None] | None = None
+    further: Further | None = None
     by_slug: Mapping[str, Field] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -220,7 +290,7 @@ class RecordType:
         claim(
             by_slug[self.title].kind in {Kind.TEXT, Kind.LONG_TEXT}, f"the title field {self.title!r} must be a text."
         )
-        for slug in (*self.default_columns, *([self.subtitle] if self.subtitle else ())):
+        for slug in (*self.default_columns, *self.more_columns, *([self.subtitle] if self.subtitle else ())):
             claim(slug in by_slug or slug in SYSTEM_FIELDS, f"the column {slug!r} is unknown.")
         for sort in self.default_sort:
             found = by_slug.get(sort.lstrip("-")) or SYSTEM_FIELDS.get(sort.lstrip("-"))
@@ -243,12 +313,33 @@ class RecordType:
                     one.currency in by_slug and by_slug[one.currency].kind is Kind.CURRENCY,
                     f"{one.slug!r} needs a CURRENCY field {one.currency!r}.",
                 )
+            if one.day:
+                claim(
+                    one.day in by_slug and by_slug[one.day].kind is Kind.DATE,
+                    f"{one.slug!r} needs a DATE field {one.day!r}.",
+                )
         for event in self.event_types:
             claim(event.startswith(f"{self.slug}."), f"the event {event!r} must begin with {self.slug!r}.")
 
     @cached_property
     def model_class(self) -> type["Record"]:
         return apps.get_model(self.model)
+
+    @cached_property
+    def shown_fields(self) -> tuple[Field, ...]:
+        """The fields that the declaration does not keep to itself."""
+        return tuple(one for one in self.fields if not one.hidden)
+
+    @cached_property
+    def always_shown(self) -> frozenset[str]:
+        """The fields that no role can hide: what a record is called and about, whose it is, what lists go by."""
+        named = {self.title, self.own_field, self.board_field, "done", *(one.lstrip("-") for one in self.default_sort)}
+        board = self.by_slug.get(self.board_field)
+        if board is not None and board.target:
+            named |= {f"{board.slug}_entered_at", *(one.slug for one in registry.get(board.target).relations)}
+        return frozenset(
+            one.slug for one in self.fields if one.slug in named or one.required or one.kind is Kind.REFERENCE
+        )
 
     @cached_property
     def relations(self) -> tuple[Field, ...]:
@@ -263,6 +354,11 @@ class RecordType:
     def links(self) -> tuple[Field, ...]:
         return tuple(one for one in self.fields if one.kind is Kind.LINKS)
 
+    @cached_property
+    def companions(self) -> frozenset[str]:
+        """Fields that stand beside another one, as a currency beside its amount."""
+        return frozenset(one.companion for one in self.fields if one.companion)
+
     @property
     def title_field(self) -> Field:
         return self.by_slug[self.title]
@@ -274,8 +370,20 @@ class RecordType:
 
     @property
     def is_done_or_open(self) -> bool:
-        """Whether its records are ticked off: their lists open on what is still to do."""
+        """Whether its records are ticked off."""
         return "done" in self.by_slug
+
+    @property
+    def opens_on_open(self) -> bool:
+        """Whether its lists open on what is still to do."""
+        return self.is_done_or_open and self.open_first
+
+    @property
+    def open_rows(self) -> Q:
+        """The rows that still need somebody."""
+        if self.still_open is not None:
+            return self.still_open
+        return Q(done=False) if self.is_done_or_open else Q()
 
     @property
     def all_event_types(self) -> tuple[str, ...]:
@@ -316,7 +424,7 @@ class RecordType:
 
     def title_of(self, record: Model) -> str:
         """What a record is called, on one line of at most 120 characters."""
-        text = " ".join(str(getattr(record, self.title) or "").split())
+        text = " ".join(plain(str(getattr(record, self.title) or "")).split())
         return text if len(text) <= 120 else f"{text[:119]}…"
 
 
@@ -325,31 +433,45 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return found[0] if found else ""
 
 
-def own_rows(queryset: QuerySet[Any], member_id: UUID | None, *fields: str) -> QuerySet[Any]:
-    """Rows where one of the MEMBER fields is the member; none for no member."""
-    if member_id is None:
-        return queryset.none()
+def held_by(actor: Actor, scope: Scope, *fields: str) -> Q:
+    """That one of the MEMBER fields is the actor or, within the scope ``team``, one of his team; never without one."""
+    if actor.member_id is None or scope is Scope.NONE:
+        return Q(pk__in=[])
     condition = Q()
     for slug in fields:
-        condition |= Q(**{slug: member_id})
-    return queryset.filter(condition)
+        if scope is Scope.TEAM:
+            condition |= Q(Among.of(f"{slug}_id", actor.team_members))
+        else:
+            condition |= Q(**{slug: actor.member_id})
+    return condition
+
+
+def rows_within(queryset: QuerySet[Any], actor: Actor, scope: Scope, *fields: str) -> QuerySet[Any]:
+    """The rows that a scope reaches, going by who is named in the MEMBER fields."""
+    if scope is Scope.ALL:
+        return queryset
+    if scope is Scope.NONE or actor.member_id is None:
+        return queryset.none()
+    return queryset.filter(held_by(actor, scope, *fields))
 
 
 def by_owner(*fields: str) -> Visibility:
-    """All rows to who may view all; to who may view his own, those where one of the MEMBER fields is himself."""
+    """All rows to who may view all; else those where one of the MEMBER fields is himself or one of his team."""
 
     def visible(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
         scope = actor.scope(registry.for_model(queryset.model).slug, "view")
-        if scope is Scope.ALL:
-            return queryset
-        return own_rows(queryset, actor.member_id, *fields) if scope is Scope.OWN else queryset.none()
+        return rows_within(queryset, actor, scope, *fields)
 
+    visible.holders = fields  # type: ignore[attr-defined]
     return visible
 
 
 def everyone(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
     """All rows to everybody who may view the noun at all: for nouns that nobody owns, such as pipelines."""
     return queryset
+
+
+everyone.is_everyones = True  # type: ignore[attr-defined]
 
 
 class Registry:

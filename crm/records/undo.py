@@ -3,26 +3,33 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records import writing
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
-from crm.records.models import ChangeSet, Event, Record
-from crm.records.parsing import as_json, blank
+from crm.records.models import ChangeSet, Event, Job, Record
+from crm.records.parsing import as_json, blank, same
+from crm.records.saved_views import views_back
 from crm.records.types import Kind, RecordType, registry
+from crm.records.visibility import field_rights, hidden_slugs
 from crm.records.writing import Change, Links, snapshot
+from crm.workspace.errors import WorkspaceError
+from crm.workspace.leaving import people_undo
+from crm.workspace.roles import HIDDEN
 from tenants.actors import Actor
 
 UNDO_REACH = timedelta(days=1)
+OWN_SOURCES = ("ui", "bulk")
+PEOPLE = ("member", "team")
+OPEN = (Job.State.QUEUED, Job.State.RUNNING)
 
 type State = Literal["absent", "there", "trash"]
 STATES: Mapping[str, tuple[State, State]] = {
@@ -55,16 +62,19 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
         change_set = ChangeSet.objects.filter(pk=as_uuid(change_set_id)).first()
         if change_set is None:
             raise NotFound
-        effects, strange = effects_of(change_set)
+        if Job.objects.filter(change_set=change_set, state__in=OPEN).exists():
+            raise UndoConflict(message=_("This is still underway. Cancel it first, then undo what it did."))
+        effects, strange = effects_of(change_set.events.all())
         records = locked(actor, effects)
-        if not records:
+        if not records and not (people_of(change_set).exists() and actor.can("workspace", "members")):
             raise NotFound
         if ChangeSet.objects.filter(undo_of=change_set).exists():
             raise UndoConflict(message=_("This has been undone already."))
+        own = actor.member_id is not None and change_set.member_id == actor.member_id
         links = {slug: Links(registry.get(slug), ids) for slug, ids in ids_by_type(effects).items()}
         conflicts = [
             *strange,
-            *(one for effect in effects for one in problems(effect, records, links[effect.rt.slug])),
+            *(one for effect in effects for one in problems(actor, effect, records, links[effect.rt.slug], own=own)),
         ]
         if conflicts:
             raise UndoConflict(conflicts)
@@ -74,7 +84,24 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
                 writing.change_set_save(undoing)
         except IntegrityError:
             raise UndoConflict(message=_("This has been undone already.")) from None
+        people_back(actor, change_set, undoing)
         return reverse(actor, effects, records, undoing, source)
+
+
+def people_of(change_set: ChangeSet) -> QuerySet[Event]:
+    """What a change did to members and teams, the last first."""
+    return change_set.events.filter(record_type__in=PEOPLE).order_by("-id")
+
+
+def people_back(actor: Actor, change_set: ChangeSet, undoing: ChangeSet) -> None:
+    """Take back what a change did to members, teams and the owners of views: first, since records go back to active
+    members only."""
+    for event in people_of(change_set):
+        try:
+            people_undo(actor, event.type, event.record_id, event.before, event.after, undoing)
+        except WorkspaceError as error:
+            raise UndoConflict([problem_of(event, error.code, str(error.message))]) from error
+    views_back(change_set, undoing)
 
 
 def as_uuid(value: UUID | str) -> UUID:
@@ -84,13 +111,15 @@ def as_uuid(value: UUID | str) -> UUID:
         raise NotFound from None
 
 
-def effects_of(change_set: ChangeSet) -> tuple[list[Effect], list[UndoProblem]]:
-    """The effects of a change, the last first, and what in it has no way back."""
+def effects_of(events: QuerySet[Event]) -> tuple[list[Effect], list[UndoProblem]]:
+    """The effects of a change's events, the last first, and what among them has no way back."""
     found: dict[tuple[str, UUID], Effect] = {}
     strange: list[UndoProblem] = []
-    for event in change_set.events.order_by("id"):
+    for event in events.order_by("id"):
         rt = registry.get(event.record_type) if event.record_type in registry else None
         states = STATES.get(event.type.removeprefix(f"{event.record_type}."))
+        if event.record_type in PEOPLE:
+            continue
         if rt is None:
             strange.append(problem_of(event, "not_undoable", _("This kind of change cannot be undone here.")))
         elif states is not None:
@@ -131,8 +160,11 @@ def problem_of(event: Event, code: str, message: str) -> UndoProblem:
     return UndoProblem(event.record_type, event.record_id, "", "", code, message)
 
 
-def problems(effect: Effect, records: Mapping[tuple[str, UUID], Record], links: Links) -> Iterator[UndoProblem]:
-    """Why this record cannot go back: it is gone, went to the trash or came back, or a field changed since."""
+def problems(
+    actor: Actor, effect: Effect, records: Mapping[tuple[str, UUID], Record], links: Links, *, own: bool
+) -> Iterator[UndoProblem]:
+    """Why this record cannot go back: it is gone, went to the trash or came back, or a field changed since; or, of a
+    change that is not the actor's ``own``, it is of a field that he may not write."""
     rt = effect.rt
     record = records.get((rt.slug, effect.record_id))
 
@@ -149,7 +181,12 @@ def problems(effect: Effect, records: Mapping[tuple[str, UUID], Record], links: 
     if effect.became == "there" and record.deleted_at is not None:
         yield problem("trashed_since", _("This has been moved to the trash since."))
         return
+    rights = {} if own or effect.was == "absent" else field_rights(actor, rt)
+    for slug in effect.before:
+        if rights.get(slug):
+            yield problem("not_allowed", *not_to_write(rt, slug, rights[slug]))
     now = snapshot(rt, record)
+    hidden = hidden_slugs(actor, rt)
     slugs = [one.slug for one in rt.fields] if effect.was == "absent" else list(effect.after)
     for slug in slugs:
         one = rt.by_slug.get(slug)
@@ -158,7 +195,10 @@ def problems(effect: Effect, records: Mapping[tuple[str, UUID], Record], links: 
             continue
         expected = effect.after.get(slug, as_json(blank(one)))
         found = as_json(links.native(slug, record.pk) if one.kind is Kind.LINKS else now[slug])
-        if not same(rt, slug, expected, found):
+        if not same(one, expected, found):
+            if slug in hidden:
+                yield problem("changed_since", _("Something that your role does not show has been changed since."))
+                continue
             yield problem(
                 "changed_since",
                 _("“%(field)s” has been changed since.") % {"field": one.label},
@@ -168,14 +208,12 @@ def problems(effect: Effect, records: Mapping[tuple[str, UUID], Record], links: 
             )
 
 
-def same(rt: RecordType, slug: str, expected: Any, found: Any) -> bool:
-    """Whether two JSON values of a field stand for the same: 10 and 10.00 do."""
-    if expected == found:
-        return True
-    one = rt.by_slug[slug]
-    if one.kind in {Kind.MONEY, Kind.DECIMAL, Kind.PERCENT} and expected is not None and found is not None:
-        return Decimal(expected) == Decimal(found)
-    return False
+def not_to_write(rt: RecordType, slug: str, right: str) -> tuple[str, str]:
+    """What to say of a field that somebody else's change wrote, and the field if it may be named."""
+    if right == HIDDEN:
+        return _("This change is also of something that your role does not show."), ""
+    label = rt.by_slug[slug].label
+    return _("Your role lets you look at “%(field)s” but not change it.") % {"field": label}, slug
 
 
 def reverse(
@@ -235,7 +273,7 @@ def last_own(actor: Actor) -> UUID | None:
             Exists(of_records),
             member=actor.member_id,
             actor_kind=actor.kind,
-            source="ui",
+            source__in=OWN_SOURCES,
             undo_of=None,
             undone_by=None,
             at__gte=timezone.now() - UNDO_REACH,

@@ -11,29 +11,34 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from crm.records import filtering, pages, reading, writing
+from crm.records import bulk, filtering, pages, reading, writing
 from crm.records import undo as undoing
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
-from crm.records.forms import control, controls, other_errors, read_values
-from crm.records.listing import Listing, clean_search, columns_cookie, pick_columns
+from crm.records.footers import footers
+from crm.records.forms import control, controls, is_sent, other_errors, read_values, with_companions
+from crm.records.job_views import underway, undo_begun
+from crm.records.listing import Listing, clean_search, pick_columns, read_cards
 from crm.records.presenting import (
     cell,
     expanded,
-    line,
+    lines,
     needed_columns,
     record_url,
     row_subtitle,
     row_title,
     shown_fields,
 )
-from crm.records.types import Field, Kind, RecordType, registry
-from crm.workspace.formats import money_text, number_text
+from crm.records.saved_views import choice_save
+from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.visibility import may_read, may_write
+from crm.workspace.formats import number_text
+from crm.workspace.models import Member
+from crm.workspace.selectors import active_members
 from tenants.access import MEMBER, access, needs_noun
+from tenants.actors import Actor, Scope
 from tenants.http import MemberRequest
 
-YEAR = 60 * 60 * 24 * 365
-MOST_SELECTED = 500
 SEARCH_LIMIT = 20
 
 
@@ -46,25 +51,32 @@ SEARCH_LIMIT = 20
 def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
     rt = record_type(noun)
     listing = Listing.of(request.actor, rt, request)
+    if not request.GET and listing.views.opens_on_board:
+        return HttpResponseRedirect(listing.view_url(listing.views.default))
     problem: RecordError | None = listing.problem
     try:
         listing.page  # noqa: B018
     except (BadQuery, BadCursor) as error:
         problem = error
         listing = listing.plain() if isinstance(error, BadQuery) else listing.without_cursor()
+    actor = request.actor
     context = {
         "rt": rt,
         "listing": listing,
         "chips": filtering.chips(listing),
         "problem": problem,
-        "may_create": request.actor.can(rt.slug, "create"),
-        "may_edit": request.actor.can(rt.slug, "edit"),
-        "may_delete": request.actor.can(rt.slug, "delete"),
-        "may_load": request.actor.can("workspace", "sample_data"),
+        "may_create": actor.can(rt.slug, "create"),
+        "may_edit": actor.can(rt.slug, "edit"),
+        "may_delete": actor.can(rt.slug, "delete"),
+        "may_bulk": actor.can(rt.slug, "bulk") and (actor.can(rt.slug, "edit") or actor.can(rt.slug, "delete")),
+        "may_export": actor.can(rt.slug, "export"),
+        "most_at_once": bulk.MOST_AT_ONCE,
+        "may_load": actor.can("workspace", "sample_data"),
     }
-    if request.htmx and request.htmx.target == "more":
+    target = request.htmx.target if request.htmx else ""
+    if target and target.startswith("more"):
         return render(request, "records/list.html#rows", context)
-    name = "records/list.html#results" if request.htmx and request.htmx.target == "results" else "records/list.html"
+    name = "records/list.html#results" if target == "results" else "records/list.html"
     return render(request, name, context, status=problem.status if problem else 200)
 
 
@@ -74,16 +86,24 @@ def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
 def record_totals(request: MemberRequest, noun: str) -> HttpResponseBase:
     """How many and how much: asked for after the rows, so that they do not wait for it."""
     rt = record_type(noun)
-    listing = Listing.of(request.actor, rt, request)
-    summed = [one for one in listing.columns if one.kind is Kind.MONEY]
-    totals = []
-    for one in summed:
-        sums = reading.sums(request.actor, rt, listing.query, one.slug)
-        found = sums.items() if isinstance(sums, dict) else ()
-        values = [money_text(amount, code, compact=True) for code, amount in sorted(found) if amount]
-        totals.append((one, values))
-    count = reading.count(request.actor, rt, listing.query)
-    context = {"rt": rt, "count": count, "count_text": number_text(count), "totals": totals}
+    actor = request.actor
+    listing = Listing.of(actor, rt, request)
+    count, found = footers(actor, rt, listing.query, listing.footers_used)
+    scope = actor.scope(rt.slug, "bulk")
+    reached = count
+    if scope not in {Scope.ALL, Scope.NONE}:
+        wanted = bulk.Selection(filter=listing.condition, search=listing.search)
+        reached = bulk.selected(actor, rt, "edit", wanted).count() if actor.can(rt.slug, "edit") else 0
+    context = {
+        "rt": rt,
+        "listing": listing,
+        "count": count,
+        "count_text": number_text(count),
+        "reached": reached,
+        "reached_text": number_text(reached),
+        "cells": listing.footer_cells(found),
+        "may_bulk": actor.can(rt.slug, "bulk"),
+    }
     return render(request, "records/list.html#totals", context)
 
 
@@ -95,21 +115,20 @@ def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
     rt = record_type(noun)
     actor = request.actor
     listing = Listing.of(actor, rt, request)
-    on_board = bool(rt.board_field) and request.GET.get("to") == "board"
     status = 200
     if "match" in request.GET:
         match, rows = filtering.rows_sent(actor, rt, request.GET)
         if "apply" in request.GET:
             try:
                 tree = filtering.tree_of(actor, rt, match, rows) or None
-                return gone_to(request, listing.url("records:board" if on_board else "records:list", filter=tree))
+                return gone_to(request, listing.url(filter=tree))
             except BadQuery:
                 status = 422
     else:
         match, rows = filtering.rows_of(actor, rt, listing.tree)
     wanted = request.GET.get("add")
     if wanted is not None and len(rows) < filtering.MOST_ROWS:
-        paths = dict(filtering.filterable(rt))
+        paths = dict(filtering.filterable(actor, rt))
         path = wanted if wanted in paths else next(iter(paths))
         rows.append(filtering.row(actor, rt, len(rows), path, "", []))
     context = {
@@ -117,11 +136,8 @@ def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
         "listing": listing,
         "match": match,
         "rows": rows,
-        "paths": filtering.filterable(rt),
-        "state": [
-            *((name, value) for name, value in listing.state if name != "filter"),
-            *([("to", "board")] if on_board else []),
-        ],
+        "paths": filtering.filterable(actor, rt),
+        "state": [(name, value) for name, value in listing.state if name != "filter"],
     }
     name = "records/filter.html#form" if request.htmx else "records/filter.html"
     return render(request, name, context, status=status)
@@ -131,16 +147,22 @@ def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
 @require_POST
 @shows_errors
 def record_columns(request: MemberRequest, noun: str) -> HttpResponseBase:
-    """Keep this member's choice and order of columns."""
+    """Keep this member's choice and order of columns; in a saved view, and of the cards of a board, show it as a change
+    to be saved."""
     rt = record_type(noun)
-    columns = pick_columns(rt, request.POST.getlist("column"))
-    response = gone_to(request, back(request, reverse("records:list", args=[rt.plural])))
-    if columns and "reset" not in request.POST:
-        value = ".".join(one.slug for one in columns)
-        response.set_cookie(columns_cookie(rt), value, max_age=YEAR, samesite="Lax", secure=request.is_secure())
-    else:
-        response.delete_cookie(columns_cookie(rt), samesite="Lax")
-    return response
+    listing = Listing.of(request.actor, rt, request)
+    if listing.is_board:
+        chosen = () if "reset" in request.POST else read_cards(request.actor, rt, request.POST.getlist("column"))
+        return gone_to(request, listing.url(cards=".".join(chosen) or None))
+    columns = (
+        []
+        if "reset" in request.POST
+        else [one.slug for one in pick_columns(request.actor, rt, request.POST.getlist("column"))]
+    )
+    if not listing.view.is_built_in:
+        return gone_to(request, listing.url(columns=".".join(columns or listing.view.columns)))
+    choice_save(request.actor, rt, columns=columns)
+    return gone_to(request, listing.here)
 
 
 @access(needs_noun("edit"))
@@ -149,7 +171,7 @@ def record_columns(request: MemberRequest, noun: str) -> HttpResponseBase:
 def record_bulk_field(request: MemberRequest, noun: str) -> HttpResponseBase:
     rt = record_type(noun)
     slug = request.GET.get("field", "")
-    field = _editable_field(rt, slug) if slug else None
+    field = _editable_field(request.actor, rt, slug) if slug else None
     made = control(request.actor, rt, field.slug, row={}, prefix="bulk") if field else None
     return render(request, "records/list.html#bulk_value", {"control": made})
 
@@ -158,26 +180,44 @@ def record_bulk_field(request: MemberRequest, noun: str) -> HttpResponseBase:
 @require_POST
 @shows_errors
 def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
-    """Set one field of the selected records, or move them to the trash: all or none."""
+    """Set one field of the selected records, or move them to the trash: some at once, all or none; many, and all that
+    the list shows (``all=1``), in the background."""
     rt = record_type(noun)
+    actor = request.actor
+    everything = request.POST.get("all") == "1"
     ids = list(dict.fromkeys(_uuid(text) for text in request.POST.getlist("id")))
-    if not ids:
+    if not ids and not everything:
         raise Invalid([], _("Select at least one record."))
-    if len(ids) > MOST_SELECTED:
-        raise Invalid([], _("Select at most %(number)s records at once.") % {"number": MOST_SELECTED})
-    if request.POST.get("action") == "trash":
-        change = writing.trash(request.actor, rt, ids)
+    action: bulk.Action = "trash" if request.POST.get("action") == "trash" else "edit"
+    values: dict[str, Any] = {}
+    if action == "edit":
+        field = _editable_field(actor, rt, request.POST.get("field", ""))
+        slugs = with_companions(rt, [field.slug])
+        values = read_values(actor, rt, slugs, request.POST)
+    url = back(request, reverse("records:list", args=[rt.plural]))
+    if everything or len(ids) > bulk.MOST_AT_ONCE:
+        listing = Listing.of(actor, rt, request)
+        if everything and listing.problem:
+            raise listing.problem
+        wanted = bulk.Selection(filter=listing.condition, search=listing.search)
+        on_error: bulk.OnError = "stop" if request.POST.get("on_error") == "stop" else "skip"
+        job = bulk.bulk_start(
+            actor, rt, action, wanted if everything else bulk.Selection(ids=ids), values=values, on_error=on_error
+        )
+        message = ngettext(
+            "%(number)s record is being changed in the background.",
+            "%(number)s records are being changed in the background.",
+            job.total,
+        )
+        return underway(gone_to(request, url, message % {"number": number_text(job.total)}), request)
+    try:
+        change = bulk.bulk_now(actor, rt, action, ids, values)
+    except Invalid as error:
+        raise Invalid(error.errors, _first_message(error)) from error
+    if action == "trash":
         message = ngettext("%(number)s record moved to the trash.", "%(number)s records moved to the trash.", len(ids))
     else:
-        field = _editable_field(rt, request.POST.get("field", ""))
-        slugs = [field.slug, *([field.currency] if field.kind is Kind.MONEY else [])]
-        values = read_values(request.actor, rt, slugs, request.POST)
-        try:
-            change = writing.update(request.actor, rt, ids, values)
-        except Invalid as error:
-            raise Invalid(error.errors, _first_message(error)) from error
         message = ngettext("%(number)s record changed.", "%(number)s records changed.", len(ids))
-    url = back(request, reverse("records:list", args=[rt.plural]))
     return gone_to(request, url, message % {"number": len(ids)}, undo=change.change_set.id)
 
 
@@ -187,7 +227,7 @@ def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
 def record_options(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Records to choose from, for a combobox."""
     rt = record_type(noun)
-    fields = (rt.title, *((rt.subtitle,) if rt.subtitle else ()))
+    fields = (rt.title, *((rt.subtitle,) if rt.subtitle and may_read(request.actor, rt, rt.subtitle) else ()))
     search_text = clean_search(request.GET.get("q", ""))
     sort = (rt.title,) if rt.title_field.sortable and not search_text else rt.default_sort
     query = reading.Query(fields=fields, sort=sort, search=search_text, limit=SEARCH_LIMIT, expand=expanded(rt, fields))
@@ -202,9 +242,16 @@ def record_options(request: MemberRequest, noun: str) -> HttpResponseBase:
 @require_GET
 @shows_errors
 def references(request: MemberRequest) -> HttpResponseBase:
-    """Records of any type to choose from, for a combobox of references."""
-    hits = reading.search_all(request.actor, clean_search(request.GET.get("q", "")), limit=SEARCH_LIMIT)
-    options = [
+    """Records of any type to choose from, or of the ``types`` asked for, for a combobox of references."""
+    text = clean_search(request.GET.get("q", ""))
+    types = frozenset(filter(None, request.GET.get("types", "").split(",")))
+    people = active_members() if MEMBER_TARGET in types and text.strip() else Member.objects.none()
+    options: list[dict[str, Any]] = [
+        {"id": f"{MEMBER_TARGET}:{member.pk}", "title": member.name, "hint": _("Member")}
+        for member in people.filter(name__icontains=text.strip())[:SEARCH_LIMIT]
+    ]
+    hits = reading.search_all(request.actor, text, limit=SEARCH_LIMIT, only=types) if types != {MEMBER_TARGET} else []
+    options += [
         {
             "id": f"{hit.type}:{hit.id}",
             "title": hit.title,
@@ -259,10 +306,11 @@ def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     if rt.slug not in _creatable(request):
         raise Http404
     slugs = _form_fields(rt, request)
+    further = [slug for slug in rt.more_columns if slug not in slugs]
     error: RecordError | None = None
     if request.method == "POST":
-        written = [*slugs, *(rt.field(slug).currency for slug in slugs if rt.field(slug).kind is Kind.MONEY)]
-        values = read_values(request.actor, rt, written, request.POST)
+        given = [*slugs, *(slug for slug in further if is_sent(rt.field(slug), request.POST))]
+        values = read_values(request.actor, rt, with_companions(rt, given), request.POST)
         try:
             change = writing.create(request.actor, rt, values)
         except RecordError as found:
@@ -270,6 +318,9 @@ def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
         else:
             return _created(request, rt, change)
     sent = request.POST if request.method == "POST" else request.GET
+    more = controls(request.actor, rt, further, data=sent, error=error, prefix="new")
+    for one in more:
+        one.autofocus = False
     context = {
         "rt": rt,
         "controls": controls(
@@ -280,7 +331,8 @@ def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
             error=error,
             prefix="new",
         ),
-        "errors": other_errors(error, [*slugs, *(rt.field(slug).currency for slug in slugs)]),
+        "more": more,
+        "errors": other_errors(error, with_companions(rt, [*slugs, *further])),
         "action": request.get_full_path(),
         "again": request.POST.get("again", ""),
         "next": request.POST.get("next", request.GET.get("next", "")),
@@ -306,10 +358,14 @@ def _creatable(request: MemberRequest) -> set[str]:
 def _form_fields(rt: RecordType, request: MemberRequest) -> list[str]:
     """Required fields, the type's own columns and whatever the address fills in, in the order they were declared."""
     wanted = {*rt.default_columns, *(one.slug for one in rt.fields if one.required)}
-    wanted |= {one.slug for one in shown_fields(rt) if one.slug in request.GET or one.slug in request.POST}
+    writable = [one for one in shown_fields(request.actor, rt) if may_write(request.actor, rt, one)]
+    wanted |= {one.slug for one in writable if one.slug in request.GET or one.slug in request.POST}
+    chosen = rt.fields_of(request.actor, (request.POST or request.GET).dict()) if rt.fields_of else None
+    if chosen is not None:
+        wanted = {slug for slug in wanted if slug in chosen or rt.field(slug).required} | set(chosen)
     if rt.board_field:
         wanted |= {one.slug for one in rt.relations if not registry.get(one.target).in_sidebar and one.required}
-    return [one.slug for one in shown_fields(rt) if one.editable and one.slug in wanted]
+    return [one.slug for one in writable if one.slug in wanted]
 
 
 @access(needs_noun("edit"))
@@ -318,32 +374,34 @@ def _form_fields(rt: RecordType, request: MemberRequest) -> list[str]:
 def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -> HttpResponseBase:
     """The editor of one field, as a piece of a page or as a page; saved, the value as it is shown again."""
     rt = record_type(noun)
-    edited = _editable_field(rt, field)
+    edited = _editable_field(request.actor, rt, field)
     if edited is None or not edited.editable:
         raise Http404
     actor = request.actor
-    reading.get_record(actor, rt, id, action="edit")
-    slugs = [edited.slug, *([edited.currency] if edited.kind is Kind.MONEY else [])]
+    record = reading.get_record(actor, rt, id, action="edit")
+    further = rt.further if rt.further and edited.slug in rt.further.fields and rt.further.holds(record) else None
+    slugs = with_companions(rt, [edited.slug])
     error: RecordError | None = None
+    version = request.POST.get("version", "")
+    seen = int(version) if version.isdecimal() and len(version) < 10 else None
     if request.method == "POST":
         values = read_values(actor, rt, slugs, request.POST)
-        version = request.POST.get("version", "")
         try:
-            change = writing.update(
-                actor, rt, id, values, if_version=int(version) if version.isdecimal() and len(version) < 10 else None
-            )
+            save = writing.update if further is None or "further" not in request.POST else further.save
+            change = None if "keep" in request.POST else save(actor, rt, id, values, seen_version=seen)
         except (Invalid, VersionConflict) as found:
             error = found
         else:
             row = _field_row(request, rt, id, edited)
             if not request.htmx:
-                return gone_to(request, record_url(rt.slug, id), _("Saved."), undo=change.change_set.id)
+                said = _("Saved.") if change else ""
+                return gone_to(request, record_url(rt.slug, id), said, undo=change.change_set.id if change else None)
             shown = cell(actor, rt, edited, row, editable=True)
             in_list = request.htmx.current_url_abs_path != record_url(rt.slug, id)
             context = {"cell": shown, "title": row_title(rt, row), "rt": rt, "record_id": id, "in_list": in_list}
             response = render(request, "records/edit.html#value", context)
             trigger_client_event(response, "record:changed", {"id": str(id), "field": edited.slug}, after="settle")
-            if not change.events:
+            if change is None or not change.events:
                 return response
             return toast(response, _("Saved."), undo=change.change_set.id)
     row = _field_row(request, rt, id, edited)
@@ -355,6 +413,9 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
         "control": controls(actor, rt, [edited.slug], row=row, data=data, error=error, prefix=f"e-{id}")[0],
         "errors": other_errors(error, slugs) if not isinstance(error, VersionConflict) else [],
         "conflict": cell(actor, rt, edited, row, editable=False) if isinstance(error, VersionConflict) else None,
+        "by": error.by if isinstance(error, VersionConflict) else "",
+        "version": seen if isinstance(error, Invalid) and seen is not None else row["version"],
+        "further": further,
         "action": request.path,
         "url": record_url(rt.slug, id),
     }
@@ -417,7 +478,7 @@ def trash(request: MemberRequest) -> HttpResponseBase:
     context = {
         "rt": rt,
         "nouns": nouns,
-        "lines": [line(actor, rt, columns, row) for row in page.rows],
+        "lines": lines(actor, rt, columns, page.rows),
         "may_restore": actor.can(rt.slug, "delete"),
         "next_url": f"?noun={rt.plural}&cursor={page.next_cursor}" if page.next_cursor else "",
     }
@@ -430,6 +491,8 @@ def trash(request: MemberRequest) -> HttpResponseBase:
 @require_POST
 @shows_errors
 def undo(request: MemberRequest, change_set: UUID) -> HttpResponseBase:
+    if bulk.is_many(change_set):
+        return undo_begun(request, change_set)
     undoing.undo(request.actor, change_set)
     return _undone(request)
 
@@ -443,6 +506,8 @@ def undo_last(request: MemberRequest) -> HttpResponseBase:
     if latest is None:
         response = HttpResponse(status=204)
         return toast(response, _("There is nothing of yours to undo."), kind="info")
+    if bulk.is_many(latest):
+        return undo_begun(request, latest)
     undoing.undo(request.actor, latest)
     return _undone(request)
 
@@ -473,9 +538,9 @@ def search(request: MemberRequest) -> HttpResponseBase:
 # --- helpers ---------------------------------------------------------------------------------------------------------
 
 
-def _editable_field(rt: RecordType, slug: str) -> Field:
+def _editable_field(actor: Actor, rt: RecordType, slug: str) -> Field:
     found = rt.by_slug.get(slug)
-    if found is None or not found.editable or found.hidden:
+    if found is None or not may_write(actor, rt, found):
         raise Http404
     return found
 

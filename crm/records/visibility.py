@@ -1,13 +1,15 @@
 """What an actor may see, and what of that he may change."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
 
 from crm.records.errors import Forbidden, NotFound
-from crm.records.types import Field, RecordType, own_rows
-from tenants.actors import Actor, Scope
+from crm.records.types import Field, RecordType, registry, rows_within
+from crm.workspace.roles import HIDDEN, READ
+from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
 
 type Trashed = Literal["exclude", "include", "only"]
 
@@ -21,28 +23,94 @@ def in_trash(rows: QuerySet[Any], trashed: Trashed) -> QuerySet[Any]:
     return rows if trashed == "include" else rows.filter(deleted_at__isnull=trashed == "exclude")
 
 
+def hidden_slugs(actor: Actor, rt: RecordType) -> frozenset[str]:
+    """The fields that the actor's role hides from him."""
+    return frozenset(slug for slug, right in field_rights(actor, rt).items() if right == HIDDEN)
+
+
 def readable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
-    """The declared fields this actor may read, condition on and sort by."""
-    return tuple(one for one in rt.fields if not one.hidden)
+    """The declared fields this actor may read, condition on and sort by: what his role hides is not there for him."""
+    rights = field_rights(actor, rt)
+    return tuple(one for one in rt.shown_fields if rights[one.slug] != HIDDEN) if rights else rt.shown_fields
+
+
+def writable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
+    """Of those the actor may read, the ones that he may set on the records he may add or edit."""
+    return tuple(one for one in rt.shown_fields if may_write(actor, rt, one))
+
+
+def may_write(actor: Actor, rt: RecordType, field: Field) -> bool:
+    """Whether a field is one of ``writable_fields``."""
+    return field.editable and not field.hidden and not field_rights(actor, rt).get(field.slug)
+
+
+def may_read(actor: Actor, rt: RecordType, slug: str) -> bool:
+    """Whether a declared field is one of ``readable_fields``."""
+    return not rt.by_slug[slug].hidden and field_rights(actor, rt).get(slug) != HIDDEN
+
+
+def field_rights(actor: Actor, rt: RecordType) -> Mapping[str, str]:
+    """``hidden``, ``read`` or nothing for every field; empty for who is not narrowed. A currency is as its amount."""
+    given = actor.permissions.fields.get(rt.slug)
+    if not given:
+        return {}
+    rights = {one.slug: given.get(one.slug, "") for one in rt.fields}
+    for slug in rt.always_shown:
+        if rights[slug] == HIDDEN:
+            rights[slug] = READ
+    for one in rt.fields:
+        if one.companion:
+            rights[one.companion] = rights[one.slug]
+    return rights
+
+
+# -- statements for all who see alike ----------------------------------------------------------------------------------
+
+type ViewScopes = tuple[tuple[int, ...], bool]
+
+STAND_IN_MEMBER = UUID(int=0xAC70 << 112)
+STAND_IN_TEAM = UUID(int=0x7EA3 << 112)
+
+
+def view_scopes(actor: Actor) -> ViewScopes:
+    """All that visibility goes by but for who the actor and his team are: the same for all who share a statement."""
+    return tuple(int(actor.scope(rt.slug, "view")) for rt in registry.all()), actor.member_id is not None
+
+
+def stand_in_reader(scopes: ViewScopes) -> Actor:
+    """Somebody with these scopes, to word a statement for; ``reader_values`` then put the real one in his place."""
+    by_noun, is_member = scopes
+    matrix = {rt.slug: {"view": Scope(scope)} for rt, scope in zip(registry.all(), by_noun, strict=True)}
+    return Actor(
+        kind=ActorKind.SYSTEM,
+        tenant=TenantRef(UUID(int=0), "", "", "", "", "", "", ""),
+        permissions=Permissions(matrix),
+        member_id=STAND_IN_MEMBER if is_member else None,
+        team_members=frozenset({STAND_IN_TEAM}),
+    )
+
+
+def reader_values(actor: Actor) -> tuple[UUID | None, list[UUID]]:
+    return actor.member_id, list(actor.team_members)
 
 
 def reach(actor: Actor, rt: RecordType, action: str, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
-    """Of the rows the actor may see, those he may do ``action`` (view, edit, delete) to."""
+    """Of the rows the actor may see, those he may do ``action`` (edit, delete, export, bulk) to."""
     rows = visible(actor, rt, trashed=trashed)
     scope = actor.scope(rt.slug, action)
     if scope is Scope.NONE:
         return rows.none()
     if action == "view" or scope is Scope.ALL:
         return rows
-    return own_rows(rows, actor.member_id, rt.own_field)
+    return rows_within(rows, actor, scope, rt.own_field)
 
 
 def allows(actor: Actor, rt: RecordType, record: Model, action: str) -> bool:
     """Whether the actor may do ``action`` to a record that he can see."""
     scope = actor.scope(rt.slug, action)
-    if scope is Scope.OWN and action != "view":
-        return actor.member_id is not None and getattr(record, rt.field(rt.own_field).column) == actor.member_id
-    return scope is not Scope.NONE
+    if action == "view":
+        return scope is not Scope.NONE
+    return actor.reaches(scope, getattr(record, rt.field(rt.own_field).column))
 
 
 def get_record(

@@ -1,42 +1,42 @@
 """Tell the workers that this workspace has work, now or at a time: written with the change, so never lost."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import DateTimeField, Min
-from django.db.models.functions import Trunc
+from django.db.models import Min
 from django.utils import timezone
 
-from crm.records.models import Event, HandlerPosition, Timer
-from tenants import wakeups
+from crm.records.models import Event, HandlerPosition, Job, Timer
+from tenants import turns, wakeups
 from tenants.actors import TenantRef
 
 log = structlog.get_logger(__name__)
 
 NUDGE_PAUSE = 0.5
 SERVED = {"active", "read_only"}
-TASK = "crm.records.tasks.tenant_work"
+EVENTS = "events"
+TIMERS = "timers"
 
 _nudged: dict[UUID, float] = {}
 
 
-def wake(due_at: datetime | None = None) -> None:
+def wake(work: str, due_at: datetime | None = None) -> None:
     """Note, in this transaction, that there will be work at ``due_at`` (now, if not given)."""
-    wakeups.wake(due_at or timezone.now())
+    wakeups.wake(due_at or timezone.now(), work)
 
 
 def wake_now(tenant: TenantRef) -> None:
-    """Note that there is work, and after the commit ask a worker to look at once."""
-    wake()
+    """Note that there are events, and after the commit ask a worker to look at once."""
+    wake(EVENTS)
     transaction.on_commit(partial(nudge, tenant), robust=True)
 
 
 def nudge(tenant: TenantRef) -> None:
-    """Queue the workspace's work; only quickness is lost when the queue cannot be reached or was just told.
+    """Queue the reading of events; only quickness is lost when the queue cannot be reached or was just told.
 
     A workspace that is still being made, or is not in service, is left to its wake-ups.
     """
@@ -55,27 +55,21 @@ def nudge(tenant: TenantRef) -> None:
 
 
 def send(tenant: TenantRef) -> None:
-    from crm.records.tasks import tenant_work
-
-    tenant_work.apply_async(kwargs={"tenant_id": str(tenant.id)}, queue="timers", retry=False)
+    turns.send([tenant.id], EVENTS, retry=False)
 
 
 def wakeups_rebuild(tenant: TenantRef) -> int:
     """Make the wake-ups of a workspace anew from what its own schema says is to be done; returns how many."""
     now = timezone.now()
-    due: set[datetime] = set()
+    made = 0
     last = HandlerPosition.objects.filter(handler="").values_list("position", flat=True).first() or 0
     behind = HandlerPosition.objects.exclude(handler="").filter(position__lt=last)
-    if Event.objects.filter(position=None).exists() or behind.exists():
-        due.add(now)
-    minutes = (
-        Timer.objects.filter(fired_at=None)
-        .annotate(minute=Trunc("due_at", "minute", output_field=DateTimeField()))
-        .values("minute")
-        .annotate(last=Min("due_at"))
-        .values_list("minute", flat=True)
-    )
-    due.update(max(now, minute + timedelta(minutes=1)) for minute in minutes)
-    for moment in sorted(due):
-        wake(moment)
-    return len(due)
+    working = Job.objects.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    if Event.objects.filter(position=None).exists() or behind.exists() or working.exists():
+        wake(EVENTS, now)
+        made += 1
+    first = Timer.objects.filter(fired_at=None).aggregate(first=Min("due_at"))["first"]
+    if first is not None:
+        wake(TIMERS, max(first, now))
+        made += 1
+    return made

@@ -19,16 +19,18 @@ from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.records import wakeups
+from crm.records import mentions, wakeups
 from crm.records.batch import Action, Batch, Draft
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, VersionConflict
 from crm.records.folding import search_form, sort_key
 from crm.records.models import ChangeSet, Event, Record
 from crm.records.normalising import region_of
 from crm.records.noting import save_events
-from crm.records.parsing import BadValue, as_json, blank, identifier, is_blank, keys, parse
+from crm.records.parsing import BadValue, as_json, blank, identifier, is_blank, keys, parse, same
 from crm.records.statements import any_of, find_each, insert_row, lock_row, named, target_rows, update_row
-from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.types import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
+from crm.records.visibility import field_rights, hidden_slugs, readable_fields
+from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, Scope
 
 __all__ = ["Batch", "Change", "Draft", "create", "create_many", "restore", "trash", "update", "update_many"]
@@ -38,6 +40,7 @@ log = structlog.get_logger(__name__)
 INSERT_SIZE = 1000
 SEARCH_LIMIT = 20_000
 MOST_VALUES = 500
+MOST_MERGED = 500
 DATED_SOURCES = {"sample", "import"}
 PERMISSIONS: Mapping[Action, str] = {"create": "create", "update": "edit", "trash": "delete", "restore": "delete"}
 EVENT_ENDINGS: Mapping[Action, str] = {
@@ -91,11 +94,16 @@ def create_many(
     change_set: ChangeSet | None = None,
     source: str = "ui",
     at: Dated = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Change:
-    """Make a record of each row, or none. ``at`` dates them, all or each, when the source is an import or a sample."""
+    """Make a record of each row, or none. ``at`` dates them, all or each, when the source is an import or a sample.
+
+    ``details`` are for the type's rules.
+    """
     with transaction.atomic():
         scope = require(actor, rt, "create")
         batch = batch_new(actor, rt, "create", source, change_set, at)
+        batch.details.update(details or {})
         whens = dates(batch, len(rows), at)
         nothing = {one.slug: blank(one) for one in rt.fields}
         bad: list[set[str]] = []
@@ -103,8 +111,8 @@ def create_many(
             draft = Draft(batch=batch, index=index, record=None, before=nothing, after=dict(nothing), at=whens[index])
             bad.append(take(draft, row, whole=True))
             batch.drafts.append(draft)
-        if scope is Scope.OWN:
-            keep_own(batch)
+        if scope is not Scope.ALL:
+            keep_within(batch, scope)
         check_references(batch, bad)
         run_rules(batch, bad)
         return commit(batch)
@@ -117,17 +125,23 @@ def update(
     values: Mapping[str, Any],
     *,
     if_version: int | None = None,
+    seen_version: int | None = None,
     change_set: ChangeSet | None = None,
     source: str = "ui",
     at: datetime | None = None,
 ) -> Change:
-    """Give all of ``ids`` the same ``values``, or none of them."""
+    """Give all of ``ids`` the same ``values``, or none of them.
+
+    With ``if_version`` nobody may have written since; with ``seen_version``, what the caller looked at, nobody the same
+    fields, and what he leaves as he saw it stays as others made it. Raises VersionConflict.
+    """
     wanted = id_list(ids)
     return update_many(
         actor,
         rt,
         dict.fromkeys(wanted, values),
         if_versions=None if if_version is None else dict.fromkeys(wanted, if_version),
+        seen_versions=None if seen_version is None else dict.fromkeys(wanted, seen_version),
         change_set=change_set,
         source=source,
         at=at,
@@ -140,6 +154,7 @@ def update_many(
     rows: Mapping[UUID, Mapping[str, Any]],
     *,
     if_versions: Mapping[UUID, int] | None = None,
+    seen_versions: Mapping[UUID, int] | None = None,
     change_set: ChangeSet | None = None,
     source: str = "ui",
     at: Dated = None,
@@ -155,6 +170,9 @@ def update_many(
         bad = [take(draft, rows[draft.record.pk], restoring=restoring) for draft in batch.drafts if draft.record]
         if not restoring:
             keep_unseen(batch)
+        for draft in batch.drafts:
+            if seen_versions and draft.record:
+                merge(draft, seen_versions[draft.record.pk])
         check_references(batch, bad)
         run_rules(batch, bad, restoring=restoring)
         return commit(batch)
@@ -289,9 +307,7 @@ def lock(
     if any(wanted not in found for wanted in ids):
         raise NotFound
     own = rt.field(rt.own_field).column
-    if scope is Scope.OWN and any(
-        actor.member_id is None or getattr(row, own) != actor.member_id for row in found.values()
-    ):
+    if not all(actor.reaches(scope, getattr(row, own)) for row in found.values()):
         raise Forbidden
     for wanted in ids:
         expected = if_versions.get(wanted) if if_versions else None
@@ -375,6 +391,8 @@ def native(one: Field, record: Record) -> Any:
     if one.kind is Kind.REFERENCE:
         target = getattr(record, f"{one.slug}_id")
         return {"type": getattr(record, f"{one.slug}_type"), "id": target} if target else None
+    if one.kind is Kind.REFERENCES:
+        return [{**entry, "id": UUID(entry["id"])} for entry in getattr(record, one.column)]
     return getattr(record, one.column)
 
 
@@ -386,7 +404,7 @@ def put(one: Field, record: Record, value: Any, region: str | None) -> list[str]
         setattr(record, f"{one.slug}_type", value["type"] if value else "")
         setattr(record, f"{one.slug}_id", value["id"] if value else None)
         return [f"{one.slug}_type", f"{one.slug}_id"]
-    setattr(record, one.column, value)
+    setattr(record, one.column, as_json(value) if one.kind is Kind.REFERENCES else value)
     if one.keys_column:
         setattr(record, one.keys_column, keys(one, value, region))
         return [one.column, one.keys_column]
@@ -396,6 +414,7 @@ def put(one: Field, record: Record, value: Any, region: str | None) -> list[str]
 def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring: bool = False) -> set[str]:
     """Parse the given values into ``after``; returns the slugs that could not be taken, their errors noted."""
     actor, rt = draft.batch.actor, draft.batch.rt
+    rights = {} if restoring else field_rights(actor, rt)
     if not isinstance(row, Mapping):
         draft.errors.append(FieldError("", "invalid", _("This must be an object of fields."), draft.index))
         return set()
@@ -406,8 +425,8 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
     bad: set[str] = set()
     for slug, raw in row.items():
         one = rt.by_slug.get(slug)
-        if one is None or (not one.editable and not restoring):
-            draft.errors.append(FieldError(str(slug), *unwritable(rt, str(slug)), draft.index))
+        if one is None or (not one.editable and not restoring) or rights.get(slug):
+            draft.errors.append(FieldError(str(slug), *unwritable(actor, rt, str(slug)), draft.index))
             bad.add(str(slug))
             continue
         try:
@@ -423,10 +442,16 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
     return bad
 
 
-def unwritable(rt: RecordType, slug: str) -> tuple[str, str]:
-    if rt.has_field(slug) or slug == "id":
+def unwritable(actor: Actor, rt: RecordType, slug: str) -> tuple[str, str]:
+    """Why a field cannot be set. One that the role hides is answered as one that there is not."""
+    right = field_rights(actor, rt).get(slug, "")
+    if right == READ and rt.by_slug[slug].editable:
+        return "not_allowed", _("Your role lets you look at “%(field)s” but not change it.") % {
+            "field": rt.by_slug[slug].label
+        }
+    if right != HIDDEN and (rt.has_field(slug) or slug == "id"):
         return "read_only", _("This is kept by the system and cannot be set.")
-    likely = rt.nearest(slug)
+    likely = nearest(slug, [*(one.slug for one in readable_fields(actor, rt)), *SYSTEM_FIELDS])
     if likely:
         return "unknown_field", _("There is no field “%(slug)s”. Did you mean “%(nearest)s”?") % {
             "slug": slug[:100],
@@ -435,8 +460,8 @@ def unwritable(rt: RecordType, slug: str) -> tuple[str, str]:
     return "unknown_field", _("There is no field “%(slug)s”.") % {"slug": slug[:100]}
 
 
-def keep_own(batch: Batch) -> None:
-    """Who may only create his own becomes the owner, and cannot name another."""
+def keep_within(batch: Batch, scope: Scope) -> None:
+    """Who may only create his own, or his team's, becomes the owner, and cannot name another than these."""
     slug, actor = batch.rt.own_field, batch.actor
     if actor.member_id is None:
         raise Forbidden
@@ -445,8 +470,10 @@ def keep_own(batch: Batch) -> None:
     for draft in batch.drafts:
         if slug not in draft.given:
             draft.after[slug] = actor.member_id
-        elif draft.after[slug] != actor.member_id:
-            draft.error(slug, "not_allowed", _("Your role lets you add only what is your own."))
+        elif not actor.reaches(scope, draft.after[slug]):
+            own = _("Your role lets you add only what is your own.")
+            theirs = _("Your role lets you add only what is yours or your team's.")
+            draft.error(slug, "not_allowed", own if scope is Scope.OWN else theirs)
 
 
 def keep_unseen(batch: Batch) -> None:
@@ -468,6 +495,67 @@ def keep_unseen(batch: Batch) -> None:
             draft.after[one.slug] = sorted([*draft.after[one.slug], *kept], key=itemgetter("id"))
 
 
+def merge(draft: Draft, seen_version: int) -> None:
+    """Take only what the caller changed of what he saw; raise VersionConflict where somebody else changed the same."""
+    record, rt = draft.record, draft.batch.rt
+    if record is None or record.version == seen_version:
+        return
+    since, by = changes_since(rt, record, seen_version)
+    theirs: list[str] = []
+    both: list[str] = []
+    for group in written_together(rt, draft.given):
+        if since is not None and not since.keys() & set(group):
+            continue
+        now = {slug: as_json(draft.before[slug]) for slug in group}
+        mine = {slug: as_json(draft.after[slug]) for slug in group}
+        seen = {**now, **{slug: since[slug] for slug in group if slug in since}} if since is not None else None
+
+        def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+            return all(same(rt.by_slug[slug], one[slug], other[slug]) for slug in one)
+
+        if alike(mine, now) or (seen is not None and alike(seen, now)):
+            continue
+        (theirs if seen is not None and alike(mine, seen) else both).extend(group)
+    if both:
+        raise VersionConflict(record.pk, seen_version, record.version, fields=both, kept=theirs, by=by)
+    for slug in theirs:
+        draft.after[slug] = draft.before[slug]
+    draft.given -= frozenset(theirs)
+
+
+def changes_since(rt: RecordType, record: Record, version: int) -> tuple[dict[str, Any] | None, str]:
+    """What each field that was written since was at that version, as JSON, and who wrote last.
+
+    Each write has one of the usual events. None when there are too many, or no such version.
+    """
+    count = record.version - version
+    if version < 1 or not 0 < count <= MOST_MERGED:
+        return None, ""
+    written = Event.objects.filter(
+        record_type=rt.slug, record_id=record.pk, type__in=[f"{rt.slug}.{one}" for one in EVENT_ENDINGS.values()]
+    )
+    events = list(written.order_by("-id").values_list("before", "change_set__actor_label")[:count])
+    if len(events) < count:
+        return None, ""
+    found: dict[str, Any] = {}
+    for before, _by in events:
+        found.update(before)
+    return found, events[0][1]
+
+
+def written_together(rt: RecordType, slugs: Iterable[str]) -> list[list[str]]:
+    """The fields, those together that are one value to a person: an amount and its currency, a time and its day."""
+    left = dict.fromkeys(slugs)
+    groups = []
+    for one in rt.fields:
+        group = [slug for slug in (one.slug, one.companion) if slug in left]
+        if one.slug in left and len(group) > 1:
+            groups.append(group)
+            for slug in group:
+                del left[slug]
+    return [*groups, *([slug] for slug in left)]
+
+
 def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
     """What given values refer to is there, not in the trash, and visible to the actor: one query for all."""
     wanted: dict[str, dict[UUID, list[tuple[Draft, str, set[str]]]]] = {}
@@ -475,17 +563,22 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
     def want(target: str, record_id: UUID, place: tuple[Draft, str, set[str]]) -> None:
         wanted.setdefault(target, {}).setdefault(record_id, []).append(place)
 
-    referring = [one for one in batch.rt.fields if one.target or one.kind is Kind.REFERENCE]
+    referring = [one for one in batch.rt.fields if one.target or one.kind in {Kind.REFERENCE, Kind.REFERENCES}]
     for draft, bad_slugs in zip(batch.drafts, bad, strict=True):
         for one in referring:
             if one.slug not in draft.given or draft.after[one.slug] == draft.before[one.slug]:
                 continue
             value, place = draft.after[one.slug], (draft, one.slug, bad_slugs)
             if one.kind is Kind.LINKS:
-                known = {link["id"] for link in draft.before[one.slug]}
+                known = {(one.target, link["id"]) for link in draft.before[one.slug]}
                 for link in value:
-                    if link["id"] not in known:
+                    if (one.target, link["id"]) not in known:
                         want(one.target, link["id"], place)
+            elif one.kind is Kind.REFERENCES:
+                known = {(entry["type"], entry["id"]) for entry in draft.before[one.slug]}
+                for entry in value:
+                    if (entry["type"], entry["id"]) not in known:
+                        want(entry["type"], entry["id"], place)
             elif value and one.kind is Kind.REFERENCE:
                 want(value["type"], value["id"], place)
             elif value and (one.kind is not Kind.MEMBER or value != batch.actor.member_id):
@@ -534,15 +627,22 @@ def run_rules(batch: Batch, bad: Sequence[set[str]], *, restoring: bool = False)
         check_required(batch)
         check_unique(batch)
     errors = []
+    hidden = hidden_slugs(batch.actor, batch.rt) - set().union(*bad)
     for draft, bad_slugs in zip(batch.drafts, bad, strict=True):
         seen: set[str] = set()
         for error in draft.errors:
             if error.field in bad_slugs and error.field in seen:
                 continue
             seen.add(error.field)
-            errors.append(error)
+            errors.append(error if error.field not in hidden else unseen(error))
     if errors:
         raise Invalid(errors)
+
+
+def unseen(error: FieldError) -> FieldError:
+    """What a rule says of a field that the role hides, without naming it."""
+    problem = _("Something that your role does not show does not fit. Ask somebody who sees the whole record.")
+    return FieldError("", error.code, problem, error.index)
 
 
 def check_required(batch: Batch) -> None:
@@ -607,7 +707,7 @@ def commit(batch: Batch) -> Change:
         for hook in batch.rt.after_write:
             hook(batch)
         change.events = events_of(batch)
-        save_events(batch.change_set, change.events)
+        save_events(batch.change_set, change.events, holders_of(batch))
         wakeups.wake_now(batch.actor.tenant)
     except BaseException:
         if new_change:
@@ -615,6 +715,19 @@ def commit(batch: Batch) -> Change:
         raise
     log.debug("record.written", type=batch.rt.slug, action=batch.action, rows=len(batch.drafts))
     return change
+
+
+def holders_of(batch: Batch) -> set[UUID]:
+    """The members whom the write makes something of: whoever creates, and whom a changed MEMBER field names now."""
+    held = {
+        draft.after[one.slug]
+        for one in batch.rt.members
+        for draft in batch.drafts
+        if draft.after[one.slug] != draft.before[one.slug]
+    }
+    if batch.action == "create":
+        held.add(batch.actor.member_id)
+    return held - {None}
 
 
 def derive(rt: RecordType, record: Record) -> list[str]:
@@ -625,14 +738,14 @@ def derive(rt: RecordType, record: Record) -> list[str]:
             continue
         value = getattr(record, one.column)
         if one.kind in SEARCHED:
-            parts.append(str(value or ""))
+            parts.append(mentions.plain(str(value or "")))
         elif one.kind is Kind.ADDRESS:
             parts.extend(value.values())
         elif one.keys_column:
             parts.extend(item["value"] for item in value)
             parts.extend(getattr(record, one.keys_column))
     record.search_text = search_form(parts)[:SEARCH_LIMIT]
-    record.sort_name = sort_key(str(getattr(record, rt.title) or "")[:400])
+    record.sort_name = sort_key(mentions.plain(str(getattr(record, rt.title) or ""))[:400])
     return ["search_text", "sort_name"]
 
 

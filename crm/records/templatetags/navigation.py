@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from crm.records.types import RecordType, registry
+from crm.workspace.settings_pages import open_pages
 from tenants.actors import Actor
 
 register = template.Library()
@@ -44,8 +45,17 @@ class Navigation:
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsSection:
-    """A page of the settings. ``power`` is what it needs on the workspace, ``words`` what a search finds it by."""
+class SettingsPart:
+    """A section of a settings page, shown in the navigation when a search finds it."""
+
+    label: str
+    href: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsEntry:
+    """A page of the settings as its navigation shows it; ``words`` is what a search finds it by."""
 
     slug: str
     label: str
@@ -54,6 +64,7 @@ class SettingsSection:
     group: str
     words: str = field(default="", repr=False)
     current: bool = False
+    parts: tuple[SettingsPart, ...] = ()
 
 
 def _is_current(path: str, href: str) -> bool:
@@ -65,40 +76,21 @@ def shown_types(actor: Actor) -> list[RecordType]:
     return [rt for rt in registry.all() if rt.in_sidebar and actor.can(rt.slug, "view")]
 
 
-def settings_sections(actor: Actor, path: str = "") -> list[SettingsSection]:
-    """The pages of the settings that are open to the actor."""
-    you, company, sales, makers, data = _("You"), _("Workspace"), _("Sales"), _("Developers"), _("Data")
-    rows = (
-        ("personal", _("Personal"), "circle-user", "settings:personal", "", you, _("name language time zone theme")),
-        (
-            "workspace",
-            _("Workspace"),
-            "building",
-            "settings:workspace",
-            "settings",
-            company,
-            _("name currency language"),
-        ),
-        ("members", _("Members & roles"), "users", "settings:members", "members", company, _("invite people manager")),
-        (
-            "pipelines",
-            _("Pipelines"),
-            "square-kanban",
-            "settings:pipelines",
-            "settings",
-            sales,
-            _("stages lost reasons"),
-        ),
-        ("api", _("API"), "key-round", "api_settings:index", "api_keys", makers, _("keys tokens curl reference")),
-        ("sample", _("Sample data"), "flask-conical", "settings:data", "sample_data", data, _("demo example clear")),
-        ("trash", _("Trash"), "trash-2", "records:trash", "", data, _("deleted restore")),
-    )
-    found = []
-    for slug, label, icon, name, power, group, words in rows:
-        if not power or actor.can("workspace", power):
-            href = reverse(name)
-            found.append(SettingsSection(slug, label, icon, href, group, words, _is_current(path, href)))
-    return found
+def settings_entries(actor: Actor, path: str = "") -> list[SettingsEntry]:
+    """The pages of the settings that are open to the actor, group by group."""
+    return [
+        SettingsEntry(
+            page.slug,
+            str(page.label),
+            page.icon,
+            page.href,
+            page.group.label,
+            str(page.words),
+            _is_current(path, page.href),
+            tuple(SettingsPart(str(one.label), f"{page.href}#{one.anchor}", str(one.words)) for one in page.sections),
+        )
+        for page in open_pages(actor)
+    ]
 
 
 def navigation_of(actor: Actor | None, path: str) -> Navigation:
@@ -108,10 +100,13 @@ def navigation_of(actor: Actor | None, path: str) -> Navigation:
         return Entry(slug, label, icon, href, hotkey, _is_current(path, href))
 
     types = shown_types(actor) if actor else []
-    sections = settings_sections(actor) if actor else []
+    plans = any(rt.slug in {"task", "call", "meeting"} for rt in types)
+    calendar = entry("calendar", _("Calendar"), "calendar-days", reverse("activities:calendar"), "g e")
+    sections = settings_entries(actor) if actor else []
     return Navigation(
         main=[
             entry("home", _("Home"), "house", reverse("home"), "g h"),
+            *([calendar] if plans else []),
             entry("inbox", _("Inbox"), "inbox", reverse("inbox"), "g i"),
             entry("settings", _("Settings"), "settings", reverse("settings:index"), "g s"),
         ],
@@ -152,7 +147,7 @@ def navigation(context: Context) -> Navigation:
 
 
 @register.simple_tag(takes_context=True)
-def settings_navigation(context: Context) -> list[SettingsSection]:
+def settings_navigation(context: Context) -> list[SettingsEntry]:
     """The settings' own list, with the present page marked."""
     actor: Actor | None = context.get("actor")
-    return settings_sections(actor, context["request"].path) if actor else []
+    return settings_entries(actor, context["request"].path) if actor else []

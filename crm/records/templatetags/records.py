@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils.safestring import SafeString
 
+from crm.records import mentions as mentioning
 from crm.records.presenting import record_url
 from crm.records.types import registry
 
@@ -16,6 +18,17 @@ register = template.Library()
 def record_href(reference: Mapping[str, Any]) -> str:
     """The address of what a ``{"type", "id"}`` leads to; blank for a type that is gone."""
     return record_url(reference["type"], reference["id"]) if reference["type"] in registry else ""
+
+
+@register.filter
+def mentions(text: str, people: mentioning.People) -> SafeString:
+    """A long text with a chip for each of the ``people`` it mentions."""
+    return mentioning.html(text, people)
+
+
+@register.filter
+def mentions_plain(text: str) -> str:
+    return mentioning.plain(text)
 
 
 @register.filter

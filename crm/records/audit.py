@@ -1,0 +1,246 @@
+"""Reading the audit: the events of sign-ins, members, roles, keys, settings and exports, the newest first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from crm.records.errors import NotFound
+from crm.records.models import Event
+from crm.workspace.auditing import AUDITED
+from crm.workspace.formats import date_text
+from crm.workspace.models import Member, Role, Team
+from tenants.actors import Actor
+
+PAGE = 50
+MAX_MS = (1 << 48) - 1
+
+KINDS: Mapping[str, tuple[Promise, tuple[str, ...]]] = {
+    "sign_ins": (_("Sign-ins"), ("session",)),
+    "people": (_("Members and teams"), ("member", "team")),
+    "invitations": (_("Invitations"), ("invitation",)),
+    "roles": (_("Roles"), ("role",)),
+    "keys": (_("API keys"), ("api_key",)),
+    "settings": (_("Settings"), ("settings",)),
+    "exports": (_("Exports"), ("export",)),
+    "jobs": (_("Work in bulk"), ("job",)),
+}
+LABELS: Mapping[str, Promise] = {
+    "session.started": _("signed in"),
+    "session.ended": _("signed out"),
+    "session.refused": _("was not let in"),
+    "session.locked": _("was locked out"),
+    "session.new_device": _("came in by a new device"),
+    "session.second_failed": _("failed the second step"),
+    "session.password_changed": _("changed the password"),
+    "session.email_changed": _("changed the email address"),
+    "session.email_restored": _("took back a change of address"),
+    "session.totp_added": _("added an authenticator app"),
+    "session.totp_removed": _("removed the authenticator app"),
+    "session.passkey_added": _("added a passkey"),
+    "session.passkey_removed": _("removed a passkey"),
+    "session.passkey_refused": _("was refused with a passkey, perhaps copied"),
+    "session.recovery_made": _("made new recovery codes"),
+    "session.recovery_used": _("used a recovery code"),
+    "session.factors_reset": _("lost the second factors, by the operator"),
+    "member.created": _("became a member"),
+    "member.updated": _("changed a member"),
+    "member.deactivated": _("deactivated a member"),
+    "member.reactivated": _("let a member in again"),
+    "team.created": _("made a team"),
+    "team.updated": _("changed a team"),
+    "team.deleted": _("removed a team"),
+    "invitation.sent": _("invited somebody"),
+    "invitation.resent": _("sent an invitation again"),
+    "invitation.revoked": _("revoked an invitation"),
+    "invitation.accepted": _("accepted an invitation"),
+    "role.created": _("made a role"),
+    "role.updated": _("changed a role"),
+    "role.deleted": _("removed a role"),
+    "api_key.created": _("made an API key"),
+    "api_key.revoked": _("revoked an API key"),
+    "settings.updated": _("changed settings"),
+    "settings.holidays_added": _("added holidays"),
+    "settings.holiday_removed": _("removed a holiday"),
+    "settings.rates_imported": _("took over exchange rates from a file"),
+    "settings.rate_added": _("set an exchange rate"),
+    "settings.rate_corrected": _("corrected an exchange rate"),
+    "settings.rate_removed": _("removed an exchange rate"),
+    "settings.address_changed": _("changed the address"),
+    "settings.currency_added": _("added a currency"),
+    "settings.currency_removed": _("removed a currency"),
+    "settings.logo_changed": _("changed the logo"),
+    "settings.logo_removed": _("removed the logo"),
+    "export.finished": _("exported records"),
+    "job.started": _("began work in bulk"),
+}
+FIELD_LABELS: Mapping[str, Promise] = {
+    "name": _("Name"),
+    "email": _("Email"),
+    "role": _("Role"),
+    "team": _("Team"),
+    "manager": _("Manager"),
+    "head": _("Head"),
+    "parent": _("Part of"),
+    "state": _("State"),
+    "address": _("Address"),
+    "method": _("By"),
+    "rows": _("Rows"),
+    "noun": _("Of"),
+    "title": _("What"),
+    "device": _("Device"),
+    "scopes": _("Scopes"),
+    "expires_at": _("Ends"),
+    "public_id": _("Key"),
+    "currency": _("Currency"),
+    "locale": _("Language"),
+    "time_zone": _("Time zone"),
+}
+SHORT = 160
+FEW = 4
+"""Up to so many holidays of one entry are named; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing in an entry: ``before`` is empty where there was nothing to compare with."""
+
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: UUID
+    at: datetime
+    type: str
+    who: str
+    what: str
+    whom: str
+    facts: Sequence[Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    entries: list[Entry]
+    next: UUID | None
+
+
+def id_from(moment: datetime) -> UUID:
+    """The lowest id that Postgres can have given at a moment: ids begin with the milliseconds since 1970."""
+    ms = min(max(int(moment.timestamp() * 1000), 0), MAX_MS)
+    return UUID(int=ms << 80)
+
+
+def audit_page(
+    actor: Actor,
+    *,
+    member_id: UUID | None = None,
+    kind: str = "",
+    since: date | None = None,
+    until: date | None = None,
+    before: UUID | None = None,
+    limit: int = PAGE,
+) -> Page:
+    """The newest entries older than ``before``: of what one member did, of a kind, of days of the actor's zone.
+
+    NotFound for who may not see the audit.
+    """
+    if not actor.can("workspace", "audit"):
+        raise NotFound
+    nouns = KINDS[kind][1] if kind in KINDS else AUDITED
+    rows: QuerySet[Event] = Event.objects.filter(record_type__in=nouns)
+    if member_id is not None:
+        rows = rows.filter(change_set__member_id=member_id)
+    if since is not None:
+        rows = rows.filter(id__gte=id_from(datetime.combine(since, time.min, actor.time_zone)))
+    if until is not None and until < date.max:
+        rows = rows.filter(id__lt=id_from(datetime.combine(until + timedelta(days=1), time.min, actor.time_zone)))
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    found = list(rows.select_related("change_set").order_by("-id")[: limit + 1])
+    shown = found[:limit]
+    names = names_of(shown)
+    return Page([entry_of(event, names) for event in shown], shown[-1].pk if len(found) > limit else None)
+
+
+def names_of(events: Sequence[Event]) -> dict[str, str]:
+    """What the members, teams and roles in the events are called now, by id (roles by slug): three statements."""
+    found = {str(key): name for key, name in Team.objects.values_list("id", "name")}
+    found |= {role.slug: role.label for role in Role.objects.all()}
+    wanted = {str(event.record_id) for event in events if event.record_type in ("member", "session")}
+    for event in events:
+        for values in (event.before, event.after):
+            wanted |= {str(values[slug]) for slug in ("manager", "head", "member") if values.get(slug)}
+    people = Member.objects.filter(id__in=[one for one in wanted if is_id(one)]).values_list("id", "name")
+    return found | {str(key): name for key, name in people}
+
+
+def is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def entry_of(event: Event, names: Mapping[str, str]) -> Entry:
+    label = LABELS.get(event.type)
+    who = event.change_set.actor_label
+    whom = names.get(str(event.record_id), "") if event.record_type == "member" else ""
+    if not whom and event.record_type != "session":
+        values = event.after or event.before
+        whom = str(values.get("name") or values.get("email") or values.get("title") or "")[:SHORT]
+    return Entry(
+        id=event.pk,
+        at=event.at,
+        type=event.type,
+        who=who,
+        what=str(label) if label else event.type.partition(".")[2].replace("_", " "),
+        whom=whom,
+        facts=facts_of(event, names),
+    )
+
+
+def facts_of(event: Event, names: Mapping[str, str]) -> list[Fact]:
+    """What is new or different."""
+    if event.type == "settings.holidays_added" and len(event.after) > FEW:
+        days = [date_text(date.fromisoformat(one)) for one in (min(event.after), max(event.after))]
+        text = _("%(count)d, from %(first)s to %(last)s") % {
+            "count": len(event.after),
+            "first": days[0],
+            "last": days[1],
+        }
+        return [Fact(str(_("Holidays")), "", text)]
+    facts = []
+    for slug in {**event.before, **event.after}:
+        before, after = event.before.get(slug), event.after.get(slug)
+        if not event.before and slug in ("name", "title", "state"):
+            continue
+        if before == after or (after in (None, "", [], {}) and before in (None, "", [], {})):
+            continue
+        label = FIELD_LABELS.get(slug)
+        facts.append(
+            Fact(str(label) if label else slug.replace("_", " ").capitalize(), said(before, names), said(after, names))
+        )
+    return facts
+
+
+def said(value: Any, names: Mapping[str, str]) -> str:
+    if value in (None, ""):
+        return ""
+    if isinstance(value, list | tuple):
+        return short(", ".join(said(one, names) for one in value))
+    if isinstance(value, dict):
+        return short(", ".join(f"{key}: {said(one, names)}" for key, one in value.items()))
+    return short(names.get(str(value), str(value)))
+
+
+def short(text: str) -> str:
+    return text if len(text) <= SHORT else f"{text[: SHORT - 1].rstrip()}…"

@@ -1,0 +1,154 @@
+"""What a list shows as a CSV file, made in the background and kept for a day."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm.records import reading, timers
+from crm.records.errors import BadCursor, Forbidden, NotFound
+from crm.records.jobs import Work, job_start
+from crm.records.models import Job
+from crm.records.parsing import as_json
+from crm.records.presenting import expanded
+from crm.records.timers import Due
+from crm.records.types import Field, Kind, RecordType, registry
+from crm.records.visibility import readable_fields
+from crm.workspace.auditing import audit_note
+from tenants.actors import Actor, Scope, TenantRef
+
+KEPT = timedelta(days=1)
+TIMER = "export_expired"
+ROWS = 500
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted: reading.Query, *, name: str) -> Job:
+    """Begin to write all rows of a query to a file. Raises Forbidden without the right to export."""
+    if not actor.can(rt.slug, "export"):
+        raise Forbidden(_("Your role does not allow to export these."))
+    params = {
+        "columns": [one.slug for one in columns],
+        "filter": dict(wanted.filter) if wanted.filter else None,
+        "sort": list(wanted.sort),
+        "search": wanted.search,
+    }
+    title = _("Export of %(what)s") % {"what": name}
+    return job_start(actor, "export", params, title=title, noun=rt.slug, total=reading.count(actor, rt, wanted))
+
+
+def path_of(tenant: TenantRef, job_id: UUID) -> Path:
+    return Path(settings.MEDIA_ROOT) / "tenants" / str(tenant.id) / "exports" / f"{job_id}.csv"
+
+
+def export_step(work: Work) -> bool:
+    """The runner of the kind ``export``: a page of rows. The file is cut to what was kept before, so that a page that
+    is written again stands in it once."""
+    job, actor = work.job, work.actor
+    rt, params = registry.get(job.noun), job.params
+    if not actor.can(rt.slug, "export"):
+        raise Forbidden(_("Your role does not allow to export these."))
+    readable = {one.slug for one in readable_fields(actor, rt)} | {"created_at", "updated_at", "created_by"}
+    columns = [rt.field(slug) for slug in params["columns"] if slug in readable]
+    slugs = [*dict.fromkeys(slug for one in columns for slug in (one.slug, one.currency) if slug)]
+    query = reading.Query(
+        filter=params["filter"],
+        sort=tuple(params["sort"]),
+        search=params["search"],
+        limit=ROWS,
+        cursor=job.place.get("cursor"),
+        fields=tuple(slugs),
+        expand=expanded(rt, slugs),
+    )
+    try:
+        page = reading.page(actor, rt, query)
+    except BadCursor:
+        raise Forbidden(_("What you may see changed while this was exported. Begin again.")) from None
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    if not job.place:
+        writer.writerow([safe(str(rt.field(slug).label)) for slug in slugs])
+    writer.writerows([cell(rt.field(slug), row.get(slug)) for slug in slugs] for row in within(actor, rt, page.rows))
+    size = append(path_of(actor.tenant, job.pk), job.place.get("size", 0), text.getvalue())
+    job.done += len(page.rows)
+    job.total = max(job.total, job.done)
+    job.place = {"cursor": page.next_cursor, "size": size}
+    if page.next_cursor:
+        return True
+    job.result = {"file": True, "rows": job.done}
+    timers.schedule(TIMER, "job", job.pk, timezone.now() + KEPT)
+    audit_note(actor, "export.finished", record_id=job.pk, after={"noun": rt.slug, "rows": job.done, "fields": slugs})
+    return False
+
+
+def within(actor: Actor, rt: RecordType, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of the rows that are seen, those that may be exported."""
+    if actor.scope(rt.slug, "export") is Scope.ALL:
+        return list(rows)
+    reached = reading.reach(actor, rt, "export").filter(pk__in=[row["id"] for row in rows])
+    allowed = set(reached.values_list("pk", flat=True))
+    return [row for row in rows if row["id"] in allowed]
+
+
+def append(path: Path, size: int, text: str) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.truncate(size)
+        file.seek(size)
+        file.write(text.encode())
+        return file.tell()
+
+
+def cell(one: Field, value: Any) -> str:
+    """A value as plain text; relations by their names, times in UTC."""
+    if value is None:
+        return ""
+    match one.kind:
+        case Kind.RELATION | Kind.MEMBER | Kind.REFERENCE:
+            return safe(str(value.get("title") or "")) if isinstance(value, Mapping) else ""
+        case Kind.LINKS:
+            return safe(", ".join(str(link.get("title") or "") for link in value))
+        case Kind.EMAILS | Kind.PHONES:
+            return safe(", ".join(item["value"] for item in value))
+        case Kind.ADDRESS:
+            return safe(", ".join(str(part) for part in value.values() if part))
+        case Kind.CHOICE:
+            choice = one.choice(value)
+            return safe(str(choice.label if choice else value))
+        case Kind.JSON_LIST:
+            return safe(", ".join(map(str, value)))
+        case Kind.INTEGER | Kind.DECIMAL | Kind.MONEY | Kind.PERCENT:
+            return str(value)
+    if isinstance(value, date | datetime | bool):
+        return str(as_json(value)).lower() if isinstance(value, bool) else str(as_json(value))
+    return safe(str(value))
+
+
+def safe(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def export_file(actor: Actor, job_id: UUID) -> tuple[Job, Path]:
+    """The finished file, for who had it made and still may export. Raises NotFound and Forbidden."""
+    job = Job.objects.filter(pk=job_id, member=actor.member_id, kind="export", state=Job.State.DONE).first()
+    path = path_of(actor.tenant, job_id)
+    if job is None or job.finished_at is None or job.finished_at < timezone.now() - KEPT or not path.exists():
+        raise NotFound(_("This file is not kept any more. Export again."))
+    if not actor.can(job.noun, "export"):
+        raise Forbidden(_("Your role does not allow to export these."))
+    return job, path
+
+
+def export_expired(tenant: TenantRef, due: Sequence[Due]) -> None:
+    """The timer of exports: their files go."""
+    for one in due:
+        path_of(tenant, one.record_id).unlink(missing_ok=True)
+    Job.objects.filter(pk__in=[one.record_id for one in due]).update(result={})

@@ -1,0 +1,40 @@
+"""Screens of exports: begin one, fetch its file."""
+
+from uuid import UUID
+
+from django.http import FileResponse, HttpResponseBase
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from crm.records import exporting
+from crm.records.answers import gone_to, record_type, shows_errors
+from crm.records.job_views import underway
+from crm.records.listing import Listing
+from tenants.access import MEMBER, access, needs_noun
+from tenants.http import MemberRequest
+
+
+@access(needs_noun("export"))
+@require_POST
+@shows_errors
+def export(request: MemberRequest, noun: str) -> HttpResponseBase:
+    """Write what the list shows, all of it, to a file in the background."""
+    rt = record_type(noun)
+    listing = Listing.of(request.actor, rt, request)
+    if listing.problem:
+        raise listing.problem
+    name = f"{rt.label_plural}: {listing.view.name}"
+    exporting.export_start(request.actor, rt, listing.columns, listing.query, name=name)
+    return underway(gone_to(request, listing.here, _("Being exported in the background.")), request)
+
+
+@access(MEMBER)
+@require_GET
+@shows_errors
+def export_file(request: MemberRequest, job: UUID) -> HttpResponseBase:
+    found, path = exporting.export_file(request.actor, job)
+    name = f"{slugify(found.title) or 'export'}.csv"
+    response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
+    response["Cache-Control"] = "no-store"
+    return response

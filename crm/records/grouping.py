@@ -1,0 +1,158 @@
+"""A list in groups: by a choice, a member, a related record, yes or no, or the month of a date; counted in SQL."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, DecimalField, F, Sum, Value
+from django.db.models.functions import TruncMonth
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from crm.records import reading
+from crm.records.presenting import choice_label
+from crm.records.types import Field, Kind, RecordType, registry
+from crm.workspace.currencies import totals
+from crm.workspace.formats import money_text
+from tenants.actors import Actor
+
+MOST_GROUPS = 100
+NONE = "none"
+
+
+@dataclass(slots=True)
+class Group:
+    """Rows with one value; ``sums`` are those of the money field asked for, by currency, ``total`` is their text."""
+
+    key: str
+    label: str
+    color: str = ""
+    place: int = 0
+    count: int = 0
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    total: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    groups: list[Group]
+    others: int
+    """How many groups are not shown, the smallest ones."""
+
+
+def groups(actor: Actor, rt: RecordType, wanted: reading.Query, slug: str, money: Field | None = None) -> Groups:
+    """The groups of a query's rows in one statement, and the names of what they are grouped by in another."""
+    one = rt.field(slug)
+    value: Any = F(one.column)
+    if one.kind is Kind.DATE:
+        value = TruncMonth(one.column)
+    elif one.kind is Kind.DATETIME:
+        value = TruncMonth(one.column, tzinfo=actor.time_zone)
+    currency: Any = F(money.currency) if money else Value("")
+    total: Any = Sum(money.slug) if money else Value(None, DecimalField())
+    rows = (
+        reading.matching(actor, rt, wanted)
+        .order_by()
+        .annotate(group_value=value, group_currency=currency)
+        .values_list("group_value", "group_currency")
+        .annotate(number=Count("pk"), total=total)
+        .order_by()
+    )
+    found: dict[str, Group] = {}
+    for raw, code, number, amount in rows:
+        key = key_of(one, raw)
+        group = found.setdefault(key, Group(key, ""))
+        group.count += number
+        if amount:
+            group.sums[code] = group.sums.get(code, Decimal()) + amount
+    add_up(actor, list(found.values()))
+    shown = sorted(found.values(), key=lambda group: -group.count)[:MOST_GROUPS]
+    name(actor, one, shown)
+    return Groups(in_order(one, shown), len(found) - len(shown))
+
+
+def add_up(actor: Actor, found: Sequence[Group]) -> None:
+    """Say each group's sum in one currency: its own, or the workspace's where there are several."""
+    made = totals(actor, {group.key: group.sums for group in found if len(group.sums) > 1})
+    for group in found:
+        if group.key in made:
+            total = made[group.key]
+            group.total = f"≈ {money_text(total.amount, total.currency, compact=True)}" + (
+                " +" if total.missing else ""
+            )
+        else:
+            group.total = "".join(money_text(one, code, compact=True) for code, one in group.sums.items())
+
+
+def key_of(one: Field, value: Any) -> str:
+    if value is None or value == "":
+        return NONE
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if one.kind in {Kind.DATE, Kind.DATETIME}:
+        return f"{value:%Y-%m}"
+    return str(value)
+
+
+def name(actor: Actor, one: Field, found: Iterable[Group]) -> None:
+    keys = [group.key for group in found if group.key != NONE]
+    titles: dict[str, str] = {}
+    if one.kind in {Kind.RELATION, Kind.MEMBER}:
+        named = reading.titles(actor, {(one.target, UUID(key)) for key in keys})
+        titles = {str(id): title or _("Untitled") for (_type, id), title in named.items()}
+    places = placed(one, keys)
+    for group in found:
+        group.place = places.get(group.key, 0)
+        if group.key == NONE:
+            group.label = _("No %(field)s") % {"field": str(one.label).lower()}
+        elif one.kind is Kind.CHOICE:
+            group.label, group.color = choice_label(one, group.key)
+        elif one.kind is Kind.BOOLEAN:
+            group.label = _("Yes") if group.key == "true" else _("No")
+        elif one.kind in {Kind.DATE, Kind.DATETIME}:
+            group.label = date_format(month(group.key)[0], "F Y")
+        else:
+            group.label = titles.get(group.key, _("not visible to you"))
+
+
+def placed(one: Field, keys: Sequence[str]) -> dict[str, int]:
+    """Where records stand that people put in an order, such as stages."""
+    if one.kind is not Kind.RELATION or "position" not in registry.get(one.target).by_slug:
+        return {}
+    rows = registry.get(one.target).rows.filter(pk__in=keys).values_list("pk", "position")
+    return {str(pk): position or 0 for pk, position in rows}
+
+
+def in_order(one: Field, found: list[Group]) -> list[Group]:
+    """Choices as they are declared, months from the last on, all else by place and name; without a value last."""
+    if one.kind is Kind.CHOICE:
+        places = {choice.value: place for place, choice in enumerate(one.choices)}
+        return sorted(found, key=lambda group: (group.key == NONE, places.get(group.key, len(places))))
+    if one.kind in {Kind.DATE, Kind.DATETIME}:
+        dated = sorted((group for group in found if group.key != NONE), key=lambda group: group.key, reverse=True)
+        return [*dated, *(group for group in found if group.key == NONE)]
+    return sorted(found, key=lambda group: (group.key == NONE, group.place, group.label.casefold()))
+
+
+def month(key: str) -> tuple[date, date]:
+    """The first and last day of ``2026-05``. Raises ValueError."""
+    first = date.fromisoformat(f"{key}-01")
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def condition(one: Field, key: str) -> dict[str, Any] | None:
+    """The rows of one group, as a condition; None for a key that is none."""
+    if key == NONE:
+        return {"field": one.slug, "op": "is_empty"}
+    if one.kind in {Kind.DATE, Kind.DATETIME}:
+        try:
+            first, last = month(key)
+        except ValueError:
+            return None
+        return {"field": one.slug, "op": "between", "value": [first.isoformat(), last.isoformat()]}
+    if one.kind is Kind.BOOLEAN:
+        return {"field": one.slug, "op": "eq", "value": key == "true"}
+    return {"field": one.slug, "op": "eq", "value": key}

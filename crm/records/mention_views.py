@@ -1,0 +1,54 @@
+"""Whom one may mention: members by name, each with whether he could see what he is mentioned in."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from crm.records.listing import clean_search
+from crm.records.types import RecordType, registry
+from crm.workspace.models import Member
+from crm.workspace.selectors import active_members, member_actor
+from tenants.access import MEMBER, access
+from tenants.actors import Scope, TenantRef
+from tenants.http import MemberRequest
+
+MOST = 8
+
+
+@access(MEMBER)
+@require_GET
+def mentions(request: MemberRequest) -> HttpResponse:
+    """Options for ``?q=``; with ``?noun=&id=`` of a record those who may not see it are marked."""
+    found = active_members().select_related("role")
+    words = clean_search(request.GET.get("q", ""))
+    if words:
+        found = found.filter(name__icontains=words)
+    place = _place(request)
+    options = [
+        {"id": one.pk, "name": one.name, "color": one.color, "sees": _sees(request.tenant, one, place)}
+        for one in found[:MOST]
+    ]
+    return render(request, "records/mentions.html", {"options": options})
+
+
+def _place(request: MemberRequest) -> tuple[RecordType, UUID] | None:
+    """The record in the address, if there is one that the asking member may see."""
+    try:
+        rt, id = registry.get(request.GET.get("noun", "")), UUID(request.GET.get("id", ""))
+    except (LookupError, ValueError):
+        return None
+    return (rt, id) if rt.visible_to(request.actor).filter(pk=id).exists() else None
+
+
+def _sees(tenant: TenantRef, member: Member, place: tuple[RecordType, Any] | None) -> bool:
+    """Whether a note about the record would be in a member's sight."""
+    if place is None:
+        return True
+    actor = member_actor(tenant, member)
+    rt, id = place
+    if actor.scope("note", "view") is not Scope.ALL:
+        return False
+    return rt.shows_all_to(actor) or rt.visible_to(actor).filter(pk=id).exists()

@@ -1,0 +1,387 @@
+"""Views: how the records of a noun are looked at. Some are built in, others are saved by a member for himself, for his
+team or for everyone; which of them are his tabs, and which opens first, everyone chooses for himself.
+
+A view never shows more than its reader may see: what it says about fields that are gone or hidden from him is left out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, NotFound
+from crm.records.models import ChangeSet, SavedView, ViewChoice
+from crm.records.paging import sortable_fields
+from crm.records.query import validate
+from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
+from crm.records.visibility import hidden_slugs, may_read, readable_fields
+from crm.workspace.models import Member
+from tenants.actors import Actor
+
+MOST_VIEWS = 100
+MOST_COLUMNS = 20
+MOST_SORTS = 3
+MOST_CARD_FIELDS = 6
+ALL, MINE, DONE = "all", "mine", "done"
+LISTED_SYSTEM_FIELDS = ("created_at", "updated_at", "created_by")
+GROUPED_KINDS = frozenset({Kind.CHOICE, Kind.RELATION, Kind.MEMBER, Kind.DATE, Kind.DATETIME, Kind.BOOLEAN})
+SUMMED_KINDS = frozenset({Kind.MONEY, Kind.DECIMAL, Kind.INTEGER, Kind.PERCENT})
+RANGED_KINDS = SUMMED_KINDS | {Kind.DATE, Kind.DATETIME}
+NO_FOOTER = "none"
+FOOTERS = ("sum", "average", "min", "max", "count", "empty", NO_FOOTER)
+
+
+@dataclass(frozen=True)
+class View:
+    """A view as its reader may have it. ``key`` is ``all``, ``mine``, ``done`` or the id of a saved one.
+
+    ``columns``, ``card_fields`` and ``sort`` are field slugs, empty for the type's own choice. ``dropped`` says in
+    words what was left out.
+    """
+
+    key: str
+    name: str
+    layout: str = "list"
+    filter: Mapping[str, Any] | None = None
+    sort: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    grouping: str = ""
+    footers: Mapping[str, str] = field(default_factory=dict)
+    card_fields: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
+    sharing: str = ""
+    owner_id: UUID | None = None
+    may_change: bool = False
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.owner_id is None
+
+
+class Views:
+    """The views of a noun, as one reader has them."""
+
+    def __init__(self, actor: Actor, rt: RecordType) -> None:
+        self.actor = actor
+        self.rt = rt
+
+    @cached_property
+    def choice(self) -> ViewChoice:
+        """What the reader chose; a blank one when he has not."""
+        found = None
+        if self.actor.member_id is not None:
+            found = ViewChoice.objects.filter(member_id=self.actor.member_id, noun=self.rt.slug).first()
+        return found or ViewChoice(noun=self.rt.slug)
+
+    @cached_property
+    def saved(self) -> list[SavedView]:
+        return list(seen(self.actor, self.rt).order_by("created_at", "id")[: 2 * MOST_VIEWS])
+
+    @cached_property
+    def built_in(self) -> list[View]:
+        return built_in(self.actor, self.rt)
+
+    @cached_property
+    def default(self) -> str:
+        return self.choice.default if self.choice.default in self.keys else ALL
+
+    def layout(self, key: str) -> str:
+        """How a view is shown, blank for a built-in one: it fits any layout."""
+        return next((one.layout for one in self.saved if str(one.pk) == key and self.rt.board_field), "")
+
+    @property
+    def opens_on_board(self) -> bool:
+        """Whether the reader's first view is a board."""
+        return self.layout(self.default) == SavedView.Layout.BOARD
+
+    def first(self, layout: str) -> str:
+        """The view that a list or a board opens with."""
+        return self.default if self.layout(self.default) in ("", layout) else ALL
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """All views in the reader's order: those he has not placed come last."""
+        known = [*(one.key for one in self.built_in), *(str(one.pk) for one in self.saved)]
+        placed = [key for key in self.choice.tabs if key in known]
+        return [*placed, *(key for key in known if key not in placed)]
+
+    @property
+    def tabs(self) -> list[str]:
+        return [key for key in self.keys if key not in self.choice.hidden]
+
+    def name(self, key: str) -> str:
+        named = {one.key: one.name for one in self.built_in} | {str(one.pk): one.name for one in self.saved}
+        return named[key]
+
+    def get(self, key: str, layout: str = SavedView.Layout.LIST) -> View:
+        """The view with that key, for a blank one what the layout opens with. Raises NotFound."""
+        key = key or self.first(layout)
+        for one in self.built_in:
+            if one.key == key:
+                return one if not self.choice.columns else with_columns(self.actor, self.rt, one, self.choice.columns)
+        found = next((one for one in self.saved if str(one.pk) == key), None)
+        if found is None:
+            raise NotFound(
+                _("There is no such view, or it is not shared with you. Ask who sent you the link to share it.")
+            )
+        return view_of(self.actor, self.rt, found)
+
+
+def seen(actor: Actor, rt: RecordType) -> QuerySet[SavedView]:
+    """The saved views of a noun that the actor may open: his own and those shared with him."""
+    shared = Q(sharing=SavedView.Sharing.EVERYONE)
+    if actor.member_id is not None:
+        team = Member.objects.filter(pk=actor.member_id, team__isnull=False).values("team")
+        shared |= Q(owner=actor.member_id) | Q(sharing=SavedView.Sharing.TEAM, owner__team__in=team)
+    return SavedView.objects.filter(shared, noun=rt.slug)
+
+
+def may_change(actor: Actor, saved: SavedView) -> bool:
+    """Its owner; of a shared one also who has the settings."""
+    if actor.member_id is not None and saved.owner_id == actor.member_id:
+        return True
+    return saved.sharing != SavedView.Sharing.PRIVATE and actor.can("workspace", "settings")
+
+
+def built_in(actor: Actor, rt: RecordType) -> list[View]:
+    ticked = rt.opens_on_open and may_read(actor, rt, "done")
+    still_open = {"field": "done", "op": "eq", "value": False} if ticked else None
+    views = [View(ALL, _("Open") if ticked else _("All"), filter=still_open)]
+    if rt.owner_field in rt.by_slug and may_read(actor, rt, rt.owner_field) and actor.member_id is not None:
+        mine = {"field": rt.owner_field, "op": "eq", "value": "me"}
+        views.append(View(MINE, _("Mine"), filter={"all": [mine, still_open]} if still_open else mine))
+    if ticked:
+        done = {"field": "done", "op": "eq", "value": True}
+        views.append(View(DONE, _("Done"), filter=done, sort=("-done_at",) if "done_at" in rt.by_slug else ()))
+    return views
+
+
+def view_of(actor: Actor, rt: RecordType, saved: SavedView) -> View:
+    """A saved view without what its reader may not see."""
+    dropped: list[str] = []
+    tree = cleaned(actor, rt, saved.filter, dropped) if saved.filter else None
+    known = {one.slug for one in listed_fields(actor, rt)}
+    sortable = set(sortable_fields(rt, hidden_slugs(actor, rt)))
+    columns = [one for one in saved.columns if one["field"] in known]
+    sort = tuple(one for one in saved.sort if one.removeprefix("-") in sortable)
+    grouping = saved.grouping if saved.grouping in {one.slug for one in groupable(actor, rt)} else ""
+    if len(columns) < len(saved.columns):
+        dropped.append(_("a column"))
+    if len(sort) < len(saved.sort):
+        dropped.append(_("a sorting"))
+    if grouping != saved.grouping:
+        dropped.append(_("the grouping"))
+    return View(
+        key=str(saved.pk),
+        name=saved.name,
+        layout=saved.layout,
+        filter=tree,
+        sort=sort,
+        columns=tuple(one["field"] for one in columns),
+        grouping=grouping,
+        footers={slug: how for slug, how in saved.footers.items() if slug in known},
+        card_fields=tuple(slug for slug in saved.card_fields if slug in known),
+        quick=tuple(one for one in saved.quick if one in rt.quick_filters),
+        sharing=saved.sharing,
+        owner_id=saved.owner_id,
+        may_change=may_change(actor, saved),
+        dropped=tuple(dropped),
+    )
+
+
+def with_columns(actor: Actor, rt: RecordType, view: View, columns: Sequence[str]) -> View:
+    known = {one.slug for one in listed_fields(actor, rt)}
+    return replace(view, columns=tuple(slug for slug in columns if slug in known))
+
+
+def cleaned(actor: Actor, rt: RecordType, tree: Mapping[str, Any], dropped: list[str]) -> dict[str, Any] | None:
+    """A tree without the conditions that its reader cannot ask; for each of these a word in ``dropped``."""
+    if "field" in tree:
+        try:
+            return dict(validate(actor, rt, tree))
+        except BadQuery:
+            dropped.append(_("a condition of its filter"))
+            return None
+    joint, inner = next(iter(tree.items()))
+    if joint == "not":
+        kept = cleaned(actor, rt, inner, dropped)
+        return None if kept is None else {"not": kept}
+    parts = [part for part in (cleaned(actor, rt, one, dropped) for one in inner) if part is not None]
+    return {joint: parts} if parts else None
+
+
+def listed_fields(actor: Actor, rt: RecordType) -> list[Field]:
+    """What can be a column: the fields the actor may read, and when and by whom a record was made."""
+    shown = [one for one in readable_fields(actor, rt) if one.kind is not Kind.CURRENCY]
+    return [*shown, *(SYSTEM_FIELDS[slug] for slug in LISTED_SYSTEM_FIELDS)]
+
+
+def groupable(actor: Actor, rt: RecordType) -> list[Field]:
+    return [one for one in listed_fields(actor, rt) if one.kind in GROUPED_KINDS and one.filterable]
+
+
+def footers_for(one: Field) -> tuple[str, ...]:
+    """How the values of a field can be summed up."""
+    if one.kind in SUMMED_KINDS:
+        return FOOTERS
+    if one.kind in RANGED_KINDS:
+        return ("min", "max", "count", "empty", NO_FOOTER)
+    return ("count", "empty", NO_FOOTER) if one.kind in SORTABLE_KINDS else ()
+
+
+# -- saving ------------------------------------------------------------------------------------------------------------
+
+
+def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a saved view, those that are given, checked. Raises Invalid with all that is wrong."""
+    errors: list[FieldError] = []
+    known = {one.slug: one for one in listed_fields(actor, rt)}
+    found: dict[str, Any] = {}
+
+    def wrong(slug: str, message: str) -> None:
+        errors.append(FieldError(slug, "invalid", message))
+
+    if "name" in values:
+        found["name"] = " ".join(str(values["name"] or "").replace("\x00", "").split())
+        if not found["name"] or len(found["name"]) > 80:
+            wrong("name", _("Give the view a name of at most 80 characters."))
+    for slug, choices in (("layout", SavedView.Layout.values), ("sharing", SavedView.Sharing.values)):
+        if slug in values:
+            found[slug] = values[slug]
+            if values[slug] not in choices:
+                wrong(slug, _("This must be one of: %(choices)s.") % {"choices": ", ".join(choices)})
+    if "filter" in values:
+        try:
+            found["filter"] = dict(validate(actor, rt, values["filter"])) if values["filter"] else {}
+        except BadQuery as error:
+            wrong("filter", str(error))
+    if "sort" in values:
+        sortable = sortable_fields(rt, hidden_slugs(actor, rt))
+        found["sort"] = list_of(values["sort"], MOST_SORTS)
+        if any(one.removeprefix("-") not in sortable for one in found["sort"]):
+            wrong("sort", _("This list cannot be sorted like that."))
+    if "columns" in values:
+        found["columns"] = columns_read(values["columns"], known, wrong)
+    if "grouping" in values:
+        found["grouping"] = values["grouping"] or ""
+        if found["grouping"] and found["grouping"] not in {one.slug for one in groupable(actor, rt)}:
+            wrong("grouping", _("Records cannot be grouped by this."))
+    if "footers" in values:
+        found["footers"] = values["footers"] or {}
+        if not isinstance(found["footers"], Mapping) or any(
+            slug not in known or how not in footers_for(known[slug]) for slug, how in found["footers"].items()
+        ):
+            wrong("footers", _("A column cannot be summed up like that."))
+    if "card_fields" in values:
+        found["card_fields"] = list_of(values["card_fields"], MOST_CARD_FIELDS)
+        if any(slug not in known for slug in found["card_fields"]):
+            wrong("card_fields", _("One of these fields cannot be shown on a card."))
+    if "quick" in values:
+        found["quick"] = list_of(values["quick"], len(rt.quick_filters) + 1)
+        if any(one not in rt.quick_filters for one in found["quick"]):
+            wrong("quick", _("There is no such quick filter."))
+    if errors:
+        raise Invalid(errors, str(errors[0].message))
+    return found
+
+
+def list_of(value: Any, most: int) -> list[str]:
+    given = value if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else []
+    return list(dict.fromkeys(str(one) for one in given))[:most]
+
+
+def columns_read(value: Any, known: Mapping[str, Field], wrong: Any) -> list[dict[str, Any]]:
+    columns: dict[str, dict[str, Any]] = {}
+    for one in list(value or ())[:MOST_COLUMNS]:
+        column = {"field": one} if isinstance(one, str) else dict(one) if isinstance(one, Mapping) else {}
+        slug = column.get("field")
+        if slug not in known:
+            wrong("columns", _("There is no column “%(name)s”.") % {"name": str(slug)[:60]})
+        elif len(column) > 1:
+            wrong("columns", _("Of a column only its field is kept."))
+        else:
+            columns[str(slug)] = {"field": slug}
+    return list(columns.values())
+
+
+def view_create(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> SavedView:
+    """Keep a view under a name. Raises Invalid, also when there are too many."""
+    if actor.member_id is None or not actor.can(rt.slug, "view"):
+        raise Forbidden
+    found = checked(actor, rt, {"name": "", **values})
+    if SavedView.objects.filter(noun=rt.slug, owner=actor.member_id).count() >= MOST_VIEWS:
+        raise Invalid([], _("These are many views. Delete one that is not needed any more."))
+    return SavedView.objects.create(noun=rt.slug, owner_id=actor.member_id, **found)
+
+
+def view_get(actor: Actor, rt: RecordType, view_id: UUID, *, change: bool = False) -> SavedView:
+    """Raises NotFound, and Forbidden for ``change`` of somebody else's."""
+    saved = seen(actor, rt).filter(pk=view_id).first()
+    if saved is None:
+        raise NotFound(_("There is no such view, or it is not shared with you. Ask who sent you the link to share it."))
+    if change and not may_change(actor, saved):
+        raise Forbidden(_("Only who made this view can change it. Save it as one of your own."))
+    return saved
+
+
+def view_update(actor: Actor, rt: RecordType, view_id: UUID, values: Mapping[str, Any]) -> SavedView:
+    saved = view_get(actor, rt, view_id, change=True)
+    found = checked(actor, rt, values)
+    for name, value in found.items():
+        setattr(saved, name, value)
+    saved.updated_at = timezone.now()
+    saved.save(update_fields=[*found, "updated_at"])
+    return saved
+
+
+def view_duplicate(actor: Actor, rt: RecordType, view_id: UUID) -> SavedView:
+    """A private copy of what the actor sees of a view."""
+    saved = view_get(actor, rt, view_id)
+    view = view_of(actor, rt, saved)
+    return view_create(
+        actor,
+        rt,
+        {
+            "name": (_("%(name)s, copy") % {"name": saved.name})[:80],
+            "layout": view.layout,
+            "filter": view.filter or {},
+            "sort": view.sort,
+            "columns": [{"field": slug} for slug in view.columns],
+            "grouping": view.grouping,
+            "footers": view.footers,
+            "card_fields": view.card_fields,
+            "quick": view.quick,
+        },
+    )
+
+
+def view_delete(actor: Actor, rt: RecordType, view_id: UUID) -> None:
+    view_get(actor, rt, view_id, change=True).delete()
+
+
+def views_handed_over(*, member_id: UUID, noun: str, to: UUID, change_set: ChangeSet) -> int:
+    """Give the views of a member who leaves to who takes over his records of a noun; what nobody takes stays his.
+
+    Shared ones go on either way; private ones that stay are seen by nobody until he comes back.
+    """
+    rows = SavedView.objects.filter(owner=member_id, noun=noun)
+    return rows.update(owner=to, owner_before=member_id, handed_over_by=change_set)
+
+
+def views_back(change_set: ChangeSet, undoing: ChangeSet) -> int:
+    """Give the views that a change handed over back, and anew when that is undone in turn."""
+    rows = SavedView.objects.filter(handed_over_by=change_set)
+    return rows.update(owner=F("owner_before"), owner_before=F("owner"), handed_over_by=undoing)
+
+
+def choice_save(actor: Actor, rt: RecordType, **changes: Any) -> None:
+    """Keep what a member chose of ``tabs``, ``hidden``, ``default`` or ``columns``."""
+    if actor.member_id is None:
+        raise Forbidden
+    ViewChoice.objects.update_or_create(member_id=actor.member_id, noun=rt.slug, defaults=changes)

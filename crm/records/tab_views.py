@@ -1,0 +1,136 @@
+"""Screens of saved views: keep one, change it, share it, and arrange one's tabs."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from crm.records import saved_views
+from crm.records.answers import gone_to, record_type, shows_errors
+from crm.records.errors import Invalid
+from crm.records.listing import BOARD, LIST, Listing, view_address
+from crm.records.models import SavedView
+from crm.records.saved_views import Views
+from crm.records.types import RecordType
+from tenants.access import access, needs_noun
+from tenants.http import MemberRequest
+
+
+@access(needs_noun("view"))
+@require_http_methods(["GET", "POST"])
+@shows_errors
+def view_new(request: MemberRequest, noun: str) -> HttpResponseBase:
+    """Save what the list shows as a view of one's own."""
+    rt = record_type(noun)
+    listing = Listing.of(request.actor, rt, request)
+    error: Invalid | None = None
+    if request.method == "POST":
+        try:
+            saved = saved_views.view_create(request.actor, rt, {**listing.state_of_view, **named(request)})
+        except Invalid as found:
+            error = found
+        else:
+            return gone_to(request, address(rt, saved), _("View saved."))
+    return form(request, rt, listing, None, error)
+
+
+@access(needs_noun("view"))
+@require_http_methods(["GET", "POST"])
+@shows_errors
+def view_edit(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
+    """Rename or share a view; with ``keep=1`` keep what the list shows now instead."""
+    rt = record_type(noun)
+    actor = request.actor
+    saved = saved_views.view_get(actor, rt, view, change=True)
+    error: Invalid | None = None
+    if request.method == "POST":
+        try:
+            values = Listing.of(actor, rt, request).state_of_view if request.POST.get("keep") == "1" else named(request)
+            saved = saved_views.view_update(actor, rt, view, values)
+        except Invalid as found:
+            error = found
+        else:
+            return gone_to(request, address(rt, saved), _("View saved."))
+    return form(request, rt, None, saved, error)
+
+
+def named(request: MemberRequest) -> dict[str, Any]:
+    return {name: request.POST[name] for name in ("name", "sharing", "layout") if request.POST.get(name) is not None}
+
+
+def form(
+    request: MemberRequest, rt: RecordType, listing: Listing | None, saved: SavedView | None, error: Invalid | None
+) -> HttpResponse:
+    if saved is None:
+        action = reverse("records:view_new", args=[rt.plural])
+    else:
+        action = reverse("records:view_edit", args=[rt.plural, saved.pk])
+    context = {
+        "rt": rt,
+        "saved": saved,
+        "state": listing.state if listing else [],
+        "name": request.POST.get("name", saved.name if saved else ""),
+        "sharing": request.POST.get("sharing", saved.sharing if saved else SavedView.Sharing.PRIVATE),
+        "sharings": SavedView.Sharing.choices,
+        "action": action,
+        "error": error,
+    }
+    template = "records/view_form.html#form" if request.htmx else "records/view_form.html"
+    return render(request, template, context, status=error.status if error else 200)
+
+
+def address(rt: RecordType, saved: SavedView) -> str:
+    return view_address(rt, str(saved.pk), saved.layout)
+
+
+@access(needs_noun("view"))
+@require_POST
+@shows_errors
+def view_duplicate(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
+    rt = record_type(noun)
+    saved = saved_views.view_duplicate(request.actor, rt, view)
+    return gone_to(request, address(rt, saved), _("A copy of your own."))
+
+
+@access(needs_noun("view"))
+@require_POST
+@shows_errors
+def view_delete(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
+    rt = record_type(noun)
+    saved_views.view_delete(request.actor, rt, view)
+    layout = BOARD if request.POST.get("layout") == BOARD else LIST
+    return gone_to(request, view_address(rt, "", layout), _("View deleted."))
+
+
+@access(needs_noun("view"))
+@require_POST
+@shows_errors
+def view_tab(request: MemberRequest, noun: str, view: str) -> HttpResponseBase:
+    """Arrange one's tabs: show or hide this one, move it to the left or right, or open with it."""
+    rt = record_type(noun)
+    views = Views(request.actor, rt)
+    keys, hidden = views.keys, list(views.choice.hidden)
+    if view not in keys:
+        raise Http404
+    match request.POST.get("do"):
+        case "hide":
+            saved_views.choice_save(request.actor, rt, hidden=[*dict.fromkeys([*hidden, view])])
+        case "show":
+            saved_views.choice_save(request.actor, rt, hidden=[key for key in hidden if key != view])
+        case "first":
+            saved_views.choice_save(request.actor, rt, default=view)
+        case "left" | "right" as way:
+            shown = [key for key in keys if key not in hidden]
+            place = shown.index(view) if view in shown else 0
+            other = shown[max(0, min(len(shown) - 1, place + (-1 if way == "left" else 1)))]
+            here, there = keys.index(view), keys.index(other)
+            keys[here], keys[there] = keys[there], keys[here]
+            saved_views.choice_save(request.actor, rt, tabs=keys)
+        case _:
+            raise Http404
+    layout = views.layout(view) or (BOARD if request.POST.get("layout") == BOARD else LIST)
+    return gone_to(request, view_address(rt, view if request.POST["do"] != "hide" else "", layout))

@@ -1,0 +1,43 @@
+"""“Why can I see this?”: a quiet dialog on every record page."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from crm.records.answers import record_type, shows_errors
+from crm.records.presenting import record_url
+from crm.records.visibility import get_record
+from crm.records.why import why
+from crm.workspace.selectors import active_members
+from tenants.access import access, needs_noun
+from tenants.http import MemberRequest
+
+
+@access(needs_noun("view"))
+@require_GET
+@shows_errors
+def record_why(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
+    """Of oneself; of another member for who looks after members."""
+    rt, actor = record_type(noun), request.actor
+    record = get_record(actor, rt, id, trashed="include")
+    may_ask = actor.can("workspace", "members")
+    asked = request.GET.get("member", "")
+    try:
+        of = UUID(asked) if asked and may_ask else None
+    except ValueError:
+        raise Http404 from None
+    found = why(actor, rt, id, of=None if of == actor.member_id else of)
+    if found is None:
+        raise Http404
+    context = {
+        "rt": rt,
+        "id": id,
+        "title": rt.title_of(record),
+        "why": found,
+        "members": active_members() if may_ask else [],
+        "asked": str(of or actor.member_id or ""),
+        "url": record_url(rt.slug, id),
+    }
+    return render(request, "records/why.html#dialog" if request.htmx else "records/why.html", context)
