@@ -8,4 +8,4 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from crm.activities import types  # noqa: F401
+        from crm.activities import kinds, types  # noqa: F401

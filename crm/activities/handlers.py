@@ -1,24 +1,27 @@
-"""What members are told when something becomes theirs."""
+"""What members are told when something becomes theirs, or when they are to come."""
 
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
-from crm.activities.selectors import seen_by
+from crm.activities.kinds import ASSIGNED, MEETING_INVITED, MEETING_REPLIED, MENTIONED
+from crm.records import reading
+from crm.records.mentions import mentioned, plain
 from crm.records.models import Event
-from crm.records.types import registry
-from crm.workspace.models import Member
-from crm.workspace.services import notification_add
+from crm.records.types import Kind, registry
+from crm.records.visibility import may_read
+from crm.workspace.formats import date_text, moment_text
+from crm.workspace.notifying import notify
+from crm.workspace.selectors import actor_for_member
 from tenants.actors import TenantRef
 
-MANY = 5
-"""Records handed over in one change of which each is still told by itself."""
-QUIET_SOURCES = frozenset({"sample", "import"})
+# Work in the background tells by itself, once at its end.
+QUIET_SOURCES = frozenset({"sample", "import", "bulk", "hand_over"})
 
 
 def assignment_told(tenant: TenantRef, event: Event) -> None:
-    """Tell a member that somebody else gave him a task or a record; of many at once he is told once."""
+    """Tell a member that somebody else gave him a task or a record; of many in one change he is told once, how many."""
     if event.record_type not in registry or event.type.rpartition(".")[2] not in {"created", "updated"}:
         return
     rt = registry.get(event.record_type)
@@ -26,28 +29,150 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
     change = event.change_set
     if not holder or change.source in QUIET_SOURCES or str(change.member_id) == holder:
         return
-    member = Member.objects.filter(pk=UUID(holder), state=Member.State.ACTIVE).first()
-    record = rt.model_class.objects.filter(pk=event.record_id, deleted_at=None).first()
-    if member is None or record is None or str(getattr(record, rt.field(rt.owner_field).column)) != holder:
+    together = Event.objects.filter(change_set=change, type=event.type, **{f"after__{rt.owner_field}": holder})
+    if event.position is not None and together.filter(position__gt=event.position).exists():
         return
-    if not seen_by(tenant, member.pk, rt, record.pk):
+    member_id = UUID(holder)
+    actor = actor_for_member(tenant, member_id)
+    if actor is None:
         return
-    together = Event.objects.filter(change_set=change, type=event.type, **{f"after__{rt.owner_field}": holder})[
-        : MANY + 1
-    ].count()
-    with override(member.locale or tenant.locale):
-        facts = {"who": change.actor_label, "noun": rt.label, "nouns": rt.label_plural, "title": rt.title_of(record)}
-        if together > MANY:
-            title = _("%(who)s made many records yours: %(nouns)s") % facts
-        elif rt.slug == "task":
-            title = _("%(who)s gave you a task: %(title)s") % facts
-        else:
-            title = _("%(who)s made you the owner: %(noun)s %(title)s") % facts
-        notification_add(
-            member_id=member.pk,
-            key=f"assigned:{change.pk if together > MANY else event.pk}",
-            kind="assigned",
-            title=title[:300],
-            record_type=rt.slug,
-            record_id=record.pk,
+    seen = reading.visible(actor, rt).filter(
+        pk__in=together.values("record_id"), **{rt.field(rt.owner_field).column: member_id}
+    )
+    count = seen.count()
+    record = seen.first() if count == 1 else None
+    if not count:
+        return
+
+    def title() -> str:
+        facts = {"who": change.actor_label, "noun": rt.label, "nouns": rt.label_plural, "count": count}
+        if record is None:
+            return _("%(who)s made %(count)d %(nouns)s yours") % {**facts, "nouns": str(rt.label_plural).lower()}
+        facts["title"] = rt.title_of(record)
+        if rt.slug == "task":
+            return _("%(who)s gave you a task: %(title)s") % facts
+        return _("%(who)s made you the owner: %(noun)s %(title)s") % facts
+
+    notify(
+        [member_id],
+        kind=ASSIGNED,
+        key=f"assigned:{change.pk}:{event.type}",
+        title=title,
+        record_type=rt.slug,
+        record_id=record.pk if record else None,
+        count=count,
+    )
+
+
+def invitation_told(tenant: TenantRef, event: Event) -> None:
+    """Tell members who have become guests of a meeting that is still to come; of a series, of its first one only."""
+    if event.record_type != "meeting" or event.type.rpartition(".")[2] not in {"created", "updated"}:
+        return
+    change = event.change_set
+    known = {one["id"] for one in event.before.get("guests") or ()}
+    fresh = [one for one in event.after.get("guests") or () if one["type"] == "member" and one["id"] not in known]
+    asked = {UUID(one["id"]) for one in fresh} - {change.member_id}
+    if not asked or change.source in QUIET_SOURCES or (event.after.get("occurrence") or 1) > 1:
+        return
+    rt = registry.get("meeting")
+    meeting = rt.rows.filter(pk=event.record_id, deleted_at=None, done=False).first()
+    if meeting is None:
+        return
+    still = {UUID(one["id"]) for one in meeting.guests if one["type"] == "member"}
+    for member_id in sorted(asked & still):
+        actor = actor_for_member(tenant, member_id)
+        if actor is None or not reading.visible(actor, rt).filter(pk=meeting.pk).exists():
+            continue
+        with timezone.override(actor.time_zone):
+            notify(
+                [member_id],
+                kind=MEETING_INVITED,
+                key=f"meeting_invited:{meeting.pk}:{change.pk}",
+                title=lambda: _("%(who)s invites you: %(title)s") % {"who": change.actor_label, "title": meeting.name},
+                body=lambda: (
+                    moment_text(meeting.starts_at) if meeting.starts_on is None else date_text(meeting.starts_on)
+                ),
+                record_type="meeting",
+                record_id=meeting.pk,
+            )
+
+
+def reply_told(tenant: TenantRef, event: Event) -> None:
+    """Tell whoever holds a meeting what a guest answered; of several meetings of a series once."""
+    if event.type != "meeting.replied":
+        return
+    change, rt, reply = event.change_set, registry.get("meeting"), event.after["guests"][0]["reply"]
+    meeting = rt.rows.filter(pk=event.record_id, deleted_at=None).first()
+    holder = (meeting.assignee_id or meeting.created_by_id) if meeting is not None else None
+    if meeting is None or holder is None or holder == change.member_id:
+        return
+    actor = actor_for_member(tenant, holder)
+    if actor is None or not may_read(actor, rt, "guests"):
+        return
+    if not reading.visible(actor, rt).filter(pk=meeting.pk).exists():
+        return
+
+    def title() -> str:
+        said = {
+            "accepted": _("%(who)s comes: %(title)s"),
+            "tentative": _("%(who)s perhaps comes: %(title)s"),
+            "declined": _("%(who)s does not come: %(title)s"),
+        }
+        return said[reply] % {"who": change.actor_label, "title": meeting.name}
+
+    if reply == "none":
+        return
+    with timezone.override(actor.time_zone):
+        notify(
+            [holder],
+            kind=MEETING_REPLIED,
+            key=f"meeting_replied:{change.pk}",
+            title=title,
+            body=lambda: moment_text(meeting.starts_at) if meeting.starts_on is None else date_text(meeting.starts_on),
+            record_type="meeting",
+            record_id=meeting.pk,
         )
+
+
+def mentions_told(tenant: TenantRef, event: Event) -> None:
+    """Tell members that a text mentions them, once a record, as far as they may see it and did not write it."""
+    if event.record_type not in registry or event.type.rpartition(".")[2] not in {"created", "updated"}:
+        return
+    rt, change = registry.get(event.record_type), event.change_set
+    if change.source in QUIET_SOURCES:
+        return
+    texts = [field.slug for field in rt.fields if field.kind is Kind.LONG_TEXT and field.slug in event.after]
+    after = {slug: str(event.after[slug] or "") for slug in texts}
+    new = {
+        slug: mentioned(text) - mentioned(str(event.before.get(slug) or "")) - {change.member_id}
+        for slug, text in after.items()
+    }
+    if not any(new.values()):
+        return
+    record = rt.rows.filter(pk=event.record_id, deleted_at=None).first()
+    if record is None:
+        return
+    called = "" if rt.title in new else rt.title_of(record)
+
+    def title() -> str:
+        facts = {"who": change.actor_label, "noun": str(rt.label).lower(), "title": called}
+        if called:
+            return _("%(who)s mentioned you: %(title)s") % facts
+        return _("%(who)s mentioned you in a %(noun)s") % facts
+
+    for slug, ids in new.items():
+        for member_id in ids:
+            actor = actor_for_member(tenant, member_id)
+            if actor is None or not may_read(actor, rt, slug):
+                continue
+            if not reading.visible(actor, rt).filter(pk=record.pk).exists():
+                continue
+            notify(
+                [member_id],
+                kind=MENTIONED,
+                key=f"mentioned:{record.pk}",
+                title=title,
+                body=plain(after[slug])[:500],
+                record_type=rt.slug,
+                record_id=record.pk,
+            )

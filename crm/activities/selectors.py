@@ -1,74 +1,104 @@
-"""Reading tasks and notes: what is due, and the one timeline of a record."""
+"""Reading activities: what is planned and when, and the one timeline of a record."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from crm.activities.models import Note, Task
+from crm.activities.models import Place
+from crm.activities.rules import DAY, UNDATED, WHEN
+from crm.activities.visibility import NOUNS, PLANNED
 from crm.records import history, paging, reading
-from crm.records.history import KEYS, Entry
-from crm.records.types import RecordType, registry
-from crm.workspace.selectors import actor_for_member
-from tenants.actors import Actor, TenantRef
+from crm.records.history import Entry
+from crm.records.paging import SortKey
+from crm.records.types import MEMBER_TARGET, Kind, RecordType, registry
+from crm.records.visibility import readable_fields
+from tenants.actors import Actor, Scope
 
-EVENT, NOTE, TASK = "event", "note", "task"
-TIMELINE_KINDS = frozenset({EVENT, NOTE, TASK})
+EVENT = "event"
+TIMELINE_KINDS = frozenset({EVENT, *NOUNS})
+TITLES = {"email": "subject", "note": ""}
+TEXTS = {"email": "body", "note": "body"}
+MOMENTS = {"email": "sent_at", "note": "created_at"}
+FURTHER = (
+    "minutes", "done", "done_at", "priority", "outcome", "next_step", "direction", "phone", "place", "repeat",
+    "reminder",
+)  # fmt: skip
+LONGEST = timedelta(days=31)
+PLACE_KEYS = (
+    SortKey("at", True, F("at"), False, Kind.DATETIME),
+    SortKey("id", True, F("activity_id"), False, Kind.RELATION),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """A task; ``about`` has type, id and title (None when out of sight), ``late`` says open and past its time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityRow:
+    """An activity of any noun. ``at`` is when it is due, starts or was sent; ``day`` is set when it lasts all day.
 
+    ``assignee`` is the one who does it, of a note its author. ``about`` and ``also`` have type, id and title (None when
+    out of sight); ``late`` says open and past its time. What the reader may not read of it is empty.
+    """
+
+    noun: str
     id: UUID
-    name: str
-    description: str
-    due_at: datetime | None
-    done: bool
-    done_at: datetime | None
-    priority: str
-    assignee_id: UUID | None
-    assignee_name: str | None
-    assignee_color: str | None
-    about: dict[str, Any] | None
-    late: bool
-    version: int
-    is_sample: bool
+    title: str
+    text: str
+    at: datetime | None
+    day: date | None = None
+    minutes: int | None = None
+    done: bool = True
+    done_at: datetime | None = None
+    priority: str = ""
+    outcome: str = ""
+    next_step: str = ""
+    direction: str = ""
+    phone: str = ""
+    place: str = ""
+    repeat: str = ""
+    reminder: int | None = None
+    assignee_id: UUID | None = None
+    assignee_name: str | None = None
+    assignee_color: str | None = None
+    about: dict[str, Any] | None = None
+    also: list[dict[str, Any]] = field(default_factory=list)
+    people: list[dict[str, Any]] = field(default_factory=list)
+    late: bool = False
+    version: int = 1
+    is_sample: bool = False
     created_at: datetime
+    created_by_id: UUID | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class NoteRow:
-    id: UUID
-    body: str
-    author_id: UUID | None
-    author_name: str | None
-    author_color: str | None
-    version: int
-    is_sample: bool
-    created_at: datetime
-    updated_at: datetime
+    @property
+    def rt(self) -> RecordType:
+        return registry.get(self.noun)
 
     @property
     def edited(self) -> bool:
         return self.version > 1
 
+    @property
+    def days(self) -> int:
+        """On how many days something stands that lasts all day: a meeting may last several."""
+        return max((self.minutes or DAY) // DAY, 1) if self.noun == "meeting" else 1
+
+    @property
+    def ends_at(self) -> datetime | None:
+        return self.at + timedelta(minutes=self.minutes or 0) if self.at else None
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineItem:
-    """Something on a timeline: exactly one of ``entry``, ``note`` and ``task``, as ``kind`` says."""
+    """Something on a timeline: an ``entry`` of the history or an ``activity``, as ``kind`` says."""
 
     kind: str
     at: datetime
     id: UUID
     entry: Entry | None = None
-    note: NoteRow | None = None
-    task: TaskRow | None = None
+    activity: ActivityRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,73 +107,197 @@ class Timeline:
     next_cursor: str | None
 
 
-def task_rows(actor: Actor, tasks: QuerySet[Task]) -> list[TaskRow]:
-    """Tasks with the names of who does them and what they are about, in two queries and one more a type."""
-    rows_found: QuerySet[Any, Any] = tasks.annotate(
-        assignee_name=F("assignee__name"), assignee_color=F("assignee__color")
-    ).values(
-        "id",
-        "name",
-        "description",
-        "due_at",
-        "done",
-        "done_at",
-        "priority",
-        "assignee_id",
-        "assignee_name",
-        "assignee_color",
-        "about_type",
-        "about_id",
-        "version",
-        "is_sample",
-        "created_at",
-    )
-    found: list[dict[str, Any]] = list(rows_found)
-    titles = reading.titles(actor, {(row["about_type"], row["about_id"]) for row in found if row["about_id"]})
+def columns_of(actor: Actor, noun: str) -> dict[str, str]:
+    """The keys of an ActivityRow that the actor may read of a noun, and their columns."""
+    rt = registry.get(noun)
+    readable = {one.slug for one in readable_fields(actor, rt)}
+    moment, day = WHEN.get(noun, (MOMENTS.get(noun, ""), ""))
+    wanted = {
+        "title": TITLES.get(noun, "name"),
+        "text": TEXTS.get(noun, "description"),
+        "at": moment,
+        "day": day,
+        "people": "guests" if noun == "meeting" else "people",
+        "also": "also",
+        **{slug: slug for slug in FURTHER},
+    }
+    return {key: slug for key, slug in wanted.items() if slug in readable or slug == "created_at"}
+
+
+def activity_rows(actor: Actor, noun: str, rows: QuerySet[Any], *, titled: bool = True) -> list[ActivityRow]:
+    """Activities of one noun with the name of who does them: one query, and one a type for the titles of what they
+    are on and with."""
+    rt = registry.get(noun)
+    columns = columns_of(actor, noun)
+    holder = "created_by" if noun == "note" else "assignee"
+    system = ("id", "version", "is_sample", "created_at", "created_by_id")
+    readable = {one.slug for one in readable_fields(actor, rt)}
+    places = ("about_type", "about_id") if "about" in readable else ()
+    names = (f"{holder}_id", f"{holder}__name", f"{holder}__color") if holder in readable or noun == "note" else ()
+    found: list[dict[str, Any]] = list(rows.values(*{*system, *columns.values(), *places, *names}))
     now = timezone.now()
-    rows = []
+    made = []
     for row in found:
-        place = (row.pop("about_type"), row.pop("about_id"))
-        about = {"type": place[0], "id": place[1], "title": titles.get(place)} if place[1] else None
-        late = not row["done"] and row["due_at"] is not None and row["due_at"] < now
-        rows.append(TaskRow(**row, about=about, late=late))
-    return rows
+        values: dict[str, Any] = {"title": "", "text": "", "at": None, **{slug: row[slug] for slug in system}}
+        values |= {key: row[slug] for key, slug in columns.items()}
+        for key in ("also", "people"):
+            values[key] = [{**one, "id": UUID(one["id"])} for one in values.get(key) or ()]
+        if places and row["about_id"]:
+            values["about"] = {"type": row["about_type"], "id": row["about_id"]}
+        if names:
+            values |= dict(zip(("assignee_id", "assignee_name", "assignee_color"), map(row.get, names), strict=True))
+        is_open = not values.get("done", True)
+        made.append(ActivityRow(noun=noun, late=bool(is_open and values["at"] and values["at"] < now), **values))
+    if titled:
+        entitle(actor, made)
+    return made
 
 
-def seen_by(tenant: TenantRef, member_id: UUID, rt: RecordType, record_id: UUID) -> bool:
-    """Whether an active member may see a record: what must hold before he is told of it."""
-    actor = actor_for_member(tenant, member_id)
-    return actor is not None and reading.visible(actor, rt).filter(pk=record_id).exists()
+def entitle(actor: Actor, rows: Iterable[ActivityRow], *, on: bool = True) -> None:
+    """Put the titles of who activities are with and, with ``on``, of what they are on: one query a type."""
+    entries = [
+        one
+        for row in rows
+        for one in [*row.people, *(row.also if on else ()), *([row.about] if on and row.about else ())]
+    ]
+    titles = reading.titles(actor, {(one["type"], one["id"]) for one in entries})
+    for one in entries:
+        one["title"] = titles.get((one["type"], one["id"]))
+
+
+# -- what is planned ---------------------------------------------------------------------------------------------------
+
+
+def places(actor: Actor, nouns: Collection[str]) -> QuerySet[Place]:
+    """Where the activities that the actor may see stand."""
+    seen = Q()
+    nothing = True
+    for noun in nouns:
+        rt = registry.get(noun)
+        if actor.scope(noun, "view") is Scope.NONE:
+            continue
+        nothing = False
+        if rt.shows_all_to(actor):
+            seen |= Q(noun=noun)
+        else:
+            # EXISTS, not IN: Postgres would put all the team's activities into a hash, for a few places.
+            seen |= Q(Exists(rt.visible_to(actor).filter(pk=OuterRef("activity_id"))), noun=noun)
+    return Place.objects.none() if nothing else Place.objects.filter(seen)
+
+
+def planned_places(actor: Actor) -> QuerySet[Place]:
+    """Of open tasks, calls and meetings, the next one first; those without a time are planned for ``UNDATED``."""
+    return places(actor, PLANNED).filter(planned_at__isnull=False).order_by("planned_at")
+
+
+def planned(actor: Actor, record_type: str, record_id: UUID, *, limit: int = 20) -> list[ActivityRow]:
+    """The open activities on one record, the next one first."""
+    found = (
+        planned_places(actor).filter(about_type=record_type, about_id=record_id).order_by("planned_at", "activity_id")
+    )
+    order = list(found.values_list("noun", "activity_id")[:limit])
+    return fetched(actor, order)
+
+
+def fetched(actor: Actor, order: list[tuple[str, UUID]]) -> list[ActivityRow]:
+    """Activities that the actor may see, in the order given, with the names of who they are with: a query a noun, and
+    one a type of these."""
+    by_noun: dict[str, list[UUID]] = {}
+    for noun, pk in order:
+        by_noun.setdefault(noun, []).append(pk)
+    rows = {
+        row.id: row
+        for noun, ids in by_noun.items()
+        for row in activity_rows(actor, noun, registry.get(noun).rows.filter(pk__in=ids), titled=False)
+    }
+    entitle(actor, rows.values(), on=False)
+    return [rows[pk] for _noun, pk in order if pk in rows]
 
 
 @dataclass(frozen=True, slots=True)
-class DueTasks:
-    overdue: list[TaskRow]
-    today: list[TaskRow]
-    upcoming: list[TaskRow]
+class Plan:
+    """What somebody has to do, by when."""
+
+    overdue: list[ActivityRow]
+    today: list[ActivityRow]
+    upcoming: list[ActivityRow]
 
 
-def my_tasks(actor: Actor, *, limit: int = 30) -> DueTasks:
-    """The actor's own open tasks: late ones, those of the rest of his day, and those of the seven days after it."""
+def my_plan(actor: Actor, *, limit: int = 30) -> Plan:
+    """The open tasks, calls and meetings that the actor takes part in: late ones, those of the rest of his day, and
+    those of the seven days after it. A meeting that has begun is no longer due."""
     if actor.member_id is None:
-        return DueTasks([], [], [])
+        return Plan([], [], [])
     now = timezone.now()
     today = now.astimezone(actor.time_zone)
     day_ends = (today + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    mine = reading.visible(actor, registry.get("task")).filter(assignee_id=actor.member_id, done=False)
-    due = mine.filter(due_at__lt=day_ends + timedelta(days=7)).order_by("due_at", "pk")
-    rows = task_rows(actor, due[: limit * 3])
-    return DueTasks(
-        overdue=[row for row in rows if row.late][:limit],
-        today=[row for row in rows if not row.late and row.due_at and row.due_at < day_ends][:limit],
-        upcoming=[row for row in rows if row.due_at and row.due_at >= day_ends][:limit],
+    rows: list[ActivityRow] = []
+    for noun in PLANNED:
+        moment, _day = WHEN[noun]
+        mine = reading.visible(actor, registry.get(noun)).filter(
+            takes_part(noun, [actor.member_id]), done=False, **{f"{moment}__lt": day_ends + timedelta(days=7)}
+        )
+        if noun == "meeting":
+            mine = mine.filter(starts_at__gte=now - timedelta(hours=12))
+        rows += activity_rows(actor, noun, mine.order_by(moment, "pk")[: limit * 3], titled=False)
+    rows.sort(key=lambda row: (row.at or UNDATED, row.id))
+    due = Plan(
+        [row for row in rows if row.late and row.noun != "meeting"][:limit],
+        [row for row in rows if row.at and (not row.late or row.noun == "meeting") and row.at < day_ends][:limit],
+        [row for row in rows if row.at and row.at >= day_ends][:limit],
     )
+    entitle(actor, [*due.overdue, *due.today, *due.upcoming])
+    return due
 
 
-def open_tasks(actor: Actor, record_type: str, record_id: UUID, *, limit: int = 20) -> list[TaskRow]:
-    """The open tasks about one record, the next one first."""
-    tasks = reading.visible(actor, registry.get("task")).filter(about_type=record_type, about_id=record_id, done=False)
-    return task_rows(actor, tasks.order_by(F("due_at").asc(nulls_last=True), "pk")[:limit])
+def agenda(
+    actor: Actor,
+    start: datetime,
+    end: datetime,
+    member_ids: Collection[UUID] | None = None,
+    *,
+    nouns: Collection[str] = PLANNED,
+    limit: int = 500,
+) -> list[ActivityRow]:
+    """The tasks, calls and meetings that stand in a period, by time; with ``member_ids`` those that these do or, as
+    far as meetings go, are guests of. What lasts all day is there by its ``day``, in whatever zone it is looked at."""
+    first, last = (moment.astimezone(actor.time_zone).date() for moment in (start, end - timedelta(microseconds=1)))
+    rows: list[ActivityRow] = []
+    for noun in nouns:
+        moment, day = WHEN[noun]
+        when = Q(**{f"{moment}__lt": end, f"{moment}__gte": start - LONGEST})
+        if day:
+            when &= Q(**{f"{day}__isnull": True})
+            when |= Q(**{f"{day}__lte": last, f"{day}__gte": first - LONGEST})
+        found = reading.visible(actor, registry.get(noun)).filter(when)
+        if member_ids is not None:
+            found = found.filter(takes_part(noun, member_ids))
+        rows += [
+            row
+            for row in activity_rows(actor, noun, found.order_by(f"-{moment}", "pk")[:limit], titled=False)
+            if stands_in(row, start, end, first)
+        ]
+    rows.sort(key=lambda row: (row.at or UNDATED, row.id))
+    entitle(actor, rows)
+    return rows
+
+
+def takes_part(noun: str, member_ids: Collection[UUID]) -> Q:
+    """What one of the members does or, as far as meetings go, is a guest of."""
+    condition = Q(assignee_id__in=list(member_ids))
+    if noun == "meeting":
+        for one in member_ids:
+            condition |= Q(guests__contains=[{"type": MEMBER_TARGET, "id": str(one)}])
+    return condition
+
+
+def stands_in(row: ActivityRow, start: datetime, end: datetime, first: date) -> bool:
+    if row.day is not None:
+        return row.day + timedelta(days=row.days) > first
+    return row.at is not None and (row.at >= start or (row.ends_at or row.at) > start)
+
+
+# -- the timeline ------------------------------------------------------------------------------------------------------
 
 
 def timeline(
@@ -154,64 +308,31 @@ def timeline(
     limit: int = 30,
     cursor: str | None = None,
 ) -> Timeline:
-    """What happened to a record, with the notes and tasks about it, the newest first; a task stands where it was done.
+    """What happened to a record, with the activities on it that are done, the newest first; open ones are ``planned``.
 
-    ``kinds`` are some of event, note and task. Raises NotFound and BadCursor.
+    ``kinds`` are some of TIMELINE_KINDS. Raises NotFound and BadCursor.
     """
     reading.get_record(actor, rt, id, trashed="include")
     wanted = TIMELINE_KINDS if kinds is None else TIMELINE_KINDS & set(kinds)
     bound_to = history.cursor_binding(actor, f"{rt.slug}:{id}")
-    after = paging.decode(cursor, KEYS, bound_to) if cursor else None
+    after = paging.decode(cursor, history.KEYS, bound_to) if cursor else None
     items: list[TimelineItem] = []
     if EVENT in wanted:
-        events = history.events_read().filter(record_type=rt.slug, record_id=id).exclude(type__in=rt.event_types)
-        found = list(paging.ordered(events, KEYS, after)[: limit + 1])
+        events = history.events_read(actor).filter(record_type=rt.slug, record_id=id).exclude(type__in=rt.event_types)
+        found = list(paging.ordered(events, history.KEYS, after)[: limit + 1])
         items += [
             TimelineItem(EVENT, entry.at, entry.id, entry=entry) for entry in history.entries(actor, found, bound_to)
         ]
-    if NOTE in wanted:
-        items += [
-            TimelineItem(NOTE, note.created_at, note.id, note=note) for note in _notes(actor, rt, id, after, limit)
-        ]
-    if TASK in wanted:
-        items += [
-            TimelineItem(TASK, task.done_at or task.created_at, task.id, task=task)
-            for task in _tasks(actor, rt, id, after, limit)
-        ]
+    stand = places(actor, wanted - {EVENT}).filter(about_id=id, about_type=rt.slug, at__isnull=False)
+    stood = list(paging.ordered(stand, PLACE_KEYS, after).values_list("noun", "activity_id", "at")[: limit + 1])
+    items += [TimelineItem(noun, at, pk) for noun, pk, at in stood]
     items.sort(key=lambda item: (item.at, item.id), reverse=True)
     shown = items[:limit]
-    more = len(items) > limit
-    return Timeline(shown, paging.encode([shown[-1].at, shown[-1].id], bound_to) if more else None)
-
-
-def _notes(actor: Actor, rt: RecordType, id: UUID, after: list[Any] | None, limit: int) -> list[NoteRow]:
-    rows: QuerySet[Note] = (
-        reading.visible(actor, registry.get("note"))
-        .filter(about_type=rt.slug, about_id=id)
-        .annotate(at=F("created_at"))
-    )
-    return [
-        NoteRow(**row)
-        for row in paging.ordered(rows, KEYS, after)
-        .annotate(author_id=F("created_by_id"), author_name=F("created_by__name"), author_color=F("created_by__color"))
-        .values(
-            "id",
-            "body",
-            "author_id",
-            "author_name",
-            "author_color",
-            "version",
-            "is_sample",
-            "created_at",
-            "updated_at",
-        )[: limit + 1]
+    rows = {row.id: row for row in fetched(actor, [(one.kind, one.id) for one in shown if one.entry is None])}
+    full = [
+        replace(one, activity=rows[one.id]) if one.entry is None else one
+        for one in shown
+        if one.entry or one.id in rows
     ]
-
-
-def _tasks(actor: Actor, rt: RecordType, id: UUID, after: list[Any] | None, limit: int) -> list[TaskRow]:
-    rows: QuerySet[Task] = (
-        reading.visible(actor, registry.get("task"))
-        .filter(about_type=rt.slug, about_id=id)
-        .annotate(at=Coalesce("done_at", "created_at"))
-    )
-    return task_rows(actor, paging.ordered(rows, KEYS, after)[: limit + 1])
+    more = len(items) > limit
+    return Timeline(full, paging.encode([shown[-1].at, shown[-1].id], bound_to) if more else None)

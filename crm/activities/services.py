@@ -1,13 +1,166 @@
-"""What is done with tasks."""
+"""What is done with activities beyond writing them."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from crm.records import writing
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm.activities import repeating, rules
+from crm.records import reading, writing
+from crm.records.errors import FieldError, Forbidden, Invalid
+from crm.records.models import ChangeSet, Event
 from crm.records.types import registry
 from crm.records.writing import Change
 from tenants.actors import Actor
 
 
-def task_done(actor: Actor, *, task_id: UUID | str, done: bool = True, source: str = "ui") -> Change:
-    """Tick a task off, or open it again."""
-    return writing.update(actor, registry.get("task"), task_id, {"done": done}, source=source)
+def activity_done(
+    actor: Actor,
+    *,
+    noun: str,
+    id: UUID | str,
+    done: bool = True,
+    outcome: str | None = None,
+    source: str = "ui",
+) -> Change:
+    """Tick a task, a call or a meeting off, or open it again."""
+    values: dict[str, Any] = {"done": done}
+    if outcome is not None:
+        values["outcome"] = outcome
+    return writing.update(actor, registry.get(noun), id, values, source=source)
+
+
+def activity_followed(
+    actor: Actor,
+    *,
+    noun: str,
+    id: UUID | str,
+    change_id: UUID | str | None = None,
+    outcome: str = "",
+    next_noun: str = "",
+    next_values: Mapping[str, Any] | None = None,
+    source: str = "ui",
+) -> Change:
+    """Tick off with what came of it, and plan what is next on the same records, as one change.
+
+    ``change_id`` is the change that has just ticked it off: it is gone on with, so that one undo takes all of it back.
+    """
+    rt = registry.get(noun)
+    with transaction.atomic():
+        record = reading.get_record(actor, rt, id, action="edit")
+        rt.rows.select_for_update(of=("self",), no_key=True).get(pk=record.pk)  # an undo meanwhile waits
+        change_set = going_on(actor, record.pk, change_id)
+        values: dict[str, Any] = {"done": True}
+        if outcome:
+            values["outcome"] = outcome
+        change = writing.update(actor, rt, record.pk, values, change_set=change_set, source=source)
+        if next_noun:
+            about = {"type": record.about_type, "id": record.about_id} if record.about_id else None
+            seen = reading.titles(actor, [(one["type"], UUID(str(one["id"]))) for one in record.also])
+            also = [one for one in record.also if (one["type"], UUID(one["id"])) in seen]
+            planned = {"about": about, "also": also, **(next_values or {})}
+            if next_noun != "task":
+                planned["done"] = False
+            writing.create(actor, registry.get(next_noun), planned, change_set=change.change_set, source=source)
+        return change
+
+
+def going_on(actor: Actor, record_id: UUID, change_id: UUID | str | None) -> ChangeSet | None:
+    """The change to go on with: the actor's own that did something to the record and has not been undone."""
+    if not change_id:
+        return None
+    return ChangeSet.objects.filter(
+        pk=change_id,
+        member=actor.member_id,
+        undo_of=None,
+        undone_by=None,
+        pk__in=Event.objects.filter(record_id=record_id).values("change_set_id"),
+    ).first()
+
+
+def occurrence_skip(actor: Actor, *, noun: str, id: UUID | str, source: str = "ui") -> Change:
+    """Leave out this time of a series: it goes to the trash, and the one after it is there."""
+    rt = registry.get(noun)
+    with transaction.atomic():
+        record = reading.get_record(actor, rt, id, action="delete")
+        values = writing.snapshot(rt, record)
+        change = writing.trash(actor, rt, record.pk, source=source)
+        if record.series:
+            rules.next_made(actor, rt, values, timezone.now(), change_set=change.change_set, source=source)
+        return change
+
+
+REPLIES = ("accepted", "tentative", "declined")
+
+
+def meeting_reply(actor: Actor, *, id: UUID | str, reply: str, following: bool = False, source: str = "ui") -> Change:
+    """Answer a meeting that the actor is invited to, and with ``following`` those that come after it in its series.
+
+    Being its guest is what it takes: no right to edit. Raises Forbidden for others, NotFound for who may not see it.
+    """
+    rt = registry.get("meeting")
+    reading.get_record(actor, rt, id)
+    if reply not in REPLIES:
+        raise Invalid([FieldError("guests", "unknown_choice", _("Answer accepted, tentative or declined."))])
+    if actor.scopes is not None and "meeting:write" not in actor.scopes:
+        raise Forbidden
+    with transaction.atomic():
+        record = reading.get_record(actor, rt, id)
+        rows = rt.rows.filter(pk=record.pk, deleted_at=None)
+        if following and record.series:
+            rows = (
+                rt.rows.filter(series=record.series, occurrence__gte=record.occurrence, deleted_at=None, done=False)
+                | rows
+            )
+        answers: dict[UUID, dict[str, Any]] = {}
+        for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
+            guests = rules.answered(row.guests, actor.member_id, reply)
+            if guests is not None:
+                answers[row.pk] = {"guests": guests}
+        if record.pk not in answers:
+            raise Forbidden(_("Only who is invited to a meeting can answer."))
+        return writing.update_many(rules.maker(actor), rt, answers, source=source)
+
+
+def series_end(actor: Actor, *, noun: str, id: UUID | str, source: str = "ui") -> Change:
+    """Let a series end with this one; what was planned after it goes to the trash."""
+    return writing.update(actor, registry.get(noun), id, {"repeat": ""}, source=source)
+
+
+def series_follow(
+    actor: Actor,
+    *,
+    noun: str,
+    id: UUID | str,
+    values: Mapping[str, Any] | None = None,
+    if_version: int | None = None,
+    seen_version: int | None = None,
+    source: str = "ui",
+) -> Change:
+    """Make all that comes after this one like it, as it is or with these ``values``: a new series begins here, the old
+    one has ended before."""
+    rt = registry.get(noun)
+    with transaction.atomic():
+        record = reading.get_record(actor, rt, id, action="edit")
+        if not record.series:
+            raise Invalid([], _("This does not repeat."))
+        rule = repeating.shortened(record.repeat, (record.occurrence or 1) - 1)
+        start, zone = datetime.fromisoformat(record.series_start), ZoneInfo(record.series_zone)
+        planned = rules.number_time(record.repeat, start, record.occurrence or 1).date()
+        ended = {**(values or {}), "repeat": ""}
+        change = writing.update(
+            actor, rt, record.pk, ended, if_version=if_version, seen_version=seen_version, source=source
+        )
+        moment, day = rules.WHEN[noun]
+        when = getattr(change.record, moment)
+        if when is None:
+            raise Invalid([FieldError(moment, "needs_time", _("What repeats needs a time to begin with."))])
+        on = getattr(change.record, day) if day else None
+        rule = repeating.moved(rule, planned, on or repeating.local(when, zone).date())
+        writing.update(actor, rt, record.pk, {"repeat": rule}, change_set=change.change_set, source=source)
+        return change

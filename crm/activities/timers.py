@@ -1,48 +1,194 @@
-"""An overdue task is told to its assignee and to his manager, once for each due time."""
+"""What happens by itself at a time: reminders, what is overdue, what a manager is told, and series that go on."""
 
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
-from crm.activities.models import Task
-from crm.activities.rules import OVERDUE
-from crm.activities.selectors import seen_by
-from crm.records.types import registry
+from crm.activities import rules
+from crm.activities.kinds import ESCALATION, REMINDER, TASK_OVERDUE
+from crm.records import timers
+from crm.records.timers import Due
+from crm.records.types import RecordType, registry
+from crm.records.visibility import may_read, visible
+from crm.records.writing import snapshot
+from crm.workspace import notifying
+from crm.workspace.formats import minutes_text
 from crm.workspace.models import Member
-from crm.workspace.services import notification_add
+from crm.workspace.notifying import notify_each
+from crm.workspace.selectors import actors_for_members, system_actor, zone
 from tenants.actors import TenantRef
+from tenants.prepared import Among, PreparedInstances
+
+GRACE = timedelta(minutes=1)
+"""A reminder that fires so late is still worth telling after the thing itself began."""
 
 
-def task_overdue(tenant: TenantRef, record_id: UUID, due_at: datetime) -> None:
-    """Tell of a task that is still open at its due time; does nothing when it was done, trashed or put off."""
-    task = (
-        Task.objects.filter(pk=record_id, done=False, deleted_at=None, due_at__lte=timezone.now())
-        .select_related("assignee__manager")
-        .first()
+@cache
+def open_ones(rt: RecordType) -> PreparedInstances[Any]:
+    """The statement that reads open activities with their assignees."""
+    return PreparedInstances(
+        lambda ids: rt.rows.filter(Among.of("pk", ids), done=False, deleted_at=None, assignee__isnull=False).order_by(),
+        list,
+        related=("assignee",),
     )
-    if task is None or task.assignee is None or task.due_at is None:
-        return
-    key = f"task_overdue:{task.pk}:{task.due_at.isoformat()}"
-    told: list[Member] = [
-        member
-        for member in (task.assignee, task.assignee.manager)
-        if member and seen_by(tenant, member.pk, registry.get("task"), task.pk)
+
+
+def waiting(noun: str, due: Sequence[Due]) -> list[Any]:
+    """Those of the activities that are open and have an assignee."""
+    return open_ones(registry.get(noun)).all([one.record_id for one in due])
+
+
+def now_due(noun: str, record: Any, tenant: TenantRef) -> dict[str, Any]:
+    """The values of an activity with its moment as it is now: a whole day moves with its assignee's zone."""
+    values = snapshot(registry.get(noun), record)
+    moment, day = rules.WHEN[noun]
+    if day and values[day]:
+        values[moment] = rules.day_moment(noun, values[day], zone_of(record.assignee, tenant))
+    return values
+
+
+def zone_of(member: Member, tenant: TenantRef) -> Any:
+    return zone(member.time_zone or tenant.time_zone)
+
+
+type Moments = list[tuple[Any, datetime]]
+"""Activities, each with a moment."""
+
+
+def come(kind: str, noun: str, moments: Moments) -> Moments:
+    """Those whose time has come; of the others, whose time has moved meanwhile, the timer is set again."""
+    now = timezone.now()
+    later = [(record.pk, at) for record, at in moments if at > now]
+    if later:
+        timers.schedule_many(kind, noun, later)
+    return [(record, at) for record, at in moments if at <= now]
+
+
+def late(noun: str, tenant: TenantRef, due: Sequence[Due]) -> Moments:
+    """The open ones that have a time, each with the moment from which on it is overdue."""
+    moment, _day = rules.WHEN[noun]
+    found = [one for one in waiting(noun, due) if getattr(one, moment) is not None]
+    return [(record, rules.late_from(noun, now_due(noun, record, tenant))) for record in found]
+
+
+def overdue(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
+    """Tell the assignees of what is still open at its time."""
+
+    def title(record: Any) -> str:
+        return _("Overdue: %(task)s") % {"task": record.name}
+
+    found = come(f"{noun}_overdue", noun, late(noun, tenant, due))
+    told(tenant, noun, TASK_OVERDUE, [(record.assignee_id, record, at, partial(title, record)) for record, at in found])
+
+
+def escalation(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
+    """Tell the managers, once for a due time, of what their reports have left open for so long."""
+
+    def title(record: Any, name: str) -> str:
+        return _("Overdue with %(name)s: %(task)s") % {"name": name, "task": record.name}
+
+    after = rules.escalated_after(tenant)
+    found = come(f"{noun}_escalation", noun, [(record, at + after) for record, at in late(noun, tenant, due)])
+    by_id: dict[UUID, Member] = {}
+    tellings: list[Telling] = []
+    for record, at in found:
+        member = by_id.setdefault(record.assignee_id, record.assignee)
+        manager = manager_of(member)
+        if manager is not None:
+            tellings.append((manager.pk, record, at - after, partial(title, record, member.name)))
+    told(tenant, noun, ESCALATION, tellings)
+
+
+def manager_of(member: Member) -> Member | None:
+    """Who is told: the manager, or the next above him who is here and is not the member himself."""
+    seen = {member.pk}
+    above = member.manager
+    while above is not None and above.pk not in seen:
+        if above.is_active:
+            return above
+        seen.add(above.pk)
+        above = above.manager
+    return None
+
+
+def reminder(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
+    """Remind the assignees, and of a meeting the members who have not declined it."""
+
+    def title(record: Any) -> str:
+        facts = {"what": record.name, "when": minutes_text(record.reminder)}
+        return (_("In %(when)s: %(what)s") if record.reminder else _("Now: %(what)s")) % facts
+
+    moment, _day = rules.WHEN[noun]
+    found = waiting(noun, due)
+    values = {record.pk: now_due(noun, record, tenant) for record in found}
+    reminded = [(one, rules.reminded_at(noun, values[one.pk], zone_of(one.assignee, tenant))) for one in found]
+    come_now = come(f"{noun}_reminder", noun, [(record, at) for record, at in reminded if at is not None])
+    tellings: list[Telling] = []
+    for record, at in come_now:
+        if noun != "task" and values[record.pk][moment] < timezone.now() - GRACE:
+            continue
+        people = [record.assignee_id, *guests_of(values[record.pk])]
+        tellings += [(one, record, at, partial(title, record)) for one in people]
+    told(tenant, noun, REMINDER, tellings)
+
+
+def guests_of(values: dict[str, Any]) -> list[UUID]:
+    return [
+        one["id"]
+        for one in values.get("guests") or ()
+        if one["type"] == "member" and one["reply"] != "declined" and one["id"] != values["assignee"]
     ]
-    for member in told:
-        with override(member.locale or tenant.locale):
-            if member.pk == task.assignee.pk:
-                title = _("Overdue: %(task)s") % {"task": task.name}
-            else:
-                title = _("Overdue with %(name)s: %(task)s") % {"name": task.assignee.name, "task": task.name}
-            notification_add(
-                member_id=member.pk,
-                key=key,
-                kind=OVERDUE,
-                title=title[:300],
-                body=task.description[:500],
-                record_type="task",
-                record_id=task.pk,
+
+
+type Telling = tuple[UUID, Any, datetime, Callable[[], str]]
+"""Who is told of which activity, for which of its times, in which words."""
+
+
+def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -> None:
+    """Tell those who may see it, once for each time it is due."""
+    rt = registry.get(noun)
+    readers = actors_for_members(tenant, {member_id for member_id, *_rest in tellings})
+    seen: dict[UUID, Collection[UUID]] = {}
+    for member_id, reader in readers.items():
+        ids = [record.pk for to, record, *_rest in tellings if to == member_id]
+        mine = rt.shows_all_to(reader)
+        seen[member_id] = ids if mine else set(visible(reader, rt).filter(pk__in=ids).values_list("pk", flat=True))
+    notify_each(
+        kind,
+        [
+            notifying.Telling(
+                member_id,
+                f"{kind}:{record.pk}:{at.isoformat()}",
+                title,
+                record.description[:500] if may_read(readers[member_id], rt, "description") else "",
+                noun,
+                record.pk,
             )
+            for member_id, record, at, title in tellings
+            if record.pk in seen.get(member_id, ())
+        ],
+    )
+
+
+def meeting_series(tenant: TenantRef, due: Sequence[Due]) -> None:
+    """Make the next meetings of series, whose last ones these are."""
+    rt = registry.get("meeting")
+    for one in due:
+        record = rt.rows.filter(pk=one.record_id, deleted_at=None).exclude(series="").select_for_update().first()
+        if record is None or rt.rows.filter(series=record.series, occurrence__gt=record.occurrence).exists():
+            continue
+        rules.meetings_ahead(system_actor(tenant), rt, snapshot(rt, record), timezone.now(), source="timer")
+
+
+task_reminder = partial(reminder, "task")
+task_overdue = partial(overdue, "task")
+task_escalation = partial(escalation, "task")
+call_reminder = partial(reminder, "call")
+call_overdue = partial(overdue, "call")
+call_escalation = partial(escalation, "call")
+meeting_reminder = partial(reminder, "meeting")

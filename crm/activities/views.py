@@ -1,24 +1,38 @@
-"""Screens of activities: a record's timeline, the composer of notes and tasks, and ticking tasks off."""
+"""Screens of activities: a record's timeline, the composer, ticking off with what is next, and series."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from crm.activities import parts, services
+from crm.activities.visibility import PLANNED
 from crm.records import pages, reading, writing
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
-from crm.records.errors import Invalid
-from crm.records.forms import other_errors, read_values
+from crm.records.errors import Invalid, RecordError
+from crm.records.forms import is_sent, other_errors, read_values, with_companions
 from crm.records.presenting import record_url, row_title
 from crm.records.types import RecordType, registry
-from crm.records.writing import Change
 from tenants.access import access, needs, needs_noun
 from tenants.http import MemberRequest
+
+DONE = {
+    "task": gettext_lazy("Task done."),
+    "call": gettext_lazy("Call done."),
+    "meeting": gettext_lazy("Meeting held."),
+}
+OPENED = {
+    "task": gettext_lazy("Task opened again."),
+    "call": gettext_lazy("Call opened again."),
+    "meeting": gettext_lazy("Meeting opened again."),
+}
 
 
 @access(needs_noun("view"))
@@ -46,80 +60,184 @@ def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     return render(request, name, context)
 
 
-@access(needs("note", "create"))
+# -- composing ---------------------------------------------------------------------------------------------------------
+
+
+@access(needs_noun("view"))
 @require_POST
 @shows_errors
-def note_add(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
+def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> HttpResponseBase:
+    """Add a note, task, call, email or meeting to a record; the write gate asks whether he may."""
+    rt, made = record_type(noun), registry.get(what)
     reading.get_record(request.actor, rt, id)
-    values = {"body": request.POST.get("body", ""), "about": {"type": rt.slug, "id": id}}
+    sent = [slug for slug in sum(parts.COMPOSED[what], ()) if is_sent(made.field(slug), request.POST)]
+    if "outcome" in request.POST and "outcome" in made.by_slug:
+        sent.append("outcome")
+    values = read_values(request.actor, made, with_companions(made, sent), request.POST)
+    values = {slug: value for slug, value in values.items() if value not in ("", None) or made.by_slug[slug].required}
     try:
-        change = writing.create(request.actor, registry.get("note"), values)
+        change = writing.create(request.actor, made, {**values, "about": {"type": rt.slug, "id": id}})
     except Invalid as error:
-        return _note_refused(request, rt, id, error)
-    return _composed(request, rt, id, change, _("Note added."))
-
-
-def _note_refused(request: MemberRequest, rt: RecordType, id: UUID, error: Invalid) -> HttpResponse:
-    context = {
-        "rt": rt,
-        "part": {"id": id, "rt": rt},
-        "body": request.POST.get("body", ""),
-        "errors": [str(one.message) for one in error.errors],
-        "url": record_url(rt.slug, id),
-    }
-    name = "activities/activity.html#note_form" if request.htmx else "activities/note.html"
-    response = render(request, name, context, status=error.status)
-    return retarget(reswap(response, "outerHTML"), "#note-form") if request.htmx else response
-
-
-@access(needs("task", "create"))
-@require_POST
-@shows_errors
-def task_add(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
-    reading.get_record(request.actor, rt, id)
-    task = registry.get("task")
-    values = read_values(request.actor, task, parts.TASK_FIELDS, request.POST)
-    try:
-        change = writing.create(request.actor, task, {**values, "about": {"type": rt.slug, "id": id}})
-    except Invalid as error:
-        context = {
-            "rt": rt,
-            "part": {
-                "id": id,
-                "rt": rt,
-                "task_controls": parts.task_controls(request.actor, data=request.POST, error=error),
-            },
-            "errors": other_errors(error, parts.TASK_FIELDS),
-            "url": record_url(rt.slug, id),
-        }
-        name = "activities/activity.html#task_form" if request.htmx else "activities/task.html"
-        response = render(request, name, context, status=error.status)
-        return retarget(reswap(response, "outerHTML"), "#task-form") if request.htmx else response
-    return _composed(request, rt, id, change, _("Task added."))
-
-
-def _composed(request: MemberRequest, rt: RecordType, id: UUID, change: Change, message: str) -> HttpResponse:
+        return _refused(request, rt, id, what, error)
     if not request.htmx:
-        return gone_to(request, record_url(rt.slug, id), message, undo=change.change_set.id)
+        return gone_to(request, record_url(rt.slug, id), parts.ADDED[what], undo=change.change_set.id)
     row = pages.record_row(request.actor, rt, id)
     context = {"rt": rt, "part": parts.activity_context(request.actor, rt, id, row=row)}
     response = render(request, "activities/activity.html#timeline", context)
     trigger_client_event(response, "record:changed", {"id": str(id)}, after="settle")
-    return toast(response, message, undo=change.change_set.id)
+    return toast(response, parts.ADDED[what], undo=change.change_set.id)
 
 
-@access(needs("task", "edit"))
+def _refused(request: MemberRequest, rt: RecordType, id: UUID, what: str, error: Invalid) -> HttpResponse:
+    row = pages.record_row(request.actor, rt, id)
+    shown = with_companions(registry.get(what), sum(parts.COMPOSED[what], ()))
+    composer = parts.composer(
+        request.actor, rt, row, what, data=request.POST, error=error, errors=other_errors(error, shown)
+    )
+    context = {
+        "rt": rt,
+        "part": {"id": id, "rt": rt},
+        "composer": composer,
+        "url": record_url(rt.slug, id),
+    }
+    name = "activities/activity.html#composer_form" if request.htmx else "activities/composer.html"
+    response = render(request, name, context, status=error.status)
+    return retarget(reswap(response, "outerHTML"), f"#{what}-form") if request.htmx else response
+
+
+# -- ticking off -------------------------------------------------------------------------------------------------------
+
+
+def planned_type(noun: str) -> RecordType:
+    rt = record_type(noun)
+    if rt.slug not in PLANNED:
+        raise Http404
+    return rt
+
+
+@access(needs_noun("edit"))
 @require_POST
 @shows_errors
-def task_toggle(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    """Tick a task off, or open it again."""
+def done_toggle(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
+    """Tick a task, a call or a meeting off, or open it again."""
+    rt = planned_type(noun)
     done = request.POST.get("done") == "1"
-    change = services.task_done(request.actor, task_id=id, done=done)
-    message = _("Task done.") if done else _("Task opened again.")
+    change = services.activity_done(request.actor, noun=rt.slug, id=id, done=done)
+    message = (DONE if done else OPENED)[rt.slug]
     if not request.htmx:
         return gone_to(request, back(request, reverse("home")), message, undo=change.change_set.id)
-    response = render(request, "activities/tick.html", {"id": id, "done": done, "name": change.record.name})
+    context = {"noun": noun, "id": id, "done": done, "name": rt.title_of(change.record)}
+    response = render(request, "activities/tick.html", context)
     trigger_client_event(response, "task:changed", {"id": str(id), "done": done}, after="settle")
+    if done and change.events and change.record.about_id and not change.record.series:
+        url = f"{reverse('activities:next', args=[noun, id])}?change={change.change_set.id}"
+        trigger_client_event(response, "activity:done", {"url": url}, after="settle")
     return toast(response, message, undo=change.change_set.id)
+
+
+@access(needs_noun("edit"))
+@require_http_methods(["GET", "POST"])
+@shows_errors
+def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
+    """What came of an activity, and what is next: one change together with the tick before it."""
+    rt = planned_type(noun)
+    actor = request.actor
+    row = pages.record_row(actor, rt, id)
+    if "outcome" in request.GET:
+        row = {**row, "outcome": request.GET["outcome"]}
+    what = request.POST.get("what", request.GET.get("what", "task"))
+    what = what if what in parts.NEXT and actor.can(what, "create") else ""
+    error: RecordError | None = None
+    if request.method == "POST":
+        try:
+            change = services.activity_followed(
+                actor,
+                noun=rt.slug,
+                id=id,
+                change_id=_uuid(request.POST.get("change", "")),
+                outcome=request.POST.get("outcome", ""),
+                next_noun=what if request.POST.get("plan") else "",
+                next_values=_next_values(request, what) if what else None,
+            )
+        except Invalid as found:
+            error = found
+        else:
+            url = back(request, record_url(rt.slug, id))
+            if not request.htmx:
+                return gone_to(request, url, _("Saved."), undo=change.change_set.id)
+            response = HttpResponse(status=204)
+            trigger_client_event(response, "dialog:close", {})
+            trigger_client_event(response, "task:changed", {"id": str(id), "done": True})
+            return toast(response, _("Saved."), undo=change.change_set.id)
+    context = {
+        "rt": rt,
+        "row": row,
+        "title": row_title(rt, row),
+        "url": record_url(rt.slug, id),
+        "next": parts.next_form(actor, rt, row, what, data=request.POST or None, error=error),
+        "change": request.POST.get("change", request.GET.get("change", "")),
+        "errors": other_errors(error, with_companions(registry.get(what), parts.NEXT[what])) if what else [],
+    }
+    template = "activities/next.html#form" if request.htmx else "activities/next.html"
+    return render(request, template, context, status=error.status if error else 200)
+
+
+def _next_values(request: MemberRequest, what: str) -> Mapping[str, Any]:
+    rt = registry.get(what)
+    values = read_values(request.actor, rt, with_companions(rt, parts.NEXT[what]), request.POST)
+    return {slug: value for slug, value in values.items() if value not in ("", None)}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+# -- series ------------------------------------------------------------------------------------------------------------
+
+SERIES = {
+    "skip": (services.occurrence_skip, gettext_lazy("This time is left out.")),
+    "end": (services.series_end, gettext_lazy("The series ends here.")),
+    "follow": (services.series_follow, gettext_lazy("What follows is like this one now.")),
+}
+
+
+@access(needs_noun("edit"))
+@require_POST
+@shows_errors
+def series_change(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
+    """Leave out one time of a series, let it end, or have what follows be like this one."""
+    rt = planned_type(noun)
+    act, message = SERIES.get(request.POST.get("act", ""), (None, ""))
+    if act is None:
+        raise Http404
+    change = act(request.actor, noun=rt.slug, id=id)
+    gone = request.POST["act"] == "skip"
+    url = reverse("records:list", args=[rt.plural]) if gone else record_url(rt.slug, id)
+    return gone_to(request, url, message, undo=change.change_set.id)
+
+
+# -- invitations -------------------------------------------------------------------------------------------------------
+
+ANSWERED = {
+    "accepted": gettext_lazy("You come."),
+    "tentative": gettext_lazy("Perhaps you come."),
+    "declined": gettext_lazy("You do not come."),
+}
+
+
+@access(needs("meeting", "view"))
+@require_POST
+@shows_errors
+def meeting_reply(request: MemberRequest, id: UUID) -> HttpResponseBase:
+    """A guest's answer to a meeting."""
+    answer = request.POST.get("reply", "")
+    change = services.meeting_reply(request.actor, id=id, reply=answer, following=request.POST.get("following") == "1")
+    message = ANSWERED[answer]
+    if not request.htmx:
+        return gone_to(request, back(request, record_url("meeting", id)), message, undo=change.change_set.id)
+    response = HttpResponse(status=204)
+    trigger_client_event(response, "record:changed", {"id": str(id)})
+    return toast(response, message)

@@ -1,32 +1,40 @@
-"""Who may see a task or a note: those it belongs to, and those who may see what it is about."""
+"""Who may see an activity: those it belongs to, those it is with, and those who may see a record it is on."""
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from crm.records.types import Visibility, registry
+from crm.activities.models import Place
+from crm.records.types import Visibility, held_by, registry
 from tenants.actors import Actor, Scope
 
+NOUNS = ("task", "call", "meeting", "email", "note")
+PLANNED = ("task", "call", "meeting")
 
-def own_or_about_the_visible(*fields: str) -> Visibility:
-    """One's own by one of the MEMBER fields; with the scope "all" also those about a visible record or about none."""
+
+def own_or_about_the_visible(*fields: str, guests: str = "") -> Visibility:
+    """One's own by one of the MEMBER fields, with the scope "team" the team's, and what one is a guest of; with "all"
+    also what is on no record, or on one that one may see."""
 
     def visible(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
         noun = registry.for_model(queryset.model).slug
-        own = Q()
-        if actor.member_id is not None:
-            for slug in fields:
-                own |= Q(**{slug: actor.member_id})
-        if actor.scope(noun, "view") is not Scope.ALL:
-            return queryset.filter(own) if own else queryset.none()
-        subjects = [rt for rt in registry.all() if rt.slug not in {"task", "note"}]
+        scope = actor.scope(noun, "view")
+        own = held_by(actor, scope if scope is Scope.TEAM else Scope.OWN, *fields)
+        if guests and actor.member_id is not None:
+            own |= Q(**{f"{guests}__contains": [{"type": "member", "id": str(actor.member_id)}]})
+        if scope is not Scope.ALL:
+            return queryset.filter(own)
+        subjects = [rt for rt in registry.all() if rt.slug not in NOUNS]
         whole = [rt.slug for rt in subjects if actor.scope(rt.slug, "view") is Scope.ALL]
         if len(whole) == len(subjects):
             return queryset
-        about = Q(about_type__in=["", *whole])
+        on = Q(about_type__in=whole)
         for rt in subjects:
-            if actor.scope(rt.slug, "view") is Scope.OWN:
-                about |= Q(about_type=rt.slug, about_id__in=rt.visible_to(actor).values("pk"))
-        return queryset.filter(own | about)
+            if actor.scope(rt.slug, "view") in (Scope.OWN, Scope.TEAM):
+                on |= Q(about_type=rt.slug) & Q(Exists(rt.visible_to(actor).filter(pk=OuterRef("about_id"))))
+        further = Place.objects.filter(on, activity_id=OuterRef("pk"))
+        return queryset.filter(own | Q(about_type="") | on | (~Q(also=[]) & Q(Exists(further))))
 
+    visible.holders, visible.guests = fields, guests  # type: ignore[attr-defined]
+    visible.goes_by_subjects = True  # type: ignore[attr-defined]
     return visible
