@@ -1,21 +1,23 @@
 """Deals as cards of the board. Hundreds are shown at once, so their HTML is put together here and not in a template."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from lucide.templatetags.lucide import lucide
 
-from crm.records.presenting import avatar
+from crm.records.presenting import avatar, value_html
+from crm.records.types import Field, Kind
 from crm.sales.selectors import Card
 from crm.workspace.formats import day_text, money_text
+from tenants.actors import Actor
 
 ICONS = {
     "late": "calendar-x",
@@ -37,8 +39,11 @@ def icons() -> SafeString:
 class CardPrinter:
     """Prints the cards of one page; what many cards share is worked out once."""
 
-    def __init__(self, *, may_move: bool) -> None:
+    def __init__(self, actor: Actor, *, may_move: bool, may_bulk: bool, more: Sequence[Field] = ()) -> None:
+        self.actor = actor
         self.may_move = may_move
+        self.may_bulk = may_bulk
+        self.more = more
         self.path = reverse("records:detail", args=["deals", NO_ID])
         self.described = mark_safe(' aria-describedby="board-help"') if may_move else ""
         self.states = {
@@ -48,29 +53,31 @@ class CardPrinter:
             "undated": _("Next task"),
         }
         self.move_label = _("Move %(name)s to…")
+        self.select_label = _("Select %(name)s")
         self.amounts: dict[tuple[Decimal, str], str] = {}
         self.owners: dict[tuple[str, str], SafeString] = {}
-        self.ages: dict[int, tuple[str, str]] = {}
+        self.ages: dict[tuple[int, bool], SafeString] = {}
 
     def cards(self, cards: Iterable[Card]) -> SafeString:
         return mark_safe("".join(self.card(card) for card in cards))  # noqa: S308 - each card is escaped
 
     def card(self, card: Card, *, swapped: bool = False) -> SafeString:
         """One card; ``swapped`` for the one that takes its older self's place."""
-        short, days = self._age(card.days_in_stage)
         return format_html(
             '<li class="deal-card" id="card-{id}" data-card="{id}" data-name="{name}"{swap}>'
-            '<a class="deal-name" href="{url}" draggable="false"{described}>{name}</a>{move}{company}'
+            '<a class="deal-name" href="{url}" draggable="false"{described}>{name}</a>{select}{move}{company}{more}'
             '<span class="deal-foot"><strong class="num">{amount}</strong>'
             '<span class="deal-next is-{state}" title="{state_label}">'
             '<svg width="14" height="14" aria-hidden="true"><use href="#icon-{state}"/></svg>{when}</span>'
-            '<span class="deal-age{stale}" title="{days}">{age}</span>{owner}</span></li>',
+            "{age}{owner}</span></li>",
             id=card.id,
             name=card.name,
             swap=mark_safe(' hx-swap-oob="true"') if swapped else "",
             url=self.path.replace(NO_ID, str(card.id)),
             described=self.described,
+            select=self._select(card),
             move=self._move(card),
+            more=self._more(card),
             company=format_html('<span class="deal-company truncate">{}</span>', card.company_name)
             if card.company_name
             else "",
@@ -79,9 +86,7 @@ class CardPrinter:
             state_label=self.states[card.next_state],
             when=self._when(card.next_at)
             or format_html('<span class="sr-only">{}</span>', self.states[card.next_state]),
-            stale=" is-stale" if card.stale else "",
-            days=days,
-            age=short,
+            age=self._age(card),
             owner=self._owner(card),
         )
 
@@ -105,11 +110,55 @@ class CardPrinter:
     def _when(self, at: datetime | None) -> str:
         return day_text(timezone.localtime(at).date()) if at else ""
 
-    def _age(self, days: int) -> tuple[str, str]:
-        if days not in self.ages:
+    def _age(self, card: Card) -> SafeString:
+        days = card.days_in_stage
+        key = (days, card.stale)
+        if key not in self.ages:
             told = ngettext("%(days)s day in this stage", "%(days)s days in this stage", days) % {"days": days}
-            self.ages[days] = (_("%(days)s d") % {"days": days}, told)
-        return self.ages[days]
+            if card.stale:
+                told = _("%(told)s: longer than it should be") % {"told": told}
+            self.ages[key] = format_html(
+                '<span class="deal-age{}" title="{}">{}</span>',
+                " is-stale" if card.stale else "",
+                told,
+                _("%(days)s d") % {"days": days},
+            )
+        return self.ages[key]
+
+    def _select(self, card: Card) -> SafeString | str:
+        if not self.may_bulk:
+            return ""
+        return format_html(
+            '<input class="deal-check" type="checkbox" name="id" value="{}" form="together" aria-label="{}">',
+            card.id,
+            self.select_label % {"name": card.name},
+        )
+
+    def _more(self, card: Card) -> SafeString | str:
+        if not self.more:
+            return ""
+        shown = [(one.label, self._value(one, card)) for one in self.more]
+        return format_html_join(
+            "",
+            '<span class="deal-more truncate" title="{}">{}</span>',
+            ((label, value) for label, value in shown if value),
+        )
+
+    def _value(self, one: Field, card: Card) -> str:
+        """A field of the card in a few words, blank for an empty one."""
+        value = card.more.get(one.slug)
+        if value in (None, "", []):
+            return ""
+        match one.kind:
+            case Kind.RELATION | Kind.MEMBER:
+                return str(value)
+            case Kind.LINKS:
+                return ", ".join(value)
+            case Kind.DATE:
+                return day_text(value)
+            case Kind.DATETIME:
+                return day_text(value.astimezone(self.actor.time_zone).date())
+        return strip_tags(str(value_html(one, {one.slug: value}, self.actor)))
 
     def _owner(self, card: Card) -> SafeString | str:
         if not card.owner_name:

@@ -1,19 +1,30 @@
 """The demo workspace of a copy that runs on one machine: a business that fits windows, with half a year behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
+from crm.people.models import Company
 from crm.records import writing
+from crm.records.saved_views import view_create
 from crm.records.types import registry
 from crm.sales.models import Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
 from crm.sales.sample import sample_load
-from crm.workspace.models import Member
+from crm.workspace.configuration_services import holiday_place_set, holiday_suggestions, holidays_add
+from crm.workspace.models import Member, Team
+from crm.workspace.rate_files import Line
+from crm.workspace.rate_services import exchange_rates_import
+from crm.workspace.role_services import role_create
+from crm.workspace.roles import WORK_NOUNS
 from crm.workspace.selectors import actor_for_user
-from crm.workspace.services import member_create
+from crm.workspace.services import member_create, member_update
+from crm.workspace.team_services import team_create
 from tenants import accounts
 from tenants.actors import Actor, TenantRef
 from tenants.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
@@ -33,6 +44,63 @@ STAGES = (
     {"name": "Installation", "probability": 95, "color": "teal", "stale_days": 30},
 )
 
+CARE = "Maintenance"
+CARE_DEALS = 14
+CARE_STAGES = (
+    {"name": "Offer sent", "probability": 40, "color": "blue", "stale_days": 14, "guidance": "Call after a week."},
+    {"name": "Agreed", "probability": 90, "color": "teal", "stale_days": 10, "required_fields": ["amount"]},
+)
+TEAMS = (("Sales", "", 0), ("Homes", "Sales", 1), ("Projects", "Sales", 3))
+"""Name, the team above and the number of the head among ``MANAGER`` and ``SELLERS``."""
+PLACES = ("Sales", "Homes", "Homes", "Projects")
+TRAINEE_ROLE = "Trainee"
+VIEWS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    (
+        "deal",
+        0,
+        {
+            "name": "By stage",
+            "sharing": "everyone",
+            "grouping": "stage",
+            "columns": ["name", "company", "amount", "owner", "expected_close"],
+            "footers": {"amount": "sum"},
+            "filter": {"field": "closed_on", "op": "is_empty"},
+        },
+    ),
+    (
+        "deal",
+        0,
+        {
+            "name": "Large ones",
+            "sharing": "private",
+            "sort": ["-amount"],
+            "filter": {"field": "amount", "op": "gt", "value": "20000"},
+        },
+    ),
+    (
+        "deal",
+        2,
+        {
+            "name": "Our board",
+            "layout": "board",
+            "sharing": "team",
+            "card_fields": ["expected_close", "source"],
+        },
+    ),
+    (
+        "contact",
+        1,
+        {
+            "name": "By language",
+            "sharing": "everyone",
+            "grouping": "language",
+            "columns": ["name", "company", "emails", "phones"],
+        },
+    ),
+)
+"""Views of lists: their noun, whose they are (0 the owner, 1 the manager, then sales people), and what they keep."""
+RATES = {"CHF": Decimal("1.06"), "GBP": Decimal("1.15"), "PLN": Decimal("0.235"), "SEK": Decimal("0.089")}
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -47,6 +115,7 @@ class Person:
 
 OWNER = Person("Clara Winter", "owner")
 MANAGER = Person("Jonas Keller", "manager")
+TRAINEE = Person("Tim Berger", "member")
 SELLERS = (Person("Amelie Roux", "member"), Person("Marek Nowak", "member"), Person("Sofia Lind", "member"))
 
 
@@ -105,7 +174,76 @@ def _fill(tenant: TenantRef, owner: Actor) -> None:
     _pipeline(owner)
     manager = _member(tenant, MANAGER, None)
     boss = Member.objects.get(email=MANAGER.email)
-    sample_load(owner, team=[manager, *(_member(tenant, person, boss) for person in SELLERS)])
+    _money(owner)
+    team = [manager, *(_member(tenant, person, boss) for person in SELLERS)]
+    _teams(tenant, owner, boss)
+    sample_load(owner, team=team)
+    _care(owner, team)
+    for noun, person, values in VIEWS:
+        view_create([owner, *team][person], registry.get(noun), values)
+
+
+def _teams(tenant: TenantRef, owner: Actor, boss: Member) -> None:
+    """Sales with two teams below it, and a trainee who sees his team's records and no amounts."""
+    people = [Member.objects.get(email=person.email) for person in (MANAGER, *SELLERS)]
+    for name, above, head in TEAMS:
+        team_create(owner, name=name, parent=Team.objects.get(name=above) if above else None, head=people[head])
+    teams = {one.name: one for one in Team.objects.all()}
+    for person, place in zip(people, PLACES, strict=True):
+        member_update(owner, member_id=person.pk, team=teams[place])
+    row = {"view": "team", "create": "own", "edit": "own", "delete": "none", "export": "none", "bulk": "none"}
+    role = role_create(
+        owner,
+        name=TRAINEE_ROLE,
+        about="Sees what the team works on, without amounts.",
+        permissions=dict.fromkeys(WORK_NOUNS, row),
+        fields={"deal": {"amount": "hidden", "probability": "read"}},
+    )
+    _member(tenant, TRAINEE, boss)
+    trainee = Member.objects.get(email=TRAINEE.email)
+    member_update(owner, member_id=trainee.pk, role=role, team=teams["Homes"])
+
+
+def _care(owner: Actor, team: Sequence[Actor]) -> None:
+    """A second pipeline, for what customers buy after their windows."""
+    pipeline = writing.create(owner, registry.get("pipeline"), {"name": CARE})
+    ends = [{"name": "Signed", "kind": WON, "probability": 100}, {"name": "Declined", "kind": LOST, "probability": 0}]
+    rows = [{"kind": OPEN, **one, "pipeline": pipeline.id} for one in (*CARE_STAGES, *ends)]
+    made = writing.create_many(owner, registry.get("stage"), rows)
+    stages = [stage.pk for stage in made.records][: len(CARE_STAGES) + 1]
+    customers = list(Company.objects.filter(kind="customer", deleted_at=None).order_by("name")[:CARE_DEALS])
+    now = timezone.now()
+    for number, seller in enumerate(team):
+        deals = [
+            {
+                "name": f"Care for {company.name}",
+                "company": company.pk,
+                "pipeline": pipeline.id,
+                "stage": stages[place % len(stages)],
+                "amount": str(240 + 60 * (place % 7)),
+                "currency": owner.tenant.currency,
+                "expected_close": f"{(now + timedelta(days=10 + place)).date()}",
+            }
+            for place, company in enumerate(customers)
+            if place % len(team) == number
+        ]
+        times = [now - timedelta(days=3 + 2 * place) for place in range(len(deals))]
+        if deals:
+            writing.create_many(seller, registry.get("deal"), deals, source="sample", at=times)
+
+
+def _money(actor: Actor) -> None:
+    """Half a year of rates of the currencies that the sample's customers pay in, and the year's public holidays."""
+    today = timezone.now().astimezone(actor.time_zone).date()
+    lines = [
+        Line(month, code, f"{today - timedelta(days=30 * month)}", f"{rate * (1 + Decimal(month) / 400):.5f}")
+        for code, rate in RATES.items()
+        for month in range(7)
+    ]
+    exchange_rates_import(actor, lines=lines)
+    found = holiday_suggestions("DE", "BY", [today.year, today.year + 1])
+    holidays_add(actor, days=[(one.on, one.name) for one in found])
+    holiday_place_set(actor, country="DE", region="BY")
 
 
 def _member(tenant: TenantRef, person: Person, manager: Member | None) -> Actor:

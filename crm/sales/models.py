@@ -1,7 +1,7 @@
 """Pipelines, their stages, and the deals that move through them."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import JSONField, Q, Value
 
 from crm.records.models import Record
 from tenants.fields import UUIDKey
@@ -11,7 +11,10 @@ from tenants.stamped import StampedModel
 class Pipeline(Record):
     name = models.CharField(max_length=100)
     is_default = models.BooleanField(default=False)
+    archived = models.BooleanField(default=False, db_default=False)
     position = models.IntegerField(default=0)
+    lost_reason_required = models.BooleanField(default=True, db_default=True)
+    deal_fields = models.JSONField(default=list, db_default=Value([], JSONField()), blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -26,6 +29,9 @@ class Stage(Record):
     kind = models.CharField(max_length=10, default="open")
     required_fields = models.JSONField(default=list, blank=True)
     stale_days = models.IntegerField(null=True, blank=True)
+    guidance = models.TextField(blank=True, default="", db_default="")
+    entry_condition = models.JSONField(default=dict, db_default=Value({}, JSONField()), blank=True)
+    enter_from = models.JSONField(default=list, db_default=Value([], JSONField()), blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -37,6 +43,21 @@ class LostReason(Record):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PipelineLostReason(StampedModel):
+    """A reason that can be given in a pipeline; one without any takes them all."""
+
+    id = UUIDKey()
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="reason_links")
+    lost_reason = models.ForeignKey(LostReason, on_delete=models.CASCADE, related_name="pipeline_links")
+    role = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pipeline", "lost_reason"], name="pipeline_reason_once")]
+
+    def __str__(self) -> str:
+        return self.role
 
 
 class Deal(Record):

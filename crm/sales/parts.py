@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from crm.activities.selectors import open_tasks
+from crm.activities.selectors import planned
+from crm.activities.visibility import NOUNS
 from crm.records.pages import Part
 from crm.records.presenting import may_edit
 from crm.records.types import RecordType
@@ -35,19 +36,21 @@ class Step:
 
 
 def stage_bar(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
-    """The stages of a deal's pipeline to click on, with the next task; for other nouns the next task alone."""
-    tasks = open_tasks(actor, rt.slug, row["id"], limit=1) if rt.slug not in {"task", "note"} else []
-    context: dict[str, Any] = {"next": tasks[0] if tasks else None, "steps": [], "rt": rt}
+    """The stages of a deal's pipeline to click on, with what is planned next; for other nouns that alone."""
+    following = planned(actor, rt.slug, row["id"], limit=1) if rt.slug not in NOUNS else []
+    context: dict[str, Any] = {"next": following[0] if following else None, "steps": [], "rt": rt}
     if rt.slug == "deal" and isinstance(row.get("stage"), Mapping) and isinstance(row.get("pipeline"), Mapping):
+        found = stages(actor, row["pipeline"]["id"])
+        here = next((one for one in found if one.id == row["stage"]["id"]), None)
         context |= {
-            "steps": steps(
-                stages(actor, row["pipeline"]["id"]), row["stage"]["id"], days_in_stages(stage_times(actor, row["id"]))
-            ),
+            "steps": steps(found, row["stage"]["id"], days_in_stages(stage_times(actor, row["id"]))),
+            "guidance": here.guidance if here else "",
+            "stage_name": here.name if here else "",
             "action": reverse("deal_move", args=[row["id"]]),
             "may_move": may_edit(actor, rt, row),
             "is_open": row["stage"].get("kind") == OPEN,
         }
-    elif not tasks:
+    elif not following:
         return None
     return Part("sales/stage_bar.html", context)
 

@@ -45,7 +45,6 @@ STAGES = (
         "color": "red",
         "kind": "lost",
         "position": 6,
-        "required_fields": ["lost_reason"],
     },
 )
 LOST_REASONS = (

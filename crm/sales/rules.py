@@ -7,21 +7,23 @@ from typing import Any
 from uuid import UUID
 
 from babel.numbers import get_currency_precision
+from django.db import connection
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from crm.records.batch import Batch, Draft
 from crm.records.types import registry
-from crm.sales.models import Deal, LostReason, Pipeline, Stage
+from crm.sales import entry
+from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
 from tenants.prepared import PreparedInstances
 
 OPEN, WON, LOST = "open", "won", "lost"
-FREE_SLUGS = frozenset({"name", "pipeline", "stage", "stage_entered_at", "probability", "closed_on"})
+FREE_SLUGS = frozenset({"name", "pipeline", "stage", "stage_entered_at", "probability", "closed_on", "lost_reason"})
 """Fields that a stage cannot demand: they are always there, or follow from the stage itself."""
 
 
 def demandable_fields() -> list[str]:
-    """The deal's fields that a stage may demand."""
+    """The deal's fields that a stage may demand, and that a pipeline may choose to show."""
     return [field.slug for field in registry.get("deal").fields if field.editable and field.slug not in FREE_SLUGS]
 
 
@@ -53,10 +55,63 @@ def pipeline_has_its_place(batch: Batch) -> None:
                 draft.error("is_default", "default_needed", _("Make another pipeline the default instead."))
 
 
+def pipeline_is_sound(batch: Batch) -> None:
+    if not writes(batch):
+        return
+    known = set(demandable_fields())
+    for draft in batch.drafts:
+        shown = list(dict.fromkeys(draft.after["deal_fields"] or []))
+        draft.set("deal_fields", shown)
+        unknown = [slug for slug in shown if slug not in known]
+        if unknown and "deal_fields" in draft.changed:
+            draft.error(
+                "deal_fields",
+                "unknown_field",
+                _("A pipeline cannot choose %(fields)s.") % {"fields": ", ".join(map(str, unknown))},
+            )
+        if draft.after["archived"] and draft.after["is_default"]:
+            draft.error("archived", "default_needed", _("The default pipeline stays. Make another the default first."))
+
+
+def archived_pipeline_is_at_rest(batch: Batch) -> None:
+    """No open deal stands in an archived pipeline; ``pipeline_archive`` moves them first."""
+    if batch.action != "update":
+        return
+    leaving = {
+        draft.record.pk: draft
+        for draft in batch.drafts
+        if draft.record and "archived" in draft.changed and draft.after["archived"]
+    }
+    if not leaving:
+        return
+    pipelines_lock(leaving)
+    rows = Deal.objects.filter(pipeline_id__in=leaving, stage__kind=OPEN, deleted_at=None)
+    for pk in rows.values_list("pipeline_id", flat=True).distinct():
+        leaving[pk].error(
+            "archived", "pipeline_in_use", _("Open deals stand in this pipeline. Say where they go first.")
+        )
+
+
+def pipelines_lock(ids: Iterable[UUID]) -> None:
+    """Wait for deals on their way into these pipelines, and keep others out until the end of the transaction."""
+    list(Pipeline.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk").values_list("pk"))
+
+
+def pipelines_set_aside(ids: Iterable[UUID]) -> None:
+    """Keep other admins from these pipelines until the end of the transaction; deals still come and go."""
+    list(Pipeline.objects.select_for_update(no_key=True).filter(pk__in=list(ids)).order_by("pk").values_list("pk"))
+
+
+def stages_lock(ids: Iterable[UUID]) -> None:
+    """Wait for deals on their way into these stages, and keep others out until the end of the transaction."""
+    list(Stage.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk").values_list("pk"))
+
+
 def pipeline_in_use_stays(batch: Batch) -> None:
     if batch.action != "trash":
         return
     ids = [draft.record.pk for draft in batch.drafts if draft.record]
+    pipelines_lock(ids)
     used = set(
         Deal.objects.filter(pipeline_id__in=ids, deleted_at=None).values_list("pipeline_id", flat=True).distinct()
     )
@@ -103,8 +158,37 @@ def stage_is_sound(batch: Batch) -> None:
         draft.set("required_fields", demanded)
         if batch.action == "update" and "pipeline" in draft.changed:
             draft.error("pipeline", "fixed", _("A stage stays in its pipeline."))
+        if "entry_condition" in draft.changed and draft.after["entry_condition"]:
+            problem = entry.problem_of(batch.actor, draft.after["entry_condition"])
+            if problem:
+                draft.error("entry_condition", "bad_condition", problem)
     _positions_given(batch)
     _names_differ(batch)
+    _sources_exist(batch)
+
+
+def _sources_exist(batch: Batch) -> None:
+    """The stages that deals may come from are there."""
+    named = [draft for draft in batch.drafts if "enter_from" in draft.changed and draft.after["enter_from"]]
+    wanted = {text for draft in named for text in draft.after["enter_from"] if text != entry.NEW}
+    found = {
+        str(pk)
+        for pk in Stage.objects.filter(pk__in=[text for text in wanted if is_uuid(text)], deleted_at=None).values_list(
+            "pk", flat=True
+        )
+    }
+    for draft in named:
+        own = str(draft.record.pk) if draft.record else ""
+        if any(text != entry.NEW and (text not in found or text == own) for text in draft.after["enter_from"]):
+            draft.error("enter_from", "unknown_stage", _("One of these is no other stage."))
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _positions_given(batch: Batch) -> None:
@@ -149,6 +233,7 @@ def every_pipeline_keeps_its_ends(batch: Batch) -> None:
     if not leaving:
         return
     pipelines = {draft.before["pipeline"] for draft in leaving.values()}
+    pipelines_set_aside(pipelines)
     remaining: dict[UUID, Counter[str]] = defaultdict(Counter)
     rows = Stage.objects.filter(pipeline_id__in=pipelines, deleted_at=None).values_list("pk", "pipeline_id", "kind")
     for pk, pipeline, kind in rows:
@@ -176,6 +261,7 @@ def stage_in_use_stays(batch: Batch) -> None:
     if not leaving:
         return
     ids = [draft.record.pk for draft in leaving if draft.record]
+    stages_lock(ids)
     used = set(Deal.objects.filter(stage_id__in=ids, deleted_at=None).values_list("stage_id", flat=True).distinct())
     for draft in leaving:
         if draft.record and draft.record.pk in used:
@@ -196,50 +282,114 @@ def lost_reason_has_its_place(batch: Batch) -> None:
 # Deals
 
 
-STAGES = PreparedInstances(lambda one, other: Stage.objects.filter(pk__in=(one, other)).order_by(), UUID, UUID)
+STAGE_ENTERED = PreparedInstances(
+    lambda id: Stage.objects.filter(pk=id).order_by(), UUID, related=("pipeline",), locking="FOR KEY SHARE"
+)
+STAGE = PreparedInstances(lambda id: Stage.objects.filter(pk=id).order_by(), UUID, related=("pipeline",))
+HOLD_STAGES = """
+    SELECT FROM sales_stage JOIN sales_pipeline ON sales_pipeline.id = sales_stage.pipeline_id
+    WHERE sales_stage.id = ANY(%s) ORDER BY sales_stage.id FOR KEY SHARE
+"""
 
 
-def _stages_of(batch: Batch) -> dict[UUID, Stage]:
-    wanted = {stage for draft in batch.drafts for stage in (draft.after["stage"], draft.before.get("stage")) if stage}
-    if 0 < len(wanted) <= 2:
-        return {stage.pk: stage for stage in STAGES.all(min(wanted), max(wanted))}
-    return Stage.objects.in_bulk(list(wanted))
+class Stages:
+    """The stages of a batch of deals, each with its pipeline.
+
+    One that a deal comes into is locked against being removed or archived until the deal stands there: who removes it
+    waits, and who comes too late sees that it is gone. Stages that deals leave are not locked, since who removes them
+    holds them while he waits for the deals.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[UUID, Stage] = {}
+        self.held: set[UUID] = set()
+
+    def hold(self, ids: Iterable[UUID]) -> None:
+        wanted = sorted(set(ids) - self.held)
+        self.held.update(wanted)
+        if len(wanted) == 1:
+            self.known.update({stage.pk: stage for stage in STAGE_ENTERED.all(wanted[0])})
+        elif wanted:
+            with connection.cursor() as cursor:
+                cursor.execute(HOLD_STAGES, [wanted])
+            self._read(wanted)
+
+    def look(self, ids: Iterable[UUID]) -> None:
+        wanted = sorted(set(ids) - self.known.keys())
+        if len(wanted) == 1:
+            self.known.update({stage.pk: stage for stage in STAGE.all(wanted[0])})
+        elif wanted:
+            self._read(wanted)
+
+    def _read(self, ids: list[UUID]) -> None:
+        rows = Stage.objects.filter(pk__in=ids).select_related("pipeline").order_by()
+        self.known.update({stage.pk: stage for stage in rows})
+
+    def of(self, draft: Draft) -> Stage | None:
+        return self.known.get(draft.after["stage"]) if draft.after["stage"] else None
 
 
-def _first_open(pipelines: Iterable[UUID]) -> dict[UUID, Stage]:
-    rows = Stage.objects.filter(pipeline_id__in=list(pipelines), kind=OPEN, deleted_at=None).order_by(
-        "-position", "-pk"
-    )
-    return {stage.pipeline_id: stage for stage in rows}
+def _first_open(pipelines: Iterable[UUID]) -> dict[UUID, UUID]:
+    rows = Stage.objects.filter(pipeline_id__in=list(pipelines), kind=OPEN, deleted_at=None)
+    return dict(rows.order_by("-position", "-pk").values_list("pipeline_id", "pk"))
 
 
 def deal_stands_in_a_stage(batch: Batch) -> None:
-    """Give each deal its place, hold the demands of the stage, and keep what follows from it in step."""
+    """Give each deal its place, hold what the stage asks for, and keep what follows from it in step."""
     if batch.action == "trash":
         return
-    stages = _stages_of(batch)
+    stages = Stages()
+    coming = [draft for draft in batch.drafts if batch.action == "restore" or "stage" in draft.changed]
+    stages.hold(draft.after["stage"] for draft in coming if draft.after["stage"])
+    stages.look(draft.after["stage"] for draft in batch.drafts if draft.after["stage"])
     _places_given(batch, stages)
+    was_closed = [draft for draft in batch.drafts if "stage" in draft.changed and draft.before.get("closed_on")]
+    stages.look(draft.before["stage"] for draft in was_closed)
+    entering = []
     for draft in batch.drafts:
-        stage = stages.get(draft.after["stage"])
+        stage = stages.of(draft)
         if stage is None:
             continue
         moved = "stage" in draft.changed
-        before = stages.get(draft.before["stage"]) if draft.before.get("stage") else None
         if moved:
+            entering.append((draft, stage))
             draft.set("stage_entered_at", draft.at)
             if "probability" not in draft.given or draft.after["probability"] is None:
                 draft.set("probability", stage.probability)
         elif draft.after["probability"] is None:
             draft.set("probability", stage.probability)
+        before = stages.known.get(draft.before["stage"]) if draft.before.get("closed_on") else None
         _close_or_reopen(draft, stage, before if moved else stage)
+        _hold_open(draft, stage, moved)
         if batch.action != "restore":
             _hold_demands(draft, stage, moved)
+    if batch.action != "restore":
+        _hold_lost_reasons(batch, stages)
+        entry.hold_entry(batch, entering)
 
 
-def _places_given(batch: Batch, stages: dict[UUID, Stage]) -> None:
+def _hold_open(draft: Draft, stage: Stage, moved: bool) -> None:
+    """Nobody comes into a stage that was removed meanwhile, nor opens a deal in an archived pipeline."""
+    came = moved or draft.batch.action == "restore"
+    if came and (stage.deleted_at or stage.pipeline.deleted_at):
+        draft.error(
+            "stage",
+            "stage_gone",
+            _("The stage “%(stage)s” has been removed meanwhile. Choose another.") % {"stage": stage.name},
+        )
+    elif stage.pipeline.archived and ((came and stage.kind == OPEN) or "pipeline" in draft.changed):
+        draft.error(
+            "pipeline",
+            "pipeline_archived",
+            _("The pipeline “%(pipeline)s” is archived. Choose another, or restore it first.")
+            % {"pipeline": stage.pipeline.name},
+        )
+
+
+def _places_given(batch: Batch, stages: Stages) -> None:
     homeless = []
     for draft in batch.drafts:
-        stage = stages.get(draft.after["stage"]) if draft.after["stage"] else None
+        stage = stages.of(draft)
         if stage is None or (batch.action == "restore" and stage.deleted_at):
             homeless.append(draft)
         elif stage.pipeline_id != draft.after["pipeline"]:
@@ -253,7 +403,7 @@ def _places_given(batch: Batch, stages: dict[UUID, Stage]) -> None:
         return
     if any(draft.after["pipeline"] is None for draft in homeless):
         default = (
-            Pipeline.objects.filter(deleted_at=None)
+            Pipeline.objects.filter(deleted_at=None, archived=False)
             .order_by("-is_default", "position")
             .values_list("pk", flat=True)
             .first()
@@ -262,13 +412,13 @@ def _places_given(batch: Batch, stages: dict[UUID, Stage]) -> None:
             if draft.after["pipeline"] is None and default:
                 draft.set("pipeline", default)
     first = _first_open({draft.after["pipeline"] for draft in homeless if draft.after["pipeline"]})
+    stages.hold(first.values())
     for draft in homeless:
-        stage = first.get(draft.after["pipeline"])
-        if stage is None:
+        stage_id = first.get(draft.after["pipeline"])
+        if stage_id is None:
             draft.error("pipeline", "no_stage", _("This pipeline has no open stage."))
         else:
-            stages[stage.pk] = stage
-            draft.set("stage", stage.pk)
+            draft.set("stage", stage_id)
 
 
 def _close_or_reopen(draft: Draft, stage: Stage, before: Stage | None) -> None:
@@ -293,6 +443,31 @@ def _hold_demands(draft: Draft, stage: Stage, moved: bool) -> None:
                 slug,
                 "required_in_stage",
                 _("The stage “%(stage)s” needs “%(field)s”.") % {"stage": stage.name, "field": deal.field(slug).label},
+            )
+
+
+def _hold_lost_reasons(batch: Batch, stages: Stages) -> None:
+    """A lost deal says why where its pipeline wants it, with a reason that the pipeline takes."""
+    lost = [
+        (draft, stage)
+        for draft in batch.drafts
+        if draft.changed & {"stage", "lost_reason"} and (stage := stages.of(draft)) and stage.kind == LOST
+    ]
+    given = {stage.pipeline_id for draft, stage in lost if draft.after["lost_reason"]}
+    taken: dict[UUID, set[UUID]] = defaultdict(set)
+    if given:
+        rows = PipelineLostReason.objects.filter(pipeline_id__in=given)
+        for pipeline_id, reason_id in rows.values_list("pipeline_id", "lost_reason_id"):
+            taken[pipeline_id].add(reason_id)
+    for draft, stage in lost:
+        reason = draft.after["lost_reason"]
+        if reason is None and stage.pipeline.lost_reason_required:
+            draft.error("lost_reason", "required_in_stage", _("Say why the deal was lost."))
+        elif reason and taken[stage.pipeline_id] and reason not in taken[stage.pipeline_id]:
+            draft.error(
+                "lost_reason",
+                "reason_of_another_pipeline",
+                _("“%(pipeline)s” does not take this reason.") % {"pipeline": stage.pipeline.name},
             )
 
 

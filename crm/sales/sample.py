@@ -25,8 +25,8 @@ from tenants.actors import Actor
 from tenants.models import Tenant
 from tenants.scopes import shared
 
-NOUNS = ("note", "task", "deal", "contact", "company")
-FRESH = timedelta(days=8)
+NOUNS = ("note", "email", "meeting", "call", "task", "deal", "contact", "company")
+FRESH = timedelta(days=4)
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':sample', 0))"
 
 
@@ -107,7 +107,7 @@ class Loader:
 
     def bulk(self, doings: Sequence[Doing]) -> None:
         """Nouns in the order in which they refer to each other; then each further change of a record in its turn."""
-        for what in ("company", "contact", "deal", "note", "task"):
+        for what in reversed(NOUNS):
             self.by_person([doing for doing in doings if doing.what == what])
         turns: dict[int, list[Doing]] = {}
         seen: dict[str, int] = {}
@@ -120,8 +120,11 @@ class Loader:
                 self.by_person([doing for doing in turns[turn] if doing.what == what])
 
     def by_person(self, doings: Sequence[Doing]) -> None:
-        ordered = sorted(doings, key=lambda doing: (doing.person, doing.at))
-        for _person, group in groupby(ordered, key=lambda doing: doing.person):
+        def whose(doing: Doing) -> tuple[int, str]:
+            return doing.person, self.nouns[doing.key]
+
+        ordered = sorted(doings, key=lambda doing: (*whose(doing), doing.at))
+        for _whose, group in groupby(ordered, key=whose):
             self.write(list(group))
 
     def write(self, doings: Sequence[Doing]) -> None:
@@ -142,7 +145,10 @@ class Loader:
         if doing.what == "done":
             return {"done": True}
         values = dict(doing.values)
-        for slug in ("company", "assignee", "about", "contacts", "stage", "lost_reason"):
+        if (person := values.pop("mentions", None)) is not None:
+            named = self.people[person]
+            values["body"] = f"@[{named.label}](member:{named.member_id}) {values['body']}"
+        for slug in ("company", "assignee", "about", "also", "guests", "people", "contacts", "stage", "lost_reason"):
             if slug in values:
                 values[slug] = getattr(self, f"as_{slug}")(values[slug])
         if doing.what == "deal":
@@ -157,6 +163,21 @@ class Loader:
 
     def as_about(self, key: str) -> dict[str, Any]:
         return {"type": self.nouns[key], "id": self.ids[key]}
+
+    def as_also(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        return [self.as_about(key) for key in keys]
+
+    def as_guests(self, guests: Sequence[tuple[str, str] | int]) -> list[dict[str, Any]]:
+        """Contacts with their reply, or people of the team."""
+        return [
+            {"type": "member", "id": self.as_assignee(one)}
+            if isinstance(one, int)
+            else {**self.as_about(one[0]), "reply": one[1]}
+            for one in guests
+        ]
+
+    def as_people(self, people: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [{**self.as_about(key), "role": role} for key, role in people]
 
     def as_contacts(self, links: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
         return [{"id": self.ids[key], "role": role} for key, role in links]
@@ -230,6 +251,11 @@ def _referred(sources: Mapping[str, QuerySet[Any]], sample: Mapping[str, set[UUI
                         **{f"{slug}__in": rows, f"{field.target}__in": wanted}
                     )
                     found[field.target] |= set(links.values_list(f"{field.target}_id", flat=True))
+                case Kind.REFERENCES:
+                    for listed in rows.exclude(**{field.slug: []}).values_list(field.slug, flat=True):
+                        for one in listed:
+                            if UUID(one["id"]) in sample.get(one["type"], ()):
+                                found[one["type"]].add(UUID(one["id"]))
                 case Kind.REFERENCE:
                     for noun, ids in sample.items():
                         pointing = rows.filter(**{f"{field.slug}_type": noun, f"{field.slug}_id__in": ids})

@@ -21,7 +21,8 @@ LOST_REASONS = 6
 class Doing:
     """One thing that happened: ``person`` (0 the owner, 1 the manager, then sales people) did it to ``key``.
 
-    Values that refer to other records name their keys; ``stage`` is a number from 0, ``assignee`` a person.
+    Values that refer to other records name their keys; ``stage`` is a number from 0, ``assignee`` a person, and
+    ``mentions`` the person whom a note names.
     """
 
     at: datetime
@@ -270,6 +271,28 @@ WORK = {
     "en": ("{n} windows", "Front door and {n} windows", "Sash windows", "Conservatory", "Bifold doors"),
     "sv": ("{n} fönster", "Ytterdörr och {n} fönster", "Glasveranda", "Balkongdörrar"),
 }
+CALLS = {
+    "de": ("Rückfrage zum Angebot", "Liefertermin abgestimmt", "Kurz zum Schallschutz"),
+    "fr": ("Question sur le devis", "Délai de livraison", "Point sur le chantier"),
+    "pl": ("Pytanie o ofertę", "Termin dostawy", "Ustalenia z budowy"),
+    "en": ("Question on the quote", "Delivery date agreed", "Quick word about glazing"),
+    "sv": ("Fråga om offerten", "Leveranstid", "Kort om ljudisolering"),
+}
+MEETINGS = {
+    "de": ("Aufmaß vor Ort", "Musterausstellung", "Angebot durchsprechen"),
+    "fr": ("Prise de mesures sur place", "Visite du showroom", "Présentation du devis"),
+    "pl": ("Pomiar na miejscu", "Wizyta w salonie", "Omówienie oferty"),
+    "en": ("Survey on site", "Showroom visit", "Going through the quote"),
+    "sv": ("Mätning på plats", "Besök i utställningen", "Genomgång av offerten"),
+}
+EMAILS = {
+    "de": ("Ihr Angebot", "Zeichnungen und Maße", "Nachtrag zum Angebot"),
+    "fr": ("Votre devis", "Plans et cotes", "Complément au devis"),
+    "pl": ("Oferta", "Rysunki i wymiary", "Uzupełnienie oferty"),
+    "en": ("Your quote", "Drawings and sizes", "An addition to the quote"),
+    "sv": ("Er offert", "Ritningar och mått", "Tillägg till offerten"),
+}
+OUTCOMES = ("reached", "reached", "reached", "message", "no_answer", "busy")
 SOURCES = ("website", "referral", "phone", "email", "event", "partner", "advertising")
 ROLES = ("Decides", "Uses it", "Pays", "Advises")
 STAYS = (5.0, 9.0, 14.0, 8.0, 16.0)
@@ -292,6 +315,7 @@ class Story:
         self.now = now
         self.people = people
         self.random = Random(SEED)  # noqa: S311
+        self.further = Random(SEED + 1)  # noqa: S311 - so that what was told before stays as it was
         self.doings: list[Doing] = []
         self.late_left = OVERDUE
         self.firms: list[tuple[str, Land, int, datetime, list[str]]] = []
@@ -323,6 +347,7 @@ class Story:
     def tell(self) -> list[Doing]:
         self.companies()
         self.deals()
+        self.routine()
         return sorted(self.doings, key=lambda one: one.at)
 
     def companies(self) -> None:
@@ -425,10 +450,12 @@ class Story:
         stage, stalls = 0, draw.random() < 0.1
         while stage < OPEN_STAGES:
             self.activity(key, land, person, at)
+            self.touch(key, land, person, at, [one.key for one in who])
             there = at
             later = None if stalls and stage > 0 else self.after(at, 0.5 + draw.expovariate(1 / STAYS[stage]))
             if later is None:
                 self.next_step(key, land, person, there)
+                self.appointment(key, land, person, there, [one.key for one in who])
                 break
             at = later
             if draw.random() < LOSING[stage]:
@@ -461,7 +488,89 @@ class Story:
         self.do(done, person, "done", key)
         if draw.random() < 0.7:
             told = done + timedelta(minutes=10)
-            self.do(told, person, "note", f"{key}-note", body=draw.choice(land.notes), about=deal)
+            named: dict[str, Any] = {}
+            if told > self.now - timedelta(days=6) and self.people > 1 and self.further.random() < 0.4:
+                named["mentions"] = (person + 1) % self.people
+            self.do(told, person, "note", f"{key}-note", body=draw.choice(land.notes), about=deal, **named)
+
+    def touch(self, deal: str, land: Land, person: int, at: datetime, contacts: list[str]) -> None:
+        """A call, an email or a meeting with those who buy, some days after."""
+        draw = self.further
+        then = at + timedelta(days=draw.random() * 4, minutes=draw.randint(10, 200))
+        lot = draw.random()
+        if lot > 0.7 or then >= self.now - timedelta(hours=2) or not contacts:
+            return
+        then = then.replace(hour=draw.randint(8, 16), second=0, microsecond=0)
+        if then <= at or then >= self.now - timedelta(hours=2):
+            return
+        key, language, way = f"touch-{len(self.doings)}", land.language, draw.choice(("out", "out", "in"))
+        on = {"about": deal, "also": contacts[:1], "assignee": person}
+        if lot < 0.4:
+            outcome = "reached" if way == "in" else draw.choice(OUTCOMES)
+            minutes = draw.randint(2, 25) if outcome == "reached" else None
+            self.do(
+                then, person, "call", key, name=draw.choice(CALLS[language]), starts_at=then, direction=way,
+                outcome=outcome, minutes=minutes, done=True, **on,
+            )  # fmt: skip
+        elif lot < 0.57:
+            people = [(one, "from" if way == "in" else "to") for one in contacts]
+            self.do(
+                then, person, "email", key, subject=draw.choice(EMAILS[language]), sent_at=then, direction=way,
+                people=people, body=draw.choice(land.notes), **on,
+            )  # fmt: skip
+        else:
+            starts_at = then.replace(minute=draw.choice((0, 30)))
+            made = max(at + timedelta(minutes=3), starts_at - timedelta(days=2))
+            if made >= starts_at:
+                return
+            city = draw.choice(land.cities)[0]
+            self.do(
+                made, person, "meeting", key, name=draw.choice(MEETINGS[language]), starts_at=starts_at,
+                minutes=draw.choice((30, 60, 60, 90)), place=f"{draw.choice(land.streets)}, {city}",
+                guests=[(one, "accepted") for one in contacts], **on,
+            )  # fmt: skip
+            self.do(starts_at + timedelta(minutes=100), person, "done", key)
+
+    def appointment(self, deal: str, land: Land, person: int, since: datetime, contacts: list[str]) -> None:
+        """A meeting or a call that is still to come."""
+        draw = self.further
+        if draw.random() > 0.35 or not contacts:
+            return
+        day = self.now + timedelta(days=draw.choice((1, 1, 2, 3, 4, 6, 7, 9, 13)))
+        day += timedelta(days=7 - day.weekday() if day.weekday() > 4 else 0)
+        starts_at = day.replace(hour=draw.randint(8, 15), minute=draw.choice((0, 0, 30)), second=0, microsecond=0)
+        made = max(since, self.now - timedelta(days=3)) + timedelta(minutes=2)
+        key = f"ahead-{deal}"
+        on = {"about": deal, "also": contacts[:1], "assignee": person, "starts_at": starts_at, "done": False}
+        if draw.random() < 0.4:
+            self.do(
+                made, person, "call", key, name=draw.choice(CALLS[land.language]), direction="out", minutes=15,
+                reminder=10, **on,
+            )  # fmt: skip
+        else:
+            replies = [(one, draw.choice(("none", "accepted", "tentative"))) for one in contacts]
+            self.do(
+                made, person, "meeting", key, name=draw.choice(MEETINGS[land.language]), minutes=60, reminder=30,
+                place=draw.choice(land.cities)[0], guests=replies, **on,
+            )  # fmt: skip
+
+    def routine(self) -> None:
+        """What comes back by itself: the week's round of all, a look at the month's numbers; and a fair."""
+        made = self.moment(self.now - timedelta(days=5))
+        monday = (self.now + timedelta(days=7 - self.now.weekday())).replace(hour=8, minute=30, second=0, microsecond=0)
+        self.do(
+            made, 0, "meeting", "routine-week", name="Pipeline round", starts_at=monday, minutes=30, reminder=10,
+            repeat="FREQ=WEEKLY;BYDAY=MO", guests=list(range(1, self.people)), assignee=0, done=False,
+        )  # fmt: skip
+        fair = (monday + timedelta(days=9)).date().isoformat()
+        self.do(
+            made, 0, "meeting", "routine-fair", name="Window fair", starts_on=fair, minutes=2 * 24 * 60,
+            place="Messe Nürnberg", guests=list(range(1, min(self.people, 3))), assignee=0, done=False,
+        )  # fmt: skip
+        self.do(
+            made, 0, "task", "routine-month", name="Look at the month's numbers",
+            due_on=(self.now + timedelta(days=3)).date().isoformat(), repeat="FREQ=MONTHLY;BYDAY=1MO", assignee=0,
+        )  # fmt: skip
 
     def next_step(self, deal: str, land: Land, person: int, since: datetime) -> None:
         """What is planned for a deal that is still open: mostly something, sometimes late, sometimes nothing."""

@@ -1,5 +1,6 @@
 """Settings → Pipelines, and Settings → Sample data."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,20 +12,33 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.records import reading, writing
-from crm.records.answers import gone_to, shows_errors
-from crm.records.errors import Invalid
+from crm.records.answers import gone_to, shows_errors, toast
+from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.presenting import record_url
 from crm.records.types import registry
 from crm.records.writing import Change
-from crm.sales import sample, selectors, services
-from crm.sales.forms import NameForm, StageForm
+from crm.sales import entry, sample, selectors, services
+from crm.sales.forms import (
+    Difference,
+    EntryRows,
+    GateForm,
+    NameForm,
+    NewPipelineForm,
+    PipelineForm,
+    StageForm,
+    pipeline_values,
+    stage_values,
+)
+from crm.sales.models import Pipeline, Stage
 from tenants.access import access, needs
+from tenants.actors import Actor
 from tenants.http import MemberRequest
 
 SETTINGS = needs("workspace", "settings")
 SAMPLE = needs("workspace", "sample_data")
 FORM = ["GET", "POST"]
 PIPELINE, STAGE, LOST_REASON = "pipeline", "stage", "lost_reason"
+MOST_SHOWN = 10
 
 
 def _done(request: MemberRequest, message: str, change: Change | None, url: str = "") -> HttpResponse:
@@ -32,29 +46,72 @@ def _done(request: MemberRequest, message: str, change: Change | None, url: str 
     return gone_to(request, url or reverse("settings:pipelines"), message, undo=undo)
 
 
-def _labels(slugs: list[str]) -> list[Any]:
-    deal = registry.get("deal")
-    return [deal.field(slug).label for slug in slugs if deal.has_field(slug)]
+def _page_of(pipeline_id: UUID) -> str:
+    return reverse("settings:pipeline", args=[pipeline_id])
+
+
+def _written(form: GateForm, write: Callable[[], Change], now: Callable[[], Mapping[str, Any]]) -> Change | None:
+    """Write what a form says; None when the gate refused it or somebody was quicker, which the form then shows."""
+    if not form.is_valid():
+        return None
+    try:
+        return write()
+    except Invalid as error:
+        form.refuse(error)
+    except VersionConflict as error:
+        form.changed_meanwhile(now(), error)
+    return None
+
+
+def _status(form: GateForm) -> int:
+    return 422 if form.errors else 412 if form.differences else 200
+
+
+def _in_order(request: MemberRequest) -> list[str]:
+    """The ids in the order that was sent; without scripts, one of them goes a place up or down."""
+    ids = request.POST.getlist("id")
+    for name, by in (("up", -1), ("down", 1)):
+        moved = request.POST.get(name, "")
+        if moved in ids:
+            place = ids.index(moved)
+            ids.remove(moved)
+            ids.insert(max(place + by, 0), moved)
+    return ids
+
+
+def _ordered(request: MemberRequest, change: Change | None, url: str) -> HttpResponse:
+    if not request.htmx:
+        return _done(request, "", change, url)
+    response = HttpResponse(status=204)
+    return toast(response, _("The order is saved."), undo=change.change_set.pk) if change else response
+
+
+# --- pipelines -------------------------------------------------------------------------------------------------------
 
 
 def _overview(request: MemberRequest, *, status: int = 200, **forms: Any) -> HttpResponse:
     actor = request.actor
     counts = selectors.deal_counts(actor)
-    pipelines = [
-        {
-            "pipeline": pipeline,
-            "stages": [
-                {"stage": stage, "count": counts.get(stage.id, 0), "demands": _labels(stage.required_fields)}
-                for stage in selectors.stages(actor, pipeline.id)
-            ],
-        }
-        for pipeline in selectors.pipelines(actor)
-    ]
-    reasons = reading.page(actor, registry.get(LOST_REASON), reading.Query(limit=100)).rows
+    by_pipeline: dict[UUID, list[Any]] = {}
+    for stage in selectors.all_stages(actor):
+        by_pipeline.setdefault(stage.pipeline_id, []).append(stage)
+
+    def rows(found: list[selectors.PipelineRef]) -> list[dict[str, Any]]:
+        return [
+            {
+                "pipeline": one,
+                "stages": by_pipeline.get(one.id, ()),
+                "count": sum(counts.get(stage.pk, 0) for stage in by_pipeline.get(one.id, ())),
+            }
+            for one in found
+        ]
+
+    live = selectors.pipelines(actor)
     context = {
-        "pipelines": pipelines,
-        "reasons": reasons,
-        "pipeline_form": NameForm(),
+        "pipelines": rows(live),
+        "archived": rows(selectors.pipelines(actor, archived=True)),
+        "reasons": reading.page(actor, registry.get(LOST_REASON), reading.Query(limit=100)).rows,
+        "pipeline_form": NewPipelineForm(pipelines=[(one.id, one.name) for one in live]),
         "reason_form": NameForm(),
         **forms,
     }
@@ -65,38 +122,128 @@ def _overview(request: MemberRequest, *, status: int = 200, **forms: Any) -> Htt
 @require_http_methods(FORM)
 @shows_errors
 def pipelines(request: MemberRequest) -> HttpResponseBase:
-    """All pipelines with their stages and the reasons for losing; a POST adds a pipeline."""
+    """All pipelines and the reasons for losing; a POST adds a pipeline, with the usual stages or like another."""
     if request.method == "GET":
         return _overview(request)
-    form = NameForm(request.POST)
-    if form.is_valid():
-        try:
-            change = services.pipeline_create(request.actor, name=form.cleaned_data["name"])
-        except Invalid as error:
-            form.refuse(error)
-        else:
-            return _done(request, _("The pipeline is there, with stages to begin with."), change)
-    return _overview(request, status=422, pipeline_form=form)
+    choices = [(one.id, one.name) for one in selectors.pipelines(request.actor)]
+    form = NewPipelineForm(request.POST, pipelines=choices)
+
+    def write() -> Change:
+        name, like = form.cleaned_data["name"], form.cleaned_data["like"]
+        if like:
+            return services.pipeline_copy(request.actor, pipeline_id=like, name=name)
+        return services.pipeline_create(request.actor, name=name)
+
+    change = _written(form, write, dict)
+    if change is None:
+        return _overview(request, status=422, pipeline_form=form)
+    return _done(request, _("The pipeline is there, with stages to begin with."), change, _page_of(change.id))
+
+
+@access(SETTINGS)
+@require_POST
+@shows_errors
+def pipelines_order(request: MemberRequest) -> HttpResponseBase:
+    change = services.pipelines_order(request.actor, pipeline_ids=_in_order(request))
+    return _ordered(request, change, reverse("settings:pipelines"))
 
 
 @access(SETTINGS)
 @require_http_methods(FORM)
 @shows_errors
 def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    """Rename a pipeline, or make it the default."""
-    rt = registry.get(PIPELINE)
-    pipeline = reading.get_record(request.actor, rt, id, action="edit")
-    form = NameForm(request.POST or None, initial={"name": pipeline.name})
-    if request.method == "POST" and form.is_valid():
-        values = {"is_default": True} if "make_default" in request.POST else {"name": form.cleaned_data["name"]}
+    """A pipeline with its stages; a POST changes its own settings."""
+    actor, rt = request.actor, registry.get(PIPELINE)
+    pipeline = reading.get_record(actor, rt, id, action="edit")
+    form = PipelineForm(request.POST or None, record=pipeline)
+
+    def write() -> Change:
+        return writing.update(actor, rt, pipeline.pk, form.values, seen_version=form.seen_version)
+
+    def now() -> Mapping[str, Any]:
+        return pipeline_values(reading.get_record(actor, rt, id))
+
+    if request.method == "POST":
+        change = _written(form, write, now)
+        if change is not None:
+            return _done(request, _("Saved."), change, _page_of(id))
+    counts = selectors.deal_counts(actor)
+    stages = selectors.stages(actor, pipeline.pk)
+    groups = [
+        {
+            "kind": kind,
+            "stages": [
+                {"stage": one, "count": counts.get(one.id, 0), "asks": _asks(actor, one)}
+                for one in stages
+                if one.kind == kind
+            ],
+        }
+        for kind in selectors.KIND_ORDER
+    ]
+    context = {"form": form, "pipeline": pipeline, "kinds": groups}
+    return render(request, "sales/settings/pipeline.html", context, status=_status(form))
+
+
+def _asks(actor: Actor, stage: selectors.StageRef) -> list[str]:
+    """What a deal needs to come into a stage, in words."""
+    deal = registry.get("deal")
+    needs = [str(deal.field(slug).label) for slug in stage.required_fields if deal.has_field(slug)]
+    return needs + (entry.words(actor, stage.entry_condition) if stage.entry_condition else [])
+
+
+@access(SETTINGS)
+@require_POST
+@shows_errors
+def pipeline_default(request: MemberRequest, id: UUID) -> HttpResponseBase:
+    change = writing.update(request.actor, registry.get(PIPELINE), id, {"is_default": True})
+    return _done(request, _("New deals start in this pipeline now."), change, _page_of(id))
+
+
+@access(SETTINGS)
+@require_http_methods(FORM)
+@shows_errors
+def pipeline_archive(request: MemberRequest, id: UUID) -> HttpResponseBase:
+    """Show what archiving a pipeline means with the moves as chosen, then do it."""
+    actor = request.actor
+    sent = request.POST if request.method == "POST" else request.GET
+    asked = {name: str(value) for name, value in sent.items() if name.startswith("to-")}
+    moves = {_id(name.removeprefix("to-")): _id(value) if value else None for name, value in asked.items()}
+    effect = selectors.pipeline_archive_preview(actor, pipeline_id=id, moves=moves if asked else None)
+    errors: list[str] = []
+    if request.method == "POST":
         try:
-            change = writing.update(request.actor, rt, pipeline.pk, values)
+            done = services.pipeline_archive_start(
+                actor, pipeline_id=id, moves={stage: target for stage, target in moves.items() if target}
+            )
         except Invalid as error:
-            form.refuse(error)
+            errors = list(dict.fromkeys(str(one.message) for one in error.errors))[:MOST_SHOWN]
         else:
-            return _done(request, _("Saved."), change)
-    context = {"form": form, "pipeline": pipeline}
-    return render(request, "sales/settings/pipeline.html", context, status=422 if form.errors else 200)
+            if done is None:
+                return gone_to(
+                    request,
+                    reverse("settings:pipelines"),
+                    _("Its deals are being moved. You are told when it is done."),
+                )
+            return _done(request, _("The pipeline is archived."), done)
+    context = {"effect": effect, "errors": errors}
+    name = "sales/settings/pipeline_archive.html"
+    name += "#effect" if request.htmx and request.method == "GET" else ""
+    return render(request, name, context, status=422 if errors else 200)
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
+@access(SETTINGS)
+@require_POST
+@shows_errors
+def pipeline_restore(request: MemberRequest, id: UUID) -> HttpResponseBase:
+    change = services.pipeline_restore(request.actor, pipeline_id=id)
+    return _done(request, _("The pipeline is in use again."), change)
 
 
 @access(SETTINGS)
@@ -107,48 +254,67 @@ def pipeline_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
     return _done(request, _("The pipeline is in the trash."), change)
 
 
+# --- stages ----------------------------------------------------------------------------------------------------------
+
+
 @access(SETTINGS)
 @require_http_methods(FORM)
 @shows_errors
 def stage_new(request: MemberRequest, id: UUID) -> HttpResponseBase:
     pipeline = reading.get_record(request.actor, registry.get(PIPELINE), id, action="edit")
-    form = StageForm(request.POST or None, initial={"color": "gray", "kind": "open"})
-    if request.method == "POST" and form.is_valid():
-        try:
-            change = services.stage_create(request.actor, pipeline_id=pipeline.pk, values=form.cleaned_data)
-        except Invalid as error:
-            form.refuse(error)
-        else:
-            return _done(request, _("The stage is there."), change)
-    context = {"form": form, "pipeline": pipeline}
-    return render(request, "sales/settings/stage.html", context, status=422 if form.errors else 200)
+    return _stage_page(request, pipeline, None)
 
 
 @access(SETTINGS)
 @require_http_methods(FORM)
 @shows_errors
 def stage_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    rt = registry.get(STAGE)
-    stage = reading.get_record(request.actor, rt, id, action="edit")
-    form = StageForm(request.POST or None, stage=stage)
-    if request.method == "POST" and form.is_valid():
-        try:
-            change = writing.update(request.actor, rt, stage.pk, form.cleaned_data)
-        except Invalid as error:
-            form.refuse(error)
-        else:
-            return _done(request, _("Saved."), change)
-    context = {"form": form, "stage": stage, "pipeline": stage.pipeline}
-    return render(request, "sales/settings/stage.html", context, status=422 if form.errors else 200)
+    stage = reading.get_record(request.actor, registry.get(STAGE), id, action="edit")
+    return _stage_page(request, stage.pipeline, stage)
+
+
+def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None) -> HttpResponse:
+    """The form of a stage, new or there already; its rule of entry is filled in row by row."""
+    actor, rt = request.actor, registry.get(STAGE)
+    data = request.POST if request.method == "POST" else None
+    form = StageForm(data, stage=stage, others=selectors.stages(actor, pipeline.pk))
+    rows = EntryRows(actor, data, stage.entry_condition if stage else {})
+
+    def write() -> Change:
+        values = {**form.values, "entry_condition": condition}
+        if stage is None:
+            return services.stage_create(actor, pipeline_id=pipeline.pk, values=values)
+        return writing.update(actor, rt, stage.pk, values, seen_version=form.seen_version)
+
+    def now() -> Mapping[str, Any]:
+        assert stage is not None
+        return stage_values(reading.get_record(actor, rt, stage.pk))
+
+    condition = None
+    if data is not None and not rows.is_underway:
+        condition = rows.condition()
+        change = _written(form, write, now) if condition is not None else None
+        if form.conflict:
+            theirs = now()["entry_condition"]
+            if "entry_condition" in form.conflict.fields:
+                told = ["; ".join(entry.words(actor, one)) or "–" for one in (theirs, condition or {})]
+                form.differences = [*form.differences, Difference(_("The stage takes only deals where"), *told)]
+            elif "entry_condition" in form.conflict.kept:
+                rows = EntryRows(actor, None, theirs)
+        if change is not None:
+            return _done(request, _("Saved.") if stage else _("The stage is there."), change, _page_of(pipeline.pk))
+    status = 200 if data is None or rows.is_underway else 422 if condition is None else _status(form)
+    context = {"form": form, "entry": rows, "stage": stage, "pipeline": pipeline, "underway": rows.is_underway}
+    return render(request, "sales/settings/stage.html", context, status=status)
 
 
 @access(SETTINGS)
 @require_POST
 @shows_errors
-def stage_shift(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    """One place up or down among the open stages."""
-    change = services.stage_shift(request.actor, stage_id=id, by=-1 if request.POST.get("to") == "up" else 1)
-    return _done(request, "", change, f"{reverse('settings:pipelines')}#stage-{id}")
+def stages_order(request: MemberRequest, id: UUID) -> HttpResponseBase:
+    """The stages of one kind of a pipeline, in a new order."""
+    change = services.stages_order(request.actor, pipeline_id=id, stage_ids=_in_order(request))
+    return _ordered(request, change, _page_of(id))
 
 
 @access(SETTINGS)
@@ -162,12 +328,15 @@ def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
         try:
             change = services.stage_remove(request.actor, stage_id=id, move_to=request.POST.get("move_to") or None)
         except Invalid as error:
-            errors = list(dict.fromkeys(str(one.message) for one in error.errors))
+            errors = list(dict.fromkeys(str(one.message) for one in error.errors))[:MOST_SHOWN]
         else:
-            return _done(request, _("The stage is gone."), change)
+            return _done(request, _("The stage is gone."), change, _page_of(effect.stage.pipeline_id))
     targets = [(target, effect.lacking.get(target.id, 0)) for target in effect.targets]
     context = {"effect": effect, "targets": targets, "errors": errors, "chosen": request.POST.get("move_to", "")}
     return render(request, "sales/settings/stage_remove.html", context, status=422 if errors else 200)
+
+
+# --- reasons for losing ----------------------------------------------------------------------------------------------
 
 
 @access(SETTINGS)
@@ -175,32 +344,37 @@ def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
 @shows_errors
 def lost_reason_new(request: MemberRequest) -> HttpResponseBase:
     form = NameForm(request.POST)
-    if form.is_valid():
-        try:
-            change = writing.create(request.actor, registry.get(LOST_REASON), {"name": form.cleaned_data["name"]})
-        except Invalid as error:
-            form.refuse(error)
-        else:
-            return _done(request, _("The reason is there."), change)
-    return _overview(request, status=422, reason_form=form)
+    change = _written(form, lambda: writing.create(request.actor, registry.get(LOST_REASON), form.values), dict)
+    if change is None:
+        return _overview(request, status=422, reason_form=form)
+    return _done(request, _("The reason is there."), change)
+
+
+@access(SETTINGS)
+@require_POST
+@shows_errors
+def lost_reasons_order(request: MemberRequest) -> HttpResponseBase:
+    change = services.lost_reasons_order(request.actor, reason_ids=_in_order(request))
+    return _ordered(request, change, reverse("settings:pipelines"))
 
 
 @access(SETTINGS)
 @require_http_methods(FORM)
 @shows_errors
 def lost_reason_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    rt = registry.get(LOST_REASON)
-    reason = reading.get_record(request.actor, rt, id, action="edit")
-    form = NameForm(request.POST or None, initial={"name": reason.name})
-    if request.method == "POST" and form.is_valid():
-        try:
-            change = writing.update(request.actor, rt, reason.pk, {"name": form.cleaned_data["name"]})
-        except Invalid as error:
-            form.refuse(error)
-        else:
+    actor, rt = request.actor, registry.get(LOST_REASON)
+    reason = reading.get_record(actor, rt, id, action="edit")
+    form = NameForm(request.POST or None, record=reason)
+
+    def write() -> Change:
+        return writing.update(actor, rt, reason.pk, form.values, seen_version=form.seen_version)
+
+    if request.method == "POST":
+        change = _written(form, write, lambda: {"name": reading.get_record(actor, rt, id).name})
+        if change is not None:
             return _done(request, _("Saved."), change)
     context = {"form": form, "reason": reason}
-    return render(request, "sales/settings/lost_reason.html", context, status=422 if form.errors else 200)
+    return render(request, "sales/settings/lost_reason.html", context, status=_status(form))
 
 
 @access(SETTINGS)
@@ -209,6 +383,9 @@ def lost_reason_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
 def lost_reason_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
     change = writing.trash(request.actor, registry.get(LOST_REASON), id)
     return _done(request, _("The reason is in the trash. Deals that were lost for it keep it."), change)
+
+
+# --- sample data -----------------------------------------------------------------------------------------------------
 
 
 @access(SAMPLE)

@@ -1,10 +1,11 @@
 """What pipelines, stages, deals and lost reasons are made of."""
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
 from crm.records.types import COLORS, Choice, Field, Kind, RecordType, by_owner, everyone, register
-from crm.sales import rules
+from crm.sales import rules, selectors
 from tenants.actors import Actor
 
 COLOR_LABELS = {
@@ -45,11 +46,44 @@ PIPELINE = RecordType(
             slug="name", label=_("Name"), kind=Kind.TEXT, required=True, sortable=True, searchable=True, max_length=100
         ),
         Field(slug="is_default", label=_("Default"), kind=Kind.BOOLEAN, default=False),
+        Field(
+            slug="archived",
+            label=_("Archived"),
+            kind=Kind.BOOLEAN,
+            default=False,
+            help_text=_("No deal begins or goes on in it; won and lost ones stay to be looked at."),
+        ),
         Field(slug="position", label=_("Order"), kind=Kind.INTEGER, sortable=True, minimum=0, maximum=100_000),
+        Field(
+            slug="lost_reason_required",
+            label=_("A lost deal needs a reason"),
+            kind=Kind.BOOLEAN,
+            default=True,
+        ),
+        Field(
+            slug="lost_reasons",
+            label=_("Reasons that can be given"),
+            kind=Kind.LINKS,
+            target="lost_reason",
+            through="sales.PipelineLostReason",
+            help_text=_("Without any, all of the workspace's."),
+        ),
+        Field(
+            slug="deal_fields",
+            label=_("Fields of its deals"),
+            kind=Kind.JSON_LIST,
+            filterable=False,
+            help_text=_("Slugs of the fields that deals are shown with. Without any, all."),
+        ),
     ),
-    default_columns=("name", "is_default"),
+    default_columns=("name", "is_default", "archived"),
     default_sort=("position",),
-    rules=(rules.pipeline_has_its_place, rules.pipeline_in_use_stays),
+    rules=(
+        rules.pipeline_has_its_place,
+        rules.pipeline_is_sound,
+        rules.archived_pipeline_is_at_rest,
+        rules.pipeline_in_use_stays,
+    ),
     after_write=(rules.one_pipeline_is_the_default,),
     visible=everyone,
     in_sidebar=False,
@@ -79,6 +113,26 @@ STAGE = RecordType(
             minimum=1,
             maximum=3650,
             help_text=_("A deal that stays longer in this stage is marked."),
+        ),
+        Field(
+            slug="guidance",
+            label=_("Guidance"),
+            kind=Kind.LONG_TEXT,
+            max_length=2000,
+            help_text=_("What to do in this stage; shown on the board and on its deals."),
+        ),
+        Field(
+            slug="entry_condition",
+            label=_("Takes only deals where"),
+            kind=Kind.CONDITION,
+            help_text=_("A condition on deals in the query language. Judged when a deal comes into the stage."),
+        ),
+        Field(
+            slug="enter_from",
+            label=_("Takes deals only from"),
+            kind=Kind.JSON_LIST,
+            filterable=False,
+            help_text=_("Ids of stages, and “new” for deals that begin here. Without any, from everywhere."),
         ),
     ),
     default_columns=("name", "pipeline", "kind", "probability"),
@@ -123,13 +177,25 @@ DEAL = RecordType(
         Field(slug="company", label=_("Company"), kind=Kind.RELATION, target="company"),
         Field(slug="amount", label=_("Amount"), kind=Kind.MONEY, currency="currency", sortable=True, minimum=0),
         Field(slug="currency", label=_("Currency"), kind=Kind.CURRENCY),
-        Field(slug="pipeline", label=_("Pipeline"), kind=Kind.RELATION, target="pipeline"),
-        Field(slug="stage", label=_("Stage"), kind=Kind.RELATION, target="stage"),
+        Field(
+            slug="pipeline",
+            label=_("Pipeline"),
+            kind=Kind.RELATION,
+            target="pipeline",
+            options=selectors.pipeline_options,
+        ),
+        Field(slug="stage", label=_("Stage"), kind=Kind.RELATION, target="stage", options=selectors.stage_options),
         Field(slug="owner", label=_("Owner"), kind=Kind.MEMBER, target="member", default=acting_member),
         Field(slug="probability", label=_("Probability"), kind=Kind.PERCENT, sortable=True),
         Field(slug="expected_close", label=_("Expected close"), kind=Kind.DATE, sortable=True),
         Field(slug="closed_on", label=_("Closed on"), kind=Kind.DATE, sortable=True),
-        Field(slug="lost_reason", label=_("Lost reason"), kind=Kind.RELATION, target="lost_reason"),
+        Field(
+            slug="lost_reason",
+            label=_("Lost reason"),
+            kind=Kind.RELATION,
+            target="lost_reason",
+            options=selectors.lost_reason_options,
+        ),
         Field(slug="contacts", label=_("Contacts"), kind=Kind.LINKS, target="contact", through="sales.DealContact"),
         Field(slug="source", label=_("Source"), kind=Kind.CHOICE, choices=SOURCES),
         Field(
@@ -138,11 +204,15 @@ DEAL = RecordType(
     ),
     default_columns=("name", "company", "amount", "stage", "owner", "expected_close"),
     board_field="stage",
+    quick_filters=("mine", "team", "closing", "stale", "idle"),
+    card_fields=("company", "amount", "owner"),
     owner_field="owner",
+    still_open=Q(stage__kind="open"),
     rules=(rules.deal_stands_in_a_stage, rules.deal_money_has_a_currency),
     after_write=(rules.stage_change_is_told,),
     event_types=("deal.stage_changed",),
     visible=by_owner("owner"),
+    fields_of=selectors.deal_fields_of,
     shortcut="d",
 )
 

@@ -1,13 +1,13 @@
 """Screens of sales: my day and the board of deals."""
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
@@ -17,15 +17,20 @@ from crm.records.answers import back, gone_to, shows_errors, toast
 from crm.records.errors import Invalid, NotFound
 from crm.records.forms import controls, other_errors, read_values
 from crm.records.history import Entry
-from crm.records.listing import Listing
 from crm.records.presenting import record_url
 from crm.records.types import Kind, registry
+from crm.records.visibility import may_write
 from crm.sales import selectors, services
+from crm.sales.boards import BoardAddress
 from crm.sales.cards import CardPrinter, icons
+from crm.sales.models import Stage
+from crm.workspace.selectors import active_members
 from tenants.access import MEMBER, access, needs
+from tenants.actors import Actor
 from tenants.http import MemberRequest
 
 MOST_NEWS = 12
+MOST_LINES = 20
 FIRST_STEPS = ("company", "contact", "deal")
 
 
@@ -66,37 +71,47 @@ def _is_news(entry: Entry) -> bool:
 @require_GET
 @shows_errors
 def board(request: MemberRequest) -> HttpResponseBase:
-    actor = request.actor
+    return _board_page(request, BoardAddress.of(request.actor, request))
+
+
+def _board_page(request: MemberRequest, address: BoardAddress, *, part: bool = False) -> HttpResponse:
+    """The board as a page, or as what htmx puts in its place."""
+    actor, listing = request.actor, address.listing
     deal = registry.get("deal")
-    listing = Listing.of(actor, deal, request)
     try:
-        found = selectors.board(
-            actor, request.GET.get("pipeline") or None, tree=listing.condition, search=listing.search
-        )
+        found = selectors.board(actor, address.pipeline or None, address.asked)
     except NotFound:
-        if request.GET.get("pipeline"):
+        if address.pipeline:
             raise
         found = None
-    printer = CardPrinter(may_move=actor.can("deal", "edit"))
+    printer = _printer(actor, address)
     context = {
         "rt": deal,
         "listing": listing,
+        "address": address,
         "columns": [(column, printer.cards(column.cards)) for column in found.columns] if found else [],
         "icons": icons(),
         "chips": filtering.chips(listing),
         "board": found,
         "problem": listing.problem,
         "may_move": actor.can("deal", "edit"),
+        "may_bulk": printer.may_bulk,
+        "may_trash": actor.can("deal", "delete"),
         "may_create": actor.can("deal", "create"),
-        "pipeline_param": f"&pipeline={found.pipeline.id}" if found else "",
-        "query": _board_query(listing),
+        "members": active_members().values_list("id", "name") if printer.may_bulk else (),
     }
-    name = "sales/board.html#board" if request.htmx and request.htmx.target == "board" else "sales/board.html"
+    part = part or bool(request.htmx and request.htmx.target == "board")
+    name = "sales/board.html#board" if part else "sales/board.html"
     return render(request, name, context, status=listing.problem.status if listing.problem else 200)
 
 
-def _board_query(listing: Listing) -> str:
-    return urlencode({name: value for name, value in listing.parameters().items() if name != "sort"})
+def _printer(actor: Actor, address: BoardAddress) -> CardPrinter:
+    return CardPrinter(
+        actor,
+        may_move=actor.can("deal", "edit"),
+        may_bulk=actor.can("deal", "bulk") and actor.can("deal", "edit"),
+        more=selectors.card_fields(actor, address.asked.card_fields),
+    )
 
 
 @access(needs("deal", "view"))
@@ -105,15 +120,13 @@ def _board_query(listing: Listing) -> str:
 def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
     """The next cards of a column."""
     actor = request.actor
-    listing = Listing.of(actor, registry.get("deal"), request)
-    cards, next_cursor = selectors.board_column(
-        actor, stage, request.GET.get("cursor") or None, tree=listing.condition, search=listing.search
-    )
+    address = BoardAddress.of(actor, request)
+    cards, next_cursor = selectors.board_column(actor, stage, request.GET.get("cursor") or None, address.asked)
     context = {
-        "cards": CardPrinter(may_move=actor.can("deal", "edit")).cards(cards),
+        "cards": _printer(actor, address).cards(cards),
         "stage_id": stage,
         "next_cursor": next_cursor,
-        "query": _board_query(listing),
+        "query": address.query,
     }
     return render(request, "sales/board.html#cards", context)
 
@@ -124,14 +137,9 @@ def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
 def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Move a deal to a stage; when the stage asks for more, a form with only that."""
     actor = request.actor
-    deal = registry.get("deal")
-    stage = reading.get_record(actor, registry.get("stage"), request.POST.get("stage", ""))
-    slugs = [slug for slug in request.POST.getlist("asked") if slug in deal.by_slug and deal.field(slug).editable]
-    written = [*slugs, *(deal.field(slug).currency for slug in slugs if deal.field(slug).kind is Kind.MONEY)]
+    stage = _stage_sent(request)
     try:
-        change = services.deal_move(
-            actor, deal_id=id, stage_id=stage.pk, values=read_values(actor, deal, written, request.POST)
-        )
+        change = services.deal_move(actor, deal_id=id, stage_id=stage.pk, values=_asked_values(request))
     except Invalid as error:
         return _asks_for_more(request, id, stage, error)
     message = _("Moved to %(stage)s.") % {"stage": stage.name}
@@ -142,9 +150,9 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
         trigger_client_event(response, "record:changed", {"id": str(id)})
         trigger_client_event(response, "dialog:close", {})
         return toast(reswap(response, "none"), message, undo=change.change_set.id)
-    listing = Listing.of(actor, deal, request)
-    found = selectors.board(actor, stage.pipeline_id, tree=listing.condition, search=listing.search)
-    card = CardPrinter(may_move=True).card(selectors.board_card(actor, id), swapped=True)
+    address = BoardAddress.of(actor, request)
+    found = selectors.board(actor, stage.pipeline_id, address.asked)
+    card = _printer(actor, address).card(selectors.board_card(actor, id, address.asked), swapped=True)
     context = {"board": found, "card": card}
     response = render(request, "sales/board.html#moved", context)
     trigger_client_event(response, "deal:moved", {"id": str(id), "stage": str(stage.pk)}, after="settle")
@@ -152,11 +160,32 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
     return toast(reswap(response, "none"), message, undo=change.change_set.id)
 
 
-def _asks_for_more(request: MemberRequest, id: UUID, stage: Any, error: Invalid) -> HttpResponse:
+def _stage_sent(request: MemberRequest) -> Stage:
+    found = reading.get_record(request.actor, registry.get("stage"), request.POST.get("stage", ""))
+    assert isinstance(found, Stage)
+    return found
+
+
+def _asked_values(request: MemberRequest) -> dict[str, Any]:
+    """What was filled in of the fields that a stage asked for."""
+    deal = registry.get("deal")
+    slugs = [slug for slug in request.POST.getlist("asked") if slug in deal.by_slug and deal.field(slug).editable]
+    written = [*slugs, *(deal.field(slug).currency for slug in slugs if deal.field(slug).kind is Kind.MONEY)]
+    return read_values(request.actor, deal, written, request.POST)
+
+
+def _to_ask(request: MemberRequest, error: Invalid) -> list[str]:
+    """The fields that a refused move is for want of, those that were asked for before among them."""
+    deal = registry.get("deal")
+    named = [one.field for one in error.errors if one.field not in {"stage", "pipeline"}]
+    slugs = dict.fromkeys([*named, *request.POST.getlist("asked")])
+    return [slug for slug in slugs if slug in deal.by_slug and may_write(request.actor, deal, deal.field(slug))]
+
+
+def _asks_for_more(request: MemberRequest, id: UUID, stage: Stage, error: Invalid) -> HttpResponse:
     actor = request.actor
     deal = registry.get("deal")
-    asked = list(dict.fromkeys(one.field for one in error.errors if one.field in deal.by_slug and one.field != "stage"))
-    asked += [slug for slug in request.POST.getlist("asked") if slug in deal.by_slug and slug not in asked]
+    asked = _to_ask(request, error)
     first = not request.POST.getlist("asked")
     row = reading.get_row(actor, deal, id)
     context = {
@@ -166,18 +195,101 @@ def _asks_for_more(request: MemberRequest, id: UUID, stage: Any, error: Invalid)
             actor,
             deal,
             asked,
-            row=row,
+            row={**row, "pipeline": stage.pipeline_id},
             data=None if first else request.POST,
-            error=None if first else error,
+            error=None if first and _only_wanting(error) else error,
             prefix="move",
         ),
         "errors": other_errors(error, asked),
         "on": request.POST.get("on", ""),
-        "state": [(name, request.POST[name]) for name in ("filter", "q", "mine") if request.POST.get(name)],
+        "state": _state_sent(request),
         "action": reverse("deal_move", args=[id]),
         "url": record_url("deal", id),
     }
     if not request.htmx:
         return render(request, "sales/move.html", context, status=error.status)
     response = render(request, "sales/move.html#form", context, status=error.status)
+    return retarget(reswap(response, "innerHTML"), "#dialog-content")
+
+
+def _only_wanting(error: Invalid) -> bool:
+    """Whether all that is wrong is that fields are empty, which the form says by asking for them."""
+    return all(one.code == "required_in_stage" for one in error.errors)
+
+
+def _state_sent(request: MemberRequest) -> list[tuple[str, str]]:
+    names = ("pipeline", "view", "filter", "q", "quick", "cards")
+    return [(name, request.POST[name]) for name in names if name in request.POST]
+
+
+# --- several at once -------------------------------------------------------------------------------------------------
+
+
+@access(needs("deal", "bulk"))
+@require_POST
+@shows_errors
+def board_together(request: MemberRequest) -> HttpResponseBase:
+    """Move, assign or trash the selected deals: all, or none with what stands in the way of each."""
+    actor, action = request.actor, request.POST.get("action", "")
+    ids = list(dict.fromkeys(_ids_sent(request)))
+    stage = None
+    try:
+        if action == "trash":
+            change = services.deals_trash(actor, deal_ids=ids)
+            told = ngettext("%(count)s deal moved to the trash.", "%(count)s deals moved to the trash.", len(ids))
+        elif action == "assign":
+            change = services.deals_assign(actor, deal_ids=ids, owner_id=request.POST.get("owner", ""))
+            told = ngettext("%(count)s deal assigned.", "%(count)s deals assigned.", len(ids))
+        else:
+            stage = _stage_sent(request)
+            change = services.deals_move(actor, deal_ids=ids, stage_id=stage.pk, values=_asked_values(request))
+            told = ngettext("%(count)s deal moved to %(stage)s.", "%(count)s deals moved to %(stage)s.", len(ids))
+    except Invalid as error:
+        if not error.errors:
+            raise
+        return _refused_together(request, ids, stage, error)
+    message = told % {"count": len(ids), "stage": stage.name if stage else ""}
+    address = BoardAddress.of(actor, request)
+    if not request.htmx:
+        return gone_to(request, address.listing.url(), message, undo=change.change_set.id)
+    response = _board_page(request, address, part=True)
+    trigger_client_event(response, "dialog:close", {}, after="settle")
+    return toast(retarget(reswap(response, "outerHTML"), "#board"), message, undo=change.change_set.id)
+
+
+def _ids_sent(request: MemberRequest) -> list[UUID]:
+    try:
+        return [UUID(text) for text in request.POST.getlist("id")]
+    except ValueError:
+        raise NotFound from None
+
+
+def _refused_together(request: MemberRequest, ids: list[UUID], stage: Stage | None, error: Invalid) -> HttpResponse:
+    """Which deals cannot follow, and a form for what those lack."""
+    actor, deal = request.actor, registry.get("deal")
+    asked = _to_ask(request, error) if stage else []
+    names = reading.titles(actor, [("deal", id) for id in ids])
+    lines: dict[int, list[str]] = {}
+    for one in error.errors:
+        lines.setdefault(one.index, []).append(str(one.message))
+    context = {
+        "stage": stage,
+        "action_name": request.POST.get("action", ""),
+        "ids": ids,
+        "lines": [(names[("deal", ids[index])], texts) for index, texts in sorted(lines.items())[:MOST_LINES]],
+        "more": max(0, len(lines) - MOST_LINES),
+        "controls": controls(
+            actor,
+            deal,
+            asked,
+            row={"pipeline": stage.pipeline_id} if stage else {},
+            data=request.POST if request.POST.getlist("asked") else None,
+            prefix="move",
+        ),
+        "state": _state_sent(request),
+        "url": BoardAddress.of(actor, request).listing.url(),
+    }
+    if not request.htmx:
+        return render(request, "sales/together.html", context, status=error.status)
+    response = render(request, "sales/together.html#form", context, status=error.status)
     return retarget(reswap(response, "innerHTML"), "#dialog-content")
