@@ -6,3 +6,6 @@ class WorkspaceConfig(AppConfig):
     name = "crm.workspace"
     label = "workspace"
     verbose_name = _("Workspace")
+
+    def ready(self) -> None:
+        from crm.workspace import kinds  # noqa: F401

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from crm.workspace.configuration import workspace_settings
 from crm.workspace.selectors import unread_count
 from tenants.hosts import public_url
 
@@ -17,6 +18,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "tenant": getattr(request, "tenant", None),
         "theme": getattr(request, "theme", ""),
         "unread_count": SimpleLazyObject(lambda: unread_count(actor)) if actor else 0,
+        "workspace_logo": workspace_settings(actor.tenant).logo if actor else "",
         "public_url": public_url(""),
         "base_domain": settings.BASE_DOMAIN,
     }

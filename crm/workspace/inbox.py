@@ -1,33 +1,55 @@
-"""The inbox: what a member has been told, and the number of what he has not read yet."""
+"""The inbox: what a member has been told, a line a record and kind, and the number of what he has not read yet."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import trigger_client_event
 
+from crm.workspace.mailing import seen
 from crm.workspace.models import Notification
-from crm.workspace.selectors import unread_count
-from crm.workspace.services import notifications_mark_read
+from crm.workspace.notification_services import notifications_mark_read, notifications_mark_unread
+from crm.workspace.notifying import Kind, kinds
+from crm.workspace.selectors import notifications_of, unread_count
 from tenants.access import MEMBER, PUBLIC, access
 from tenants.actors import Actor
-from tenants.http import Request
+from tenants.http import MemberRequest, Request
 
 PAGE = 40
+MATES_SHOWN = 5
 STOP_POLLING = 286
+GROUP = ("kind", "record_type", "record_id")
 
 
-def _own(actor: Actor) -> QuerySet[Notification]:
-    if actor.member_id is None:
-        return Notification.objects.none()
-    return Notification.objects.filter(member_id=actor.member_id)
+@dataclass(slots=True)
+class Line:
+    """The newest notification of a record and kind, with older ones of the same. ``seen`` is False when its record is
+    out of the reader's sight by now: then nothing of it is shown."""
+
+    head: Notification
+    seen: bool
+    more: int = 0
+    unread: bool = False
+    mates: list[Notification] = field(default_factory=list)
+
+    @property
+    def at(self) -> datetime:
+        return self.head.created_at
+
+    @property
+    def kind(self) -> Kind | None:
+        return kinds().get(self.head.kind)
 
 
 def _before(cursor: str) -> Q:
@@ -42,23 +64,60 @@ def _before(cursor: str) -> Q:
     return Q(created_at__lt=moment) | Q(created_at=moment, id__lt=row)
 
 
+def heads(found: QuerySet[Notification]) -> QuerySet[Notification]:
+    """The newest of each record and kind, the newest first; what is of no record stands alone."""
+    newer = found.filter(
+        Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), id__gt=OuterRef("id")),
+        **{name: OuterRef(name) for name in GROUP},
+    )
+    return found.filter(~Exists(newer)).order_by("-created_at", "-id")
+
+
+def lines(actor: Actor, found: QuerySet[Notification], rows: Sequence[Notification]) -> list[Line]:
+    """Rows with what else there is of the same record and kind, in one query, and one more a type of record."""
+    visible = {one.id for one in seen(actor, rows)}
+    made = {row.id: Line(row, row.id in visible, unread=row.read_at is None) for row in rows}
+    by_group = {tuple(getattr(row, name) for name in GROUP): made[row.id] for row in rows if row.record_id}
+    if by_group:
+        mates = found.filter(
+            kind__in={row.kind for row in rows}, record_id__in={row.record_id for row in rows if row.record_id}
+        ).annotate(
+            place=Window(RowNumber(), partition_by=list(GROUP), order_by=[F("created_at").desc(), F("id").desc()]),
+            together=Window(Count("id"), partition_by=list(GROUP)),
+            unread=Window(Count("id", filter=Q(read_at=None)), partition_by=list(GROUP)),
+        )
+        for mate in mates.filter(place__lte=MATES_SHOWN + 1).order_by("place"):
+            line = by_group.get(tuple(getattr(mate, name) for name in GROUP))
+            if line is None:
+                continue
+            line.more = mate.together - 1
+            line.unread = bool(mate.unread)
+            if mate.id != line.head.id:
+                line.mates.append(mate)
+    return list(made.values())
+
+
 @access(MEMBER)
 @require_GET
-def inbox(request: Request) -> HttpResponse:
+def inbox(request: MemberRequest) -> HttpResponse:
     """The newest first, by day; a partial of further rows for htmx."""
     actor = request.actor
-    assert actor is not None
     unread_only = request.GET.get("show") == "unread"
+    kind = request.GET.get("kind", "")
     cursor = request.GET.get("before", "")
-    found = _own(actor).filter(_before(cursor))
+    found = notifications_of(actor)
     if unread_only:
         found = found.filter(read_at=None)
-    rows = list(found.order_by("-created_at", "-id")[: PAGE + 1])
+    if kind in kinds():
+        found = found.filter(kind=kind)
+    rows = list(heads(found).filter(_before(cursor))[: PAGE + 1])
     more = rows[PAGE - 1] if len(rows) > PAGE else None
-    days = [(day, list(of)) for day, of in groupby(rows[:PAGE], key=lambda one: timezone.localdate(one.created_at))]
+    shown = lines(actor, notifications_of(actor), rows[:PAGE])
     context = {
-        "days": days,
+        "days": [(day, list(of)) for day, of in groupby(shown, key=lambda one: timezone.localdate(one.at))],
         "unread_only": unread_only,
+        "kind": kinds().get(kind),
+        "kinds": kinds().values(),
         "today": timezone.localdate(),
         "next": f"{more.created_at.isoformat()}~{more.id}" if more else "",
     }
@@ -67,15 +126,13 @@ def inbox(request: Request) -> HttpResponse:
 
 @access(MEMBER)
 @require_GET
-def inbox_open(request: Request, id: UUID) -> HttpResponse:
-    """Read one and go to the record it tells of."""
-    actor = request.actor
-    assert actor is not None
-    found = _own(actor).filter(id=id).first()
+def inbox_open(request: MemberRequest, id: UUID) -> HttpResponse:
+    """Read one, with what else there is of its record and kind, and go to what it tells of."""
+    found = notifications_of(request.actor).filter(id=id).first()
     if found is None:
         raise Http404
-    notifications_mark_read(actor, ids=[found.id])
-    if not found.record_type or found.record_id is None:
+    notifications_mark_read(request.actor, ids=together(request.actor, [found.id]))
+    if not found.record_type:
         return HttpResponseRedirect(reverse("inbox"))
     try:
         return HttpResponseRedirect(import_string(settings.RECORD_ADDRESS)(found.record_type, found.record_id))
@@ -85,18 +142,51 @@ def inbox_open(request: Request, id: UUID) -> HttpResponse:
 
 @access(MEMBER)
 @require_POST
-def inbox_read(request: Request) -> HttpResponse:
-    """Mark the ids in the form as read, or all when it names none."""
-    actor = request.actor
-    assert actor is not None
+def inbox_read(request: MemberRequest) -> HttpResponse:
+    """Mark the lines of the ids in the form as read, or all when it names none."""
+    ids = _ids(request)
+    if ids or not request.POST.getlist("id"):
+        notifications_mark_read(request.actor, ids=together(request.actor, ids) if ids else None)
+    return _marked(request, ids)
+
+
+@access(MEMBER)
+@require_POST
+def inbox_unread(request: MemberRequest) -> HttpResponse:
+    """Mark the ids in the form as unread again."""
+    ids = _ids(request)
+    notifications_mark_unread(request.actor, ids=ids)
+    return _marked(request, ids)
+
+
+def _ids(request: MemberRequest) -> list[UUID]:
     ids = []
     for value in request.POST.getlist("id"):
         try:
             ids.append(UUID(value))
         except ValueError:
             continue
-    if ids or not request.POST.getlist("id"):
-        notifications_mark_read(actor, ids=ids or None)
+    return ids
+
+
+def together(actor: Actor, ids: Iterable[UUID]) -> list[UUID]:
+    """The actor's notifications that stand in the same lines as these."""
+    own = notifications_of(actor)
+    condition = Q()
+    for row in own.filter(id__in=list(ids)):
+        condition |= Q(**{name: getattr(row, name) for name in GROUP}) if row.record_id else Q(id=row.id)
+    return list(own.filter(condition).values_list("id", flat=True)) if condition else []
+
+
+def _marked(request: MemberRequest, ids: Sequence[UUID]) -> HttpResponse:
+    """The line as it stands now for htmx, else the inbox."""
+    if request.htmx and len(ids) == 1:
+        own = notifications_of(request.actor)
+        rows = list(own.filter(id=ids[0]))
+        if rows:
+            line = lines(request.actor, own, rows)[0]
+            response = render(request, "workspace/inbox.html#line", {"line": line})
+            return trigger_client_event(response, "inbox:changed", after="settle")
     return HttpResponseRedirect(reverse("inbox"))
 
 

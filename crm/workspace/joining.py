@@ -57,9 +57,10 @@ def invitation(request: Request, token: str) -> HttpResponseBase:
             invited = invitation_check(token)
             email, role = invited.email, str(invited.role)
             inviter = invited.invited_by.name if invited.invited_by else ""
+            team = invited.team.name if invited.team else ""
     except WorkspaceError as error:
         return _closed(request, error)
-    context = {"workspace": tenant.name, "email": email, "role": role, "inviter": inviter}
+    context = {"workspace": tenant.name, "email": email, "role": role, "inviter": inviter, "team": team}
     try:
         if request.user.is_authenticated:
             return _signed_in(request, tenant, token, context)

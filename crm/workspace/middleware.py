@@ -1,4 +1,4 @@
-"""Who is acting in this request, in which language, time zone and theme."""
+"""Who is acting in this request, in which language, time zone, formats and theme."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -8,6 +8,8 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpResponseBase
 from django.utils import timezone, translation
 
+from crm.workspace import formats
+from crm.workspace.configuration import reader_formats
 from crm.workspace.selectors import actor_for_user
 from tenants.accounts import UNVERIFIED
 from tenants.http import Request
@@ -44,6 +46,10 @@ class ActorMiddleware:
         if request.actor is None:
             return self.get_response(request)
         language = request.actor.locale if request.actor.locale in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
-        with timezone.override(request.actor.time_zone), translation.override(language):
+        with (
+            timezone.override(request.actor.time_zone),
+            translation.override(language),
+            formats.override(reader_formats(request.actor)),
+        ):
             request.LANGUAGE_CODE = language
             return self.get_response(request)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils.functional import Promise
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from tenants.actors import Permissions, Scope
@@ -14,10 +16,23 @@ MANAGER = "manager"
 MEMBER = "member"
 READ_ONLY = "read_only"
 
-ACTIONS = ("view", "create", "edit", "delete")
-POWERS = ("settings", "members", "api_keys", "sample_data", "billing", "owners")
-NOUNS = ("company", "contact", "deal", "task", "note", "pipeline", "stage", "lost_reason", "member")
-WORK_NOUNS = ("company", "contact", "deal", "task", "note")
+ACTIONS = ("view", "create", "edit", "delete", "export", "bulk")
+POWERS = ("settings", "members", "roles", "api_keys", "sample_data", "billing", "owners", "audit")
+GRANTABLE_POWERS: Mapping[str, Promise] = {
+    "settings": _("Settings of the workspace, pipelines and currencies"),
+    "members": _("Members, teams and invitations"),
+    "roles": _("Roles"),
+    "api_keys": _("API keys of their own"),
+    "audit": _("Audit: who signed in, changed roles and exported"),
+    "sample_data": _("Sample data"),
+    "billing": _("Plan and invoices"),
+}
+"""The powers that a role of one's own may have, in words; ``owners`` is the fixed owner's alone."""
+HIDDEN, READ = "hidden", "read"
+STRICTNESS = {"": 0, READ: 1, HIDDEN: 2}
+ACTIVITY_NOUNS = ("task", "call", "meeting", "email", "note")
+NOUNS = ("company", "contact", "deal", *ACTIVITY_NOUNS, "pipeline", "stage", "lost_reason", "member")
+WORK_NOUNS = ("company", "contact", "deal", *ACTIVITY_NOUNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +45,42 @@ class FixedRole:
     matrix: Mapping[str, Mapping[str, str]]
 
 
-def _reach(view: str, create: str, edit: str, delete: str) -> dict[str, str]:
-    return {"view": view, "create": create, "edit": edit, "delete": delete}
+@dataclass(frozen=True, slots=True)
+class RoleField:
+    """A field as the editor of roles sees it. ``stays`` says why it cannot be hidden, ``is_needed`` that no record is
+    added without it."""
+
+    slug: str
+    label: str
+    stays: str
+    is_editable: bool
+    is_needed: bool
 
 
-_EVERYTHING = _reach("all", "all", "all", "all")
-_LOOK = _reach("all", "none", "none", "none")
-_OWN_WORK = _reach("all", "all", "own", "own")
-_SHARED_WORK = _reach("all", "all", "all", "own")
+@dataclass(frozen=True, slots=True)
+class RoleNoun:
+    """A noun as the editor of roles sees it. A shared one belongs to nobody: everybody sees it, some may change it."""
+
+    slug: str
+    label: str
+    icon: str
+    is_shared: bool
+    fields: tuple[RoleField, ...]
+
+
+def role_nouns() -> tuple[RoleNoun, ...]:
+    found: tuple[RoleNoun, ...] = import_string(settings.ROLE_NOUNS)()
+    return found
+
+
+def _reach(view: str, create: str, edit: str, delete: str, export: str, bulk: str) -> dict[str, str]:
+    return dict(zip(ACTIONS, (view, create, edit, delete, export, bulk), strict=True))
+
+
+_EVERYTHING = dict.fromkeys(ACTIONS, "all")
+_LOOK = _reach("all", "none", "none", "none", "none", "none")
+_OWN_WORK = _reach("all", "all", "own", "own", "none", "own")
+_SHARED_WORK = _reach("all", "all", "all", "own", "none", "own")
 
 FIXED_ROLES: tuple[FixedRole, ...] = (
     FixedRole(
@@ -67,8 +110,7 @@ FIXED_ROLES: tuple[FixedRole, ...] = (
             "company": _SHARED_WORK,
             "contact": _SHARED_WORK,
             "deal": _OWN_WORK,
-            "task": _OWN_WORK,
-            "note": _OWN_WORK,
+            **dict.fromkeys(ACTIVITY_NOUNS, _OWN_WORK),
             "workspace": {},
         },
     ),
@@ -79,15 +121,36 @@ FIXED_ROLES: tuple[FixedRole, ...] = (
         matrix={"*": _LOOK, "workspace": {}},
     ),
 )
+ACTION_LABELS: Mapping[str, Promise] = {
+    "view": _("View"),
+    "create": _("Add"),
+    "edit": _("Edit"),
+    "delete": _("Delete"),
+    "export": _("Export"),
+    "bulk": _("In bulk"),
+}
 FIXED_BY_SLUG: Mapping[str, FixedRole] = {role.slug: role for role in FIXED_ROLES}
+
+
+def action_label(action: str) -> str:
+    return str(ACTION_LABELS[action])
 
 
 def covers(holder: Permissions, wanted: Permissions) -> bool:
     """Whether ``holder`` reaches at least as far as ``wanted`` everywhere: nobody grants more than they have."""
-    nouns = {*NOUNS, *holder.matrix, *wanted.matrix} - {"*", "workspace"}
-    return all(
-        holder.scope(noun, action) >= wanted.scope(noun, action) for noun in (*nouns, "*") for action in ACTIONS
-    ) and all(holder.scope("workspace", power) >= wanted.scope("workspace", power) for power in POWERS)
+    nouns = {*NOUNS, "*", *holder.matrix, *wanted.matrix} - {"workspace"}
+    if "*" not in holder.matrix and holder.matrix.keys() >= {*NOUNS}:
+        nouns -= {"*"}  # A role of one's own names every noun there is.
+    return (
+        all(holder.scope(noun, action) >= wanted.scope(noun, action) for noun in nouns for action in ACTIONS)
+        and all(holder.scope("workspace", power) >= wanted.scope("workspace", power) for power in POWERS)
+        and all(
+            STRICTNESS[wanted.fields.get(noun, {}).get(slug, "")] >= STRICTNESS[right]
+            for noun, rights in holder.fields.items()
+            if any(wanted.scope(noun, action) for action in ("view", "create"))
+            for slug, right in rights.items()
+        )
+    )
 
 
 def fixed_permissions(slug: str) -> Permissions:

@@ -1,21 +1,27 @@
 """Reading members, and turning one into the Actor that services take."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import F, Q, QuerySet, UUIDField
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.workspace.models import Invitation, Member, Notification, Role
+from crm.workspace.models import Invitation, Member, Notification, Role, Team
 from crm.workspace.roles import EVERYTHING, covers
 from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.prepared import PreparedInstances
+from tenants.prepared import Among, PreparedInstances
 
 ACTIVE = Member.State.ACTIVE
 MEMBER = PreparedInstances(lambda id: Member.objects.filter(id=id, state=ACTIVE).order_by(), UUID, related=("role",))
+MEMBERS = PreparedInstances(
+    lambda ids: Member.objects.filter(Among.of("id", ids), state=ACTIVE).order_by(), list, related=("role",)
+)
 MEMBER_OF_USER = PreparedInstances(
     lambda user_id: Member.objects.filter(user_id=user_id, state=ACTIVE).order_by(), UUID, related=("role",)
 )
@@ -44,10 +50,11 @@ def member_actor(
 
     ``details`` hold his ``color`` and ``user_id``, and ``unverified`` while his email address is not proven.
     """
+    permissions = member.role.matrix()
     return Actor(
         kind=kind,
         tenant=tenant,
-        permissions=member.role.matrix(),
+        permissions=permissions,
         id=actor_id or member.id,
         member_id=member.id,
         label=label or member.name,
@@ -57,8 +64,56 @@ def member_actor(
         locale=member.locale or tenant.locale,
         request_id=request_id,
         scopes=scopes,
-        details={"color": member.color, "user_id": str(member.user_id), "unverified": unverified},
+        details={
+            "color": member.color,
+            "user_id": str(member.user_id),
+            "unverified": unverified,
+            "formats": member.formats,
+        },
+        team_members=team_reach(member.id, member.team_id) if permissions.by_team else frozenset(),
     )
+
+
+REACHED = """
+    WITH RECURSIVE reached (id) AS (
+        SELECT id FROM workspace_team WHERE id = %s OR head_id = %s
+        UNION
+        SELECT team.id FROM workspace_team AS team JOIN reached ON team.parent_id = reached.id
+    )
+"""
+REACHED_TEAMS = f"{REACHED} SELECT id FROM reached"  # noqa: S608
+REACHED_MEMBERS = f"{REACHED} SELECT id FROM workspace_member WHERE team_id IN (SELECT id FROM reached)"  # noqa: S608
+
+
+def team_reach(member_id: UUID, team_id: UUID | None) -> frozenset[UUID]:
+    """Whose records are the team's for this member: his own team's, those of the teams he heads, and of all below."""
+    with connection.cursor() as cursor:
+        cursor.execute(REACHED_MEMBERS, [team_id, member_id])
+        return frozenset([member_id, *(row[0] for row in cursor.fetchall())])
+
+
+def reached_teams(member_id: UUID, team_id: UUID | None) -> frozenset[UUID]:
+    """His own team, those he heads, and all below."""
+    with connection.cursor() as cursor:
+        cursor.execute(REACHED_TEAMS, [team_id, member_id])
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+def teams() -> list[Team]:
+    """Every team with its head, parents before what is below them and each level by name; ``depth`` is set on each."""
+    below: dict[UUID | None, list[Team]] = {}
+    for team in Team.objects.select_related("head").order_by("name", "id"):
+        below.setdefault(team.parent_id, []).append(team)
+    found: list[Team] = []
+
+    def add(parent_id: UUID | None, depth: int) -> None:
+        for team in below.get(parent_id, ()):
+            team.depth = depth
+            found.append(team)
+            add(team.id, depth + 1)
+
+    add(None, 0)
+    return found
 
 
 def actor_for_user(tenant: TenantRef, user_id: UUID, request_id: str = "", *, unverified: bool = False) -> Actor | None:
@@ -84,6 +139,13 @@ def actor_for_member(
     return member_actor(tenant, member, kind=kind, actor_id=actor_id, label=label, scopes=scopes, request_id=request_id)
 
 
+def actors_for_members(tenant: TenantRef, member_ids: Collection[UUID]) -> dict[UUID, Actor]:
+    """The Actors of those of the members that are active, in one query."""
+    if not member_ids:
+        return {}
+    return {member.pk: member_actor(tenant, member) for member in MEMBERS.all(list(member_ids))}
+
+
 def system_actor(tenant: TenantRef, request_id: str = "") -> Actor:
     """The workspace itself: may do everything, is nobody."""
     return Actor(
@@ -102,16 +164,85 @@ def members() -> QuerySet[Member]:
     return Member.objects.select_related("role", "manager").order_by("state", "name", "id")
 
 
-MEMBER_COLUMNS = ("id", "name", "email", "role__slug", "state", "manager_id", "time_zone", "locale", "created_at")
+def members_matching(q: str = "", role: str = "", team: str = "", state: str = "") -> QuerySet[Member]:
+    """Members as ``members`` has them: by words in name or address, role, team (those below it too) and state."""
+    rows = members().select_related("team")
+    if state != "all":
+        rows = rows.filter(state=state or Member.State.ACTIVE)
+    for word in q.replace("\x00", "").split():
+        rows = rows.filter(Q(name__icontains=word) | Q(email__icontains=word))
+    if role:
+        rows = rows.filter(role__slug=role)
+    if team:
+        wanted = {UUID(team)}
+        for one in teams():
+            if one.parent_id in wanted:
+                wanted.add(one.id)
+        rows = rows.filter(team__in=wanted)
+    return rows
 
 
-def member_rows(*, after: UUID | None, limit: int) -> tuple[list[dict[str, Any]], UUID | None]:
-    """A page of members as plain rows in the order of their ids, and the id to go on after (None at the end)."""
-    rows = Member.objects.order_by("id").values(*MEMBER_COLUMNS)
-    if after is not None:
-        rows = rows.filter(id__gt=after)
-    page = [_member_row(row) for row in rows[: limit + 1]]
-    return page[:limit], page[limit - 1]["id"] if len(page) > limit else None
+def members_of_teams() -> dict[UUID | None, list[Member]]:
+    """The active members by their team's id; None for those in no team."""
+    found: dict[UUID | None, list[Member]] = {}
+    for member in active_members():
+        found.setdefault(member.team_id, []).append(member)
+    return found
+
+
+MEMBER_COLUMNS = (
+    "id",
+    "name",
+    "email",
+    "role__slug",
+    "state",
+    "manager_id",
+    "team_id",
+    "time_zone",
+    "locale",
+    "created_at",
+)
+
+
+type Rows = tuple[list[dict[str, Any]], UUID | None]
+
+
+def id_page(rows: QuerySet[Any, Any], after: UUID | None, limit: int) -> Rows:
+    """A page of plain rows in the order of their ids, and the id to go on after (None at the end)."""
+    found = list((rows if after is None else rows.filter(id__gt=after)).order_by("id")[: limit + 1])
+    return found[:limit], found[limit - 1]["id"] if len(found) > limit else None
+
+
+def member_rows(*, after: UUID | None, limit: int) -> Rows:
+    page, more = id_page(Member.objects.values(*MEMBER_COLUMNS), after, limit)
+    return [_member_row(row) for row in page], more
+
+
+def team_rows(*, after: UUID | None = None, limit: int = 1, team_id: UUID | None = None) -> Rows:
+    """Teams, or the one with an id."""
+    rows = Team.objects.all() if team_id is None else Team.objects.filter(id=team_id)
+    found = rows.values("id", "name", "created_at", parent_team=F("parent_id"), head_member=F("head_id"))
+    page, more = id_page(found, after, limit)
+    for row in page:
+        row["parent"], row["head"] = row.pop("parent_team"), row.pop("head_member")
+    return page, more
+
+
+def invitation_rows(*, after: UUID | None = None, limit: int = 1, invitation_id: UUID | None = None) -> Rows:
+    """Invitations that are open, expired ones among them; or the one with an id."""
+    rows = Invitation.objects.filter(accepted_at=None, revoked_at=None)
+    if invitation_id is not None:
+        rows = rows.filter(id=invitation_id)
+    page, more = id_page(
+        rows.values("id", "email", "role__slug", "team_id", "manager_id", "invited_by_id", "expires_at", "created_at"),
+        after,
+        limit,
+    )
+    for row in page:
+        row["role"] = row.pop("role__slug")
+        row |= {name: row.pop(f"{name}_id") for name in ("team", "manager", "invited_by")}
+        row["expired"] = row["expires_at"] <= timezone.now()
+    return page, more
 
 
 def member_row(member_id: UUID) -> dict[str, Any] | None:
@@ -120,8 +251,8 @@ def member_row(member_id: UUID) -> dict[str, Any] | None:
 
 
 def _member_row(row: dict[str, Any]) -> dict[str, Any]:
-    role, manager = row.pop("role__slug"), row.pop("manager_id")
-    return {**row, "role": role, "manager": manager}
+    role, manager, team = row.pop("role__slug"), row.pop("manager_id"), row.pop("team_id")
+    return {**row, "role": role, "manager": manager, "team": team}
 
 
 def active_members() -> QuerySet[Member]:
@@ -140,10 +271,22 @@ def grantable_roles(actor: Actor) -> list[Role]:
     return sorted(roles, key=lambda role: (order.get(role.slug, 9), role.name))
 
 
-def unread_count(actor: Actor) -> int:
+def notifications_of(actor: Actor) -> QuerySet[Notification]:
+    """What stands in the actor's own inbox."""
     if actor.member_id is None:
-        return 0
-    return Notification.objects.filter(member_id=actor.member_id, read_at=None).count()
+        return Notification.objects.none()
+    return Notification.objects.filter(member_id=actor.member_id, in_app=True)
+
+
+def unread_count(actor: Actor) -> int:
+    """The inbox's unread lines: what is of one kind and record counts once."""
+    unread = notifications_of(actor).filter(read_at=None)
+    return (
+        unread.values("kind", "record_type", of=Coalesce("record_id", "id", output_field=UUIDField()))
+        .distinct()
+        .order_by()
+        .count()
+    )
 
 
 @dataclass(frozen=True, slots=True)

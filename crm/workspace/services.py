@@ -13,16 +13,20 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace import mails
+from crm.workspace.auditing import audit_note
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
-from crm.workspace.models import COLORS, Invitation, Member, Notification, Role
+from crm.workspace.formats import DATE_FORMATS, NUMBER_FORMATS, TIME_FORMATS
+from crm.workspace.kinds import INVITATION_ACCEPTED
+from crm.workspace.models import COLORS, Invitation, Member, Role, Team
+from crm.workspace.notifying import notify
 from crm.workspace.roles import OWNER, covers
-from crm.workspace.selectors import seats, system_actor
+from crm.workspace.selectors import member_actor, reached_teams, seats, system_actor
 from tenants import accounts
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.models import User
@@ -43,9 +47,22 @@ def color_for(user_id: UUID) -> str:
     return COLORS[1 + user_id.int % (len(COLORS) - 1)]
 
 
-def _note(actor: Actor, type_: str, member: Member, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
+def _note(
+    actor: Actor,
+    type_: str,
+    member: Member,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any],
+    change_set: object | None = None,
+) -> None:
     import_string(settings.EVENT_SINK)(
-        actor, type=type_, record_type="member", record_id=member.id, before=dict(before or {}), after=dict(after)
+        actor,
+        type=type_,
+        record_type="member",
+        record_id=member.id,
+        before=dict(before or {}),
+        after=dict(after),
+        change_set=change_set,
     )
 
 
@@ -116,18 +133,66 @@ def _manager(manager: Member | UUID | str | None, *, of: Member | None = None) -
     return manager
 
 
+def find_team(team: Team | UUID | str | None, *, field: str = "team") -> Team | None:
+    """The team meant by an id, None for none. Raises WorkspaceError for one that is not there."""
+    if isinstance(team, Team):
+        return team
+    if team is None or team == "":
+        return None
+    try:
+        found = Team.objects.filter(id=team if isinstance(team, UUID) else UUID(str(team))).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise WorkspaceError("unknown_team", _("Choose one of the teams."), field=field)
+    return found
+
+
+def _may_place(actor: Actor, team: Team | None, member: Member | None = None) -> None:
+    """Who reaches no further than his teams puts people into these only: nobody grants more than he has.
+
+    Nor does he take a ``member`` in from elsewhere, and with him what is his.
+    """
+    if team is None or not actor.permissions.by_team or actor.member_id is None:
+        return
+    own = Member.objects.filter(id=actor.member_id).values_list("team_id", flat=True).first()
+    reached = reached_teams(actor.member_id, own)
+    if member is not None and member.id != actor.member_id and member.team_id not in reached:
+        raise NotAllowed(
+            "team_beyond_own",
+            _("Your role reaches as far as your own team, so you cannot take somebody else into it."),
+            field="team",
+        )
+    if team.id not in reached:
+        raise NotAllowed(
+            "team_beyond_own",
+            _("Your role reaches as far as your own team, so you cannot put people into another."),
+            field="team",
+        )
+
+
 def _may_grant(actor: Actor, role: Role) -> None:
     if not covers(actor.permissions, role.matrix()):
         raise NotAllowed("role_beyond_own", _("You cannot give a role that may do more than your own."), field="role")
 
 
-def _lock_owners() -> set[UUID]:
-    owners = Member.objects.select_for_update().filter(role__slug=OWNER, role__is_fixed=True, state=Member.State.ACTIVE)
-    return {member.id for member in owners.order_by("id")}
+def people_lock(actor: Actor | None = None) -> None:
+    """One at a time changes who works here and how they stand to each other, until the end of the transaction.
+
+    Taken before any row: the last owner, circles of managers and seats are told from many rows, and two who change
+    each other would wait for each other. Raises NotAllowed for an actor who was deactivated while he waited.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':people', 0))")
+    if actor is None or actor.member_id is None:
+        return
+    if not Member.objects.filter(id=actor.member_id, state=Member.State.ACTIVE).exists():
+        raise NotAllowed("deactivated", _("You are not an active member of this workspace any more."))
 
 
 def _not_last_owner(member: Member) -> None:
-    if _lock_owners() == {member.id}:
+    owners = Member.objects.filter(role__slug=OWNER, role__is_fixed=True, state=Member.State.ACTIVE)
+    if set(owners.values_list("id", flat=True)) == {member.id}:
         raise Conflict(
             "last_owner", _("The last owner stays. Make somebody else an owner first, then try again."), field="role"
         )
@@ -148,6 +213,7 @@ def member_create(
     name: str = "",
     role_slug: str = "member",
     manager: Member | None = None,
+    team: Team | None = None,
     actor: Actor | None = None,
 ) -> Member:
     """Make the user a member here and note him in the shared index of who is where; safe to repeat.
@@ -155,6 +221,7 @@ def member_create(
     A user who was deactivated before becomes active again, with the given role.
     """
     with transaction.atomic():
+        people_lock()
         role = _role(role_slug)
         member = Member.objects.select_for_update().filter(user_id=user_id).first()
         before = None
@@ -166,7 +233,7 @@ def member_create(
             before = member.snapshot()
         member.email = _clean_email(email)
         member.name = _clean_name(name or name_from_email(email))
-        member.role, member.manager, member.state = role, manager, Member.State.ACTIVE
+        member.role, member.manager, member.team, member.state = role, manager, team, Member.State.ACTIVE
         member.save()
         with shared():
             accounts.membership_set(tenant_id=tenant.id, user_id=user_id, active=True, member_id=member.id)
@@ -186,13 +253,16 @@ def member_update(
     member_id: UUID,
     role: Role | UUID | str | None = None,
     manager: Member | UUID | str | bool | None = False,
+    team: Team | UUID | str | bool | None = False,
+    change_set: object | None = None,
 ) -> Member:
-    """Change a member's role or manager (``manager=None`` takes him away, the default leaves him).
+    """Change a member's role, manager or team (``manager=None`` takes him away, the default leaves him; so ``team``).
 
     Raises NotAllowed beyond the actor's own reach and Conflict for the last owner.
     """
     _need(actor, "members")
     with transaction.atomic():
+        people_lock(actor)
         member = _member_locked(member_id)
         before = member.snapshot()
         if role is not None and (wanted := _role(role)).id != member.role_id:
@@ -203,15 +273,30 @@ def member_update(
             member.role = wanted
         if not isinstance(manager, bool):
             member.manager = _manager(manager, of=member)
+        if not isinstance(team, bool):
+            chosen = find_team(team)
+            if (chosen.id if chosen else None) != member.team_id:
+                _may_place(actor, chosen, member)
+            member.team = chosen
         after = member.snapshot()
         if after != before:
-            member.save(update_fields=["role", "manager"])
-            _note(actor, "member.updated", member, before, after)
+            member.save(update_fields=["role", "manager", "team"])
+            _note(actor, "member.updated", member, before, after, change_set)
     return member
 
 
-def member_profile_update(actor: Actor, *, name: str, time_zone: str = "", locale: str = "") -> Member:
-    """Change what a member says of himself. Empty zone and language mean the workspace's."""
+def member_profile_update(
+    actor: Actor,
+    *,
+    name: str,
+    time_zone: str = "",
+    locale: str = "",
+    color: str = "",
+    number_format: str = "",
+    date_format: str = "",
+    time_format: str = "",
+) -> Member:
+    """Change what a member says of himself. What is empty is as the workspace has it; an empty colour stays."""
     if actor.member_id is None:
         raise NotAllowed("forbidden", _("Only a member has personal settings."))
     if time_zone:
@@ -221,20 +306,43 @@ def member_profile_update(actor: Actor, *, name: str, time_zone: str = "", local
             raise WorkspaceError("unknown_time_zone", _("Choose a time zone."), field="time_zone") from None
     if locale and locale not in dict(settings.LANGUAGES):
         raise WorkspaceError("unknown_language", _("Choose a language."), field="locale")
+    chosen = {
+        "color": (color, COLORS),
+        "number_format": (number_format, NUMBER_FORMATS),
+        "date_format": (date_format, DATE_FORMATS),
+        "time_format": (time_format, TIME_FORMATS),
+    }
+    for field, (value, known) in chosen.items():
+        if value and value not in known:
+            raise WorkspaceError("unknown_choice", _("Choose one of these."), field=field)
+    values = {
+        "name": _clean_name(name),
+        "time_zone": time_zone,
+        "locale": locale,
+        "number_format": number_format,
+        "date_format": date_format,
+        "time_format": time_format,
+        **({"color": color} if color else {}),
+    }
     with transaction.atomic():
         member = _member_locked(actor.member_id)
         before = member.snapshot()
-        member.name, member.time_zone, member.locale = _clean_name(name), time_zone, locale
-        member.save(update_fields=["name", "time_zone", "locale"])
+        for field, new in values.items():
+            setattr(member, field, new)
+        member.save(update_fields=list(values))
         if member.snapshot() != before:
             _note(actor, "member.updated", member, before, member.snapshot())
     return member
 
 
-def member_deactivate(actor: Actor, *, member_id: UUID) -> Member:
-    """Shut a member out: his sessions end, his keys sleep, his records stay."""
+def member_deactivate(actor: Actor, *, member_id: UUID, change_set: object | None = None) -> Member:
+    """Shut a member out: his sessions end, his keys sleep. What he had stays his: see ``leaving`` for all of it.
+
+    Waits for what is becoming his at this moment, and what would become his later is refused.
+    """
     _need(actor, "members")
     with transaction.atomic():
+        people_lock(actor)
         member = _member_locked(member_id)
         if not member.is_active:
             return member
@@ -247,14 +355,15 @@ def member_deactivate(actor: Actor, *, member_id: UUID) -> Member:
         with shared():
             accounts.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=False)
             accounts.sessions_end(user_id=member.user_id, tenant_id=actor.tenant.id)
-        _note(actor, "member.deactivated", member, before, member.snapshot())
+        _note(actor, "member.deactivated", member, before, member.snapshot(), change_set)
     return member
 
 
-def member_reactivate(actor: Actor, *, member_id: UUID) -> Member:
+def member_reactivate(actor: Actor, *, member_id: UUID, change_set: object | None = None) -> Member:
     """Let a deactivated member in again, with the role he had; his keys wake."""
     _need(actor, "members")
     with transaction.atomic():
+        people_lock(actor)
         member = _member_locked(member_id)
         if member.is_active:
             return member
@@ -265,7 +374,7 @@ def member_reactivate(actor: Actor, *, member_id: UUID) -> Member:
         member.save(update_fields=["state"])
         with shared():
             accounts.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=True)
-        _note(actor, "member.reactivated", member, before, member.snapshot())
+        _note(actor, "member.reactivated", member, before, member.snapshot(), change_set)
     return member
 
 
@@ -279,6 +388,17 @@ def member_user_change(tenant: TenantRef, *, old_user: User, new_user: User) -> 
             raise Conflict("already_member", _("That account is a member of this workspace already."))
         member.user_id, member.email = new_user.pk, new_user.email
         member.save(update_fields=["user_id", "email"])
+
+
+def member_email_follow(tenant: TenantRef, *, user: User) -> None:
+    """The person has proven another address: his member carries it, inside the tenant's scope."""
+    with transaction.atomic():
+        member = Member.objects.select_for_update().select_related("role").filter(user_id=user.pk).first()
+        if member is not None and member.email != user.email:
+            before = member.snapshot()
+            member.email = user.email
+            member.save(update_fields=["email"])
+            _note(system_actor(tenant), "member.updated", member, before, member.snapshot())
 
 
 def _need_seat(tenant: TenantRef) -> None:
@@ -326,15 +446,23 @@ def invitation_tenant_id(token: str) -> UUID | None:
 
 
 def invitation_send(
-    actor: Actor, *, email: str, role: Role | UUID | str, manager: Member | UUID | str | None = None
+    actor: Actor,
+    *,
+    email: str,
+    role: Role | UUID | str,
+    manager: Member | UUID | str | None = None,
+    team: Team | UUID | str | None = None,
 ) -> Invitation:
     """Invite somebody by mail, for 7 days. The instance returned knows its plain ``token``."""
     _need(actor, "members")
     with transaction.atomic():
+        people_lock(actor)
         address = _clean_email(email)
         chosen = _role(role)
         _may_grant(actor, chosen)
         boss = _manager(manager)
+        group = find_team(team)
+        _may_place(actor, group, Member.objects.filter(email=address).first())
         _need_verified(actor)
         if Member.objects.filter(email__iexact=address, state=Member.State.ACTIVE).exists():
             raise Conflict("already_member", _("This address belongs to a member already."), field="email")
@@ -358,6 +486,7 @@ def invitation_send(
                     email=address,
                     role=chosen,
                     manager=boss,
+                    team=group,
                     token_hash=_token_hash(token),
                     expires_at=timezone.now() + INVITATION_LIFE,
                     invited_by_id=actor.member_id,
@@ -367,6 +496,7 @@ def invitation_send(
                 "already_invited", _("This address was invited just now, by somebody else."), field="email"
             ) from None
         invitation.token = token
+        audit_note(actor, "invitation.sent", record_id=invitation.id, after=invitation.snapshot())
         mails.invitation(actor, invitation)
     return invitation
 
@@ -393,6 +523,7 @@ def invitation_resend(actor: Actor, *, invitation_id: UUID) -> Invitation:
         invitation.token_hash = _token_hash(invitation.token)
         invitation.expires_at = timezone.now() + INVITATION_LIFE
         invitation.save(update_fields=["token_hash", "expires_at"])
+        audit_note(actor, "invitation.resent", record_id=invitation.id, after=invitation.snapshot())
         mails.invitation(actor, invitation)
     return invitation
 
@@ -403,6 +534,7 @@ def invitation_revoke(actor: Actor, *, invitation_id: UUID) -> Invitation:
         invitation = _invitation_locked(invitation_id)
         invitation.revoked_at = timezone.now()
         invitation.save(update_fields=["revoked_at"])
+        audit_note(actor, "invitation.revoked", record_id=invitation.id, before=invitation.snapshot())
     return invitation
 
 
@@ -411,7 +543,9 @@ def invitation_check(token: str, *, lock: bool = False) -> Invitation:
 
     Raises NotFound, or Conflict ``invitation_used``, ``invitation_revoked`` or ``invitation_expired``.
     """
-    rows = Invitation.objects.select_related("role", "invited_by", "manager").filter(token_hash=_token_hash(token))
+    rows = Invitation.objects.select_related("role", "invited_by", "manager", "team").filter(
+        token_hash=_token_hash(token)
+    )
     invitation = (rows.select_for_update(of=("self",)) if lock else rows).first()
     if invitation is None:
         raise NotFound(
@@ -432,6 +566,7 @@ def invitation_check(token: str, *, lock: bool = False) -> Invitation:
 def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = "") -> Member:
     """Make the user a member by his invitation, inside the tenant's scope. His email must be the invited one."""
     with transaction.atomic():
+        people_lock()
         invitation = invitation_check(token, lock=True)
         if user.email.lower() != invitation.email.lower():
             raise NotAllowed(
@@ -447,46 +582,26 @@ def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = 
             name=name or user.name,
             role_slug=invitation.role.slug,
             manager=manager,
+            team=invitation.team,
         )
         invitation.accepted_at = timezone.now()
         invitation.save(update_fields=["accepted_at"])
+        audit_note(
+            member_actor(tenant, member),
+            "invitation.accepted",
+            record_id=invitation.id,
+            after=invitation.snapshot() | {"member": str(member.id)},
+        )
+        _accepted_told(invitation, member)
     return member
 
 
-def notification_add(
-    *,
-    member_id: UUID,
-    key: str,
-    kind: str,
-    title: str,
-    body: str = "",
-    record_type: str = "",
-    record_id: UUID | None = None,
-) -> bool:
-    """Tell a member something once for each key; False when he was told before."""
-    try:
-        with transaction.atomic():
-            Notification.objects.create(
-                member_id=member_id,
-                key=key[:200],
-                kind=kind,
-                title=title[:300],
-                body=body,
-                record_type=record_type,
-                record_id=record_id,
-            )
-    except IntegrityError:
-        if not Notification.objects.filter(member_id=member_id, key=key[:200]).exists():
-            raise
-        return False
-    return True
-
-
-def notifications_mark_read(actor: Actor, *, ids: list[UUID] | None = None) -> int:
-    """Mark some or all of the actor's own notifications as read; returns how many were unread."""
-    if actor.member_id is None:
-        return 0
-    unread = Notification.objects.filter(member_id=actor.member_id, read_at=None)
-    if ids is not None:
-        unread = unread.filter(id__in=ids)
-    return unread.update(read_at=timezone.now())
+def _accepted_told(invitation: Invitation, member: Member) -> None:
+    """Tell who invited that the invited came."""
+    if invitation.invited_by_id is not None:
+        notify(
+            [invitation.invited_by_id],
+            kind=INVITATION_ACCEPTED,
+            key=f"invitation_accepted:{invitation.id}",
+            title=lambda: str(_("%(name)s accepted your invitation and works here now.") % {"name": member.name}),
+        )

@@ -6,9 +6,14 @@ from celery import shared_task
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from crm.workspace import mailing
+from crm.workspace.notifying import MAILS
 from crm.workspace.selectors import actor_for_user
+from tenants.actors import TenantRef
 from tenants.scopes import current_tenant
-from tenants.tasks import TenantTask
+from tenants.selectors import tenants_served
+from tenants.tasks import SharedTask, TenantTask
+from tenants.turns import Progress, Reached, turns
 
 
 @shared_task(base=TenantTask, name="crm.workspace.tasks.sample_fill", queue="interactive")
@@ -18,3 +23,14 @@ def sample_fill(*, tenant_id: str, user_id: str) -> None:
     actor = actor_for_user(tenant, UUID(user_id)) if tenant is not None else None
     if actor is not None:
         import_string(settings.SAMPLE_LOADER)(actor)
+
+
+@shared_task(base=SharedTask, name="crm.workspace.tasks.mails_send", ignore_result=True)
+def mails_send(*, tenant_ids: list[str]) -> None:
+    """Send mails of notifications for about a second; those left over are queued behind other workspaces'."""
+
+    def act(tenant: TenantRef, until: float) -> Reached:
+        progress = mailing.send_due(tenant, until)
+        return progress, mailing.next_due() if progress is Progress.DONE else None
+
+    turns(MAILS, tenants_served(tenant_ids), mailing.SECONDS, act)

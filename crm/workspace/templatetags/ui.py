@@ -50,6 +50,21 @@ def money_short(amount: Decimal | int | None, currency: str) -> str:
 
 
 @register.filter
+def rate(value: Decimal) -> str:
+    """A number with all its digits."""
+    return formats.rate_text(value)
+
+
+@register.filter
+def by_currency(sums: Mapping[str, Decimal], first: str) -> str:
+    """Sums of several currencies in a line, that of ``first`` before the others."""
+    found = sorted(
+        ((code or first, amount) for code, amount in sums.items() if amount), key=lambda one: one[0] != first
+    )
+    return " · ".join(formats.money_text(amount, code) for code, amount in found)
+
+
+@register.filter
 def number(value: Decimal | int | float | None) -> str:
     return "" if value is None else formats.number_text(value)
 
@@ -70,6 +85,12 @@ def day(value: date | datetime | None) -> SafeString | str:
         return ""
     local = timezone.localtime(value).date() if isinstance(value, datetime) else value
     return format_html('<time datetime="{}">{}</time>', local.isoformat(), formats.day_text(local))
+
+
+@register.filter
+def date_plain(value: datetime) -> str:
+    """A day as text, for mails."""
+    return formats.date_text(timezone.localtime(value).date())
 
 
 @register.filter

@@ -1,0 +1,264 @@
+"""The pages of the settings: one list for their navigation, their menu and the search inside them.
+
+A part adds its page here, in its group, with the words that people look for it by and its sections, each with the
+``id`` of its heading. ``power`` is what the page needs on the workspace; empty is for every member.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tenants.actors import Actor
+
+
+class Group(StrEnum):
+    """In the order in which they stand."""
+
+    PERSONAL = "personal"
+    WORKSPACE = "workspace"
+    PEOPLE = "people"
+    SALES = "sales"
+    DEVELOPERS = "developers"
+    DATA = "data"
+
+    @property
+    def label(self) -> str:
+        return str(GROUP_LABELS[self])
+
+
+GROUP_LABELS = {
+    Group.PERSONAL: _("Personal"),
+    Group.WORKSPACE: _("Workspace"),
+    Group.PEOPLE: _("Members & roles"),
+    Group.SALES: _("Sales"),
+    Group.DEVELOPERS: _("Developers"),
+    Group.DATA: _("Data"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageSection:
+    """A part of a page, found by its title and by ``words``; ``anchor`` is the id of the element to go to."""
+
+    label: Promise
+    anchor: str
+    words: Promise | str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsPage:
+    slug: str
+    label: Promise
+    icon: str
+    url_name: str
+    group: Group
+    power: str = ""
+    words: Promise | str = ""
+    sections: tuple[PageSection, ...] = ()
+
+    @property
+    def href(self) -> str:
+        return reverse(self.url_name)
+
+    def open_to(self, actor: Actor) -> bool:
+        return not self.power or actor.can("workspace", self.power)
+
+
+PAGES: tuple[SettingsPage, ...] = (
+    SettingsPage(
+        "personal",
+        _("Personal"),
+        "circle-user",
+        "settings:personal",
+        Group.PERSONAL,
+        words=_("me account"),
+        sections=(
+            PageSection(_("Profile"), "profile", _("name colour language time zone")),
+            PageSection(_("Numbers, dates and times"), "formats", _("format decimal comma point")),
+            PageSection(_("Theme"), "theme", _("dark light appearance")),
+            PageSection(_("Account"), "account", _("email password second factor sessions")),
+        ),
+    ),
+    SettingsPage(
+        "notifications",
+        _("Notifications"),
+        "bell",
+        "settings:notifications",
+        Group.PERSONAL,
+        words=_("mail email inbox mention reminder unsubscribe"),
+        sections=(
+            PageSection(_("What you are told of"), "kinds", _("channels overdue assigned mentioned invited")),
+            PageSection(_("Digest"), "digest", _("daily weekly summary mail")),
+            PageSection(_("Quiet hours"), "quiet", _("night weekend holidays do not disturb")),
+        ),
+    ),
+    SettingsPage(
+        "calendar",
+        _("Calendar feed"),
+        "rss",
+        "activities:calendar_feed",
+        Group.PERSONAL,
+        words=_("ical ics subscribe google outlook apple"),
+    ),
+    SettingsPage(
+        "workspace",
+        _("Workspace"),
+        "building",
+        "settings:workspace",
+        Group.WORKSPACE,
+        "settings",
+        _("company organisation"),
+        (
+            PageSection(_("Name, language and time zone"), "general", _("rename zone")),
+            PageSection(
+                _("Numbers, dates and times"), "formats", _("format decimal comma point week start monday sunday")
+            ),
+            PageSection(_("Picture"), "picture", _("logo image upload")),
+        ),
+    ),
+    SettingsPage(
+        "hours",
+        _("Hours & holidays"),
+        "calendar-clock",
+        "settings:hours",
+        Group.WORKSPACE,
+        "settings",
+        _("office time"),
+        (
+            PageSection(_("Working hours"), "hours", _("opening weekday break")),
+            PageSection(_("Overdue work"), "overdue", _("escalation manager hours late task reminder")),
+            PageSection(_("Holidays"), "holidays", _("public bank free day")),
+        ),
+    ),
+    SettingsPage(
+        "address",
+        _("Address"),
+        "globe",
+        "settings:address",
+        Group.WORKSPACE,
+        "settings",
+        _("subdomain url domain host link move"),
+    ),
+    SettingsPage(
+        "currencies",
+        _("Currencies"),
+        "coins",
+        "settings:currencies",
+        Group.WORKSPACE,
+        "settings",
+        _("money exchange euro dollar"),
+        (
+            PageSection(_("Currencies in use"), "in-use", _("add remove")),
+            PageSection(_("Set a rate"), "rate", _("exchange rate day")),
+            PageSection(_("Rates from a file"), "file", _("import csv xml central bank ecb")),
+            PageSection(_("The workspace's currency"), "own", _("sums base default")),
+        ),
+    ),
+    SettingsPage(
+        "members",
+        _("Members"),
+        "users",
+        "settings:members",
+        Group.PEOPLE,
+        words=_("invite people colleague manager deactivate hand over leave owner"),
+    ),
+    SettingsPage(
+        "teams",
+        _("Teams"),
+        "network",
+        "settings:teams",
+        Group.PEOPLE,
+        words=_("group department head tree"),
+    ),
+    SettingsPage(
+        "audit",
+        _("Audit"),
+        "scroll-text",
+        "settings:audit",
+        Group.PEOPLE,
+        "audit",
+        _("log sign-in history export security who did what"),
+    ),
+    SettingsPage(
+        "roles",
+        _("Roles"),
+        "key-square",
+        "settings:roles",
+        Group.PEOPLE,
+        "roles",
+        _("rights permissions access hidden fields read-only scope team own export bulk"),
+    ),
+    SettingsPage(
+        "security",
+        _("Security"),
+        "shield-check",
+        "settings:security",
+        Group.PEOPLE,
+        "settings",
+        _("second factor two-factor 2fa passkey totp authenticator sign-in"),
+        (PageSection(_("Second factor"), "second-factor"), PageSection(_("Members without"), "without-title")),
+    ),
+    SettingsPage(
+        "pipelines",
+        _("Pipelines"),
+        "square-kanban",
+        "settings:pipelines",
+        Group.SALES,
+        "settings",
+        _("stages order probability stale guidance rules of entry archive copy board"),
+        (PageSection(_("Reasons for losing"), "reasons", _("lost why")),),
+    ),
+    SettingsPage(
+        "api",
+        _("API"),
+        "key-round",
+        "api_settings:index",
+        Group.DEVELOPERS,
+        "api_keys",
+        _("keys tokens curl reference"),
+    ),
+    SettingsPage(
+        "sample", _("Sample data"), "flask-conical", "settings:data", Group.DATA, "sample_data", _("demo example clear")
+    ),
+    SettingsPage("trash", _("Trash"), "trash-2", "records:trash", Group.DATA, words=_("deleted restore")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a search inside the settings finds: a page, or a section of one."""
+
+    page: SettingsPage
+    label: str
+    href: str
+    is_page: bool
+
+
+def folded(text: str) -> str:
+    """For comparing what people type: without case and accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
+def search(actor: Actor, text: str) -> list[Hit]:
+    """Pages open to the actor, and their sections, of which title or words hold every word of the text."""
+    wanted = folded(text).split()
+    hits: list[Hit] = []
+    for page in open_pages(actor) if wanted else ():
+        places = [(page.label, page.words, ""), *((one.label, one.words, one.anchor) for one in page.sections)]
+        for label, words, anchor in places:
+            known = folded(f"{label} {words}")
+            if all(word in known for word in wanted):
+                hits.append(Hit(page, str(label), f"{page.href}#{anchor}" if anchor else page.href, not anchor))
+    return hits
+
+
+def open_pages(actor: Actor, pages: Iterable[SettingsPage] = PAGES) -> list[SettingsPage]:
+    """The pages that the actor may open, group by group."""
+    order = list(Group)
+    return sorted((page for page in pages if page.open_to(actor)), key=lambda page: order.index(page.group))
