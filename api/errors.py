@@ -11,6 +11,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from crm.records.errors import BadCursor, BadQuery, Invalid, NotFound, RecordError, UndoConflict
+from crm.workspace.errors import NotFound as NotThere
+from crm.workspace.errors import WorkspaceError
+from tenants.rates import TooMany
 
 log = structlog.get_logger(__name__)
 
@@ -87,8 +90,15 @@ def as_api_error(exc: Exception) -> ApiError:
         return exc
     if isinstance(exc, NotFound | Http404 | exceptions.NotFound):
         return not_found()
+    if isinstance(exc, WorkspaceError):
+        if isinstance(exc, NotThere):
+            return not_found()
+        return ApiError(exc.status, exc.code, str(exc.message), param=exc.field or None)
     if isinstance(exc, RecordError):
         return _from_record_error(exc)
+    if isinstance(exc, TooMany):
+        message = _("Too many at once. Wait %(seconds)s seconds.") % {"seconds": exc.seconds}
+        return ApiError(429, "rate_limited", message, headers={"Retry-After": str(exc.seconds)})
     if isinstance(exc, RequestDataTooBig):
         return ApiError(413, "body_too_large", _("The body is too large. Send less in one request."))
     if isinstance(exc, exceptions.MethodNotAllowed):

@@ -7,24 +7,30 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from crm.records.types import registry
-from tenants.actors import Actor
+from crm.workspace.roles import ACTIVITY_NOUNS
+from tenants.actors import POWER_SCOPES, Actor
 
-READ_ONLY_LABELS = {"member": _("Members"), "event": _("Events")}
-READ_ONLY = frozenset(READ_ONLY_LABELS)
-EVERYDAY = READ_ONLY | {"company", "contact", "deal", "task", "note", "pipeline", "stage"}
+OTHER_LABELS = {"member": _("Members and teams"), "event": _("Events"), "audit": _("Audit, in the events")}
+EVERYDAY = {"member", "event", "company", "contact", "deal", *ACTIVITY_NOUNS, "pipeline", "stage"}
 EXPIRIES = [("", _("Never")), ("30", _("In 30 days")), ("90", _("In 90 days")), ("365", _("In a year"))]
+
+
+def is_everyday(scope: str) -> bool:
+    """Whether a new key has it unless somebody says otherwise: what changes who works here is asked for."""
+    return scope.partition(":")[0] in EVERYDAY and scope not in POWER_SCOPES.values()
 
 
 def scope_choices(actor: Actor) -> list[tuple[str, str]]:
     """The scopes that this actor's role can give to a key."""
-    nouns = [rt.slug for rt in registry.all()] + sorted(READ_ONLY)
-    choices = []
-    for noun in nouns:
-        if actor.can(noun, "view"):
-            choices.append((f"{noun}:read", f"{noun}:read"))
-        if noun not in READ_ONLY and any(actor.can(noun, action) for action in ("create", "edit", "delete")):
-            choices.append((f"{noun}:write", f"{noun}:write"))
-    return choices
+    scopes = []
+    for rt in registry.all():
+        if actor.can(rt.slug, "view"):
+            scopes.append(f"{rt.slug}:read")
+        if any(actor.can(rt.slug, action) for action in ("create", "edit", "delete")):
+            scopes.append(f"{rt.slug}:write")
+    scopes += [f"{noun}:read" for noun in ("event", "member") if actor.can(noun, "view")]
+    scopes += [scope for power, scope in POWER_SCOPES.items() if actor.can("workspace", power)]
+    return [(scope, scope) for scope in scopes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +64,13 @@ class ApiKeyForm(forms.Form):
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = scope_choices(actor)
-        field.initial = [value for value, _label in scope_choices(actor) if value.split(":")[0] in EVERYDAY]
+        field.initial = [value for value, _label in scope_choices(actor) if is_everyday(value)]
 
     def scope_rows(self) -> list[ScopeRow]:
         """The scopes as a table: one row a noun, reading and writing beside each other."""
         ticked = set(self["scopes"].value() or ())
         offered = {value for value, _label in scope_choices(self.actor)}
-        labels = {rt.slug: rt.label_plural for rt in registry.all()} | READ_ONLY_LABELS
+        labels = {rt.slug: rt.label_plural for rt in registry.all()} | OTHER_LABELS
         rows = []
         for noun, label in labels.items():
             boxes = [

@@ -19,14 +19,23 @@ from api.params import MAX_LIMIT
 from api.schemas import component_name, record_schemas, shared_schemas
 from api.views import ApiView
 from crm.records.types import RecordType, Text, registry
+from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 
 CACHE_SECONDS = 3600
+ROUTES = {"api.v1.records", "api.v1.jobs", "api.v1.views", "api.v1.activities"}
 VERBS = {
     "GET": _("Get: %(noun)s"),
     "POST": _("Create: %(noun)s"),
     "PATCH": _("Change: %(noun)s"),
     "DELETE": _("Move to the trash: %(noun)s"),
+}
+WITHOUT_BODY = {"RecordRestore", "RecordSkip", "RecordEndSeries"}
+ACTIVITY_VERBS = {
+    "RecordSkip": _("Leave out this time of a series: %(noun)s"),
+    "RecordEndSeries": _("End the series with this one: %(noun)s"),
+    "RecordFollowing": _("Change this one and all that follow in the series: %(noun)s"),
+    "RecordReply": _("Answer as a guest: %(noun)s"),
 }
 
 
@@ -53,6 +62,7 @@ LIST_QUERY = [
     query_parameter("cursor", _("next_cursor of the page before.")),
     query_parameter("sort", _("Fields to sort by, with - for falling: -created_at,name.")),
     query_parameter("search", _("Words to find in names, emails and phone numbers.")),
+    query_parameter("view", _("The id of a saved view, or all, mine, done: its filter holds as well.")),
     query_parameter("include", _("count adds the number of all records found."), {"type": "string", "enum": ["count"]}),
     query_parameter(
         "deleted",
@@ -64,6 +74,9 @@ CHOOSE_QUERY = [
     query_parameter("fields", _("Only these fields: name,amount.")),
     query_parameter("expand", _("Related records to put in place of their ids: company,owner.")),
 ]
+
+
+OWN_SCHEMAS = {"RecordBulk", "RecordViews", "RecordSavedView"}
 
 
 class DeclaredSchema(AutoSchema):
@@ -78,7 +91,7 @@ class DeclaredSchema(AutoSchema):
 
     @property
     def kind(self) -> str:
-        return next((base.__name__ for base in type(self.view).__mro__ if base.__module__ == "api.v1.records"), "")
+        return next((base.__name__ for base in type(self.view).__mro__ if base.__module__ in ROUTES), "")
 
     def get_operation_id(self) -> str:
         words = [part for part in self.path.split("/") if part and part not in {"api", "v1"} and "{" not in part]
@@ -100,6 +113,12 @@ class DeclaredSchema(AutoSchema):
             summary = _("Restore from the trash: %(noun)s")
         elif self.kind == "RecordList" and self.method == "GET":
             summary = _("List: %(nouns)s")
+        elif self.kind == "RecordBulk":
+            summary = _("Change many in the background: %(nouns)s")
+        elif self.kind in ACTIVITY_VERBS:
+            summary = ACTIVITY_VERBS[self.kind]
+        elif self.kind in {"RecordViews", "RecordSavedView"}:
+            summary = _("Saved views: %(nouns)s")
         return str(summary % {"noun": rt.label, "nouns": rt.label_plural})
 
     def get_description(self) -> str:  # type: ignore[override]
@@ -108,16 +127,27 @@ class DeclaredSchema(AutoSchema):
     def _get_parameters(self) -> list[dict[str, Any]]:
         parameters: list[dict[str, Any]] = [
             {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
-            for name in ("record_id", "change_set_id")
+            for name in (
+                "record_id",
+                "change_set_id",
+                "team_id",
+                "role_id",
+                "invitation_id",
+                "job_id",
+                "view_id",
+                "rate_id",
+            )
             if f"{{{name}}}" in self.path
         ]
         if self.rt is None:
             return parameters + [query_parameter(name, "") for name in sorted(self.view.parameters)]
         if self.kind == "RecordList" and self.method == "GET":
             return parameters + LIST_QUERY + CHOOSE_QUERY + self._filters(self.rt)
-        if self.method != "DELETE" and self.kind != "RecordQuery":
+        if self.kind in OWN_SCHEMAS:
+            return parameters
+        if self.method != "DELETE" and self.kind not in {"RecordQuery", "RecordSkip"}:
             parameters += CHOOSE_QUERY
-        if self.kind == "RecordDetail" and self.method in {"PATCH", "DELETE"}:
+        if self.kind in {"RecordDetail", "RecordFollowing"} and self.method in {"PATCH", "DELETE"}:
             parameters.append(
                 {
                     "in": "header",
@@ -135,24 +165,40 @@ class DeclaredSchema(AutoSchema):
                 _("%(label)s: equal to. Another operator: %(slug)s[gte]=…")
                 % {"label": field.label, "slug": field.slug},
             )
-            for field in rt.fields
-            if field.filterable and not field.hidden
+            for field in rt.shown_fields
+            if field.filterable
         ]
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
         rt = self.rt
-        if rt is None or self.method not in {"POST", "PATCH"} or self.kind == "RecordRestore":
+        if self.view.component and self.method in {"POST", "PATCH"} and self.view.takes_body:
+            return json_body(ref(f"{self.view.component}{'Change' if self.method == 'PATCH' else 'New'}"))
+        if rt is None or self.method not in {"POST", "PATCH"} or self.kind in WITHOUT_BODY:
             return None
+        if self.kind == "RecordReply":
+            return json_body(ref("MeetingReply"))
         if self.kind == "RecordQuery":
             return json_body(ref("Query"))
+        if self.kind in OWN_SCHEMAS:
+            return json_body(ref("BulkChange" if self.kind == "RecordBulk" else "ViewChange"))
         suffix = "Change" if self.method == "PATCH" else "New"
         return json_body(ref(component_name(rt) + suffix))
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         answers = {str(status): json_answer(ref("Error"), kind) for status, kind in TYPES.items() if status in ERRORS}
-        if self.method == "DELETE":
+        if self.method == "DELETE" or self.kind == "RecordSkip":
             return {"204": {"description": _("Done")}, **answers}
+        if self.kind in {"RecordBulk", "JobUndo"}:
+            return {"202": json_answer(ref("Job"), _("Accepted")), **answers}
+        if self.kind in {"JobDetail", "JobCancel"}:
+            return {"200": json_answer(ref("Job"), _("A job")), **answers}
+        if self.kind in {"RecordViews", "RecordSavedView"}:
+            listed = self.kind == "RecordViews" and self.method == "GET"
+            status = "201" if self.kind == "RecordViews" and self.method == "POST" else "200"
+            return {status: json_answer(ref("ViewPage" if listed else "View"), _("Saved view")), **answers}
         rt = self.rt
+        if self.view.component:
+            return self._answers_of_people() | answers
         if rt is None:
             return {"200": json_answer({"type": "object"}, ""), **answers}
         name = component_name(rt)
@@ -160,6 +206,15 @@ class DeclaredSchema(AutoSchema):
             return {"200": json_answer(ref(f"{name}Page"), _("A page")), **answers}
         status = "201" if self.kind == "RecordList" else "200"
         return {status: json_answer(ref(name), str(rt.label)), **answers}
+
+    def _answers_of_people(self) -> dict[str, Any]:
+        """Of members, teams, invitations and roles: a page, one, or one that was made."""
+        name, listed = self.view.component, "{" not in self.path
+        if name == "HandOver":
+            return {status: json_answer(ref(name), "") for status in ("200", "202")}
+        if listed and self.method == "GET":
+            return {"200": json_answer(ref(f"{name}Page"), _("A page"))}
+        return {"201" if listed else "200": json_answer(ref(name), "")}
 
 
 ERRORS = {400, 401, 403, 404, 422, 429}
@@ -171,7 +226,8 @@ def visible_types(actor: Actor) -> list[RecordType]:
 
 def document(actor: Actor) -> bytes:
     """The document as JSON, as ``actor`` may use the API; cached by release, metadata and permissions."""
-    permissions = orjson.dumps(actor.permissions.to_json(), option=orjson.OPT_SORT_KEYS)
+    rights = [actor.permissions.to_json(), actor.permissions.fields]
+    permissions = orjson.dumps(rights, option=orjson.OPT_SORT_KEYS)
     scopes = ",".join(sorted(actor.scopes or ()))
     key = hashlib.sha256(
         b"|".join(
@@ -182,12 +238,12 @@ def document(actor: Actor) -> bytes:
     cache = caches["default"]
     found: bytes | None = cache.get(slot)
     if found is None:
-        found = orjson.dumps(_build(visible_types(actor)))
+        found = orjson.dumps(_build(actor, visible_types(actor)))
         cache.set(slot, found, CACHE_SECONDS)
     return found
 
 
-def _build(shown: list[RecordType]) -> dict[str, Any]:
+def _build(actor: Actor, shown: list[RecordType]) -> dict[str, Any]:
     generator = SchemaGenerator(patterns=[path("api/", include("api.urls"))])  # type: ignore[no-untyped-call]
     schema = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     result: dict[str, Any] = orjson.loads(orjson.dumps(schema, default=str))
@@ -200,7 +256,11 @@ def _build(shown: list[RecordType]) -> dict[str, Any]:
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(shared_schemas())
     for rt in shown:
-        schemas.update(record_schemas(rt))
+        schemas.update(record_schemas(actor, rt))
+        unseen = hidden_slugs(actor, rt)
+        listed = result["paths"].get(f"/api/v1/{rt.plural}", {}).get("get", {})
+        if unseen and listed:
+            listed["parameters"] = [one for one in listed["parameters"] if one["name"] not in unseen]
     return result
 
 

@@ -11,9 +11,11 @@ from django.utils.translation import gettext as _
 from api.errors import ApiError
 from crm.records.reading import Query
 from crm.records.types import RecordType
+from crm.records.visibility import readable_fields
+from tenants.actors import Actor
 
 MAX_LIMIT = 500
-LIST_PARAMETERS = frozenset({"limit", "cursor", "sort", "fields", "expand", "include", "deleted", "search"})
+LIST_PARAMETERS = frozenset({"limit", "cursor", "sort", "fields", "expand", "include", "deleted", "search", "view"})
 SYSTEM_FIELDS = ("id", "created_at", "updated_at", "deleted_at")
 FILTER = re.compile(r"^(?P<field>[a-z_]+(?:\.[a-z_]+)?)(?:\[(?P<op>[a-z_]+)\])?$")
 LIST_VALUES = {"in", "not_in", "between", "has_any", "has_all"}
@@ -70,11 +72,11 @@ def whole_number(raw: Any, *, param: str, lowest: int, highest: int, default: in
     return number
 
 
-def chosen_fields(rt: RecordType, raw: str | None) -> tuple[str, ...] | None:
+def chosen_fields(actor: Actor, rt: RecordType, raw: str | None) -> tuple[str, ...] | None:
     """The value of ``fields=``. Raises ApiError 400 for a field the type does not have."""
     if raw is None:
         return None
-    known = {field.slug for field in rt.fields if not field.hidden} | {*SYSTEM_FIELDS, "version", "is_sample"}
+    known = {field.slug for field in readable_fields(actor, rt)} | {*SYSTEM_FIELDS, "version", "is_sample"}
     chosen = names(raw)
     for name in chosen:
         if name not in known:
@@ -90,21 +92,22 @@ def _unknown_field(name: str, known: Iterable[str], param: str) -> ApiError:
     return ApiError(400, "unknown_field", message, param=param)
 
 
-def list_query(rt: RecordType, params: QueryDict) -> Query:
+def list_query(actor: Actor, rt: RecordType, params: QueryDict) -> Query:
     """Read a list's query string. Raises ApiError 400 (and BadQuery in the query language) for what is not valid."""
     conditions: list[dict[str, Any]] = []
     for name, values in params.lists():
         if name in LIST_PARAMETERS:
             continue
-        conditions += [_condition(rt, name, value) for value in values]
+        conditions += [_condition(actor, rt, name, value) for value in values]
     return query_from(
+        actor,
         rt,
         {name: params.get(name) for name in LIST_PARAMETERS if name in params},
         {"all": conditions} if conditions else None,
     )
 
 
-def query_from(rt: RecordType, given: Mapping[str, Any], tree: dict[str, Any] | None) -> Query:
+def query_from(actor: Actor, rt: RecordType, given: Mapping[str, Any], tree: dict[str, Any] | None) -> Query:
     """Build a Query from the list parameters (strings, or lists of strings in a JSON body) and a filter tree."""
     text = {name: _joined(name, value) for name, value in given.items() if name != "limit"}
     include = names(text.get("include"))
@@ -120,7 +123,7 @@ def query_from(rt: RecordType, given: Mapping[str, Any], tree: dict[str, Any] | 
         search=text.get("search") or "",
         limit=whole_number(given.get("limit"), param="limit", lowest=1, highest=MAX_LIMIT, default=50),
         cursor=text.get("cursor") or None,
-        fields=chosen_fields(rt, text.get("fields")),
+        fields=chosen_fields(actor, rt, text.get("fields")),
         expand=names(text.get("expand")),
         deleted=deleted,
         count="count" in include,
@@ -135,9 +138,9 @@ def _joined(name: str, value: Any) -> str | None:
     raise ApiError(400, "invalid_parameter", _("%(param)s must be text.") % {"param": name}, param=name)
 
 
-def _condition(rt: RecordType, name: str, value: str) -> dict[str, Any]:
+def _condition(actor: Actor, rt: RecordType, name: str, value: str) -> dict[str, Any]:
     match = FILTER.match(name)
-    known = {field.slug for field in rt.fields if field.filterable and not field.hidden} | set(SYSTEM_FIELDS)
+    known = {field.slug for field in readable_fields(actor, rt) if field.filterable} | set(SYSTEM_FIELDS)
     if match is None or (match["field"].split(".")[0] not in known):
         raise unknown_parameter(name, known | LIST_PARAMETERS)
     operator = match["op"] or "eq"

@@ -1,8 +1,11 @@
 """JSON schemas of record types and of what all routes share."""
 
+from copy import deepcopy
 from typing import Any
 
 from crm.records.types import Field, Kind, RecordType
+from crm.records.visibility import readable_fields, writable_fields
+from tenants.actors import Actor
 
 TEXT = {"type": "string"}
 UUID = {"type": "string", "format": "uuid"}
@@ -29,6 +32,7 @@ SIMPLE: dict[Kind, dict[str, Any]] = {
     Kind.RELATION: UUID,
     Kind.MEMBER: UUID,
     Kind.JSON_LIST: {"type": "array", "items": TEXT},
+    Kind.CONDITION: {"type": "object", "additionalProperties": True},
     Kind.ADDRESS: {
         "type": "object",
         "properties": dict.fromkeys(("street", "city", "region", "postcode", "country"), TEXT),
@@ -42,6 +46,14 @@ SIMPLE: dict[Kind, dict[str, Any]] = {
         "properties": {"type": TEXT, "id": UUID, "title": TEXT},
         "required": ["type", "id"],
     },
+    Kind.REFERENCES: {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"type": TEXT, "id": UUID, "title": TEXT},
+            "required": ["type", "id"],
+        },
+    },
 }
 
 
@@ -53,6 +65,13 @@ def field_schema(field: Field, *, nullable: bool) -> dict[str, Any]:
     schema: dict[str, Any] = dict(SIMPLE.get(field.kind, TEXT))
     if field.kind is Kind.CHOICE:
         schema = {"type": "string", "enum": [choice.value for choice in field.choices]}
+    if field.kind is Kind.REFERENCES:
+        schema = deepcopy(schema)
+        properties = schema["items"]["properties"]
+        if field.targets:
+            properties["type"] = {"type": "string", "enum": list(field.targets)}
+        if field.mark:
+            properties[field.mark] = {"type": "string", "enum": [choice.value for choice in field.choices]}
     if field.max_length and schema.get("type") == "string":
         schema["maxLength"] = field.max_length
     schema["title"] = str(field.label)
@@ -65,11 +84,11 @@ def field_schema(field: Field, *, nullable: bool) -> dict[str, Any]:
     return schema
 
 
-def record_schemas(rt: RecordType) -> dict[str, dict[str, Any]]:
+def record_schemas(actor: Actor, rt: RecordType) -> dict[str, dict[str, Any]]:
     """Components of one type: the record, a new one, a change to one, and a page of them."""
     name = component_name(rt)
-    shown = [field for field in rt.fields if not field.hidden]
-    writable = {field.slug: field_schema(field, nullable=not field.required) for field in shown if field.editable}
+    shown = readable_fields(actor, rt)
+    writable = {field.slug: field_schema(field, nullable=not field.required) for field in writable_fields(actor, rt)}
     system = {
         "id": UUID,
         "version": {"type": "integer", "minimum": 1},
@@ -89,7 +108,9 @@ def record_schemas(rt: RecordType) -> dict[str, dict[str, Any]]:
         f"{name}New": {
             "type": "object",
             "properties": writable,
-            "required": [field.slug for field in shown if field.required and field.editable and field.default is None],
+            "required": [
+                field.slug for field in shown if field.slug in writable and field.required and field.default is None
+            ],
             "additionalProperties": False,
         },
         f"{name}Change": {"type": "object", "properties": writable, "additionalProperties": False},
@@ -153,6 +174,7 @@ def shared_schemas() -> dict[str, dict[str, Any]]:
             "expand": {"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
             "include": TEXT,
             "deleted": {"type": "string", "enum": ["exclude", "include", "only"]},
+            "view": TEXT,
         },
         "additionalProperties": False,
     }
@@ -160,4 +182,140 @@ def shared_schemas() -> dict[str, dict[str, Any]]:
         "Error": {"type": "object", "properties": {"error": error}, "required": ["error"]},
         "Condition": condition,
         "Query": query,
+        **work_schemas(),
+        **people_schemas(),
+    }
+
+
+def people_schemas() -> dict[str, dict[str, Any]]:
+    """Members, teams, invitations and roles."""
+    optional_id = {"type": ["string", "null"], "format": "uuid"}
+    scopes = {"type": "object", "additionalProperties": {"type": "string", "enum": ["none", "own", "team", "all"]}}
+    rights = {"type": "object", "additionalProperties": {"type": "string", "enum": ["hidden", "read"]}}
+    member = {
+        "id": UUID,
+        "name": TEXT,
+        "email": TEXT,
+        "role": TEXT,
+        "state": {"type": "string", "enum": ["active", "deactivated"]},
+        "manager": optional_id,
+        "team": optional_id,
+        "time_zone": TEXT,
+        "locale": TEXT,
+        "created_at": MOMENT,
+    }
+    team = {"id": UUID, "name": TEXT, "parent": optional_id, "head": optional_id, "created_at": MOMENT}
+    invitation = {
+        "id": UUID,
+        "email": TEXT,
+        "role": TEXT,
+        "team": optional_id,
+        "manager": optional_id,
+        "invited_by": optional_id,
+        "expires_at": MOMENT,
+        "expired": {"type": "boolean"},
+        "created_at": MOMENT,
+    }
+    role = {
+        "id": UUID,
+        "slug": TEXT,
+        "name": TEXT,
+        "description": TEXT,
+        "is_fixed": {"type": "boolean"},
+        "permissions": {"type": "object", "additionalProperties": scopes},
+        "fields": {"type": "object", "additionalProperties": rights},
+    }
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}}
+    handed_over = {**member, "change_set": UUID, "handed_over": counts, "job": optional_id}
+    team_values = {"name": TEXT, "parent": optional_id, "head": optional_id}
+    takers = {"type": "object", "additionalProperties": optional_id}
+    hand_over = {
+        "to": optional_id,
+        "takers": takers,
+        "closed": {"type": "array", "items": TEXT},
+        "manager": optional_id,
+        "heads": takers,
+    }
+
+    def closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(required),
+            "additionalProperties": False,
+        }
+
+    found = {
+        "MemberChange": closed({"role": TEXT, "team": optional_id, "manager": optional_id}),
+        "TeamNew": closed(team_values, "name"),
+        "TeamChange": closed(team_values),
+        "InvitationNew": closed({"email": TEXT, "role": TEXT, "team": optional_id, "manager": optional_id}, "email"),
+        "HandOver": closed(handed_over, *handed_over),
+        "HandOverNew": closed(hand_over),
+    }
+    for name, properties in (("Member", member), ("Team", team), ("Invitation", invitation), ("Role", role)):
+        rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+        page = {"data": rows, "next_cursor": {"type": ["string", "null"]}}
+        found |= {name: closed(properties, *properties), f"{name}Page": closed(page, *page)}
+    return found
+
+
+def work_schemas() -> dict[str, dict[str, Any]]:
+    """Work in the background, saved views, and answers to meetings."""
+    condition = {"$ref": "#/components/schemas/Condition"}
+    optional_id = {"type": ["string", "null"], "format": "uuid"}
+    number = {"type": "integer", "minimum": 0}
+    problem = {"id": optional_id, "noun": TEXT, "field": TEXT, "code": TEXT, "message": TEXT}
+    job = {
+        "id": UUID,
+        "kind": TEXT,
+        "title": TEXT,
+        "noun": TEXT,
+        "state": {"type": "string", "enum": ["queued", "running", "done", "cancelled", "failed"]},
+        "total": number,
+        "done": number,
+        "changed": number,
+        "skipped": number,
+        "problems": {"type": "array", "items": {"type": "object", "properties": problem}},
+        "error": TEXT,
+        "change_set": optional_id,
+        "undo_of": optional_id,
+        "created_at": MOMENT,
+        "finished_at": {"type": ["string", "null"], "format": "date-time"},
+    }
+    bulk = {
+        "action": {"type": "string", "enum": ["edit", "trash", "restore"], "default": "edit"},
+        "ids": {"type": "array", "items": UUID},
+        "filter": condition,
+        "view": TEXT,
+        "search": TEXT,
+        "values": {"type": "object"},
+        "on_error": {"type": "string", "enum": ["skip", "stop"], "default": "skip"},
+    }
+    column = {"type": "object", "properties": {"field": TEXT}, "required": ["field"]}
+    change = {
+        "name": TEXT,
+        "layout": {"type": "string", "enum": ["list", "board"]},
+        "sharing": {"type": "string", "enum": ["private", "team", "everyone"]},
+        "filter": {"type": "object"},
+        "sort": {"type": "array", "items": TEXT},
+        "columns": {"type": "array", "items": column},
+        "grouping": TEXT,
+        "footers": {"type": "object", "additionalProperties": TEXT},
+        "card_fields": {"type": "array", "items": TEXT},
+        "quick": {"type": "array", "items": TEXT},
+    }
+    view = {"id": UUID, "noun": TEXT, "owner": UUID, **change, "created_at": MOMENT, "updated_at": MOMENT}
+    page = {"data": {"type": "array", "items": {"$ref": "#/components/schemas/View"}}, "next_cursor": {"type": "null"}}
+    reply = {
+        "reply": {"type": "string", "enum": ["accepted", "tentative", "declined"]},
+        "following": {"type": "boolean", "default": False},
+    }
+    return {
+        "MeetingReply": {"type": "object", "properties": reply, "required": ["reply"], "additionalProperties": False},
+        "Job": {"type": "object", "properties": job, "required": list(job)},
+        "BulkChange": {"type": "object", "properties": bulk, "additionalProperties": False},
+        "View": {"type": "object", "properties": view, "required": list(view)},
+        "ViewChange": {"type": "object", "properties": change, "additionalProperties": False},
+        "ViewPage": {"type": "object", "properties": page, "required": list(page)},
     }

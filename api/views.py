@@ -30,12 +30,15 @@ class ApiView(APIView):
     """A route for requests with an API key.
 
     ``noun`` is the record type's slug whose scope the route needs: ``<noun>:read`` to read, ``<noun>:write`` to
-    write; "" for routes any key may use. ``reads_by_post`` says that POST on this route only reads.
+    write; "" for routes any key may use. ``reads_by_post`` says that POST on this route only reads. ``component`` is
+    the schema of what a route answers with that is of no record type.
     """
 
     access = API_KEY
     noun: ClassVar[str] = ""
     reads_by_post: ClassVar[bool] = False
+    component: ClassVar[str] = ""
+    takes_body: ClassVar[bool] = True
     parameters: ClassVar[frozenset[str]] = frozenset()
 
     authentication_classes = [KeyAuthentication]

@@ -1,16 +1,23 @@
-"""``POST /v1/change-sets/<id>/undo``: takes back everything that one change did, or says what stands in the way."""
+"""``POST /v1/change-sets/<id>/undo``: takes back everything that one change did, or says what stands in the way.
+
+A change of very many records is taken back in the background: 202 with a job.
+"""
 
 from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.v1.jobs import accepted
 from api.views import ApiView
+from crm.records import bulk
 from crm.records.undo import undo
 
 
 class ChangeSetUndo(ApiView):
     def post(self, request: Request, change_set_id: UUID) -> Response:
+        if bulk.is_many(change_set_id):
+            return accepted(bulk.undo_start(self.actor, change_set_id))
         change = undo(self.actor, change_set_id, source="api")
         return Response(
             {

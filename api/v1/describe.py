@@ -8,16 +8,18 @@ from rest_framework.response import Response
 from api.views import ApiView
 from crm.records import query
 from crm.records.types import Field, RecordType, registry
+from crm.records.visibility import may_write, readable_fields
+from crm.workspace.roles import ACTIONS
 from tenants.actors import Actor
 
 
-def describe_field(field: Field) -> dict[str, Any]:
+def describe_field(actor: Actor, rt: RecordType, field: Field) -> dict[str, Any]:
     return {
         "slug": field.slug,
         "label": str(field.label),
         "kind": field.kind.value,
         "required": field.required,
-        "editable": field.editable,
+        "editable": may_write(actor, rt, field),
         "sortable": field.sortable,
         "operators": sorted(query.OPERATORS[field.kind]) if field.filterable else [],
         "choices": [{"value": choice.value, "label": str(choice.label)} for choice in field.choices],
@@ -34,10 +36,8 @@ def describe_type(actor: Actor, rt: RecordType) -> dict[str, Any]:
         "label": str(rt.label),
         "label_plural": str(rt.label_plural),
         "title": rt.title,
-        "permissions": {
-            action: actor.scope(rt.slug, action).name.lower() for action in ("view", "create", "edit", "delete")
-        },
-        "fields": [describe_field(field) for field in rt.fields if not field.hidden],
+        "permissions": {action: actor.scope(rt.slug, action).name.lower() for action in ACTIONS},
+        "fields": [describe_field(actor, rt, field) for field in readable_fields(actor, rt)],
     }
 
 

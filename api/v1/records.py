@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_
 from api.views import ANY, ONE, ApiView
 from crm.records import reading, writing
 from crm.records.errors import NotFound
+from crm.records.saved_views import Views
 from crm.records.types import RecordType, registry
+from tenants.actors import Actor
 
 ETAG = re.compile(r'^(?:W/)?"?(?P<version>\d{1,9})"?$')
 
@@ -49,7 +52,7 @@ class RecordView(ApiView):
             self.actor,
             self.rt,
             record_id,
-            fields=chosen_fields(self.rt, request.query_params.get("fields")),
+            fields=chosen_fields(self.actor, self.rt, request.query_params.get("fields")),
             expand=names(request.query_params.get("expand")),
         )
         headers = {"ETag": etag(row)} if "version" in row else {}
@@ -71,8 +74,10 @@ class RecordList(RecordView):
     parameters = ANY
 
     def get(self, request: Request) -> Response:
-        page = reading.page(self.actor, self.rt, list_query(self.rt, request.query_params))
-        return Response(page_body(page))
+        wanted = list_query(self.actor, self.rt, request.query_params)
+        if request.query_params.get("view"):
+            wanted = seen_through(self.actor, self.rt, request.query_params["view"], wanted)
+        return Response(page_body(reading.page(self.actor, self.rt, wanted)))
 
     def post(self, request: Request) -> Response:
         self.require_write("create")
@@ -98,7 +103,10 @@ class RecordQuery(RecordView):
         if tree is not None and not isinstance(tree, dict):
             raise ApiError(400, "invalid_filter", _("filter must be a tree of conditions."), param="filter")
         given = {name: value for name, value in body.items() if name != "filter"}
-        return Response(page_body(reading.page(self.actor, self.rt, query_from(self.rt, given, tree))))
+        wanted = query_from(self.actor, self.rt, given, tree)
+        if given.get("view"):
+            wanted = seen_through(self.actor, self.rt, str(given["view"]), wanted)
+        return Response(page_body(reading.page(self.actor, self.rt, wanted)))
 
 
 class RecordDetail(RecordView):
@@ -131,6 +139,13 @@ class RecordRestore(RecordView):
         self.require_write("delete")
         writing.restore(self.actor, self.rt, record_id, source="api")
         return self.answer_write(request, record_id)
+
+
+def seen_through(actor: Actor, rt: RecordType, key: str, wanted: reading.Query) -> reading.Query:
+    """A query within a view: its filter holds as well, its sorting unless another one is asked for. Raises NotFound."""
+    view = Views(actor, rt).get(key)
+    tree = {"all": [view.filter, wanted.filter]} if view.filter and wanted.filter else view.filter or wanted.filter
+    return replace(wanted, filter=tree, sort=wanted.sort or view.sort)
 
 
 def page_body(page: reading.Page) -> dict[str, Any]:

@@ -1,0 +1,79 @@
+"""What is done with series, and how guests answer meetings: verbs beside the routes that every noun has."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.params import unknown_parameter
+from api.v1.records import RecordView, expected_version
+from api.views import ONE
+from crm.activities import services
+
+
+class ActivityView(RecordView):
+    parameters = ONE
+    keys: frozenset[str] = frozenset()
+
+    def given(self, request: Request) -> dict[str, Any]:
+        body = self.body(request) if request.data else {}
+        for name in body:
+            if name not in self.keys:
+                raise unknown_parameter(str(name), self.keys)
+        return dict(body)
+
+
+class RecordSkip(ActivityView):
+    """``POST /v1/<nouns>/<id>/skip``: leave out this time of a series."""
+
+    def post(self, request: Request, record_id: UUID) -> Response:
+        self.require_write("delete")
+        self.given(request)
+        services.occurrence_skip(self.actor, noun=self.noun, id=record_id, source="api")
+        return Response(status=204)
+
+
+class RecordEndSeries(ActivityView):
+    """``POST /v1/<nouns>/<id>/end-series``: nothing comes after this one."""
+
+    def post(self, request: Request, record_id: UUID) -> Response:
+        self.require_write("edit")
+        self.given(request)
+        services.series_end(self.actor, noun=self.noun, id=record_id, source="api")
+        return self.answer_write(request, record_id)
+
+
+class RecordFollowing(RecordView):
+    """``PATCH /v1/<nouns>/<id>/following``: change this time of a series and all that come after it."""
+
+    parameters = ONE
+
+    def patch(self, request: Request, record_id: UUID) -> Response:
+        self.require_write("edit")
+        services.series_follow(
+            self.actor,
+            noun=self.noun,
+            id=record_id,
+            values=self.body(request),
+            if_version=expected_version(request),
+            source="api",
+        )
+        return self.answer_write(request, record_id)
+
+
+class RecordReply(ActivityView):
+    """``POST /v1/meetings/<id>/reply``: answer a meeting as its guest, who needs no right to edit it."""
+
+    keys = frozenset({"reply", "following"})
+
+    def post(self, request: Request, record_id: UUID) -> Response:
+        body = self.given(request)
+        services.meeting_reply(
+            self.actor,
+            id=record_id,
+            reply=str(body.get("reply", "")),
+            following=body.get("following") is True,
+            source="api",
+        )
+        return self.answer_write(request, record_id)

@@ -1,0 +1,78 @@
+"""Saved views: the same trees as queries and lists take."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.params import unknown_parameter
+from api.v1.records import RecordView
+from crm.records import saved_views
+from crm.records.models import SavedView
+from crm.records.types import RecordType
+from tenants.actors import Actor
+
+KEYS = frozenset(
+    {"name", "layout", "sharing", "filter", "sort", "columns", "grouping", "footers", "card_fields", "quick"},
+)
+
+
+def view_body(actor: Actor, rt: RecordType, saved: SavedView) -> dict[str, Any]:
+    """A view as this key may read it: without conditions and fields that are hidden from it."""
+    view = saved_views.view_of(actor, rt, saved)
+    return {
+        "id": saved.pk,
+        "noun": saved.noun,
+        "name": saved.name,
+        "layout": saved.layout,
+        "sharing": saved.sharing,
+        "owner": saved.owner_id,
+        "filter": view.filter or {},
+        "sort": list(view.sort),
+        "columns": [{"field": slug} for slug in view.columns],
+        "grouping": view.grouping,
+        "footers": dict(view.footers),
+        "card_fields": list(view.card_fields),
+        "quick": list(view.quick),
+        "created_at": saved.created_at,
+        "updated_at": saved.updated_at,
+    }
+
+
+class ViewRoute(RecordView):
+    parameters = frozenset()
+
+    def values(self, request: Request) -> dict[str, Any]:
+        body = self.body(request)
+        for name in body:
+            if name not in KEYS:
+                raise unknown_parameter(str(name), KEYS)
+        return dict(body)
+
+
+class RecordViews(ViewRoute):
+    """The saved views of a noun that the member behind the key may open."""
+
+    def get(self, request: Request) -> Response:
+        found = saved_views.Views(self.actor, self.rt).saved
+        return Response({"data": [view_body(self.actor, self.rt, one) for one in found], "next_cursor": None})
+
+    def post(self, request: Request) -> Response:
+        saved = saved_views.view_create(self.actor, self.rt, self.values(request))
+        return Response(view_body(self.actor, self.rt, saved), status=201)
+
+
+class RecordSavedView(ViewRoute):
+    """One saved view."""
+
+    def get(self, request: Request, view_id: UUID) -> Response:
+        return Response(view_body(self.actor, self.rt, saved_views.view_get(self.actor, self.rt, view_id)))
+
+    def patch(self, request: Request, view_id: UUID) -> Response:
+        saved = saved_views.view_update(self.actor, self.rt, view_id, self.values(request))
+        return Response(view_body(self.actor, self.rt, saved))
+
+    def delete(self, request: Request, view_id: UUID) -> Response:
+        saved_views.view_delete(self.actor, self.rt, view_id)
+        return Response(status=204)
