@@ -5,6 +5,7 @@ import "./dialog.js";
 import "./toast.js";
 import "./theme.js";
 import "./combobox.js";
+import "./mentions.js";
 import "./palette.js";
 import "./keyboard.js";
 import "./extras.js";

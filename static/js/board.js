@@ -21,6 +21,7 @@ const say = (name, values) => {
   const region = $("[data-announce]");
   if (region) region.textContent = words.replace(/%\((\w+)\)s/g, (_all, key) => values[key] ?? "");
 };
+const selected = () => $$(".deal-check:checked", board());
 const facts = (card, column) => ({ name: card.dataset.name, stage: column.dataset.name });
 
 /* Moving ---------------------------------------------------------------- */
@@ -42,7 +43,12 @@ const putBack = (move) => {
 
 const move = (card, to, { focus = false } = {}) => {
   const from = columnOf(card);
-  if (!to || to === from) return;
+  if (!to) return;
+  if (selected().length > 1 && $(".deal-check", card)?.checked) {
+    moveSelected(to);
+    return;
+  }
+  if (to === from) return;
   const current = { card, from, to, next: card.nextElementSibling, focus, settled: false };
   if (pending && !pending.settled) putBack(pending);
   pending = current;
@@ -76,6 +82,59 @@ document.addEventListener(
   },
   true,
 );
+
+/* Several at once ------------------------------------------------------- */
+
+let lastTicked = null;
+
+const tell = () => {
+  const count = selected().length;
+  const bar = $("[data-board-bar]");
+  bar?.classList.toggle("is-open", count > 0);
+  board()?.classList.toggle("has-selection", count > 0);
+  const figure = bar && $("[data-selected-count]", bar);
+  if (figure) figure.textContent = String(count);
+};
+
+const clearSelection = () => {
+  for (const box of selected()) box.checked = false;
+  tell();
+};
+
+const moveSelected = (to) => {
+  const bar = $("[data-board-bar]");
+  $("[data-together-stage]", bar).value = to.dataset.stage;
+  const values = new FormData(bar);
+  values.set("action", "move");
+  window.htmx.ajax("POST", board().dataset.together, { source: board(), target: "#board", swap: "none", values: Object.fromEntries([...new Set(values.keys())].map((name) => [name, values.getAll(name)])) });
+};
+
+on("click", ".deal-check", (event, box) => {
+  const all = $$(".deal-check", board());
+  if (event.shiftKey && lastTicked?.isConnected) {
+    const [from, to] = [all.indexOf(lastTicked), all.indexOf(box)].sort((a, b) => a - b);
+    for (const one of all.slice(from, to + 1)) one.checked = box.checked;
+  }
+  lastTicked = box;
+  tell();
+});
+
+const tick = (card) => {
+  const box = $(".deal-check", card);
+  if (!box) return false;
+  box.checked = !box.checked;
+  lastTicked = box;
+  tell();
+  say(box.checked ? "selected" : "unselected", { ...facts(card, columnOf(card)), count: selected().length });
+  return true;
+};
+
+on("click", "[data-clear-selection]", clearSelection);
+document.addEventListener("htmx:afterSettle", tell);
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || carried || isTyping() || $("dialog[open], .menu:popover-open")) return;
+  if (selected().length) clearSelection();
+});
 
 /* Pointer --------------------------------------------------------------- */
 
@@ -149,7 +208,7 @@ const end = (drop) => {
 let suppressClick = false;
 
 on("pointerdown", "[data-card]", (event, card) => {
-  if (!mayMove() || event.button !== 0 || !event.isPrimary || event.target.closest("button")) return;
+  if (!mayMove() || event.button !== 0 || !event.isPrimary || event.target.closest("button, input")) return;
   end(false);
   drag = { card, x: event.clientX, y: event.clientY, startX: event.clientX, startY: event.clientY, active: false, touch: event.pointerType === "touch", id: event.pointerId };
   if (drag.touch) drag.timer = setTimeout(() => drag && !drag.active && begin(event), PRESS);
@@ -196,7 +255,11 @@ addEventListener("blur", () => end(false));
 
 /* A click anywhere on a card opens its deal. */
 on("click", "[data-card]", (event, card) => {
-  if (event.defaultPrevented || event.target.closest("a, button")) return;
+  if (event.defaultPrevented || event.target.closest("a, button, input")) return;
+  if (event.shiftKey || event.ctrlKey || event.metaKey) {
+    $(".deal-check", card)?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: event.shiftKey }));
+    return;
+  }
   linkOf(card)?.click();
 });
 
@@ -288,6 +351,9 @@ on("keydown", "[data-card] .deal-name", (event, link) => {
     event.preventDefault();
     event.stopPropagation();
     openMenu(card, link);
+  } else if (key.toLowerCase() === "x" && !carried && tick(card)) {
+    event.preventDefault();
+    event.stopPropagation();
   }
 });
 
@@ -336,12 +402,18 @@ const closeMenu = (refocus) => {
   if (refocus) chosen?.at.focus();
 };
 
+on("click", "[data-move-selected]", (event, button) => {
+  const [first] = selected();
+  if (first) openMenu(first.closest("[data-card]"), button);
+});
 on("click", "[data-move]", (event, button) => openMenu(button.closest("[data-card]"), button));
 on("click", "[data-move-to]", (event, item) => {
   const column = $(`[data-stage="${CSS.escape(item.dataset.moveTo)}"]`);
   const { card } = chosen;
   closeMenu(false);
-  if (columnOf(card) === column) linkOf(card).focus();
+  const together = selected().length > 1 || chosen.at.matches("[data-move-selected]");
+  if (together && $(".deal-check", card)?.checked) moveSelected(column);
+  else if (columnOf(card) === column) linkOf(card).focus();
   else move(card, column, { focus: true });
 });
 on("keydown", "#move-menu", (event) => {
@@ -351,7 +423,7 @@ on("keydown", "#move-menu", (event) => {
   }
 });
 document.addEventListener("pointerdown", (event) => {
-  if (event.target instanceof Element && !event.target.closest("#move-menu, [data-move]")) closeMenu(false);
+  if (event.target instanceof Element && !event.target.closest("#move-menu, [data-move], [data-move-selected]")) closeMenu(false);
 });
 
 document.addEventListener("keydown", (event) => {

@@ -15,8 +15,14 @@ export const edit = (cell) => {
   return true;
 };
 
+/* Where somebody else was quicker, what the cell held before is old: to leave means to keep what it is now. */
 export const cancel = (cell, refocus = true) => {
   if (!before.has(cell)) return;
+  const keep = $("[data-keep]", cell);
+  if (keep) {
+    keep.form.requestSubmit(keep);
+    return;
+  }
   cell.innerHTML = before.get(cell);
   window.htmx.process(cell);
   done(cell, refocus);
@@ -93,7 +99,7 @@ on("focusout", "[data-editor]", (event, form) => {
   setTimeout(() => {
     if (!cell || !form.isConnected || form.contains(document.activeElement) || !document.hasFocus()) return;
     if (form.dataset.first === values(form)) cancel(cell, false);
-    else if (!$("[aria-invalid=true]", form)) form.requestSubmit();
+    else if (!$("[aria-invalid=true], .editor-conflict", form)) form.requestSubmit();
   });
 });
 
@@ -123,12 +129,16 @@ on("change", "[data-links] [data-combobox-value]", (event, input) => {
     const item = $("template", box).content.firstElementChild.cloneNode(true);
     $("input[type=hidden]", item).value = input.value;
     $(".truncate", item).textContent = search.value;
+    for (const named of $$("[aria-label]", item)) named.setAttribute("aria-label", `${named.getAttribute("aria-label")}: ${search.value}`);
+    item.dataset.added = "1";
     list.append(item);
   }
   input.value = "";
   search.value = "";
   combobox.dataset.label = "";
 });
+
+document.addEventListener("reset", (event) => $$("[data-added]", event.target).forEach((item) => item.remove()));
 
 on("click", "[data-links-remove]", (event, button) => {
   const box = button.closest("[data-links]");

@@ -43,6 +43,11 @@ document.addEventListener(
   true,
 );
 
+/* Something was ticked off: what came of it, and what is next? */
+document.addEventListener("activity:done", (event) => {
+  if (!$("dialog[open]")) window.htmx.ajax("GET", event.detail.url, { target: "#dialog-content" });
+});
+
 document.addEventListener("dialog:close", () => $$("dialog[open]").forEach(close));
 
 on("click", "[data-close]", (event, element) => {

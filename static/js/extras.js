@@ -81,14 +81,18 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 window.addEventListener("pageshow", () => [...sending.keys()].forEach(sent));
 
+// Without case and accents, as the server compares.
+const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+
 on("input", "[data-filter]", (event, input) => {
   const root = input.closest("[data-filterable]");
-  const words = input.value.trim().toLocaleLowerCase();
+  const words = folded(input.value).split(/\s+/).filter(Boolean);
   let any = false;
   for (const group of $$("[data-filter-group]", root)) {
     let inGroup = false;
     for (const item of $$("[data-filter-item]", group)) {
-      item.hidden = Boolean(words) && !item.dataset.filterItem.toLocaleLowerCase().includes(words);
+      const known = folded(item.dataset.filterItem);
+      item.hidden = words.length ? !words.every((word) => known.includes(word)) : "filterFound" in item.dataset;
       inGroup ||= !item.hidden;
     }
     group.hidden = !inGroup;
@@ -98,13 +102,52 @@ on("input", "[data-filter]", (event, input) => {
   if (empty) empty.hidden = any;
 });
 
+const shownItems = (root) => $$("[data-filter-item]", root).filter((item) => item.checkVisibility());
+
 on("keydown", "[data-filter]", (event, input) => {
-  if (event.key !== "Enter") return;
-  const first = $$("[data-filter-item]", input.closest("[data-filterable]")).find((item) => item.checkVisibility());
-  if (first) {
+  const [first] = shownItems(input.closest("[data-filterable]"));
+  if (event.key === "Enter" && first && input.value.trim()) {
     event.preventDefault();
     first.click();
+  } else if (event.key === "ArrowDown" && first) {
+    event.preventDefault();
+    first.focus();
   }
 });
 
+on("keydown", "[data-filter-item]", (event, item) => {
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+  const root = item.closest("[data-filterable]");
+  const all = shownItems(root);
+  const next = all.indexOf(item) + (event.key === "ArrowDown" ? 1 : -1);
+  event.preventDefault();
+  (next < 0 ? $("[data-filter]", root) : all[Math.min(next, all.length - 1)]).focus();
+});
+
 $(".settings-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+/* Conditions come anew from the server when a field or an operator is chosen: what was typed meanwhile is kept. */
+const typedAt = new WeakMap();
+const sentAt = new WeakMap();
+let typed = [];
+on("input", ".filter-row input", (event, input) => typedAt.set(input, performance.now()));
+document.addEventListener("htmx:beforeSend", (event) => sentAt.set(event.detail.xhr, performance.now()));
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const since = sentAt.get(event.detail.xhr) ?? Infinity;
+  typed = $$(".filter-row input", event.detail.target)
+    .filter((input) => typedAt.get(input) > since)
+    .map((input) => ({
+      name: input.name,
+      place: [...document.getElementsByName(input.name)].indexOf(input),
+      value: input.value,
+      focused: input === document.activeElement,
+    }));
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const { name, place, value, focused } of typed.splice(0)) {
+    const input = document.getElementsByName(name)[place];
+    if (!input?.matches("input")) continue;
+    input.value = value;
+    if (focused) input.focus();
+  }
+});

@@ -55,13 +55,31 @@ document.addEventListener("keydown", (event) => {
 const boxes = () => $$("[data-grid] tbody input[name=id]");
 let last = null;
 
+/** Everything the list shows is selected, also what is not on the screen. */
+const everything = (bar, on) => {
+  const input = $("[data-all]", bar);
+  const offer = $("[data-select-all]", bar);
+  input.value = on ? "1" : "";
+  if (on) bar.dataset.confirm = offer.dataset.question.replace("%s", $("[data-select-count]", offer).textContent);
+  else delete bar.dataset.confirm;
+};
+
 const tell = () => {
   const all = boxes();
+  const total = $("[data-count]");
   const chosen = all.filter((box) => box.checked).length;
   const bar = $("[data-bulkbar]");
   if (bar) {
     bar.classList.toggle("is-open", chosen > 0);
-    $("[data-selected]", bar).textContent = String(chosen);
+    const offer = $("[data-select-all]", bar);
+    const whole = $("[data-all]", bar).value === "1" && chosen === all.length;
+    if (!whole) everything(bar, false);
+    $("[data-select-count]", offer).textContent = total?.dataset.countText ?? "";
+    $("[data-selected]", bar).textContent = whole ? total?.dataset.countText : String(chosen);
+    const choice = $("[data-on-error]", bar);
+    choice.hidden = !whole && chosen <= Number(bar.dataset.atOnce);
+    if (choice.hidden) $("input", choice).checked = false;
+    offer.hidden = whole || chosen < all.length || Number(total?.dataset.count ?? 0) <= all.length;
   }
   const every = $("[data-check-all]");
   if (every) {
@@ -89,6 +107,19 @@ on("change", "[data-check-all]", (event, every) => {
   tell();
 });
 
+on("click", "[data-select-all]", (event, button) => {
+  everything(button.closest("[data-bulkbar]"), true);
+  tell();
+  $("[data-bulkbar] select, [data-bulkbar] button[name=action]")?.focus();
+});
+
+on("click", "[data-group]", (event, button) => {
+  const rows = document.getElementById(button.dataset.group);
+  const open = button.getAttribute("aria-expanded") === "true";
+  button.setAttribute("aria-expanded", String(!open));
+  rows.hidden = open;
+});
+
 const clearSelection = () => {
   boxes().forEach((box) => {
     box.checked = false;
@@ -107,6 +138,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("htmx:afterSettle", tell);
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.target.matches("[data-bulkbar]") && $("[data-all]", event.target).value === "1") event.detail.formData.delete("id");
+});
 
 /* Columns --------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/** A record's page and forms: edit in place, write a note with N, move a deal with M. */
+/** A record's page and forms: edit in place, write in the composer, move a deal with M. */
 
 import { $, $$, isTyping, on } from "./dom.js";
 import { edit } from "./cells.js";
@@ -10,11 +10,6 @@ document.addEventListener("keydown", (event) => {
     e: () => {
       const focused = document.activeElement?.closest(".cell[data-edit]");
       return edit(focused ?? $(".record-name[data-edit]"));
-    },
-    n: () => {
-      $("[data-composer=note]")?.click();
-      $("[data-composer-body=note] textarea")?.focus();
-      return Boolean($("[data-composer-body=note]"));
     },
     m: () => {
       const stage = $(".stagebar [aria-current=step]") ?? $(".stagebar button");
@@ -52,6 +47,16 @@ on("click", "[data-composer]", (event, tab) => {
   $(`[data-composer-body="${kind}"] :is(textarea, input:not([type=hidden]))`)?.focus();
 });
 
+on("keydown", "[data-composer]", (event, tab) => {
+  const all = $$("[data-composer]", tab.closest("[role=tablist]"));
+  const rtl = getComputedStyle(tab).direction === "rtl" ? -1 : 1;
+  const step = { ArrowRight: rtl, ArrowLeft: -rtl }[event.key];
+  const next = step && all[all.indexOf(tab) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+});
+
 on("click", "[data-write]", (event, button) => $(`[data-composer="${button.dataset.write}"]`)?.click());
 
 on("keydown", "[data-composer-body]", (event, body) => {
@@ -64,6 +69,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const form = event.detail.elt;
   if (event.detail.successful && form?.matches?.("[data-composer-body] form")) {
     form.reset();
+    for (const more of $$("details[open]", form)) more.open = false;
     delete form.dataset.changed;
   }
 });
