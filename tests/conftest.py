@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -28,6 +29,8 @@ FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.register_profile("rapport", deadline=None)
+    hypothesis.settings.load_profile("rapport")
     from embedded.postgres import running
     from tests.cluster import point_settings
 
@@ -85,7 +88,11 @@ def tenant_b(the_cast: Any) -> TenantRef:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
+    from crm.workspace.configuration import kept
+
     cache.clear()
+    # A test that is rolled back takes the metadata version back with it.
+    kept.clear()
 
 
 @pytest.fixture
@@ -251,7 +258,7 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
         from crm.records.types import registry
 
         if scopes is None:
-            nouns = [record_type.slug for record_type in registry.all()] + ["member", "event"]
+            nouns = [record_type.slug for record_type in registry.all()] + ["member", "event", "settings"]
             scopes = [f"{noun}:{right}" for noun in nouns for right in ("read", "write")]
         with shared():
             if limits is not None:

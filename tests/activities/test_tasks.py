@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from crm.activities.handlers import assignment_told
 from crm.activities.models import Task
-from crm.activities.selectors import my_tasks
-from crm.activities.services import task_done
+from crm.activities.selectors import my_plan
+from crm.activities.services import activity_done
 from crm.activities.timers import task_overdue
 from crm.records import reading, writing
 from crm.records.errors import Forbidden, Invalid
 from crm.records.models import Event, Record, Timer
-from crm.records.timers import fire_due
+from crm.records.timers import Due, fire_due
 from crm.records.types import registry
 from crm.workspace.models import Notification
 from tenants.actors import Actor, Permissions, Scope
@@ -40,32 +40,37 @@ def fire(actor: Actor) -> None:
 
 def test_ticking_a_task_off_notes_when_and_opening_it_forgets(seller: Actor) -> None:
     task = factories.task(seller)
-    done = task_done(seller, task_id=task.pk).record
+    done = activity_done(seller, noun="task", id=task.pk).record
     assert done.done
     assert timezone.now() - done.done_at < timedelta(minutes=1)
     assert Event.objects.filter(type="task.done", record_id=task.pk).count() == 1
-    assert task_done(seller, task_id=task.pk, done=False).record.done_at is None
+    assert activity_done(seller, noun="task", id=task.pk, done=False).record.done_at is None
 
 
 def test_an_overdue_task_is_told_to_its_assignee_and_his_manager_once(
     seller: Actor, manager: Actor, owner: Actor
 ) -> None:
-    task = factories.task(seller, name="Call the Larsens", due_at=ago(hours=1))
+    task = factories.task(seller, name="Call the Larsens", due_at=ago(hours=23))
+    fire(seller)
+    assert (told(seller), told(manager)) == (["Overdue: Call the Larsens"], [])
+    writing.update(seller, TASK, task.pk, {"due_at": ago(hours=25)})
+    Notification.objects.all().delete()
+    task.refresh_from_db()
     fire(seller)
     assert told(seller) == ["Overdue: Call the Larsens"]
     assert told(manager) == ["Overdue with Seller: Call the Larsens"]
     assert told(owner) == []
 
-    task_overdue(seller.tenant, task.pk, task.due_at)
+    task_overdue(seller.tenant, [Due(task.pk, task.due_at)])
     writing.update(seller, TASK, task.pk, {"name": "Call the Larsens again"})
     fire(seller)
     assert (len(told(seller)), len(told(manager))) == (1, 1)
 
 
 def test_it_is_told_again_only_when_the_due_time_moves(seller: Actor, manager: Actor) -> None:
-    task = factories.task(seller, due_at=ago(hours=2))
+    task = factories.task(seller, due_at=ago(hours=27))
     fire(seller)
-    writing.update(seller, TASK, task.pk, {"due_at": ago(hours=1)})
+    writing.update(seller, TASK, task.pk, {"due_at": ago(hours=26)})
     fire(seller)
     assert (len(told(seller)), len(told(manager))) == (2, 2)
 
@@ -75,7 +80,7 @@ def test_a_task_that_is_no_longer_due_is_not_told(seller: Actor, what: str) -> N
     task = factories.task(seller, due_at=ago(minutes=5))
     match what:
         case "done":
-            task_done(seller, task_id=task.pk)
+            activity_done(seller, noun="task", id=task.pk)
         case "trashed":
             writing.trash(seller, TASK, task.pk)
         case "put off":
@@ -95,7 +100,7 @@ def test_a_task_restored_from_the_trash_is_watched_again(seller: Actor) -> None:
 
 def test_a_late_timer_does_not_tell_of_a_task_that_was_put_off_meanwhile(seller: Actor) -> None:
     task = factories.task(seller, due_at=timezone.now() + timedelta(days=1))
-    task_overdue(seller.tenant, task.pk, ago(minutes=5))
+    task_overdue(seller.tenant, [Due(task.pk, ago(minutes=5))])
     assert told(seller) == []
 
 
@@ -119,7 +124,7 @@ def test_many_records_handed_over_at_once_are_told_once(seller: Actor, manager: 
     writing.update(manager, registry.get("deal"), [deal.pk for deal in deals], {"owner": seller.member_id})
     for deal in deals:
         tell(deal)
-    assert told(seller) == ["Manager made many records yours: Deals"]
+    assert told(seller) == ["Manager made 8 deals yours"]
 
 
 def tell(record: Record) -> None:
@@ -174,7 +179,7 @@ def test_a_task_of_somebody_else_is_not_ticked_off(seller: Actor, seller_two: Ac
     task = factories.task(seller)
     for actor in (seller_two, reader):
         with pytest.raises(Forbidden):
-            task_done(actor, task_id=task.pk)
+            activity_done(actor, noun="task", id=task.pk)
     assert not Task.objects.get(pk=task.pk).done
 
 
@@ -187,7 +192,7 @@ def test_my_tasks_are_sorted_into_late_today_and_later(seller: Actor, seller_two
     factories.task(seller, name="Done", due_at=now - timedelta(days=1), done=True)
     midnight = (now.astimezone(seller.time_zone) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     last_minute = factories.task(seller, name="Tonight", due_at=midnight - timedelta(seconds=1))
-    mine = my_tasks(seller)
+    mine = my_plan(seller)
     assert [task.id for task in mine.overdue] == [late.pk]
     assert [task.id for task in mine.today] == [last_minute.pk]
     assert [task.id for task in mine.upcoming] == [soon.pk]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from crm.activities.selectors import Timeline, timeline
-from crm.activities.services import task_done
+from crm.activities.selectors import Timeline, planned, timeline
+from crm.activities.services import activity_done
 from crm.records import writing
 from crm.records.errors import BadCursor, NotFound
 from crm.records.types import registry
@@ -21,7 +21,7 @@ DEAL = registry.get("deal")
 
 def told(found: Timeline) -> list[str]:
     return [
-        item.entry.type if item.entry else item.note.body if item.note else item.task.name if item.task else ""
+        item.entry.type if item.entry else item.activity.title or item.activity.text if item.activity else ""
         for item in found.items
     ]
 
@@ -37,8 +37,9 @@ def test_everything_about_a_deal_stands_in_one_order(seller: Actor) -> None:
     writing.create(seller, registry.get("note"), {"body": "Likes oak", "about": about}, **on(2))
     writing.update(seller, DEAL, deal.pk, {"amount": "100"}, **on(3))
     task = writing.create(seller, registry.get("task"), {"name": "Measure", "about": about}, **on(1)).record
-    assert told(timeline(seller, DEAL, deal.pk)) == ["deal.updated", "Likes oak", "Measure", "deal.created"]
-    task_done(seller, task_id=task.pk)
+    assert told(timeline(seller, DEAL, deal.pk)) == ["deal.updated", "Likes oak", "deal.created"]
+    assert [one.title for one in planned(seller, "deal", deal.pk)] == ["Measure"]
+    activity_done(seller, noun="task", id=task.pk)
     assert told(timeline(seller, DEAL, deal.pk)) == ["Measure", "deal.updated", "Likes oak", "deal.created"]
     assert told(timeline(seller, DEAL, deal.pk, kinds={"note"})) == ["Likes oak"]
 
@@ -55,7 +56,7 @@ def test_pages_of_a_timeline_follow_each_other_without_gap_or_repeat(seller: Act
     about = {"type": "deal", "id": deal.pk}
     for number in range(4):
         factories.note(seller, body=f"Note {number}", about=about)
-        factories.task(seller, name=f"Task {number}", about=about)
+        factories.task(seller, name=f"Task {number}", about=about, done=True)
         writing.update(seller, DEAL, deal.pk, {"amount": number + 1})
     whole = timeline(seller, DEAL, deal.pk, limit=50)
     assert (len(whole.items), whole.next_cursor) == (13, None)

@@ -59,3 +59,35 @@ def test_a_key_that_may_see_less_gets_a_shorter_document(api, owner):
     document = api(owner, scopes=["deal:read"]).get("/api/v1/openapi.json").json()
     assert "/api/v1/deals" in document["paths"]
     assert "/api/v1/companies" not in document["paths"]
+
+
+@pytest.mark.parametrize("name", ["Member", "Team", "Invitation", "Role"])
+def test_people_fit_their_schemas(api, admin, seller, document, name):
+    client = api(admin)
+    team = client.post("/api/v1/teams", {"name": "North", "head": str(seller.member_id)})
+    invited = client.post("/api/v1/invitations", {"email": "new@example.com", "team": team.json()["id"]})
+    assert (team.status_code, invited.status_code) == (201, 201)
+    listed = client.get(f"/api/v1/{name.lower()}s").json()
+    assert listed["data"]
+    one = listed["data"][0]
+    address = f"/api/v1/{name.lower()}s/{one['id']}"
+    for schema, answer in ((f"{name}Page", listed), (name, client.get(address).json())):
+        whole = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
+        jsonschema.Draft202012Validator(whole).validate(answer)
+
+
+def test_who_leaves_fits_its_schema(api, admin, seller, seller_two, document):
+    body = {"to": str(seller_two.member_id)}
+    answer = api(admin).post(f"/api/v1/members/{seller.member_id}/deactivate", body)
+    for schema, found in (("HandOverNew", body), ("HandOver", answer.json())):
+        whole = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
+        jsonschema.Draft202012Validator(whole).validate(found)
+
+
+def test_roles_are_read_by_who_looks_after_people(api, admin, seller):
+    listed = {role["slug"]: role for role in api(admin).get("/api/v1/roles").json()["data"]}
+    role = api(admin).get(f"/api/v1/roles/{listed['member']['id']}").json()
+    assert (role["permissions"]["deal"]["edit"], role["fields"], role["is_fixed"]) == ("own", {}, True)
+    assert api(admin).get(f"/api/v1/roles/{seller.member_id}").status_code == 404
+    assert api(admin, scopes=["deal:read"]).get("/api/v1/roles").status_code == 403
+    assert api(seller).get("/api/v1/roles").status_code == 403

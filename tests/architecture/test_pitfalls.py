@@ -21,7 +21,9 @@ MAY_CALL_SHARED = {
     "crm/workspace/services.py",
     "tenants/api_keys.py",
     "tenants/health.py",
+    "tenants/management/commands/second_factor_reset.py",
     "tenants/middleware.py",
+    "tenants/moving.py",
     "tenants/provisioning.py",
     "tenants/sessions.py",
     "tenants/settings.py",
@@ -160,6 +162,8 @@ CODE_TYPES = {
     "type",
     "Model",
     "Trashed",
+    "ViewScopes",
+    "frozenset",
     "RecordType",
     "Locale",
     "Field",
@@ -253,6 +257,18 @@ def test_pages_for_members_are_on_the_workspaces_host_only():
     assert any(declared(route.view) is MEMBER for route in routes(settings.TENANT_URLCONF))
 
 
+# Who may begin a session. On the public host there is one way in, so that nothing gets round the second factor.
+MAY_SIGN_IN = {"tenants/signing_in.py", "tenants/views_tenant.py"}
+SIGN_INS = {"login", "django_login", "perform_login", "perform_password_login", "resume_login", "alogin"}
+
+
+def test_sessions_begin_in_one_place():
+    callers = {name for name, tree in trees() if any(word in SIGN_INS for word, _call in called(tree))}
+    assert callers == MAY_SIGN_IN
+    aliased = {name for name, text in sources() if re.search(r"auth import .*login as|SESSION_KEY\] =", text)}
+    assert aliased == set()
+
+
 WRITES = {
     "save",
     "create",
@@ -304,3 +320,33 @@ def test_every_task_says_for_whom_it_speaks():
                         ]
                         assert bases, f"{name}:{node.lineno} {node.name}"
                         assert ast.unparse(bases[0]) in ("TenantTask", "SharedTask"), f"{name}:{node.lineno}"
+
+
+def test_a_process_of_the_release_before_can_still_write_beside_ours():
+    """A column that comes to a table later takes no value, or has one in the database."""
+    from django.db.migrations.loader import MigrationLoader
+    from django.db.migrations.operations import AddField
+
+    loader = MigrationLoader(None)
+    state = loader.project_state()
+    wrong = []
+    for (label, name), migration in sorted(loader.disk_migrations.items()):
+        if not str(apps.get_app_config(label).path).startswith(str(ROOT)):
+            continue
+        for operation in migration.operations:
+            model = state.models.get((label, getattr(operation, "model_name_lower", "")))
+            if not isinstance(operation, AddField) or model is None or operation.name not in model.fields:
+                continue
+            field = model.fields[operation.name]
+            if not (field.null or field.has_db_default() or field.many_to_many or _made_in(migration, operation)):
+                wrong.append(f"{label}.{name}: {operation.model_name}.{operation.name}")
+    assert not wrong
+
+
+def _made_in(migration: Any, operation: Any) -> bool:
+    """Whether the table itself comes with this migration."""
+    from django.db.migrations.operations import CreateModel
+
+    return any(
+        isinstance(one, CreateModel) and one.name_lower == operation.model_name_lower for one in migration.operations
+    )

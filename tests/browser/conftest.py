@@ -51,12 +51,13 @@ def sign_in(page: Page, stack: Stack) -> None:
     page.goto(f"{stack.demo['base_url']}/signin/")
     page.get_by_label("Email").fill(stack.demo["email"])
     page.get_by_label("Password").fill(stack.demo["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{stack.demo['workspace_url']}**")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in_state(browser: Browser, stack: Stack) -> Any:
+    """The demo owner's cookies; anew for each file, since what a story does to his account may end his sessions."""
     context = browser.new_context()
     sign_in(context.new_page(), stack)
     state = context.storage_state()

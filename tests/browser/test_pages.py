@@ -11,7 +11,16 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import axe_problems
 from tests.stack import Stack
 
-PUBLIC = ["/", "/signup/", "/signin/", "/password/reset/", "/workspaces/", "/nowhere/"]
+PUBLIC = [
+    "/",
+    "/signup/",
+    "/signin/",
+    "/password/reset/",
+    "/workspaces/",
+    "/account/",
+    "/account/confirm/",
+    "/nowhere/",
+]
 WORKSPACE = [
     "/",
     "/companies/",
@@ -21,15 +30,40 @@ WORKSPACE = [
     "/contacts/new/",
     "/deals/",
     "/deals/new/",
+    "/deals/?group=stage",
     "/deals/board/",
     "/tasks/",
     "/tasks/new/",
+    "/calls/",
+    "/calls/new/",
+    "/meetings/",
+    "/meetings/new/",
+    "/emails/",
+    "/emails/new/",
+    "/calendar/",
+    "/calendar/?span=day",
+    "/calendar/?span=month&who=all",
+    "/settings/calendar/",
     "/inbox/",
     "/search/?q=fenster",
     "/trash/",
+    "/jobs/",
     "/settings/personal/",
+    "/settings/notifications/",
     "/settings/workspace/",
+    "/settings/hours/?country=DE",
+    "/settings/currencies/",
+    "/settings/currencies/USD/",
+    "/settings/currencies/USD/remove/",
+    "/settings/currencies/own/?own-currency=USD",
+    "/settings/address/",
+    "/settings/search/?q=rate",
     "/settings/members/",
+    "/settings/teams/",
+    "/settings/audit/",
+    "/settings/roles/",
+    "/settings/roles/new/?from=team",
+    "/settings/security/",
     "/settings/pipelines/",
     "/settings/api/",
     "/settings/data/",
@@ -62,6 +96,10 @@ def test_every_page_is_clean(look: tuple[str, Page], stack: Stack) -> None:
     page.on("console", lambda one: problems.append(one.text) if "Content Security Policy" in one.text else None)
     workspace = stack.demo["workspace_url"].rstrip("/")
     records = [first_record(stack, noun) for noun in ("companies", "contacts", "deals", "tasks")]
+    pipeline = stack.api("GET", "/pipelines?limit=1").body["data"][0]["id"]
+    stage = stack.api("GET", "/stages?limit=1").body["data"][0]["id"]
+    records += [f"/settings/pipelines/{pipeline}/", f"/settings/pipelines/{pipeline}/archive/"]
+    records += [f"/settings/stages/{stage}/", f"/settings/stages/{stage}/remove/"]
     addresses = [f"{stack.demo['base_url'].rstrip('/')}{path}" for path in PUBLIC]
     addresses += [f"{workspace}{path}" for path in (*WORKSPACE, *records)]
     for address in addresses:

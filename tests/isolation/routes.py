@@ -38,7 +38,7 @@ class Thing:
     field: str
 
 
-def addresses(route: Route, things: list[Thing], others: dict[str, UUID]) -> list[str]:
+def addresses(route: Route, things: list[Thing], others: dict[str, Any]) -> list[str]:
     """The route's paths: one for each thing where it names a noun, else one; empty where we know no value.
 
     ``others`` are values of further parameters, such as ``change_set``.

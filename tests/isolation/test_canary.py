@@ -2,16 +2,21 @@
 
 import json
 from dataclasses import replace
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import settings
 
 from crm.records.drainer import drain
-from crm.records.models import ChangeSet, Event
+from crm.records.models import ChangeSet, Event, Job, SavedView
 from crm.records.types import registry
-from crm.workspace.models import Member, Notification
+from crm.workspace.mailing import unsubscribe_url
+from crm.workspace.models import ExchangeRate, Holiday, Member, Notification
+from crm.workspace.role_services import role_create
 from crm.workspace.services import invitation_send, member_create
+from crm.workspace.team_services import team_create
 from tenants.actors import Actor
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope
@@ -44,6 +49,19 @@ class Planted:
         about = {"type": "company", "id": company.id}
         task = factories.task(actor, name=f"{CANARY} task", about=about)
         note = factories.note(actor, body=f"{CANARY} note", about=about)
+        also = [{"type": "deal", "id": deal.id}]
+        call = factories.make(actor, "call", {"name": f"{CANARY} call", "about": about, "also": also})
+        meeting = factories.make(
+            actor,
+            "meeting",
+            {
+                "name": f"{CANARY} meeting",
+                "starts_on": "2027-03-01",
+                "about": about,
+                "guests": [{"type": "contact", "id": contact.id}],
+            },
+        )
+        email = factories.make(actor, "email", {"subject": f"{CANARY} email", "about": about})
         records = {
             "company": company,
             "contact": contact,
@@ -53,6 +71,9 @@ class Planted:
             "deal": deal,
             "task": task,
             "note": note,
+            "call": call,
+            "meeting": meeting,
+            "email": email,
         }
         assert set(records) == {record_type.slug for record_type in registry.all()}, "plant one of the new type too"
         self.things = [
@@ -66,11 +87,23 @@ class Planted:
                 member=member, key=CANARY, kind="test", title=f"{CANARY} notification", body="", record_type="company",
                 record_id=company.id,
             )  # fmt: skip
+            team = team_create(actor, name=f"{CANARY} team", head=member)
             invitation = invitation_send(actor, email=f"{CANARY.lower()}@example.com", role="member")
+            job = Job.objects.create(
+                kind="bulk", title=f"{CANARY} job", noun="company", member=member, actor_kind="member"
+            )
+            view = SavedView.objects.create(noun="company", name=f"{CANARY} view", owner=member)
+            role = role_create(actor, name=f"{CANARY} role", permissions={}, fields={})
             change_set = ChangeSet.objects.order_by("-at")[0]
-            self.others = {
+            rate = ExchangeRate.objects.create(currency="BHD", on=date(2026, 1, 1), rate=2)
+            holiday = Holiday.objects.create(on=date(2026, 1, 1), name=f"{CANARY} holiday")
+            self.others: dict[str, Any] = {
                 "change_set": change_set.id,
                 "change_set_id": change_set.id,
+                "job": job.id,
+                "job_id": job.id,
+                "view": view.id,
+                "view_id": view.id,
                 "member_id": member.id,
                 "notification_id": notification.id,
                 "stage": stage.id,
@@ -79,8 +112,21 @@ class Planted:
                 "pipeline_id": pipeline.id,
                 "key_id": company.id,
                 "invitation_id": invitation.id,
+                "team_id": team.id,
+                "role_id": role.id,
+                "code": rate.currency,
+                "rate_id": rate.id,
+                "token": unsubscribe_url(actor.tenant, member.id, "mentioned").rstrip("/").rpartition("/")[2],
+                "holiday_id": holiday.id,
+                "picture": "0123456789abcdef",
+                "size": 64,
             }
-        self.ids = {str(thing.id) for thing in self.things} | {str(value) for value in self.others.values()}
+        self.ids = {str(thing.id) for thing in self.things} | {
+            # Whoever has a token out of a mail may use it, signed in or not.
+            str(value)
+            for name, value in self.others.items()
+            if name != "token"
+        }
         self.member, self.notification = member, notification
 
     def paths(self, route: Route) -> list[str]:
@@ -88,8 +134,6 @@ class Planted:
             return addresses(replace(route), [Thing("inbox", self.notification.id, "")], self.others)
         if route.path.startswith("api/v1/members"):
             return addresses(route, [Thing("members", self.member.id, "")], self.others)
-        if route.path.startswith("tasks/"):
-            return addresses(route, [thing for thing in self.things if thing.plural == "tasks"], self.others)
         return addresses(route, self.things, self.others)
 
 
@@ -146,7 +190,7 @@ def test_its_owner_sees_the_canary_on_pages(planted, owner, browser_client):
         if thing.plural in ("companies", "contacts", "deals", "tasks"):
             assert f"/{thing.plural}/" in seen
             assert f"/{thing.plural}/{thing.id}/" in seen
-    assert "/inbox/" in seen
+    assert {"/inbox/", "/jobs/", f"/jobs/{planted.others['job']}/"} <= seen
 
 
 def test_another_workspace_sees_nothing_on_pages(planted, outsider, browser_client):
@@ -187,6 +231,7 @@ def test_its_owner_sees_the_canary_by_the_api(planted, owner, api):
         assert any(f"/{plural}".replace("_", "-") in path and str(thing.id) in path for path in seen), plural
     assert "/api/v1/events" in seen
     assert "/api/v1/members" in seen
+    assert {"/api/v1/jobs", f"/api/v1/jobs/{planted.others['job']}", "/api/v1/companies/views"} <= seen
 
 
 @pytest.mark.parametrize("host", [None, "api.localhost"])

@@ -16,14 +16,14 @@ from django.utils import timezone
 
 from crm.records import drainer, timers, wakeups, writing
 from crm.records.models import Event, HandlerPosition, Timer
-from crm.records.tasks import tenant_work
-from crm.records.timers import Progress
+from crm.records.tasks import events_turn
 from crm.records.types import registry
 from crm.workspace.models import Role
 from tenants.actors import Actor, TenantRef
 from tenants.models import Wakeup
 from tenants.roles import role_of
 from tenants.scopes import shared
+from tenants.turns import Progress, turns
 from tests import factories
 from tests.records.conftest import elsewhere
 
@@ -231,11 +231,11 @@ def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it
 
     waiting = elsewhere(other_drainer, real_tenant)
     holding.wait(10)
-    really(lambda: tenant_work.run(tenant_id=str(real_tenant.id)))
+    really(lambda: turns("events", [real_tenant], 5, events_turn))
     assert really(lambda: wakeups_of(real_tenant)) == 1
     let_go.set()
     waiting()
-    really(lambda: tenant_work.run(tenant_id=str(real_tenant.id)))
+    really(lambda: turns("events", [real_tenant], 5, events_turn))
     assert really(lambda: wakeups_of(real_tenant)) == 0
     assert len(really(marks)) == 1
 

@@ -82,6 +82,7 @@ def rows(owner: Actor, seller: Actor) -> Rows:
                 "due_at": pick(MOMENTS, i),
                 "assignee": pick([None, owner.member_id, seller.member_id], i),
                 "about": {"type": "company", "id": pick(ids[1:], i)} if i % 3 else None,
+                "also": [{"type": "company", "id": one} for one in {pick(ids[1:], i, 2), pick(ids[1:], i, 5)}][: i % 3],
                 "description": pick(TEXTS, i),
             }
             for i in range(14)
@@ -141,22 +142,24 @@ def operands(actor: Actor, rt: RecordType, field: Field, rows: Rows) -> st.Searc
         case Kind.RELATION | Kind.LINKS:
             target = rt.slug if field is query.ID_FIELD else field.target
             return st.sampled_from([str(id) for id in rows.get(target, {})] or [str(uuid4())])
-        case Kind.REFERENCE:
+        case Kind.REFERENCE | Kind.REFERENCES:
             ids = [str(id) for id in rows["company"]]
             return st.builds(lambda id: {"type": "company", "id": id}, st.sampled_from(ids)) | st.sampled_from(ids)
         case Kind.JSON_LIST:
             return st.sampled_from(["amount", "company"])
+        case _:
+            raise NotImplementedError(field.kind)
 
 
 @st.composite
 def conditions(draw: st.DrawFn, actor: Actor, rt: RecordType, rows: Rows) -> dict[str, Any]:
-    slug = draw(st.sampled_from([one for one in query.known_fields(rt) if one != "deleted_at"]))
-    field = query.field_named(rt, slug, slug)
+    slug = draw(st.sampled_from([one for one in query.known_fields(actor, rt) if one != "deleted_at"]))
+    field = query.field_named(actor, rt, slug, slug)
     path, holder = slug, rt
     if field.kind in {Kind.RELATION, Kind.LINKS} and field is not query.ID_FIELD and draw(st.booleans()):
         holder = registry.get(field.target)
-        inner = draw(st.sampled_from([one for one in query.known_fields(holder) if one != "deleted_at"]))
-        path, field = f"{slug}.{inner}", query.field_named(holder, inner, inner)
+        inner = draw(st.sampled_from([one for one in query.known_fields(actor, holder) if one != "deleted_at"]))
+        path, field = f"{slug}.{inner}", query.field_named(actor, holder, inner, inner)
     operator = draw(st.sampled_from(list(query.OPERATORS[field.kind].values())))
     value: st.SearchStrategy[Any] = operands(actor, holder, field, rows)
     if operator.slug == "type_is":

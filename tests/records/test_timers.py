@@ -1,7 +1,7 @@
 """A timer fires once at its time, with its effect or not at all."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from crm.records import timers
 from crm.records.models import Timer
-from crm.records.timers import Progress
 from crm.workspace.models import Role
 from tenants.actors import TenantRef
+from tenants.turns import Progress
 from tests.records.conftest import elsewhere
 
 type Really = Callable[[Callable[[], Any]], Any]
@@ -22,14 +22,18 @@ HERE = "tests.records.test_timers"
 rung: list[UUID] = []
 
 
-def ring(tenant: TenantRef, record_id: UUID, due_at: datetime) -> None:
-    rung.append(record_id)
-    Role.objects.create(slug=str(uuid4()), name=str(record_id))
+def ring(tenant: TenantRef, due: Sequence[timers.Due]) -> None:
+    for record_id, _due_at in due:
+        Role.objects.create(slug=str(uuid4()), name=str(record_id))
+    rung.extend(one.record_id for one in due)
 
 
-def jam(tenant: TenantRef, record_id: UUID, due_at: datetime) -> None:
-    Role.objects.create(slug=str(uuid4()), name=str(record_id))
-    raise RuntimeError("jammed")
+def jam(tenant: TenantRef, due: Sequence[timers.Due]) -> None:
+    for record_id, _due_at in due:
+        Role.objects.create(slug=str(uuid4()), name=str(record_id))
+        if record_id.int % 7 == 0:
+            raise RuntimeError("jammed")
+    rung.extend(one.record_id for one in due)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +43,7 @@ def _kinds(settings: Any) -> None:
 
 
 def fire(tenant: TenantRef) -> Progress:
-    return timers.fire_due(tenant, until=time.monotonic() + 20)
+    return timers.fire_due(tenant, time.monotonic() + 20)[0]
 
 
 def ago(seconds: int) -> datetime:
@@ -80,21 +84,23 @@ def test_a_cancelled_timer_does_not_fire(in_tenant: TenantRef) -> None:
 
 
 def test_a_failing_timer_leaves_no_half_effect_waits_and_holds_up_no_other(in_tenant: TenantRef) -> None:
-    bad, good = uuid4(), uuid4()
-    timers.schedule("jam", "task", bad, ago(5))
+    bad, mates, good = UUID(int=7), [UUID(int=8), UUID(int=9)], UUID(int=10)
+    timers.schedule_many("jam", "task", [(one, ago(5)) for one in [mates[0], bad, mates[1]]])
     timers.schedule("ring", "task", good, ago(1))
 
     assert fire(in_tenant) is Progress.DONE
 
-    assert rung == [good]
-    assert list(Role.objects.filter(is_fixed=False).values_list("name", flat=True)) == [str(good)]
+    assert rung == [*mates, good]
+    names = Role.objects.filter(is_fixed=False).order_by("name").values_list("name", flat=True)
+    assert list(names) == sorted(map(str, [*mates, good]))
+    assert Timer.objects.filter(record_id__in=mates, fired_at=None).count() == 0
     timer = Timer.objects.get(record_id=bad)
     assert (timer.fired_at, timer.failures) == (None, 1)
     assert timer.retry_at is not None
     assert "jammed" in timer.error
     Timer.objects.filter(record_id=bad).update(retry_at=ago(0), kind="ring")
     fire(in_tenant)
-    assert rung == [good, bad]
+    assert rung == [*mates, good, bad]
 
 
 def test_workers_at_once_fire_each_timer_once(real_tenant: TenantRef, really: Really) -> None:

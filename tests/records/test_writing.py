@@ -227,6 +227,45 @@ def test_an_old_version_is_refused_and_all_of_a_batch_with_it(owner: Actor) -> N
     assert (two.industry, two.version) == ("", 1)
 
 
+def test_two_people_may_change_different_fields(owner: Actor) -> None:
+    deal = factories.deal(owner, name="Oak", amount="100.00", currency="EUR", source="website")
+    writing.update(owner, rt("deal"), deal.pk, {"amount": "200", "currency": "USD"})
+    writing.update(owner, rt("deal"), deal.pk, {"source": "event"})
+
+    whole_form = {"name": "Elm", "amount": "100", "currency": "EUR", "source": "website"}
+    writing.update(owner, rt("deal"), deal.pk, whole_form, seen_version=1)
+    deal.refresh_from_db()
+    assert (deal.name, deal.amount, deal.currency, deal.source) == ("Elm", 200, "USD", "event")
+
+
+def test_two_people_changing_one_field_are_told(owner: Actor) -> None:
+    deal = factories.deal(owner, name="Oak", amount="100", currency="EUR", source="website")
+    writing.update(owner, rt("deal"), deal.pk, {"currency": "USD", "source": "event"})
+    with pytest.raises(VersionConflict) as error:
+        writing.update(
+            owner, rt("deal"), deal.pk, {"amount": "300", "currency": "EUR", "source": "website"}, seen_version=1
+        )
+    assert error.value.fields == ["amount", "currency"], "300 was meant in euros"
+    assert error.value.kept == ["source"]
+    assert error.value.by == owner.label or owner.email
+    for wrong in (0, 7, 99_999):
+        with pytest.raises(VersionConflict):
+            writing.update(owner, rt("deal"), deal.pk, {"name": "Ash"}, seen_version=wrong)
+    deal.refresh_from_db()
+    assert (deal.name, deal.amount, deal.currency, deal.version) == ("Oak", 100, "USD", 2)
+
+
+def test_a_field_changed_and_changed_back_is_no_conflict(owner: Actor) -> None:
+    company = factories.company(owner, name="Oak")
+    for name in ("Elm", "Oak"):
+        writing.update(owner, rt("company"), company.pk, {"name": name})
+    writing.trash(owner, rt("company"), company.pk)
+    writing.restore(owner, rt("company"), company.pk)
+    writing.update(owner, rt("company"), company.pk, {"name": "Ash"}, seen_version=1)
+    company.refresh_from_db()
+    assert (company.name, company.version) == ("Ash", 6)
+
+
 def test_one_bad_id_in_a_batch_leaves_all_as_they_were(owner: Actor) -> None:
     company = factories.company(owner)
     for bad in (uuid4(), "nonsense", "\x00"):

@@ -1,6 +1,7 @@
 """The board: columns with all that is in them summed, the first cards, and only what one may see."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -15,8 +16,19 @@ from crm.records import reading, writing
 from crm.records.errors import BadCursor, NotFound
 from crm.records.types import registry
 from crm.sales.models import Stage
-from crm.sales.selectors import Column, board, board_card, board_column, deals_in_need, my_day, my_numbers
+from crm.sales.selectors import (
+    Asked,
+    Column,
+    board,
+    board_card,
+    board_column,
+    deals_in_need,
+    my_day,
+    my_numbers,
+    quick_filters,
+)
 from crm.sales.services import deal_move
+from crm.workspace.models import ExchangeRate, Member, Team
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 from tests import factories
@@ -29,8 +41,13 @@ def stage(name: str) -> Stage:
     return Stage.objects.get(name=name, pipeline__is_default=True)
 
 
-def column(actor: Actor, name: str, **query: object) -> Column:
-    return next(one for one in board(actor, **query).columns if one.stage.name == name)  # type: ignore[arg-type]
+def column(actor: Actor, name: str, asked: Asked | None = None) -> Column:
+    return next(one for one in board(actor, None, asked or Asked()).columns if one.stage.name == name)
+
+
+def shown(actor: Actor, *quick: str) -> set[str]:
+    found = board(actor, None, Asked(quick=quick))
+    return {card.name for one in found.columns for card in one.cards}
 
 
 def test_columns_stand_in_their_order_with_won_and_lost_last(seller: Actor, admin: Actor) -> None:
@@ -138,9 +155,99 @@ def test_one_sees_ones_own_board(seller: Actor, seller_two: Actor, outsider: Act
 def test_the_board_can_be_filtered_and_searched(seller: Actor) -> None:
     small = factories.deal(seller, name="Small attic", amount="10")
     big = factories.deal(seller, name="Big barn", amount="10000")
-    found = column(seller, "New", tree={"field": "amount", "op": "gte", "value": "5000"})
+    found = column(seller, "New", Asked({"field": "amount", "op": "gte", "value": "5000"}))
     assert (found.count, [card.id for card in found.cards]) == (1, [big.pk])
-    assert [card.id for card in column(seller, "New", search="attic").cards] == [small.pk]
+    assert [card.id for card in column(seller, "New", Asked(search="attic")).cards] == [small.pk]
+
+
+def test_quick_filters_narrow_and_add_up(seller: Actor, seller_two: Actor, manager: Actor) -> None:
+    now = timezone.now()
+    today = now.astimezone(seller.time_zone).date()
+    long_ago = now - timedelta(days=400)
+    writing.create(seller, DEAL, {"name": "Old"}, source="import", at=long_ago)
+    busy = factories.deal(seller_two, name="Busy", expected_close=today)
+    factories.task(seller_two, about={"type": "deal", "id": busy.pk})
+    factories.deal(seller, name="Won", stage=stage("Won").pk, expected_close=today)
+    assert shown(seller, "mine") == {"Old", "Won"}
+    assert shown(seller, "stale") == {"Old"}
+    assert shown(seller, "idle") == {"Old"}
+    assert shown(seller, "closing") == {"Busy"}
+    assert shown(seller, "closing", "mine") == set()
+    assert shown(seller, "mine", "stale") == {"Old"}
+    assert shown(seller, "nonsense") == {"Old", "Busy", "Won"}
+    counted = column(seller, "New", Asked(quick=("stale",)))
+    assert (counted.count, len(counted.cards)) == (1, 1)
+
+
+def test_my_team_is_those_whose_records_i_would_reach(seller: Actor, seller_two: Actor, manager: Actor) -> None:
+    for actor in (seller, seller_two, manager):
+        factories.deal(actor, name=actor.label)
+    team = Team.objects.create(name="North")
+    Member.objects.filter(pk__in=[seller.member_id, seller_two.member_id]).update(team=team)
+    assert shown(seller, "team") == {seller.label, seller_two.label}
+    assert shown(manager, "team") == {manager.label}
+
+
+def test_sums_in_several_currencies_are_one_by_the_rates_of_the_day(seller: Actor) -> None:
+    today = timezone.now().astimezone(seller.time_zone).date()
+    ExchangeRate.objects.create(currency="CHF", on=today - timedelta(days=3), rate=Decimal("1.1"))
+    for amount, currency in (("100", "EUR"), ("10", "CHF"), ("1000", "JPY")):
+        factories.deal(seller, stage=stage("Proposal").pk, amount=amount, currency=currency)
+    found = column(seller, "Proposal")
+    assert found.total is not None
+    assert found.weighted_total is not None
+    assert (found.total.amount, found.total.rates_on, found.total.missing) == (
+        Decimal("111.00"),
+        today - timedelta(days=3),
+        ("JPY",),
+    )
+    assert found.weighted_total.amount == Decimal("55.50")
+
+
+def test_closed_columns_tell_of_this_month(seller: Actor) -> None:
+    before = timezone.now() - timedelta(days=70)
+    writing.create(
+        seller, DEAL, {"name": "Long won", "stage": stage("Won").pk, "amount": "5"}, source="import", at=before
+    )
+    factories.deal(seller, stage=stage("Won").pk, amount="7")
+    found = column(seller, "Won")
+    assert (found.count, found.closed_count, found.closed_sums) == (2, 1, {"EUR": Decimal(7)})
+
+
+def test_a_role_that_hides_amounts_sees_none_on_the_board(seller: Actor) -> None:
+    factories.deal(seller, amount="100", company=factories.company(seller).pk)
+    rights = {"deal": {"amount": "hidden", "company": "hidden"}}
+    narrow = replace(seller, permissions=replace(seller.permissions, fields=rights))
+    found = column(narrow, "New")
+    assert (found.count, found.sums, found.weighted, found.total, found.closed_sums) == (1, {}, {}, None, {})
+    card = found.cards[0]
+    assert (card.amount, card.company_name) == (None, None)
+    assert set(quick_filters(narrow)) == {"mine", "team", "closing", "stale", "idle"}
+
+
+def test_cards_show_the_fields_of_the_view(seller: Actor) -> None:
+    ada = factories.contact(seller, name="Ada Byron")
+    factories.deal(
+        seller,
+        amount="100",
+        source="website",
+        company=factories.company(seller, name="Acme").pk,
+        contacts=[{"id": ada.pk}],
+    )
+    asked = Asked(card_fields=("source", "contacts", "company", "pipeline", "expected_close"))
+    card = column(seller, "New", asked).cards[0]
+    assert (card.company_name, card.amount, card.owner_name) == ("Acme", None, None)
+    assert card.more == {"source": "website", "contacts": ["Ada Byron"], "pipeline": "Sales", "expected_close": None}
+    assert board_card(seller, card.id, asked).more == card.more
+
+
+def test_the_next_cards_are_asked_for_as_the_first(seller: Actor) -> None:
+    rows = [{"name": f"Deal {number}", "amount": number} for number in range(60)]
+    writing.create_many(seller, DEAL, rows)
+    asked = Asked({"field": "amount", "op": "lt", "value": 40}, quick=("mine",))
+    found = column(seller, "New", asked)
+    rest, _more = board_column(seller, found.stage.id, found.next_cursor, asked)
+    assert len({card.id for card in (*found.cards, *rest)}) == found.count == 40
 
 
 amounts = st.lists(

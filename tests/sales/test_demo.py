@@ -3,9 +3,15 @@
 import pytest
 from django.contrib.auth.hashers import check_password
 
-from crm.sales.demo import STAGES, demo_workspace_ensure
+from crm.records import reading
+from crm.records.models import SavedView
+from crm.records.reading import Query
+from crm.records.types import registry
+from crm.sales.demo import CARE, CARE_DEALS, OWNER, STAGES, TRAINEE, VIEWS, demo_workspace_ensure
 from crm.sales.models import Deal, Stage
+from crm.sales.sample import sample_clear
 from crm.workspace.models import Member
+from crm.workspace.selectors import actor_for_user
 from tenants.api_keys import api_key_authenticate
 from tenants.models import Domain, User
 from tenants.scopes import shared, tenant_scope
@@ -21,14 +27,28 @@ def test_the_demo_workspace_is_made_once_and_its_key_kept(db: None) -> None:
         assert Domain.objects.filter(tenant_id=tenant.id).count() == 1
         assert check_password(made["password"], User.objects.get(email=made["email"]).password)
     with tenant_scope(tenant):
-        assert Deal.objects.count() == 150
-        open_stages = Stage.objects.filter(kind="open", deleted_at=None).order_by("position")
+        assert Deal.objects.filter(pipeline__is_default=True).count() == 150
+        assert Deal.objects.filter(pipeline__name=CARE).count() == CARE_DEALS
+        open_stages = Stage.objects.filter(pipeline__is_default=True, kind="open", deleted_at=None).order_by("position")
         assert [stage.name for stage in open_stages] == [stage["name"] for stage in STAGES]
         roles = sorted(Member.objects.values_list("role__slug", flat=True))
-        assert roles == ["manager", "member", "member", "member", "owner"]
+        assert roles == ["manager", "member", "member", "member", "owner", "trainee"]
         assert Member.objects.filter(role__slug="member", manager__role__slug="manager").count() == 3
         owners = Deal.objects.values_list("owner", flat=True).distinct()
         assert len(owners) >= 4
+
+        actor = actor_for_user(tenant, Member.objects.get(email=OWNER.email).user_id, "test")
+        trainee = actor_for_user(tenant, Member.objects.get(email=TRAINEE.email).user_id, "test")
+        assert actor is not None
+        assert trainee is not None
+        deal = registry.get("deal")
+        seen = reading.page(trainee, deal, Query(limit=200))
+        assert 0 < len(seen.rows) < len(reading.page(actor, deal, Query(limit=200)).rows)
+        assert not any("amount" in row for row in seen.rows)
+        assert SavedView.objects.count() == len(VIEWS)
+        assert sample_clear(actor).kept == []
+        live = [rt.slug for rt in registry.all() if rt.model_class.objects.filter(is_sample=True, deleted_at=None)]
+        assert live == []
 
     forgotten = demo_workspace_ensure(known={"api_key": "rpt_live_0000000000000000_" + "x" * 40})
     assert forgotten["api_key"] != made["api_key"]

@@ -1,5 +1,6 @@
 """Pipelines and their stages: what a workspace starts with, and what settings may do to it."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,9 +10,9 @@ from crm.records.errors import Forbidden, Invalid
 from crm.records.types import registry
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.provisioning import provision
-from crm.sales.selectors import stage_remove_preview, stages
+from crm.sales.selectors import pipeline_archive_preview, stage_remove_preview, stages
 from crm.sales.services import pipeline_create, stage_create, stage_remove, stages_order
-from tenants.actors import Actor
+from tenants.actors import Actor, Scope
 from tests import factories
 
 PIPELINE, STAGE, DEAL = registry.get("pipeline"), registry.get("stage"), registry.get("deal")
@@ -176,3 +177,20 @@ def test_pipelines_are_not_for_everybody(manager: Actor, seller: Actor, reader: 
             pipeline_create(actor, name="Mine")
         with pytest.raises(Forbidden):
             stages_order(actor, pipeline_id=default().pk, stage_ids=[])
+
+
+@pytest.mark.parametrize("narrowed", ["own", "hidden", ""])
+def test_what_deals_are_worth_is_for_who_sees_all_of_it(admin: Actor, owner: Actor, narrowed: str) -> None:
+    factories.deal(owner, stage=stage("Proposal").pk, amount="12", currency="EUR")
+    permissions = admin.permissions
+    if narrowed == "own":
+        reach = {**permissions.matrix, "deal": {"view": Scope.OWN, "edit": Scope.OWN}}
+        permissions = replace(permissions, matrix=reach)
+    elif narrowed:
+        permissions = replace(permissions, fields={"deal": {"amount": "hidden"}})
+    actor = replace(admin, permissions=permissions)
+    effect = stage_remove_preview(actor, stage_id=stage("Proposal").pk)
+    assert effect.count == 1
+    assert effect.sums == ({} if narrowed else {"EUR": Decimal(12)})
+    effects = pipeline_archive_preview(actor, pipeline_id=stage("Proposal").pipeline_id).stages
+    assert any(one.sums for one in effects) is (not narrowed)

@@ -27,12 +27,15 @@ def page(answer: Any) -> str:
     return str(answer.content.decode())
 
 
-def test_the_page_shows_each_stage_with_its_deals(admin: Actor, browser_client: Browser) -> None:
+def test_the_pages_show_pipelines_stages_and_reasons(admin: Actor, browser_client: Browser) -> None:
     factories.deal(admin, stage=stage("Proposal").pk)
-    answer = browser_client(admin).get("/settings/pipelines/")
-    assert answer.status_code == 200
-    for name in ("New", "Qualified", "Proposal", "Negotiation", "Won", "Lost", "Chose a competitor"):
-        assert name in page(answer)
+    client = browser_client(admin)
+    overview = page(client.get("/settings/pipelines/"))
+    for told in ("Sales", "6 stages", "1 deal", "Chose a competitor"):
+        assert told in overview
+    shown = page(client.get(f"/settings/pipelines/{stage('New').pipeline_id}/"))
+    for name in ("New", "Qualified", "Proposal", "Negotiation", "Won", "Lost", "stale after 14 days"):
+        assert name in shown
 
 
 def test_a_stage_is_renamed_and_keeps_the_rest(admin: Actor, browser_client: Browser) -> None:
@@ -79,7 +82,7 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
         assert 'value="9"' in page(answer)
 
 
-def test_a_stage_is_added_and_shifted(admin: Actor, browser_client: Browser) -> None:
+def test_a_stage_is_added_and_put_elsewhere(admin: Actor, browser_client: Browser) -> None:
     client, pipeline = browser_client(admin), stage("New").pipeline
     added = client.post(
         f"/settings/pipelines/{pipeline.pk}/stages/",
@@ -87,11 +90,162 @@ def test_a_stage_is_added_and_shifted(admin: Actor, browser_client: Browser) -> 
     )
     assert added.status_code == 302
     survey = stage("Survey")
-    client.post(f"/settings/stages/{survey.pk}/shift/", {"to": "up"})
-    board = page(client.get("/settings/pipelines/"))
-    assert board.index("Survey") < board.index("Negotiation")
-    client.post(f"/settings/stages/{survey.pk}/shift/", {"to": "down"})
-    assert stage("Survey").position > stage("Negotiation").position
+    names = ("New", "Qualified", "Proposal", "Negotiation")
+    there, ids = f"/settings/pipelines/{pipeline.pk}/order/", [str(stage(name).pk) for name in names]
+    moved = client.post(there, {"id": [str(survey.pk), *ids]}, headers={"HX-Request": "true"})
+    assert moved.status_code == 204
+    assert "undo_url" in moved["HX-Trigger"]
+    shown = page(client.get(f"/settings/pipelines/{pipeline.pk}/"))
+    assert shown.index("Survey") < shown.index("Qualified")
+    assert client.post(there, {"id": [str(survey.pk), *ids], "down": str(survey.pk)}).status_code == 302
+    assert stage("New").position < stage("Survey").position < stage("Qualified").position
+    assert client.post(there, {"id": ids}).status_code == 422
+
+
+def test_a_rule_of_entry_is_filled_in_row_by_row(admin: Actor, browser_client: Browser) -> None:
+    client, proposal = browser_client(admin), stage("Proposal")
+    there = f"/settings/stages/{proposal.pk}/"
+    form = {"name": "Offer", "kind": "open", "probability": "55", "color": "pink", "match": "all"}
+    added = client.post(there, {**form, "add": "1"})
+    assert added.status_code == 200
+    assert 'name="c0.field"' in page(added)
+    assert 'value="Offer"' in page(added)
+    assert stage("Proposal").entry_condition == {}
+    row = {"row": "0", "c0.was": "amount", "c0.field": "amount", "c0.op": "gt"}
+    empty = client.post(there, {**form, **row, "c0.value": ""})
+    assert empty.status_code == 422
+    assert "Choose a value." in page(empty)
+    saved = {**form, **row, "c0.value": "0", "guidance": "Ask who decides.", "enter_from": "new"}
+    assert client.post(there, saved).status_code == 302
+    proposal.refresh_from_db()
+    assert proposal.entry_condition == {"field": "amount", "op": "gt", "value": "0"}
+    assert (proposal.guidance, proposal.enter_from) == ("Ask who decides.", ["new"])
+    assert "Amount is more than 0" in page(client.get(f"/settings/pipelines/{proposal.pipeline_id}/"))
+    dropped = client.post(there, {**form, **row, "c0.value": "0", "drop": "0"})
+    assert 'name="c0.field"' not in page(dropped)
+
+
+def test_who_was_slower_sees_both_values_and_chooses(admin: Actor, owner: Actor, browser_client: Browser) -> None:
+    client, proposal = browser_client(admin), stage("Proposal")
+    there = f"/settings/stages/{proposal.pk}/"
+    form = {"name": "Offer", "kind": "open", "probability": "50", "stale_days": "14", "color": "violet", "version": "1"}
+    writing.update(owner, registry.get("stage"), proposal.pk, {"name": "Bid"})
+    slower = client.post(there, form)
+    assert slower.status_code == 412
+    for told in ("Somebody changed this", "<td>Bid</td>", "<td>Offer</td>", 'name="version" value="2"'):
+        assert told in page(slower)
+    assert "<td>violet</td>" not in page(slower)
+    proposal.refresh_from_db()
+    assert proposal.name == "Bid"
+    assert client.post(there, {**form, "version": "2"}).status_code == 302
+    proposal.refresh_from_db()
+    assert proposal.name == "Offer"
+
+
+def test_what_another_admin_changed_beside_is_kept(admin: Actor, owner: Actor, browser_client: Browser) -> None:
+    client, proposal = browser_client(admin), stage("Proposal")
+    there = f"/settings/stages/{proposal.pk}/"
+    rule = {"field": "amount", "op": "gt", "value": "5"}
+    form = {"name": proposal.name, "kind": "open", "probability": "50", "stale_days": "14", "color": "violet"}
+    form = {**form, "color": proposal.color, "probability": f"{proposal.probability:f}", "version": "1"}
+    form["stale_days"] = str(proposal.stale_days or "")
+    writing.update(owner, registry.get("stage"), proposal.pk, {"guidance": "Ask.", "entry_condition": rule})
+    assert client.post(there, {**form, "name": "Offer"}).status_code == 302
+    proposal.refresh_from_db()
+    assert (proposal.name, proposal.guidance, proposal.entry_condition) == ("Offer", "Ask.", rule)
+
+    writing.update(owner, registry.get("stage"), proposal.pk, {"name": "Bid", "guidance": "Ask twice."})
+    late = client.post(there, {**form, "name": "Tender", "guidance": "Ask.", "version": "3"})
+    assert late.status_code == 412
+    assert "<td>Bid</td><td>Tender</td>" in page(late)
+    assert "Ask twice." in page(late)
+    assert "<td>Ask twice.</td>" not in page(late)
+
+
+def test_an_entry_rule_changed_by_two_is_told_in_words(admin: Actor, owner: Actor, browser_client: Browser) -> None:
+    client, proposal = browser_client(admin), stage("Proposal")
+    there = f"/settings/stages/{proposal.pk}/"
+    form = {"name": proposal.name, "kind": "open", "color": proposal.color, "version": "1", "match": "all"}
+    form |= {"probability": f"{proposal.probability:f}", "stale_days": str(proposal.stale_days or "")}
+    rule = {"field": "amount", "op": "gt", "value": "5"}
+    writing.update(owner, registry.get("stage"), proposal.pk, {"entry_condition": rule})
+    late = client.post(
+        there, {**form, "row": "0", "c0.was": "amount", "c0.field": "amount", "c0.op": "gt", "c0.value": "7"}
+    )
+    assert late.status_code == 412
+    assert "<td>Amount is more than 5</td><td>Amount is more than 7</td>" in page(late)
+
+
+def test_a_pipelines_own_settings_are_kept_and_conflict_too(admin: Actor, browser_client: Browser) -> None:
+    client, pipeline = browser_client(admin), stage("New").pipeline
+    reason = LostReason.objects.get(name="Price")
+    there = f"/settings/pipelines/{pipeline.pk}/"
+    form = {"name": "Windows", "version": "1", "lost_reasons": str(reason.pk), "deal_fields": ["amount", "source"]}
+    assert client.post(there, form).status_code == 302
+    pipeline.refresh_from_db()
+    assert (pipeline.name, pipeline.lost_reason_required, pipeline.deal_fields) == (
+        "Windows",
+        False,
+        ["amount", "source"],
+    )
+    other = LostReason.objects.exclude(pk=reason.pk).first()
+    assert other
+    stale = {"name": "Doors", "version": "1", "lost_reason_required": "1", "lost_reasons": str(other.pk)}
+    slower = client.post(there, {**stale, "deal_fields": "expected_close"})
+    assert slower.status_code == 412
+    for told in ("<td>Price</td>", f"<td>{other.name}</td>", "<td>Amount, Source</td>", "<td>Doors</td>"):
+        assert told in page(slower)
+    assert "<td>No</td>" not in page(slower)
+    assert 'name="lost_reason_required" value="true" checked' not in page(slower)
+
+
+def test_a_pipeline_is_archived_after_its_effect_was_shown(admin: Actor, browser_client: Browser) -> None:
+    client = browser_client(admin)
+    repairs = pipeline_create(admin, name="Repairs").record
+    theirs = Stage.objects.get(pipeline=repairs, name="Proposal")
+    deal = factories.deal(admin, stage=theirs.pk, amount="12")
+    factories.deal(admin, stage=Stage.objects.get(pipeline=repairs, name="Won").pk)
+    there = f"/settings/pipelines/{repairs.pk}/archive/"
+    effect = page(client.get(there))
+    assert f'name="to-{theirs.pk}"' in effect
+    assert "1 deal moves." in effect
+    writing.update(admin, registry.get("stage"), stage("Qualified").pk, {"required_fields": ["company"]})
+    changed = client.get(there, {f"to-{theirs.pk}": str(stage("Qualified").pk)}, headers={"HX-Request": "true"})
+    assert "1 of them would be refused there" in page(changed)
+    assert "<html" not in page(changed)
+    refused = client.post(there, {f"to-{theirs.pk}": str(stage("Qualified").pk)})
+    assert refused.status_code == 422
+    assert "needs “Company”" in page(refused)
+    assert client.post(there, {f"to-{theirs.pk}": ""}).status_code == 422
+    assert client.get(there, {"to-nonsense": "x"}).status_code == 404
+    assert client.post(there, {f"to-{theirs.pk}": str(stage("New").pk)}).status_code == 302
+    assert Deal.objects.get(pk=deal.pk).stage.name == "New"
+    overview = page(client.get("/settings/pipelines/"))
+    assert "Archived" in overview
+    assert client.post(f"/settings/pipelines/{repairs.pk}/restore/").status_code == 302
+    assert not Pipeline.objects.get(pk=repairs.pk).archived
+
+
+def test_a_pipeline_is_copied(admin: Actor, browser_client: Browser) -> None:
+    client, first = browser_client(admin), stage("New").pipeline
+    made = client.post("/settings/pipelines/", {"name": "Service", "like": str(first.pk)})
+    assert made.status_code == 302
+    copy = Pipeline.objects.get(name="Service")
+    assert made["Location"] == f"/settings/pipelines/{copy.pk}/"
+    assert copy.stages.count() == first.stages.filter(deleted_at=None).count()
+    assert client.post("/settings/pipelines/", {"name": "Service", "like": str(uuid4())}).status_code == 422
+
+
+def test_pipelines_and_reasons_are_put_in_order(admin: Actor, browser_client: Browser) -> None:
+    client = browser_client(admin)
+    other = pipeline_create(admin, name="Repairs").record
+    first = stage("New").pipeline_id
+    assert client.post("/settings/pipelines/order/", {"id": [str(other.pk), str(first)]}).status_code == 302
+    assert Pipeline.objects.get(pk=other.pk).position == 1
+    ids = [str(pk) for pk in LostReason.objects.order_by("-position").values_list("pk", flat=True)]
+    assert client.post("/settings/lost-reasons/order/", {"id": ids}).status_code == 302
+    assert str(LostReason.objects.get(position=1).pk) == ids[0]
+    assert client.post("/settings/lost-reasons/order/", {"id": ["nonsense"]}).status_code == 422
 
 
 def test_removing_a_stage_shows_its_effect_and_asks_where_the_deals_go(admin: Actor, browser_client: Browser) -> None:
@@ -123,7 +277,7 @@ def test_pipelines_are_added_renamed_made_default_and_removed(admin: Actor, brow
     repairs = Pipeline.objects.get(name="Repairs")
     first = Pipeline.objects.get(is_default=True)
     client.post(f"/settings/pipelines/{repairs.pk}/", {"name": "Service"})
-    client.post(f"/settings/pipelines/{repairs.pk}/", {"name": "Service", "make_default": "1"})
+    client.post(f"/settings/pipelines/{repairs.pk}/default/")
     assert Pipeline.objects.get(is_default=True).name == "Service"
     client.post(f"/settings/pipelines/{first.pk}/remove/")
     assert Pipeline.objects.get(pk=first.pk).deleted_at is not None
@@ -157,6 +311,7 @@ def test_sample_data_is_loaded_and_cleared_with_one_click_each(owner: Actor, bro
 PATHS = (
     "pipelines/",
     "pipelines/{pipeline}/",
+    "pipelines/{pipeline}/archive/",
     "pipelines/{pipeline}/stages/",
     "stages/{stage}/",
     "stages/{stage}/remove/",
@@ -190,3 +345,19 @@ def test_a_pipeline_in_use_says_so(admin: Actor, browser_client: Browser) -> Non
     answer = browser_client(admin).post(f"/settings/pipelines/{repairs.pk}/remove/")
     assert answer.status_code == 422
     assert "Deals stand in this pipeline" in page(answer)
+
+
+def test_deals_are_shown_with_the_fields_of_their_pipeline(admin: Actor, browser_client: Browser) -> None:
+    pipeline = stage("New").pipeline
+    writing.update(admin, registry.get("pipeline"), pipeline.pk, {"deal_fields": ["amount", "source"]})
+    client = browser_client(admin)
+    deal = factories.deal(admin)
+    shown = page(client.get(f"/deals/{deal.pk}/"))
+    assert 'data-field="source"' in shown
+    assert 'data-field="expected_close"' not in shown
+    writing.update(admin, registry.get("deal"), deal.pk, {"expected_close": "2027-01-01"})
+    assert 'data-field="expected_close"' in page(client.get(f"/deals/{deal.pk}/"))
+    form = page(client.get(f"/deals/new/?pipeline={pipeline.pk}"))
+    assert 'name="source"' in form
+    assert 'name="expected_close"' not in form
+    assert 'name="closed_on"' not in form

@@ -1,10 +1,13 @@
 """The board: columns, moving deals, what a stage asks for."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from crm.workspace.models import ExchangeRate
 from tests import factories
 from tests.screens.conftest import HTMX, filtered
 
@@ -154,3 +157,136 @@ def test_second_pipeline_has_its_own_board(owner: Any, browser_client: Any) -> N
     own = client.get(f"/deals/board/?pipeline={made.id}").content.decode()
     for stage in re.findall(r'value="([0-9a-f-]{36})"', stages):
         assert f'data-stage="{stage}"' in own
+
+
+def together(client: Any, action: str, deals: list[Any], **values: Any) -> Any:
+    data = {"action": action, "id": [str(deal.pk) for deal in deals], **values}
+    return client.post("/deals/board/together/", data, headers=BOARD)
+
+
+def test_several_deals_are_moved_in_one_change_and_undone(owner: Any, stages: Any, browser_client: Any) -> None:
+    from crm.records.models import ChangeSet
+
+    deals = [factories.deal(owner, name=f"Deal {number}") for number in range(3)]
+    client = browser_client(owner)
+    before = ChangeSet.objects.count()
+    moved = together(client, "move", deals, stage=str(stages["second"].pk))
+    assert moved.status_code == 200
+    assert moved["HX-Retarget"] == "#board"
+    assert "3 deals moved" in moved["HX-Trigger"]
+    assert column(moved.content.decode(), stages["second"]).count('data-card="') == 3
+    assert ChangeSet.objects.count() == before + 1
+    undo = re.search(r'"undo_url": "([^"]+)"', moved["HX-Trigger"])
+    assert undo
+    assert client.post(undo[1]).status_code == 302
+    assert {deal.__class__.objects.get(pk=deal.pk).stage_id for deal in deals} == {stages["first"].pk}
+
+
+def test_what_stands_in_the_way_is_told_of_each_deal_and_nothing_moves(
+    owner: Any, stages: Any, browser_client: Any
+) -> None:
+    from crm.records import writing
+    from crm.records.types import registry
+
+    stage = stages["second"]
+    writing.update(owner, registry.get("stage"), stage.pk, {"required_fields": ["expected_close"]})
+    ready = factories.deal(owner, name="Ready", expected_close="2027-01-01")
+    lacking = [factories.deal(owner, name="Lacking one"), factories.deal(owner, name="Lacking two")]
+    client, deals = browser_client(owner), [ready, *lacking]
+    asked = together(client, "move", deals, stage=str(stage.pk))
+    page = asked.content.decode()
+    assert asked.status_code == 422
+    assert asked["HX-Retarget"] == "#dialog-content"
+    assert re.findall(r"<strong>([^<]+)</strong>", page) == ["Lacking one", "Lacking two"]
+    assert re.findall(r'name="asked" value="([^"]+)"', page) == ["expected_close"]
+    assert not type(ready).objects.filter(stage=stage).exists()
+    done = together(client, "move", deals, stage=str(stage.pk), asked="expected_close", expected_close="2027-03-31")
+    assert done.status_code == 200
+    dates = dict(type(ready).objects.filter(stage=stage).values_list("name", "expected_close"))
+    assert {name: str(day) for name, day in dates.items()} == {
+        "Ready": "2027-01-01",
+        "Lacking one": "2027-03-31",
+        "Lacking two": "2027-03-31",
+    }
+
+
+def test_losing_several_asks_why_once(owner: Any, stages: Any, browser_client: Any) -> None:
+    from crm.sales.models import LostReason
+
+    deals = [factories.deal(owner), factories.deal(owner)]
+    client, reason = browser_client(owner), LostReason.objects.filter(deleted_at=None)[0]
+    lost = str(stages["lost"].pk)
+    asked = together(client, "move", deals, stage=lost)
+    assert re.findall(r'name="asked" value="([^"]+)"', asked.content.decode()) == ["lost_reason"]
+    assert (
+        together(client, "move", deals, stage=lost, asked="lost_reason", lost_reason=str(reason.pk)).status_code == 200
+    )
+    assert type(deals[0]).objects.filter(lost_reason=reason).count() == 2
+
+
+def test_several_are_assigned_and_trashed(owner: Any, seller: Any, browser_client: Any) -> None:
+    deals = [factories.deal(owner), factories.deal(owner)]
+    client = browser_client(owner)
+    assert together(client, "assign", deals, owner=str(seller.member_id)).status_code == 200
+    assert type(deals[0]).objects.filter(owner=seller.member_id).count() == 2
+    assert together(client, "trash", deals).status_code == 200
+    assert not type(deals[0]).objects.filter(deleted_at=None).exists()
+    assert together(client, "trash", []).status_code == 422
+    assert client.post("/deals/board/together/", {"action": "trash", "id": "nonsense"}).status_code == 404
+
+
+def test_several_only_where_all_are_in_reach(
+    owner: Any, seller: Any, reader: Any, outsider: Any, stages: Any, browser_client: Any
+) -> None:
+    mine, theirs = factories.deal(seller), factories.deal(owner)
+    to = {"stage": str(stages["second"].pk)}
+    assert together(browser_client(seller), "move", [mine, theirs], **to).status_code == 403
+    assert together(browser_client(reader), "move", [theirs], **to).status_code == 403
+    assert together(browser_client(outsider), "trash", [theirs]).status_code == 404
+    assert together(browser_client(seller), "move", [mine], **to).status_code == 200
+    assert "deal-check" not in browser_client(reader).get("/deals/board/").content.decode()
+
+
+def test_quick_filters_and_views_stand_in_the_address(owner: Any, seller: Any, browser_client: Any) -> None:
+    from crm.records.saved_views import view_create
+    from crm.records.types import registry
+
+    factories.deal(owner, name="Oak door", amount="100", source="website")
+    factories.deal(seller, name="Glass roof", amount="9000")
+    big = {"field": "amount", "op": "gte", "value": "1000"}
+    saved = view_create(
+        owner, registry.get("deal"), {"name": "Big ones", "layout": "board", "filter": big, "card_fields": ["source"]}
+    )
+    client = browser_client(owner)
+    page = client.get("/deals/board/?quick=mine,idle").content.decode()
+    assert 'data-name="Oak door"' in page
+    assert 'data-name="Glass roof"' not in page
+    assert re.search(r'href="\?quick=idle"|href="/deals/board/\?quick=idle"', page)
+    viewed = client.get(f"/deals/board/?view={saved.pk}").content.decode()
+    assert 'data-name="Glass roof"' in viewed
+    assert 'data-name="Oak door"' not in viewed
+    assert "Big ones</a>" in viewed
+    assert "€9,000" not in viewed.split("data-cards")[1].split("</ul>")[0]
+    assert client.get("/deals/board/?view=00000000-0000-0000-0000-000000000000").status_code == 404
+    applied = client.get(
+        "/deals/filter/?layout=board&quick=mine&match=all&row=0&c0.was=amount&c0.field=amount&c0.op=gt&c0.value=5&apply=1"
+    )
+    assert "quick=mine" in applied["Location"]
+
+
+def test_guidance_stands_on_the_column_and_on_the_deal(owner: Any, stages: Any, browser_client: Any) -> None:
+    from crm.records import writing
+    from crm.records.types import registry
+
+    writing.update(owner, registry.get("stage"), stages["first"].pk, {"guidance": "Ask who decides."})
+    deal = factories.deal(owner)
+    client = browser_client(owner)
+    assert "Ask who decides." in column(client.get("/deals/board/").content.decode(), stages["first"])
+    assert "Ask who decides." in client.get(f"/deals/{deal.pk}/").content.decode()
+
+
+def test_a_columns_sum_names_the_day_of_its_rates_in_plain_words(owner: Any, stages: Any, browser_client: Any) -> None:
+    ExchangeRate.objects.create(currency="CHF", on=timezone.localdate(), rate=Decimal("1.1"))
+    factories.deal(owner, name="One", amount="1000", currency="CHF", stage=stages["first"].pk)
+    page = browser_client(owner).get("/deals/board/").content.decode()
+    assert re.search(r'<span class="column-sum num" title="rates of [^"<>]+">≈ ', page)

@@ -140,7 +140,7 @@ def test_every_field_and_operator_can_be_asked_for(owner: Any, filled: Any, brow
     client = browser_client(owner)
     for plural in ("companies", "contacts", "deals", "tasks"):
         rt = registry.by_plural(plural)
-        for path, _label in filterable(rt):
+        for path, _label in filterable(owner, rt):
             for operator in OPERATORS[path_field(rt, path).kind]:
                 sent = {"match": "all", "row": "0", "c0.field": path, "c0.was": path, "c0.op": operator}
                 answer = client.get(f"/{plural}/filter/", sent, headers=HTMX)
@@ -177,6 +177,26 @@ def test_editing_meanwhile_says_what_it_is_now(owner: Any, browser_client: Any) 
     assert "Buche" in text
     assert 'value="Eiche"' in text
     assert 'name="version" value="2"' in text
+    assert "Replace it with mine" in text
+    kept = client.post(url, {"name": "Eiche", "version": "2", "keep": "theirs"}, headers=HTMX)
+    assert "Buche" in kept.content.decode()
+    company.refresh_from_db()
+    assert (company.name, company.version) == ("Buche", 2)
+
+
+def test_editing_another_field_meanwhile_is_no_conflict(owner: Any, browser_client: Any) -> None:
+    deal = factories.deal(owner, name="Ahorn", amount="100", currency="EUR")
+    client = browser_client(owner)
+    name, amount = (f"/deals/{deal.id}/edit/{slug}/" for slug in ("name", "amount"))
+    assert client.post(name, {"name": "Buche", "version": "1"}, headers=HTMX).status_code == 200
+    saved = client.post(amount, {"amount": "250", "currency": "EUR", "version": "1"}, headers=HTMX)
+    assert saved.status_code == 200
+    deal.refresh_from_db()
+    assert (deal.name, deal.amount, deal.version) == ("Buche", 250, 3)
+    late = client.post(amount, {"amount": "300", "currency": "USD", "version": "1"}, headers=HTMX)
+    assert late.status_code == 422
+    unread = client.post(amount, {"amount": "300,5,5", "currency": "EUR", "version": "1"}, headers=HTMX)
+    assert 'name="version" value="1"' in unread.content.decode()
 
 
 def test_wrong_value_keeps_what_was_typed(owner: Any, browser_client: Any) -> None:

@@ -1,11 +1,13 @@
 """No page asks the database more often because there is more to show."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from crm.workspace.notifying import notify
 from tests import factories
 
 MOST = {
@@ -17,6 +19,7 @@ MOST = {
     "/": 30,
     "/search/?q=record": 14,
     "/trash/": 12,
+    "/inbox/": 14,
 }
 
 
@@ -27,7 +30,17 @@ def grow(actor: Any, times: int) -> Any:
         links = [{"id": str(contact.id), "role": "Buyer"}]
         deal = factories.deal(actor, name=f"Record deal {number}", company=company.id, amount="10", contacts=links)
         factories.task(actor, about={"type": "deal", "id": deal.id}, due_at="2026-01-01T10:00:00Z")
-        factories.note(actor, about={"type": "deal", "id": deal.id})
+        note = factories.note(actor, about={"type": "deal", "id": deal.id})
+        told = [("company", company), ("contact", contact), ("deal", deal), ("note", note)]
+        for noun, record in [*told, ("deal", deal)]:
+            notify(
+                [actor.member_id],
+                kind="mentioned",
+                key=str(uuid4()),
+                title="You are mentioned",
+                record_type=noun,
+                record_id=record.id,
+            )
     return company, contact, deal
 
 

@@ -9,6 +9,7 @@ from celery.utils.time import get_exponential_backoff_interval
 from django.utils import timezone
 
 from tenants import tasks, wakeups
+from tenants.dispatching import dispatch
 from tenants.mails import mail_deliver
 from tenants.models import Tenant, Wakeup
 from tenants.roles import role_of
@@ -81,7 +82,7 @@ class TestWakeups:
     @pytest.fixture
     def sent(self, monkeypatch):
         found: list[str] = []
-        monkeypatch.setattr(current_app, "send_task", lambda name, kwargs, queue: found.append(kwargs["tenant_id"]))
+        monkeypatch.setattr(current_app, "send_task", lambda _name, kwargs, **_more: found.extend(kwargs["tenant_ids"]))
         with shared():
             Wakeup.objects.all().delete()
         return found
@@ -89,28 +90,28 @@ class TestWakeups:
     def wake(self, ref, *delays: int) -> None:
         with tenant_scope(ref):
             for delay in delays:
-                wakeups.wake(timezone.now() + timedelta(seconds=delay))
+                wakeups.wake(timezone.now() + timedelta(seconds=delay), "timers")
 
     def test_the_due_ones_are_given_out_once(self, sent, tenant_a, tenant_b):
         self.wake(tenant_a, -2, -1, 60)
         self.wake(tenant_b, 60)
-        assert tasks.dispatch() == 1
+        assert dispatch() == 1
         assert sent == [str(tenant_a.id)]
-        assert tasks.dispatch() == 0
+        assert dispatch() == 0
 
     def test_one_that_was_not_told_done_is_given_out_again(self, sent, tenant_a):
         self.wake(tenant_a, -1)
-        tasks.dispatch()
+        dispatch()
         with shared():
-            Wakeup.objects.update(claimed_at=timezone.now() - timedelta(seconds=61))
-        assert tasks.dispatch() == 1
+            Wakeup.objects.update(claimed_at=timezone.now() - timedelta(seconds=11))
+        assert dispatch() == 1
 
     def test_what_came_while_the_work_was_done_stays(self, sent, tenant_a, tenant_b):
         self.wake(tenant_a, -1)
         self.wake(tenant_b, -1)
-        begun = wakeups.wakeups_begin(tenant_a)
+        begun = wakeups.wakeups_begin([tenant_a], "timers")
         self.wake(tenant_a, -1)
-        wakeups.wakeups_done(tenant_a, begun)
+        wakeups.wakeups_done("timers", begun)
         with shared():
             assert Wakeup.objects.filter(role=role_of(tenant_a.schema_name)).count() == 1
             assert Wakeup.objects.filter(role=role_of(tenant_b.schema_name)).count() == 1
@@ -120,13 +121,13 @@ class TestWakeups:
         monkeypatch.setattr(wakeups, "PER_TENANT", 2)
         self.wake(tenant_a, *range(-40, -20))
         self.wake(tenant_b, -1)
-        assert tasks.dispatch() == 2
+        assert dispatch() == 2
 
     def test_those_of_a_tenant_that_is_gone_are_dropped(self, sent, tenant_a):
         self.wake(tenant_a, -1)
         with shared():
             Wakeup.objects.update(role=role_of("t_gone00000000"))
-        assert tasks.dispatch() == 0
+        assert dispatch() == 0
         with shared():
             assert not Wakeup.objects.exists()
 
@@ -134,6 +135,6 @@ class TestWakeups:
         self.wake(tenant_a, -1)
         with shared():
             Tenant.objects.filter(id=tenant_a.id).update(state="suspended")
-        assert tasks.dispatch() == 0
+        assert dispatch() == 0
         with shared():
             assert Wakeup.objects.count() == 1

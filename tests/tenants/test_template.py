@@ -197,7 +197,7 @@ class TestAppendOnly:
         from tenants.models import Wakeup
         from tenants.wakeups import wake
 
-        wake(timezone.now())
+        wake(timezone.now(), "timers")
         with shared():
             assert Wakeup.objects.filter(role=role_of(in_tenant.schema_name)).exists()
         self.refused("SELECT role FROM public.tenants_wakeup")

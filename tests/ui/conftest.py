@@ -47,7 +47,10 @@ def screen(
     browser: Browser,
     browser_client: Callable[..., Client],
 ) -> Iterator[Screen]:
-    """``screen(actor, "/inbox/", width=390, theme="dark")``: a page whose script and policy errors fail the test."""
+    """``screen(actor, "/inbox/", width=390, theme="dark")``: a page whose script and policy errors fail the test.
+
+    Asked for after the actor and what he has, so that the page sees them.
+    """
     contexts: list[Any] = []
     # Playwright calls back in a context of its own, which has another database connection.
     here = copy_context()
@@ -59,7 +62,7 @@ def screen(
             viewport={"width": width, "height": 800}, has_touch=width < 720, reduced_motion="reduce"
         )
         contexts.append(context)
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(15_000)
         page = context.new_page()
         client.cookies["theme"] = theme
         page.on("pageerror", lambda error: problems.append(str(error)))

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from crm.workspace.models import Notification
-from crm.workspace.services import notification_add
+from crm.workspace.notifying import notify
 from tenants.actors import Actor
 from tests import factories
 
@@ -16,8 +16,8 @@ BrowserClient = Callable[..., Client]
 
 def tell(actor: Actor, key: str, title: str, record: Any = None) -> Notification:
     assert actor.member_id is not None
-    notification_add(
-        member_id=actor.member_id,
+    notify(
+        [actor.member_id],
         key=key,
         kind="task_overdue",
         title=title,
@@ -116,7 +116,7 @@ def test_the_inbox_pages_through_everything_once(seller: Actor, browser_client: 
     client = browser_client(seller)
     first = client.get("/inbox/")
     rest = client.get("/inbox/", {"before": first.context["next"]}, headers={"HX-Request": "true"})
-    shown = [one.title for page in (first, rest) for _, day in page.context["days"] for one in day]
+    shown = [one.head.title for page in (first, rest) for _, day in page.context["days"] for one in day]
     assert len(shown) == 45
     assert set(shown) == titles
     assert "<html" not in rest.content.decode()

@@ -1,0 +1,394 @@
+"""Account and security: where somebody is signed in, a new password, a new address, and what must be confirmed."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from tenants import rates
+from tenants.models import AccountEvent, EmailChange, KnownBrowser, Passkey, RecoveryCode, Totp, User
+from tenants.scopes import shared, tenant_scope
+from tests.accounts.conftest import Browser, link_in
+from tests.cast import PASSWORD
+
+PUBLIC = "http://localhost"
+OWNER = "owner@example.com"
+NEW = "new.owner@example.com"
+
+
+def forwarded(address: str) -> Any:
+    return {"X-Forwarded-For": address}
+
+
+def sign_in(browser: Browser, email: str = OWNER, password: str = PASSWORD) -> Any:
+    return browser.post(f"{PUBLIC}/signin/", {"email": email, "password": password})
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + seconds)
+
+
+def of(email: str = OWNER) -> User:
+    with shared():
+        return User.objects.get(email=email)
+
+
+GUARDED = ["app/", "passkeys/", "codes/", "password/", "email/"]
+
+
+@pytest.mark.parametrize("page", ["", "confirm/", "app/remove/", *GUARDED])
+def test_strangers_are_sent_to_sign_in(browser: Browser, tenant_a: Any, page: str) -> None:
+    browser.get(f"{PUBLIC}/account/{page}")
+    assert browser.url == f"{PUBLIC}/signin/?next=/account/{page}"
+
+
+@pytest.mark.parametrize("page", GUARDED)
+def test_what_guards_the_account_is_changed_after_showing_the_password_again(
+    browser: Browser, tenant_a: Any, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    sign_in(browser)
+    assert browser.get(f"{PUBLIC}/account/{page}").status_code == 200
+    assert browser.url == f"{PUBLIC}/account/{page}"
+    later(monkeypatch, 601)
+    browser.post(f"{PUBLIC}/account/{page}", {"password": "x", "email": NEW})
+    assert browser.url == f"{PUBLIC}/account/confirm/?next=/account/{page}"
+    wrong = browser.post(f"{PUBLIC}/account/confirm/", {"with": "password", "password": "wrong", "next": "/account/"})
+    assert wrong.status_code == 422
+    browser.post(f"{PUBLIC}/account/confirm/", {"with": "password", "password": PASSWORD, "next": f"/account/{page}"})
+    assert browser.url == f"{PUBLIC}/account/{page}"
+
+
+def test_guessing_the_password_there_ends_too(browser: Browser, tenant_a: Any) -> None:
+    sign_in(browser)
+    for _try in range(10):
+        browser.post(f"{PUBLIC}/account/confirm/", {"with": "password", "password": "wrong"})
+    answer = browser.post(f"{PUBLIC}/account/confirm/", {"with": "password", "password": PASSWORD})
+    assert answer.status_code == 429
+
+
+def test_confirming_leads_nowhere_else(browser: Browser, tenant_a: Any) -> None:
+    sign_in(browser)
+    browser.post(
+        f"{PUBLIC}/account/confirm/", {"with": "password", "password": PASSWORD, "next": "https://evil.example/"}
+    )
+    assert browser.url == f"{PUBLIC}/account/"
+
+
+class TestPasskeysOfOthers:
+    @pytest.fixture
+    def theirs(self, db: None, tenant_a: Any) -> Passkey:
+        with shared():
+            return Passkey.objects.create(user=of("admin@example.com"), name="Mine", credential_id="x", public_key=b"")
+
+    @pytest.mark.parametrize("ending", ["", "remove/"])
+    def test_are_not_there(self, browser: Browser, theirs: Passkey, ending: str) -> None:
+        sign_in(browser)
+        for passkey_id in (theirs.pk, uuid4()):
+            url = f"{PUBLIC}/account/passkeys/{passkey_id}/{ending}"
+            assert browser.get(url).status_code == 404
+            assert browser.post(url, {"name": "Stolen"}).status_code == 404
+        with shared():
+            assert Passkey.objects.get().name == "Mine"
+
+
+class TestBrowsers:
+    def test_the_list_says_which_is_this_one(self, browser: Browser, other_browser: Browser, tenant_a: Any) -> None:
+        headers: Any = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+        other_browser.post(f"{PUBLIC}/signin/", {"email": OWNER, "password": PASSWORD}, **headers)
+        sign_in(browser)
+        page = browser.get(f"{PUBLIC}/account/").content.decode()
+        assert page.count("This browser") == 1
+        assert "Firefox · Linux" in page
+        assert "127.0.0.1" in page
+
+    def test_one_is_ended_with_its_workspaces(self, browser: Browser, other_browser: Browser, tenant_a: Any) -> None:
+        sign_in(other_browser)
+        assert other_browser.get("http://alder.localhost/").status_code == 200
+        sign_in(browser)
+        ends = re.findall(
+            r'action="(/account/sessions/[0-9a-f]{32}/end/)"', browser.get(f"{PUBLIC}/account/").content.decode()
+        )
+        assert len(ends) == 1
+        browser.post(PUBLIC + ends[0])
+        other_browser.get("http://alder.localhost/")
+        assert "/signin/" in other_browser.url
+        assert browser.post(PUBLIC + ends[0]).status_code == 404
+
+    def test_nobody_ends_somebody_elses(
+        self, browser: Browser, other_browser: Browser, tenant_a: Any, settings: Any
+    ) -> None:
+        from tenants.signing_in import _public_id
+
+        sign_in(other_browser, "admin@example.com")
+        sign_in(browser)
+        key = other_browser.client("localhost").cookies[settings.SESSION_COOKIE_NAME].value
+        for wanted in (_public_id(key), key, "x", "0" * 32):
+            assert browser.post(f"{PUBLIC}/account/sessions/{wanted}/end/").status_code == 404
+        assert other_browser.get("http://alder.localhost/").status_code == 200
+
+    def test_the_page_holds_no_sessions_key(self, browser: Browser, tenant_a: Any, settings: Any) -> None:
+        sign_in(browser)
+        key = browser.client("localhost").cookies[settings.SESSION_COOKIE_NAME].value
+        assert key not in browser.get(f"{PUBLIC}/account/").content.decode()
+
+    def test_all_others_are_ended(self, browser: Browser, other_browser: Browser, tenant_a: Any) -> None:
+        sign_in(other_browser)
+        sign_in(browser)
+        browser.post(f"{PUBLIC}/account/sessions/others/end/")
+        other_browser.get("http://alder.localhost/")
+        assert "/signin/" in other_browser.url
+        browser.get("http://alder.localhost/")
+        assert browser.url == "http://alder.localhost/"
+
+    def test_a_new_one_is_told_to_the_owner(
+        self, browser: Browser, other_browser: Browser, tenant_a: Any, mails: list[Any], committing: Any
+    ) -> None:
+        with committing():
+            sign_in(browser)
+            browser.post(f"{PUBLIC}/signout/")
+            sign_in(browser)
+        assert mails == []
+        with committing():
+            sign_in(other_browser)
+        assert [one.subject for one in mails] == ["Your Rapport account: Signed in on a new device"]
+
+    def test_being_in_use_is_noted_every_ten_minutes(self, browser: Browser, tenant_a: Any) -> None:
+        from tenants.models import Session
+
+        sign_in(browser)
+        with shared():
+            old = timezone.now() - timedelta(minutes=11)
+            Session.objects.update(last_seen_at=old)
+        browser.get("http://alder.localhost/")
+        with shared():
+            assert Session.objects.filter(last_seen_at__gt=old).count() == Session.objects.count()
+
+
+class TestPassword:
+    def test_a_new_one_ends_all_other_browsers(
+        self, browser: Browser, other_browser: Browser, tenant_a: Any, mails: list[Any], committing: Any
+    ) -> None:
+        sign_in(other_browser)
+        sign_in(browser)
+        mails.clear()
+        with committing():
+            browser.post(f"{PUBLIC}/account/password/", {"password": "an entirely new one"})
+        assert browser.url == f"{PUBLIC}/account/"
+        assert [one.subject for one in mails] == ["Your Rapport account: Password changed"]
+        other_browser.get("http://alder.localhost/")
+        assert "/signin/" in other_browser.url
+        assert browser.get("http://alder.localhost/").status_code == 200
+        assert browser.url == "http://alder.localhost/"
+
+    @pytest.mark.parametrize("password", ["short", "1234567890", "owner@example.com", "password123", ""])
+    def test_the_rules_are_those_of_sign_up(self, browser: Browser, tenant_a: Any, password: str) -> None:
+        sign_in(browser)
+        assert browser.post(f"{PUBLIC}/account/password/", {"password": password}).status_code == 422
+        assert of().check_password(PASSWORD)
+
+
+class TestAddress:
+    @pytest.fixture
+    def asked(self, browser: Browser, tenant_a: Any, mails: list[Any], committing: Callable[[], Any]) -> str:
+        """The link in the new mailbox."""
+        sign_in(browser)
+        mails.clear()
+        with committing():
+            browser.post(f"{PUBLIC}/account/email/", {"email": NEW.upper()})
+        assert [one.to for one in mails] == [[NEW]]
+        return link_in(mails[0])
+
+    def confirm(self, browser: Browser, url: str, mails: list[Any], committing: Any) -> str:
+        """Confirm, and give the link that undoes it."""
+        mails.clear()
+        with committing():
+            browser.post(url)
+        (told,) = [one for one in mails if one.to == [OWNER]]
+        return link_in(told).rstrip(")")
+
+    def test_nothing_changes_before_the_link(self, browser: Browser, asked: str) -> None:
+        assert of().email == OWNER
+        browser.get(asked)
+        assert of().email == OWNER
+
+    def test_it_is_for_who_asked(self, other_browser: Browser, asked: str) -> None:
+        other_browser.post(asked)
+        assert other_browser.url.startswith(f"{PUBLIC}/signin/?next=")
+        sign_in(other_browser, "admin@example.com")
+        assert other_browser.post(asked).status_code == 403
+        assert of().email == OWNER
+
+    def test_members_follow_in_every_workspace(
+        self, browser: Browser, asked: str, mails: list[Any], committing: Any, tenant_a: Any
+    ) -> None:
+        from crm.records.models import Event
+        from crm.workspace.models import Member
+
+        self.confirm(browser, asked, mails, committing)
+        user = of(NEW)
+        with tenant_scope(tenant_a):
+            assert Member.objects.get(user_id=user.pk).email == NEW
+            assert Event.objects.filter(type="member.updated", after__email=NEW).exists()
+        browser.post(f"{PUBLIC}/signout/")
+        sign_in(browser, NEW)
+        assert browser.url == "http://alder.localhost/"
+
+    def test_the_link_is_good_once(self, browser: Browser, asked: str, mails: list[Any], committing: Any) -> None:
+        self.confirm(browser, asked, mails, committing)
+        assert browser.post(asked).status_code == 410
+
+    def test_a_later_one_ends_it_and_so_does_taking_it_back(self, browser: Browser, asked: str) -> None:
+        browser.post(f"{PUBLIC}/account/email/", {"email": "third@example.com"})
+        assert browser.post(asked).status_code == 410
+        browser.post(f"{PUBLIC}/account/email/cancel/")
+        with shared():
+            assert not EmailChange.objects.filter(ended_at=None).exists()
+
+    def test_it_is_good_for_a_day(self, browser: Browser, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 24 * 3600 + 5)
+        assert browser.post(asked).status_code == 410
+
+    def test_the_old_address_can_undo_it(
+        self, browser: Browser, other_browser: Browser, asked: str, mails: list[Any], committing: Any
+    ) -> None:
+        undo = self.confirm(browser, asked, mails, committing)
+        assert other_browser.get(undo).status_code == 200
+        assert of(NEW)
+        other_browser.post(undo)
+        assert other_browser.url == f"{PUBLIC}/password/new/"
+        assert of(OWNER)
+        browser.get(f"{PUBLIC}/account/")
+        assert "/signin/" in browser.url
+        other_browser.post(f"{PUBLIC}/password/new/", {"password": "an entirely new one"})
+        sign_in(other_browser, OWNER, "an entirely new one")
+        assert other_browser.url == "http://alder.localhost/"
+        assert other_browser.post(undo).status_code == 410
+
+    def test_with_it_go_the_factors_that_were_added_since(
+        self, browser: Browser, other_browser: Browser, asked: str, mails: list[Any], committing: Any
+    ) -> None:
+        """Somebody else who had the account comes back by none of his own, and keeps its owner not out."""
+        with shared():
+            user = of(OWNER)
+            Passkey.objects.create(user=user, name="Mine", credential_id="mine", public_key=b"")
+            Passkey.objects.filter(user=user).update(created_at=timezone.now() - timedelta(days=2))
+        undo = self.confirm(browser, asked, mails, committing)
+        with shared():
+            Passkey.objects.create(user=user, name="Theirs", credential_id="theirs", public_key=b"")
+            Totp.objects.create(user=user, secret="", confirmed_at=timezone.now())
+            RecoveryCode.objects.create(user=user, code_hash="theirs")
+            KnownBrowser.objects.create(user=user, token_hash="t", trusted_until=timezone.now() + timedelta(days=9))
+            User.objects.filter(pk=user.pk).update(has_second_factor=True)
+        other_browser.post(undo)
+        with shared():
+            assert list(Passkey.objects.filter(user=user).values_list("name", flat=True)) == ["Mine"]
+            assert not Totp.objects.filter(user=user).exists()
+            assert not RecoveryCode.objects.filter(user=user).exists()
+            assert not KnownBrowser.objects.filter(user=user, trusted_until__isnull=False).exists()
+            assert of(OWNER).has_second_factor
+            Passkey.objects.filter(user=user).delete()
+
+    def test_whoever_took_it_cannot_undo_in_turn(
+        self, browser: Browser, other_browser: Browser, asked: str, mails: list[Any], committing: Any
+    ) -> None:
+        first = self.confirm(browser, asked, mails, committing)
+        mails.clear()
+        with committing():
+            browser.post(f"{PUBLIC}/account/email/", {"email": "third@example.com"})
+        with committing():
+            browser.post(link_in(mails[0]))
+        second = next(link_in(one) for one in mails if one.to == [NEW])
+        other_browser.post(first)
+        assert of(OWNER)
+        assert browser.post(second).status_code == 410
+        assert of(OWNER)
+
+    def test_an_address_that_somebody_has_proven_is_told_by_mail_only(
+        self, browser: Browser, tenant_a: Any, mails: list[Any], committing: Any
+    ) -> None:
+        sign_in(browser)
+        with committing():
+            page = browser.post(f"{PUBLIC}/account/email/", {"email": "admin@example.com"}).content.decode()
+        assert "Open the link that we mailed to admin@example.com" in page
+        assert mails[-1].subject == "This address has a Rapport account already"
+        assert "http" not in mails[-1].body
+
+    def test_one_that_was_proven_meanwhile_is_not_taken(self, browser: Browser, asked: str) -> None:
+        from allauth.account.models import EmailAddress
+
+        with shared():
+            user = User.objects.create_user(NEW, PASSWORD)
+            EmailAddress.objects.create(user=user, email=NEW, primary=True, verified=True)
+        assert browser.post(asked).status_code == 410
+        assert of(OWNER)
+
+    @pytest.mark.parametrize("email", ["", "x", OWNER, "a@b@c", "\x00@example.com", "a" * 300 + "@example.com"])
+    def test_nonsense_is_answered_as_such(self, browser: Browser, tenant_a: Any, email: str) -> None:
+        sign_in(browser)
+        assert browser.post(f"{PUBLIC}/account/email/", {"email": email}).status_code == 422
+
+    @pytest.mark.parametrize("what", ["confirm", "undo"])
+    @pytest.mark.parametrize("token", ["x", "a:b:c", "é", "a" * 3000])
+    def test_forged_links_are_closed(self, browser: Browser, tenant_a: Any, what: str, token: str) -> None:
+        assert browser.get(f"{PUBLIC}/account/email/{what}/{token}/").status_code == 410
+
+    def test_a_link_of_one_kind_does_not_do_the_other(self, browser: Browser, asked: str) -> None:
+        assert browser.post(asked.replace("/confirm/", "/undo/")).status_code == 410
+
+
+class TestFairLimits:
+    @pytest.mark.parametrize(
+        ("one", "other", "same"),
+        [
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+            ("192.0.2.1", "192.0.2.2", False),
+            ("::ffff:192.0.2.1", "192.0.2.1", True),
+            ("fe80::1%eth0", "fe80::2", True),
+            ("nonsense", "nonsense", True),
+        ],
+    )
+    def test_an_ipv6_customer_is_one_visitor(self, rf: Any, one: str, other: str, same: bool) -> None:
+        assert (
+            rates.client_network(rf.get("/", REMOTE_ADDR=one)) == rates.client_network(rf.get("/", REMOTE_ADDR=other))
+        ) is same
+
+    def test_strangers_slow_each_other_but_lock_nobody_out(
+        self, browser: Browser, tenant_a: Any, settings: Any
+    ) -> None:
+        """Sixty wrong tries from many networks; whoever signed in here before does not notice."""
+        settings.TRUSTED_PROXIES = 1
+        sign_in(browser)
+        browser.post(f"{PUBLIC}/signout/")
+        stranger = Browser()
+        wrong = {"email": OWNER, "password": "wrong"}
+        for number in range(62):
+            answer = stranger.post(f"{PUBLIC}/signin/", wrong, **forwarded(f"192.0.2.{number}"))
+        assert answer.status_code == 429
+        assert answer["Retry-After"] == "5"
+        sign_in(browser)
+        assert browser.url == "http://alder.localhost/"
+
+
+def test_events_are_the_persons_own(browser: Browser, tenant_a: Any) -> None:
+    with shared():
+        AccountEvent.objects.create(user=of("admin@example.com"), kind="password_changed", detail="canary")
+    sign_in(browser)
+    assert "canary" not in browser.get(f"{PUBLIC}/account/").content.decode()
+
+
+def test_the_account_page_asks_a_bounded_number_of_queries(
+    browser: Browser, tenant_a: Any, django_assert_max_num_queries: Any
+) -> None:
+    for _session in range(5):
+        sign_in(Browser())
+    sign_in(browser)
+    with django_assert_max_num_queries(14):
+        browser.get(f"{PUBLIC}/account/")

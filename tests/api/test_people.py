@@ -1,0 +1,155 @@
+"""Members, teams and invitations by the API: with the scope and the power, and never beyond the key's maker."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from crm.records.drainer import drain
+from crm.workspace.auditing import audit_note
+from crm.workspace.models import Invitation, Member, Team
+from tenants.actors import Actor
+from tests import factories
+
+
+def member_of(actor: Actor) -> Member:
+    assert actor.member_id is not None
+    return Member.objects.get(id=actor.member_id)
+
+
+@pytest.fixture
+def admins(api: Any, admin: Actor) -> Any:
+    return api(admin)
+
+
+def test_a_member_is_moved_to_another_role_team_and_manager(admins: Any, seller: Actor, admin: Actor) -> None:
+    team = admins.post("/api/v1/teams", {"name": "North", "head": str(admin.member_id)})
+    assert team.status_code == 201
+    address = f"/api/v1/members/{seller.member_id}"
+    changes = {"role": "manager", "team": team.json()["id"], "manager": None}
+    changed = admins.patch(address, changes).json()
+    assert {name: changed[name] for name in changes} == changes
+    assert admins.get(address).json()["team"] == team.json()["id"]
+    assert admins.patch(address, {"manager": str(seller.member_id)}).json()["error"]["code"] == "manager_circle"
+    assert admins.patch(address, {"role": "owner"}).json()["error"]["code"] == "role_beyond_own"
+    assert admins.patch(address, {"state": "deactivated"}).json()["error"]["code"] == "unknown_field"
+    assert admins.patch(address, {"role": 7}).status_code == 400
+
+
+def test_who_leaves_hands_over_and_comes_back(admins: Any, seller: Actor, seller_two: Actor) -> None:
+    deal, task = factories.deal(seller), factories.task(seller)
+    address = f"/api/v1/members/{seller.member_id}"
+    body = {"to": str(seller_two.member_id), "takers": {"task": None}}
+    left = admins.post(f"{address}/deactivate", body)
+    assert left.status_code == 200
+    assert left.json()["handed_over"] == {"deal": 1}
+    assert left.json()["state"] == "deactivated"
+    deal.refresh_from_db()
+    task.refresh_from_db()
+    assert (deal.owner_id, task.assignee_id) == (seller_two.member_id, seller.member_id)
+    assert admins.post(f"{address}/deactivate", {}).status_code == 409
+    undone = admins.post(f"/api/v1/change-sets/{left.json()['change_set']}/undo")
+    assert undone.status_code == 200
+    deal.refresh_from_db()
+    assert deal.owner_id == seller.member_id
+    admins.post(f"{address}/deactivate", {})
+    assert admins.post(f"{address}/reactivate").json()["state"] == "active"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"to": "x"},
+        {"to": 7},
+        {"takers": []},
+        {"takers": {"deal": "x"}},
+        {"takers": {"dragon": str(uuid4())}},
+        {"to": str(uuid4())},
+        {"closed": "deal"},
+        {"heads": {"x": None}},
+        {"manager": "x"},
+        {"who": "x"},
+    ],
+)
+def test_nonsense_deactivates_nobody(admins: Any, seller: Actor, body: dict[str, Any]) -> None:
+    factories.deal(seller)
+    assert admins.post(f"/api/v1/members/{seller.member_id}/deactivate", body).status_code in (400, 422)
+    assert member_of(seller).is_active
+
+
+def test_teams_are_listed_moved_and_removed(admins: Any) -> None:
+    top = admins.post("/api/v1/teams", {"name": "Sales"}).json()
+    below = admins.post("/api/v1/teams", {"name": "North", "parent": top["id"]}).json()
+    assert below["parent"] == top["id"]
+    first = admins.get("/api/v1/teams?limit=1").json()
+    rest = admins.get(f"/api/v1/teams?cursor={first['next_cursor']}").json()
+    assert [row["name"] for row in (*first["data"], *rest["data"])] == ["Sales", "North"]
+    circle = admins.patch(f"/api/v1/teams/{top['id']}", {"parent": below["id"]})
+    assert circle.json()["error"]["code"] == "team_circle"
+    assert admins.delete(f"/api/v1/teams/{top['id']}").status_code == 204
+    assert admins.get(f"/api/v1/teams/{below['id']}").json()["parent"] is None
+    assert admins.get(f"/api/v1/teams/{uuid4()}").status_code == 404
+
+
+def test_somebody_is_invited_again_and_not_any_more(admins: Any) -> None:
+    made = admins.post("/api/v1/invitations", {"email": "New@Example.com", "role": "read_only"})
+    assert made.status_code == 201
+    assert made.json()["email"] == "new@example.com"
+    assert "token" not in str(made.json())
+    before = Invitation.objects.get().token_hash
+    address = f"/api/v1/invitations/{made.json()['id']}"
+    assert admins.post(f"{address}/resend").status_code == 200
+    assert Invitation.objects.get().token_hash != before
+    assert [row["id"] for row in admins.get("/api/v1/invitations").json()["data"]] == [made.json()["id"]]
+    assert admins.delete(address).status_code == 204
+    assert admins.get(address).status_code == 404
+    assert admins.post("/api/v1/invitations", {"email": "x"}).status_code == 422
+
+
+@pytest.mark.parametrize("who", ["manager", "seller", "reader"])
+def test_without_the_power_a_scope_is_not_enough(api: Any, actor_named: Any, seller_two: Actor, who: str) -> None:
+    client = api(actor_named(who))
+    address = f"/api/v1/members/{seller_two.member_id}"
+    assert client.get(address).status_code == 200
+    assert client.patch(address, {"role": "read_only"}).status_code == 403
+    assert client.post(f"{address}/deactivate", {}).status_code == 403
+    assert client.post("/api/v1/teams", {"name": "Mine"}).status_code == 403
+    assert client.get("/api/v1/invitations").status_code == 404
+    assert client.post("/api/v1/invitations", {"email": "x@example.com"}).status_code == 404
+    assert member_of(seller_two).is_active
+    assert not Team.objects.exists()
+
+
+def test_without_the_scope_the_power_is_not_enough(api: Any, owner: Actor, seller_two: Actor) -> None:
+    client = api(owner, scopes=["member:read", "deal:write"])
+    address = f"/api/v1/members/{seller_two.member_id}"
+    for answer in (
+        client.patch(address, {"role": "read_only"}),
+        client.post(f"{address}/deactivate", {}),
+        client.post("/api/v1/teams", {"name": "Mine"}),
+        client.get("/api/v1/invitations"),
+    ):
+        assert answer.status_code == 403
+        assert answer.json()["error"]["param"] == "member:write"
+
+
+def test_the_audit_is_in_the_events_of_those_who_may_see_it(api: Any, owner: Actor) -> None:
+    audit_note(owner, "export.finished", after={"name": "everything"})
+    drain(owner.tenant)
+
+    def kinds(scopes: list[str]) -> set[str]:
+        return {row["type"] for row in api(owner, scopes=scopes).get("/api/v1/events?limit=500").json()["data"]}
+
+    assert "export.finished" in kinds(["event:read", "audit:read"])
+    assert "export.finished" not in kinds(["event:read", "member:read"])
+
+
+def test_a_new_key_does_not_change_members_unless_that_is_ticked(browser_client: Any, owner: Actor) -> None:
+    page = browser_client(owner).get("/settings/api/")
+    ticked = {
+        box.value for row in page.context["form"].scope_rows() for box in (row.read, row.write) if box and box.ticked
+    }
+    offered = {value for value, _label in page.context["form"].fields["scopes"].choices}
+    assert {"member:write", "audit:read"} <= offered
+    assert not {"member:write", "audit:read"} & ticked
+    assert "member:read" in ticked

@@ -1,0 +1,226 @@
+"""Rules of entry: what a stage asks of deals that come in, held for one and for many alike."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from crm.records import undo, writing
+from crm.records.errors import Invalid
+from crm.records.types import registry
+from crm.sales.models import Deal, LostReason, Pipeline, Stage
+from crm.sales.services import deal_move, pipeline_create, stage_remove
+from tenants.actors import Actor
+from tests import factories
+
+PIPELINE, STAGE, DEAL = registry.get("pipeline"), registry.get("stage"), registry.get("deal")
+
+
+def stage(name: str) -> Stage:
+    return Stage.objects.get(name=name, pipeline__is_default=True, deleted_at=None)
+
+
+def asks(admin: Actor, name: str, **values: Any) -> Stage:
+    writing.update(admin, STAGE, stage(name).pk, values)
+    return stage(name)
+
+
+def said(refused: pytest.ExceptionInfo[Invalid]) -> list[tuple[str, str, str]]:
+    return [(one.field, one.code, str(one.message)) for one in refused.value.errors]
+
+
+def test_a_deal_comes_in_only_when_the_condition_holds_after_the_write(admin: Actor) -> None:
+    proposal = asks(admin, "Proposal", entry_condition={"field": "amount", "op": "gt", "value": "100"})
+    deal = factories.deal(admin, amount="50")
+    with pytest.raises(Invalid) as refused:
+        deal_move(admin, deal_id=deal.pk, stage_id=proposal.pk)
+    assert said(refused) == [("amount", "entry_rule", "“Proposal” takes only deals where: Amount is more than 100.")]
+    deal_move(admin, deal_id=deal.pk, stage_id=proposal.pk, values={"amount": "101"})
+    writing.update(admin, DEAL, deal.pk, {"amount": "5"})
+    assert Deal.objects.get(pk=deal.pk).stage_id == proposal.pk
+
+
+def test_each_part_of_a_condition_is_told_by_itself(admin: Actor) -> None:
+    condition = {
+        "all": [
+            {"field": "contacts", "op": "is_not_empty"},
+            {"field": "expected_close", "op": "gte", "value": "2026-01-01"},
+            {
+                "any": [
+                    {"field": "source", "op": "eq", "value": "referral"},
+                    {"field": "amount", "op": "gt", "value": 5},
+                ]
+            },
+        ]
+    }
+    proposal = asks(admin, "Proposal", entry_condition=condition)
+    with pytest.raises(Invalid) as refused:
+        factories.deal(admin, stage=proposal.pk)
+    assert [(slug, code) for slug, code, _text in said(refused)] == [
+        ("contacts", "entry_rule"),
+        ("expected_close", "entry_rule"),
+        ("", "entry_rule"),
+    ]
+    contact = factories.contact(admin)
+    values = {"contacts": [{"id": contact.pk}], "expected_close": date(2026, 5, 1), "amount": "6"}
+    assert factories.deal(admin, stage=proposal.pk, **values).stage_id == proposal.pk
+
+
+def test_a_condition_over_a_relation_is_judged_whoever_asks_in_one_query_for_all(admin: Actor) -> None:
+    proposal = asks(admin, "Proposal", entry_condition={"field": "company.industry", "op": "eq", "value": "Glass"})
+    glass = factories.company(admin, industry="Glass")
+    deals = [factories.deal(admin, company=glass.pk).pk for _number in range(3)]
+    wood = factories.deal(admin, company=factories.company(admin, industry="Wood").pk).pk
+    nothing = factories.deal(admin).pk
+
+    def queries(ids: list[Any]) -> int:
+        with CaptureQueriesContext(connection) as caught:
+            writing.update(admin, DEAL, ids, {"stage": proposal.pk})
+        return len(caught)
+
+    one, two = queries(deals[:1]), queries(deals[1:])
+    assert two <= one + 2
+    for deal, slug in ((wood, ""), (nothing, "company")):
+        with pytest.raises(Invalid) as refused:
+            deal_move(admin, deal_id=deal, stage_id=proposal.pk)
+        assert [(field, code) for field, code, _text in said(refused)] == [(slug, "entry_rule")]
+
+
+def test_a_bulk_move_is_refused_whole_with_the_errors_of_each_deal(admin: Actor) -> None:
+    proposal = asks(admin, "Proposal", entry_condition={"field": "amount", "op": "gt", "value": "0"})
+    deals = [factories.deal(admin, amount=amount).pk for amount in ("1", None, "2", None)]
+    with pytest.raises(Invalid) as refused:
+        writing.update(admin, DEAL, deals, {"stage": proposal.pk})
+    assert {error.index for error in refused.value.errors} == {1, 3}
+    assert not Deal.objects.filter(stage=proposal).exists()
+
+
+def test_a_stage_may_say_where_deals_come_from(admin: Actor) -> None:
+    new, qualified = stage("New"), stage("Qualified")
+    proposal = asks(admin, "Proposal", enter_from=[str(qualified.pk)])
+    deal = factories.deal(admin)
+    with pytest.raises(Invalid) as refused:
+        deal_move(admin, deal_id=deal.pk, stage_id=proposal.pk)
+    assert said(refused) == [("stage", "entry_from", "Deals come into “Proposal” only from: “Qualified”.")]
+    with pytest.raises(Invalid):
+        factories.deal(admin, stage=proposal.pk)
+    deal_move(admin, deal_id=deal.pk, stage_id=qualified.pk)
+    deal_move(admin, deal_id=deal.pk, stage_id=proposal.pk)
+    asks(admin, "Proposal", enter_from=["new", str(new.pk)])
+    assert factories.deal(admin, stage=proposal.pk).stage_id == proposal.pk
+
+
+def test_undo_goes_back_the_way_the_rules_forbid(admin: Actor) -> None:
+    deal = factories.deal(admin)
+    asks(admin, "New", enter_from=["new"], entry_condition={"field": "amount", "op": "gt", "value": 1})
+    change = deal_move(admin, deal_id=deal.pk, stage_id=stage("Qualified").pk)
+    undo.undo(admin, change.change_set.pk)
+    assert Deal.objects.get(pk=deal.pk).stage.name == "New"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"field": "colour", "op": "eq", "value": "red"},
+        {"field": "amount", "op": "like", "value": "red"},
+        {"some": []},
+        {"field": "company.contacts", "op": "is_empty"},
+        {"all": [{"field": "amount", "op": "gt", "value": "x\x00"}]},
+    ],
+)
+def test_what_cannot_be_judged_is_no_condition(admin: Actor, condition: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as refused:
+        asks(admin, "Proposal", entry_condition=condition)
+    assert [(field, code) for field, code, _text in said(refused)] == [("entry_condition", "bad_condition")]
+
+
+@pytest.mark.parametrize("source", ["nonsense", "00000000-0000-0000-0000-000000000000", "itself"])
+def test_deals_come_from_another_stage_that_is_there(admin: Actor, source: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        asks(admin, "Proposal", enter_from=[str(stage("Proposal").pk) if source == "itself" else source])
+    assert [(field, code) for field, code, _text in said(refused)] == [("enter_from", "unknown_stage")]
+
+
+def test_a_stage_that_goes_is_replaced_where_others_named_it(admin: Actor) -> None:
+    asks(admin, "Negotiation", enter_from=[str(stage("Proposal").pk), "new"])
+    factories.deal(admin, stage=stage("Proposal").pk)
+    qualified = stage("Qualified")
+    change = stage_remove(admin, stage_id=stage("Proposal").pk, move_to=qualified.pk)
+    assert stage("Negotiation").enter_from == [str(qualified.pk), "new"]
+    undo.undo(admin, change.change_set.pk)
+    assert stage("Negotiation").enter_from == [str(stage("Proposal").pk), "new"]
+
+
+def test_whether_a_lost_deal_needs_a_reason_and_which_is_the_pipelines_to_say(admin: Actor) -> None:
+    lost, first = stage("Lost"), Pipeline.objects.get(is_default=True)
+    deal = factories.deal(admin)
+    with pytest.raises(Invalid) as refused:
+        deal_move(admin, deal_id=deal.pk, stage_id=lost.pk)
+    assert said(refused) == [("lost_reason", "required_in_stage", "Say why the deal was lost.")]
+    price, rival = LostReason.objects.get(name="Price"), LostReason.objects.get(name="Chose a competitor")
+    writing.update(admin, PIPELINE, first.pk, {"lost_reasons": [{"id": price.pk}]})
+    with pytest.raises(Invalid) as refused:
+        deal_move(admin, deal_id=deal.pk, stage_id=lost.pk, values={"lost_reason": rival.pk})
+    assert [code for _field, code, _text in said(refused)] == ["reason_of_another_pipeline"]
+    deal_move(admin, deal_id=deal.pk, stage_id=lost.pk, values={"lost_reason": price.pk})
+    writing.update(admin, PIPELINE, first.pk, {"lost_reason_required": False})
+    other = factories.deal(admin)
+    assert deal_move(admin, deal_id=other.pk, stage_id=lost.pk).record.closed_on is not None
+
+
+def test_a_reopened_deal_is_as_it_was_before_it_closed(admin: Actor) -> None:
+    deal = factories.deal(admin, amount="10")
+    reason = LostReason.objects.get(name="Price")
+    deal_move(admin, deal_id=deal.pk, stage_id=stage("Lost").pk, values={"lost_reason": reason.pk})
+    won = deal_move(admin, deal_id=deal.pk, stage_id=stage("Won").pk).record
+    assert (won.lost_reason_id, won.probability, won.closed_on is None) == (None, 100, False)
+    open_again = deal_move(admin, deal_id=deal.pk, stage_id=stage("Qualified").pk).record
+    assert (open_again.lost_reason_id, open_again.probability, open_again.closed_on) == (None, 25, None)
+
+
+def test_a_pipeline_chooses_fields_that_deals_have(admin: Actor) -> None:
+    first = Pipeline.objects.get(is_default=True)
+    writing.update(admin, PIPELINE, first.pk, {"deal_fields": ["amount", "company", "amount"]})
+    assert Pipeline.objects.get(pk=first.pk).deal_fields == ["amount", "company"]
+    with pytest.raises(Invalid) as refused:
+        writing.update(admin, PIPELINE, first.pk, {"deal_fields": ["colour"]})
+    assert [(field, code) for field, code, _text in said(refused)] == [("deal_fields", "unknown_field")]
+
+
+def test_rules_hold_in_the_pipeline_they_were_made_in(admin: Actor) -> None:
+    made = pipeline_create(admin, name="Service").record
+    asks(admin, "Proposal", entry_condition={"field": "amount", "op": "gt", "value": "100"})
+    theirs = Stage.objects.get(pipeline=made, name="Proposal")
+    assert factories.deal(admin, stage=theirs.pk).pipeline_id == made.pk
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"field": "amount", "op": "gt", "value": "100"},
+        {
+            "any": [
+                {"field": "amount", "op": "gt", "value": "100"},
+                {"field": "source", "op": "eq", "value": "referral"},
+            ]
+        },
+        {"field": "company.industry", "op": "contains", "value": "x100"},
+    ],
+)
+def test_a_refusal_names_nothing_that_the_role_hides(admin: Actor, seller: Actor, condition: dict[str, Any]) -> None:
+    proposal = asks(admin, "Proposal", entry_condition=condition)
+    company = factories.company(seller, industry="Trade")
+    deal = factories.deal(seller, amount="50", company=company.pk)
+    hidden = {"deal": {"amount": "hidden"}, "company": {"industry": "hidden"}}
+    narrow = replace(seller, permissions=replace(seller.permissions, fields=hidden))
+    with pytest.raises(Invalid) as refused:
+        deal_move(narrow, deal_id=deal.pk, stage_id=proposal.pk)
+    ((field, _code, message),) = said(refused)
+    assert field == ""
+    assert "does not show" in message
+    assert "Amount" not in message
+    assert "ndustry" not in message
+    assert "100" not in message
