@@ -81,12 +81,18 @@ FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM sales_deal) AS d
 JOIN contacts USING (number);
 
 INSERT INTO activities_task (created_at, updated_at, version, is_sample, name, sort_name, search_text, due_at,
-    assignee_id, done, about_type, about_id, description, priority)
+    assignee_id, done, about_type, about_id, also, description, priority, outcome, next_step, repeat, series,
+    series_start, series_zone)
 SELECT now(), now(), 1, false, 'Call back', 'call back', ' call back', now() + interval '30 days', owner_id, false,
-    'deal', id, '', ''
+    'deal', id, '[]', '', '', '', '', '', '', '', ''
 FROM (SELECT id, owner_id, row_number() OVER (ORDER BY id) AS number FROM sales_deal) AS deals
 WHERE number %% 5 = 0;
+
+INSERT INTO activities_place (noun, activity_id, about_type, about_id, planned_at)
+SELECT 'task', id, about_type, about_id, due_at FROM activities_task;
 """
+
+ACTIVITIES = ("activities_task", "activities_place")
 
 
 def fill(admin_url: str, schema: str, rows: int, owners: list[str]) -> None:
@@ -103,7 +109,7 @@ def fill(admin_url: str, schema: str, rows: int, owners: list[str]) -> None:
             cursor.execute(sql.SQL(FILL).format(schema=sql.Identifier(schema)), given)
         connection.autocommit = True
         with connection.cursor() as cursor:
-            for table in ("people_company", "people_contact", "sales_deal", "sales_dealcontact", "activities_task"):
+            for table in ("people_company", "people_contact", "sales_deal", "sales_dealcontact", *ACTIVITIES):
                 cursor.execute(sql.SQL("VACUUM ANALYZE {}.{}").format(sql.Identifier(schema), sql.Identifier(table)))
     finally:
         connection.close()

@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +39,13 @@ class Workspace:
     host: str
     key: str
     session: str
+    lead_key: str
+    lead_session: str
+
+    @property
+    def by_team(self) -> "Workspace":
+        """The same workspace, asked by somebody whose role reaches as far as his team."""
+        return replace(self, key=self.lead_key, session=self.lead_session)
 
     def ask(self, method: str, path: str, body: Any = None) -> bytes:
         """A request to the API with the key."""
@@ -48,7 +55,7 @@ class Workspace:
         )
 
     def look(self, path: str) -> bytes:
-        """A request for a page, signed in as the owner."""
+        """A request for a page, signed in."""
         return request("GET", path, self.host, headers={"Cookie": self.session})
 
 
@@ -57,6 +64,7 @@ class Stack:
     port: int
     database: str
     workspaces: dict[str, Workspace]
+    environment: dict[str, str]
     token: str = "0123456789abcdef0123456789abcdef01234567"
 
     def naive(self, method: str, path: str, body: Any = None) -> bytes:
@@ -75,9 +83,10 @@ class Stack:
     def port_of(self, name: str) -> int:
         return self.port + PORTS[name]
 
-    def rows(self, workspace: Workspace, statement: str) -> list[tuple[Any, ...]]:
-        """What a statement finds in a workspace, asked as the superuser."""
-        connection = psycopg2.connect(self.database, options=f"-c search_path={workspace.schema},ext")
+    def rows(self, workspace: Workspace | str, statement: str) -> list[tuple[Any, ...]]:
+        """What a statement finds in a workspace (or the schema of one), asked as the superuser."""
+        schema = workspace if isinstance(workspace, str) else workspace.schema
+        connection = psycopg2.connect(self.database, options=f"-c search_path={schema},ext")
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement)
@@ -106,7 +115,7 @@ def running() -> Iterator[Stack]:
         environment = stack.enter_context(product(port, data))
         database = address(environment)
         workspaces = prepared(environment, database, sizes)
-        found = Stack(port, database, workspaces)
+        found = Stack(port, database, workspaces, environment)
         accounts(found, environment)
         for name in ("raw", "plain", "naive"):
             stack.enter_context(reference(found, name, environment))

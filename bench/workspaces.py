@@ -14,11 +14,13 @@ def main() -> None:
 
 
 def workspace(size: str, rows: int) -> dict[str, Any]:
-    """A provisioned workspace with its owner, four sellers, a key of all scopes and a session."""
+    """A provisioned workspace with its owner, four sellers, a key of all scopes and a session; and the same of a
+    seller whose role reaches as far as his team, which is the four."""
     from django.conf import settings
 
     from bench.stack import LIMITS, OWNERS
     from crm.records.types import registry
+    from crm.workspace.models import Member, Role, Team
     from crm.workspace.selectors import actor_for_user
     from crm.workspace.services import member_create
     from tenants.api_keys import api_key_create
@@ -42,6 +44,15 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
         nouns = [*(rt.slug for rt in registry.all()), "member"]
         scopes = [f"{noun}:{right}" for noun in nouns for right in ("read", "write")]
         _key, secret = api_key_create(owner, name="Bench", scopes=scopes)
+        by_team = {"*": {"view": "team", "edit": "team"}, "workspace": {"api_keys": "all"}}
+        by_team |= {noun: {"view": "all"} for noun in ("pipeline", "stage", "lost_reason", "member")}
+        team = Team.objects.create(name="Sellers")
+        role = Role.objects.create(slug="by-team", name="By team", permissions=by_team)
+        Member.objects.filter(pk__in=[one.pk for one in sellers]).update(team=team)
+        Member.objects.filter(pk=sellers[0].pk).update(role=role)
+        lead = actor_for_user(ref, people[1].id)
+        assert lead is not None
+        _key, lead_secret = api_key_create(lead, name="Bench by team", scopes=scopes)
     return {
         "size": size,
         "rows": rows,
@@ -49,6 +60,8 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
         "host": tenant_host(ref),
         "key": secret,
         "session": f"{settings.SESSION_COOKIE_NAME}={session(people[0], ref.id)}",
+        "lead_key": lead_secret,
+        "lead_session": f"{settings.SESSION_COOKIE_NAME}={session(people[1], ref.id)}",
         "owners": [str(owner.member_id), *(str(one.pk) for one in sellers)],
     }
 
