@@ -148,19 +148,56 @@ WORKSPACE_PROVISIONERS = [
     "crm.workspace.provisioning.provision",
     "crm.sales.provisioning.provision",
 ]
-EVENT_HANDLERS: dict[str, str] = {"assignments": "crm.activities.handlers.assignment_told"}
+EVENT_HANDLERS: dict[str, str] = {
+    "assignments": "crm.activities.handlers.assignment_told",
+    "invitations": "crm.activities.handlers.invitation_told",
+    "replies": "crm.activities.handlers.reply_told",
+    "mentions": "crm.activities.handlers.mentions_told",
+}
 # Pieces that higher floors put on a record page, by their place on it.
 RECORD_PARTS = {
-    "header": ["crm.sales.parts.stage_bar"],
+    "header": ["crm.sales.parts.stage_bar", "crm.activities.parts.series", "crm.activities.parts.reply"],
     "centre": ["crm.activities.parts.activity"],
 }
-TIMERS = {"task_overdue": "crm.activities.timers.task_overdue"}
+TIMERS = {
+    "task_reminder": "crm.activities.timers.task_reminder",
+    "task_overdue": "crm.activities.timers.task_overdue",
+    "task_escalation": "crm.activities.timers.task_escalation",
+    "call_reminder": "crm.activities.timers.call_reminder",
+    "call_overdue": "crm.activities.timers.call_overdue",
+    "call_escalation": "crm.activities.timers.call_escalation",
+    "meeting_reminder": "crm.activities.timers.meeting_reminder",
+    "meeting_series": "crm.activities.timers.meeting_series",
+    "export_expired": "crm.records.exporting.export_expired",
+}
+# Timers whose handlers take long: one at a time, so that a turn ends in time.
+TIMERS_ALONE = {"meeting_series"}
+# Who does a job's work, by its kind.
+JOBS = {
+    "bulk": "crm.records.bulk.step",
+    "undo": "crm.records.bulk.undo_step",
+    "hand_over": "crm.records.belongings.step",
+    "pipeline_archive": "crm.sales.services.archive_step",
+    "export": "crm.records.exporting.export_step",
+}
 EVENT_SINK = "crm.records.events.note"
+AUDIT_SINK = "crm.workspace.auditing.audit_note"
+SESSION_SINK = "crm.workspace.auditing.session_note"
 WORKSPACE_TAKE_OVER = "crm.workspace.services.member_user_change"
+MEMBER_EMAIL_FOLLOW = "crm.workspace.services.member_email_follow"
 SAMPLE_TASK = "crm.workspace.tasks.sample_fill"
 SAMPLE_LOADER = "crm.sales.sample.sample_load"
-WAKEUP_TASK = "crm.records.tasks.tenant_work"
+# What wake-ups are for: the task that does it a turn at a time, its queue, and how many workspaces' turns it takes.
+WORK = {
+    "timers": ("crm.records.tasks.timers_fire", "timers", 20),
+    "events": ("crm.records.tasks.events_drain", "interactive", 1),
+    "mails": ("crm.workspace.tasks.mails_send", "interactive", 1),
+}
+ROLE_NOUNS = "crm.records.rights.role_nouns"
 NOUN_RESOLVER = "crm.records.types.registry.by_plural"
+CURRENCIES_USED = "crm.records.money.currencies_used"
+RECORD_TITLES = "crm.records.reading.titles"
+RECORD_HOLDER = "crm.records.reading.holder"
 RECORD_ADDRESS = "crm.records.presenting.record_url"
 
 # Tables of a tenant whose rows its role may add and read but not change, with the columns that it may.
@@ -281,11 +318,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "dispatch": {
-        "task": "tenants.tasks.dispatch",
-        "schedule": 2.0,
-        "options": {"queue": "timers", "expires": 10},
-    },
     "sweep": {"task": "tenants.tasks.sweep", "schedule": 3600.0, "options": {"queue": "bulk", "expires": 3600}},
 }
 
@@ -320,6 +352,11 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+FILE_UPLOAD_HANDLERS = [
+    "tenants.uploads.LimitedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 LOGGING_CONFIG = None
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO").upper()

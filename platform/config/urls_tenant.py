@@ -2,22 +2,30 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from config.settings_index import settings_index
+from config.settings_index import settings_index, settings_search
+from crm.records import settings_urls as records_settings
 from crm.records.palette import palette
 from crm.sales import settings_urls as sales_settings
 from crm.workspace import inbox
 from crm.workspace import settings_urls as workspace_settings
 from crm.workspace.appearance import appearance
+from crm.workspace.unsubscribing import unsubscribe
+from crm.workspace.workspace_views import logo_file
 
 settings_pages: list[URLPattern | URLResolver] = [
     path("", settings_index, name="index"),
+    path("search/", settings_search, name="search"),
     *workspace_settings.urlpatterns,
+    *records_settings.urlpatterns,
     *sales_settings.urlpatterns,
 ]
 urlpatterns = [
     path("appearance/", appearance, name="appearance"),
+    path("logo/<slug:picture>/<int:size>/", logo_file, name="logo_file"),
     path("palette/", palette, name="palette"),
     path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/unread/", inbox.inbox_unread, name="inbox_unread"),
+    path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("inbox/badge/", inbox.inbox_badge, name="inbox_badge"),
     path("inbox/read/", inbox.inbox_read, name="inbox_read"),
     path("inbox/<uuid:id>/", inbox.inbox_open, name="inbox_open"),

@@ -172,6 +172,7 @@ class Copy:
                 *("-n", f"{queue}-{wishes.port}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"),
             ]
             self._program(f"worker-{queue}", worker)
+        self._program("dispatch", ["django", "dispatch"])
         schedule = self.data / "celery" / "schedule"
         schedule.parent.mkdir(exist_ok=True)
         self._program("beat", ["celery", "-A", "config.celery", "beat", "-s", str(schedule), "--pidfile="])

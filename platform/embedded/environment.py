@@ -65,7 +65,7 @@ class Wishes:
             mail=not environment.get("EMAIL_URL"),
             web_workers=number(environment, "WEB_WORKERS", max(2, min(cores, 8)), 1, 64),
             web_threads=number(environment, "WEB_THREADS", 4, 1, 64),
-            timers=number(environment, "TIMERS_WORKERS", 1, 1, 64),
+            timers=number(environment, "TIMERS_WORKERS", 2, 1, 64),
             interactive=number(environment, "INTERACTIVE_WORKERS", 2, 1, 64),
             bulk=number(environment, "BULK_WORKERS", 1, 1, 64),
         )
