@@ -87,7 +87,9 @@ def test_a_board_is_saved_by_keyboard_and_opened_by_its_link(page: Page, stack: 
     expect(page.get_by_text("Not saved")).to_have_count(0)
     link = page.url
     assert "view=" in link
-    page.get_by_role("link", name="All", exact=True).click()
+    everything = page.get_by_role("link", name="All", exact=True)
+    everything.click()
+    expect(everything).to_have_attribute("aria-current", "page")
     page.goto(link)
     expect(page.get_by_role("link", name="My board")).to_have_attribute("aria-current", "page")
     page.set_viewport_size({"width": 390, "height": 800})

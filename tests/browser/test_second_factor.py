@@ -192,6 +192,7 @@ def test_a_life_with_second_factors(page: Page, stack: Stack) -> None:
     page.get_by_role("link", name="Use a recovery code").click()
     page.get_by_label("Recovery code").fill(codes[1])
     page.get_by_role("button", name="Go on").click()
+    page.wait_for_url(f"{stack.demo['workspace_url']}**")
     page.goto(url(stack, "/account/"))
     expect(page.get_by_text("Passkey refused: perhaps copied").first).to_be_visible()
 
