@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import F, Min, Q, Window
@@ -37,7 +38,8 @@ def wakeups_claim() -> list[tuple[UUID, str]]:
     One that is not told done by then is given out again. Those of tenants that are gone are dropped.
     """
     now = timezone.now()
-    due = Wakeup.objects.filter(Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM), due_at__lte=now)
+    free = Wakeup.objects.filter(Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM))
+    due = free.filter(due_at__lte=now).exclude(_left_to_nudges(now))
     with shared():
         turn = Window(RowNumber(), partition_by=[F("role"), F("work")], order_by=F("due_at"))
         fair = due.annotate(turn=turn).filter(turn__lte=PER_TENANT).order_by("turn", "due_at").values_list("id")
@@ -80,10 +82,19 @@ def _schema(role: str) -> str:
         return ""
 
 
+def _left_to_nudges(now: datetime) -> Q:
+    """Those so fresh that whoever made them has a worker look by himself."""
+    fresh = Q(pk__in=[])
+    for work, seconds in settings.WORK_NUDGED.items():
+        fresh |= Q(work=work, due_at__gt=now - timedelta(seconds=seconds))
+    return fresh
+
+
 def wakeups_next() -> datetime | None:
-    """When the next wake-up that nobody has taken is due."""
+    """When the next wake-up that nobody has taken is due, apart from those that nudges are for."""
     with shared():
-        found: datetime | None = Wakeup.objects.filter(claimed_at=None).aggregate(next=Min("due_at"))["next"]
+        waiting = Wakeup.objects.filter(claimed_at=None).exclude(_left_to_nudges(timezone.now()))
+        found: datetime | None = waiting.aggregate(next=Min("due_at"))["next"]
     return found
 
 

@@ -6,6 +6,7 @@ from time import monotonic
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
@@ -16,10 +17,10 @@ from tenants.actors import TenantRef
 
 log = structlog.get_logger(__name__)
 
-NUDGE_PAUSE = 0.5
 SERVED = {"active", "read_only"}
 EVENTS = "events"
 TIMERS = "timers"
+NUDGE_PAUSE = settings.WORK_NUDGED[EVENTS]
 
 _nudged: dict[UUID, float] = {}
 

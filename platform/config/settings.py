@@ -193,6 +193,8 @@ WORK = {
     "events": ("crm.records.tasks.events_drain", "interactive", 1),
     "mails": ("crm.workspace.tasks.mails_send", "interactive", 1),
 }
+# Work that whoever makes it asks for at once, at most every so many seconds: its wake-ups wait as long for that.
+WORK_NUDGED = {"events": 0.5}
 ROLE_NOUNS = "crm.records.rights.role_nouns"
 NOUN_RESOLVER = "crm.records.types.registry.by_plural"
 CURRENCIES_USED = "crm.records.money.currencies_used"

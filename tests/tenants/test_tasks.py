@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from celery import current_app, shared_task
 from celery.utils.time import get_exponential_backoff_interval
+from django.conf import settings
 from django.utils import timezone
 
 from tenants import tasks, wakeups
@@ -98,6 +99,16 @@ class TestWakeups:
         assert dispatch() == 1
         assert sent == [str(tenant_a.id)]
         assert dispatch() == 0
+
+    def test_what_a_worker_was_asked_for_already_is_given_out_only_when_he_did_not_come(self, sent, tenant_a):
+        with tenant_scope(tenant_a):
+            wakeups.wake(timezone.now(), "events")
+        assert dispatch() == 0
+        assert wakeups.wakeups_next() is None
+        with shared():
+            Wakeup.objects.update(due_at=timezone.now() - timedelta(seconds=settings.WORK_NUDGED["events"]))
+        assert wakeups.wakeups_next() is not None
+        assert dispatch() == 1
 
     def test_one_that_was_not_told_done_is_given_out_again(self, sent, tenant_a):
         self.wake(tenant_a, -1)
