@@ -1,13 +1,13 @@
 """Deals as cards of the board. Hundreds are shown at once, so their HTML is put together here and not in a template."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 from functools import cache
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join, strip_tags
+from django.utils.html import escape, format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -36,25 +36,39 @@ def icons() -> SafeString:
     return mark_safe("".join(drawn))  # noqa: S308 - icons of the package, no input
 
 
+CARD = (
+    '<li class="deal-card" id="card-{{id}}" data-card="{{id}}" data-name="{{name}}"{{swap}}>'
+    '<a class="deal-name" href="{url}" draggable="false"{described}>{{name}}</a>{select}{move}{{company}}{{more}}'
+    '<span class="deal-foot"><strong class="num">{{amount}}</strong>{{next}}{{age}}{{owner}}</span></li>'
+)
+MOVE = (
+    '<button class="btn btn-ghost btn-icon deal-move" type="button" data-move aria-haspopup="menu" '
+    'aria-label="{label}"><svg width="14" height="14" aria-hidden="true"><use href="#icon-move"/></svg></button>'
+)
+SELECT = '<input class="deal-check" type="checkbox" name="id" value="{{id}}" form="together" aria-label="{label}">'
+
+
 class CardPrinter:
     """Prints the cards of one page; what many cards share is worked out once."""
 
     def __init__(self, actor: Actor, *, may_move: bool, may_bulk: bool, more: Sequence[Field] = ()) -> None:
         self.actor = actor
-        self.may_move = may_move
         self.may_bulk = may_bulk
         self.more = more
-        self.path = reverse("records:detail", args=["deals", NO_ID])
-        self.described = mark_safe(' aria-describedby="board-help"') if may_move else ""
+        self.form = CARD.format(
+            url=reverse("records:detail", args=["deals", NO_ID]).replace(NO_ID, "{id}"),
+            described=' aria-describedby="board-help"' if may_move else "",
+            select=SELECT.format(label=_about_name(_("Select %(name)s"))) if may_bulk else "",
+            move=MOVE.format(label=_about_name(_("Move %(name)s to…"))) if may_move else "",
+        )
         self.states = {
             "late": _("The next task is late"),
             "none": _("Nothing planned next"),
             "planned": _("Next task"),
             "undated": _("Next task"),
         }
-        self.move_label = _("Move %(name)s to…")
-        self.select_label = _("Select %(name)s")
-        self.amounts: dict[tuple[Decimal, str], str] = {}
+        self.nexts: dict[tuple[str, date | None], SafeString] = {}
+        self.amounts: dict[tuple[Decimal, str], SafeString] = {}
         self.owners: dict[tuple[str, str], SafeString] = {}
         self.ages: dict[tuple[int, bool], SafeString] = {}
 
@@ -64,51 +78,41 @@ class CardPrinter:
     def card(self, card: Card, *, swapped: bool = False) -> SafeString:
         """One card; ``swapped`` for the one that takes its older self's place."""
         return format_html(
-            '<li class="deal-card" id="card-{id}" data-card="{id}" data-name="{name}"{swap}>'
-            '<a class="deal-name" href="{url}" draggable="false"{described}>{name}</a>{select}{move}{company}{more}'
-            '<span class="deal-foot"><strong class="num">{amount}</strong>'
-            '<span class="deal-next is-{state}" title="{state_label}">'
-            '<svg width="14" height="14" aria-hidden="true"><use href="#icon-{state}"/></svg>{when}</span>'
-            "{age}{owner}</span></li>",
-            id=card.id,
-            name=card.name,
+            self.form,
+            id=escape(card.id),
+            name=escape(card.name),
             swap=mark_safe(' hx-swap-oob="true"') if swapped else "",
-            url=self.path.replace(NO_ID, str(card.id)),
-            described=self.described,
-            select=self._select(card),
-            move=self._move(card),
             more=self._more(card),
             company=format_html('<span class="deal-company truncate">{}</span>', card.company_name)
             if card.company_name
             else "",
             amount=self._amount(card),
-            state=card.next_state,
-            state_label=self.states[card.next_state],
-            when=self._when(card.next_at)
-            or format_html('<span class="sr-only">{}</span>', self.states[card.next_state]),
+            next=self._next(card),
             age=self._age(card),
             owner=self._owner(card),
         )
 
-    def _move(self, card: Card) -> SafeString | str:
-        if not self.may_move:
-            return ""
-        return format_html(
-            '<button class="btn btn-ghost btn-icon deal-move" type="button" data-move aria-haspopup="menu" '
-            'aria-label="{}"><svg width="14" height="14" aria-hidden="true"><use href="#icon-move"/></svg></button>',
-            self.move_label % {"name": card.name},
-        )
-
-    def _amount(self, card: Card) -> str:
+    def _amount(self, card: Card) -> SafeString | str:
         if card.amount is None:
             return ""
         key = (card.amount, card.currency)
         if key not in self.amounts:
-            self.amounts[key] = money_text(card.amount, card.currency, compact=True)
+            self.amounts[key] = escape(money_text(card.amount, card.currency, compact=True))
         return self.amounts[key]
 
-    def _when(self, at: datetime | None) -> str:
-        return day_text(timezone.localtime(at).date()) if at else ""
+    def _next(self, card: Card) -> SafeString:
+        day = timezone.localtime(card.next_at).date() if card.next_at else None
+        key = (card.next_state, day)
+        if key not in self.nexts:
+            label = self.states[card.next_state]
+            self.nexts[key] = format_html(
+                '<span class="deal-next is-{state}" title="{label}">'
+                '<svg width="14" height="14" aria-hidden="true"><use href="#icon-{state}"/></svg>{when}</span>',
+                state=card.next_state,
+                label=label,
+                when=day_text(day) if day else format_html('<span class="sr-only">{}</span>', label),
+            )
+        return self.nexts[key]
 
     def _age(self, card: Card) -> SafeString:
         days = card.days_in_stage
@@ -124,15 +128,6 @@ class CardPrinter:
                 _("%(days)s d") % {"days": days},
             )
         return self.ages[key]
-
-    def _select(self, card: Card) -> SafeString | str:
-        if not self.may_bulk:
-            return ""
-        return format_html(
-            '<input class="deal-check" type="checkbox" name="id" value="{}" form="together" aria-label="{}">',
-            card.id,
-            self.select_label % {"name": card.name},
-        )
 
     def _more(self, card: Card) -> SafeString | str:
         if not self.more:
@@ -172,3 +167,8 @@ class CardPrinter:
                 card.owner_name,
             )
         return self.owners[key]
+
+
+def _about_name(words: str) -> str:
+    """Words about ``%(name)s`` as a piece of a form whose ``{name}`` is still to come."""
+    return escape(words).replace("{", "{{").replace("}", "}}") % {"name": "{name}"}

@@ -154,16 +154,20 @@ def money_text(amount: Decimal | int | None, currency: str, *, compact: bool = F
     """
     if amount is None:
         return ""
-    amount = Decimal(amount)
-    locale = babel_locale()
+    return _money_text(Decimal(amount), currency, get_language() or "en", active().numbers, compact)
+
+
+@lru_cache(maxsize=20_000)
+def _money_text(amount: Decimal, currency: str, code: str, numbers: str, compact: bool) -> str:
+    locale = _locale(code, numbers)
     try:
         if compact and abs(amount) >= 10_000:
             return _spaced(format_compact_currency(amount, currency, locale=locale, fraction_digits=1))
         with localcontext(prec=PRECISION):
-            amount = amount.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), rounding=ROUND_HALF_UP)
-            whole = amount == amount.to_integral_value()
-            pattern = _money_pattern(get_language() or "en", active().numbers, whole)
-            return _spaced(pattern.apply(amount, locale, currency=currency, currency_digits=not whole))
+            rounded = amount.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), rounding=ROUND_HALF_UP)
+            whole = rounded == rounded.to_integral_value()
+            pattern = _money_pattern(code, numbers, whole)
+            return _spaced(pattern.apply(rounded, locale, currency=currency, currency_digits=not whole))
     except UnknownCurrencyError:
         return f"{amount} {currency}"
 
