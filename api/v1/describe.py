@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.views import ApiView
-from crm.records import query
+from crm.records.operators import OPERATORS
 from crm.records.types import Field, RecordType, registry
 from crm.records.visibility import may_write, readable_fields
 from crm.workspace.roles import ACTIONS
@@ -21,7 +21,7 @@ def describe_field(actor: Actor, rt: RecordType, field: Field) -> dict[str, Any]
         "required": field.required,
         "editable": may_write(actor, rt, field),
         "sortable": field.sortable,
-        "operators": sorted(query.OPERATORS[field.kind]) if field.filterable else [],
+        "operators": sorted(OPERATORS[field.kind]) if field.filterable else [],
         "choices": [{"value": choice.value, "label": str(choice.label)} for choice in field.choices],
         "target": field.target or None,
         "currency": field.currency or None,

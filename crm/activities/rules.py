@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from crm.activities import repeating
 from crm.activities.models import Place
-from crm.records import timers, writing
+from crm.records import timers, validation, writing
 from crm.records.batch import Batch, Draft
 from crm.records.models import ChangeSet
 from crm.records.types import MEMBER_TARGET, RecordType
@@ -453,7 +453,7 @@ def make(
         wanted.setdefault(one["type"], set()).add(one["id"])
     if carried["assignee"]:
         wanted.setdefault(MEMBER_TARGET, set()).add(carried["assignee"])
-    there = writing.found_targets(by, wanted) if wanted else set()
+    there = validation.found_targets(by, wanted) if wanted else set()
     for slug in ("also", "guests"):
         if slug in carried:
             carried[slug] = [one for one in carried[slug] if (one["type"], one["id"]) in there]

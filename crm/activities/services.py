@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.activities import repeating, rules
-from crm.records import reading, writing
+from crm.records import reading, row_values, writing
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
 from crm.records.types import registry
@@ -88,7 +88,7 @@ def occurrence_skip(actor: Actor, *, noun: str, id: UUID | str, source: str = "u
     rt = registry.get(noun)
     with transaction.atomic():
         record = reading.get_record(actor, rt, id, action="delete")
-        values = writing.snapshot(rt, record)
+        values = row_values.snapshot(rt, record)
         change = writing.trash(actor, rt, record.pk, source=source)
         if record.series:
             rules.next_made(actor, rt, values, timezone.now(), change_set=change.change_set, source=source)

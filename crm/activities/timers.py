@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from crm.activities import rules
 from crm.activities.kinds import ESCALATION, REMINDER, TASK_OVERDUE
 from crm.records import timers
+from crm.records.row_values import snapshot
 from crm.records.timers import Due
 from crm.records.types import RecordType, registry
 from crm.records.visibility import may_read, visible
-from crm.records.writing import snapshot
 from crm.workspace import notifying
 from crm.workspace.formats import minutes_text
 from crm.workspace.models import Member

@@ -11,9 +11,16 @@ from tenants.actors import Actor
 
 if TYPE_CHECKING:
     from crm.records.models import ChangeSet, Record
-    from crm.records.writing import Links
+    from crm.records.row_values import Links
 
 type Action = Literal["create", "update", "trash", "restore"]
+
+EVENT_ENDINGS: Mapping[Action, str] = {
+    "create": "created",
+    "update": "updated",
+    "trash": "trashed",
+    "restore": "restored",
+}
 
 
 @dataclass(slots=True)

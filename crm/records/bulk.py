@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import jobs, query, undo, writing
+from crm.records import jobs, query, row_values, search_text, undo, writing
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job
@@ -71,7 +71,7 @@ def selected(actor: Actor, rt: RecordType, action: Action, wanted: Selection, *,
         return rows.filter(pk__in=wanted.ids)
     if wanted.filter:
         rows = rows.filter(query.compile(actor, rt, wanted.filter, now=now))
-    return rows.filter(query.search_q(actor, rt, wanted.search)) if wanted.search.strip() else rows
+    return rows.filter(search_text.search_q(actor, rt, wanted.search)) if wanted.search.strip() else rows
 
 
 def bulk_now(
@@ -327,7 +327,7 @@ def undo_step(work: Work) -> bool:
     for one in strange:
         work.skip(one.record_type, one.record_id, one.code, one.message)
     records = undo.locked(work.actor, effects)
-    links = writing.Links(registry.get(chunk.noun), chunk.ids) if chunk.noun in registry else None
+    links = row_values.Links(registry.get(chunk.noun), chunk.ids) if chunk.noun in registry else None
     made_by = ChangeSet.objects.filter(pk=work.job.params["change_set"]).values_list("member_id", flat=True).first()
     own = made_by is not None and made_by == work.actor.member_id
     ready = []

@@ -13,8 +13,12 @@ from django.utils.translation import gettext as _
 from crm.records import presenting, reading
 from crm.records.errors import BadQuery, RecordError
 from crm.records.forms import NUMBERS, Option, member_options, read_number, relation_options
-from crm.records.listing import Listing, column_fields
-from crm.records.query import ID_FIELD, OPERATORS, Operator, target_type, validate
+from crm.records.list_address import column_fields
+from crm.records.listing import Listing
+from crm.records.operands import ID_FIELD
+from crm.records.operators import OPERATORS, Operator
+from crm.records.query import validate
+from crm.records.targets import target_type
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, readable_fields
 from crm.workspace.formats import date_text, number_text, separators, typed_text

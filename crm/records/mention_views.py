@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from crm.records.listing import clean_search
+from crm.records.list_address import clean_search
 from crm.records.types import RecordType, registry
 from crm.workspace.models import Member
 from crm.workspace.selectors import active_members, member_actor

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from crm.records import reading
-from crm.records.listing import chosen_columns
+from crm.records.list_address import chosen_columns
 from crm.records.presenting import (
     Cell,
     Line,

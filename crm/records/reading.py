@@ -19,10 +19,10 @@ from django.db.models import Func, JSONField, OuterRef, QuerySet, Sum, Value
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
-from crm.records import mentions, paging, query
+from crm.records import mentions, paging, query, search_text
 from crm.records.errors import BadQuery, NotFound
-from crm.records.query import MEMBER_TYPE, target_rows, target_type
 from crm.records.search import Hit, search_all
+from crm.records.targets import MEMBER_TYPE, target_rows, target_type
 from crm.records.types import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
 from crm.records.visibility import (
     Trashed,
@@ -195,7 +195,7 @@ def matching(actor: Actor, rt: RecordType, wanted: Query) -> QuerySet[Any]:
     if wanted.filter:
         rows = rows.filter(query.compile(actor, rt, wanted.filter))
     if wanted.search.strip():
-        rows = rows.filter(query.search_q(actor, rt, wanted.search))
+        rows = rows.filter(search_text.search_q(actor, rt, wanted.search))
     return rows
 
 

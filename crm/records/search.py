@@ -8,9 +8,12 @@ from uuid import UUID
 from django.db.models import F, IntegerField, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
+from crm.records.expressions import Like, literal
 from crm.records.folding import SHORT, escape_like, sort_key
 from crm.records.mentions import plain
-from crm.records.query import MAX_TEXT, Like, literal, search_q, target_rows, target_type
+from crm.records.operands import MAX_TEXT
+from crm.records.search_text import search_q
+from crm.records.targets import target_rows, target_type
 from crm.records.types import Kind, RecordType, registry
 from crm.records.visibility import may_read, visible
 from tenants.actors import Actor, Scope

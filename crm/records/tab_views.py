@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.records import saved_views
 from crm.records.answers import gone_to, record_type, shows_errors
 from crm.records.errors import Invalid
-from crm.records.listing import BOARD, LIST, Listing, view_address
+from crm.records.list_address import BOARD, LIST, view_address
+from crm.records.listing import Listing
 from crm.records.models import SavedView
 from crm.records.saved_views import Views
 from crm.records.types import RecordType

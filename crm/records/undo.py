@@ -17,10 +17,11 @@ from crm.records import writing
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
 from crm.records.models import ChangeSet, Event, Job, Record
 from crm.records.parsing import as_json, blank, same
+from crm.records.row_values import Links, snapshot
 from crm.records.saved_views import views_back
 from crm.records.types import Kind, RecordType, registry
 from crm.records.visibility import field_rights, hidden_slugs
-from crm.records.writing import Change, Links, snapshot
+from crm.records.writing import Change
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.leaving import people_undo
 from crm.workspace.roles import HIDDEN

@@ -18,7 +18,8 @@ from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordEr
 from crm.records.footers import footers
 from crm.records.forms import control, controls, is_sent, other_errors, read_values, with_companions
 from crm.records.job_views import underway, undo_begun
-from crm.records.listing import Listing, clean_search, pick_columns, read_cards
+from crm.records.list_address import clean_search, pick_columns, read_cards
+from crm.records.listing import Listing
 from crm.records.presenting import (
     cell,
     expanded,

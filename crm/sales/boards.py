@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from crm.records.listing import BOARD, Listing
+from crm.records.list_address import BOARD
+from crm.records.listing import Listing
 from crm.records.types import registry
 from crm.sales.selectors import Asked, quick_filters
 from tenants.actors import Actor

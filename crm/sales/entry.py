@@ -7,12 +7,12 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from crm.records import filtering, query
+from crm.records import filtering, query, targets
 from crm.records.batch import Batch, Draft
 from crm.records.errors import BadQuery
+from crm.records.row_values import snapshot
 from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, registry
 from crm.records.visibility import hidden_slugs
-from crm.records.writing import snapshot
 from crm.sales.models import Stage
 from crm.workspace.selectors import system_actor
 from tenants.actors import Actor
@@ -105,7 +105,7 @@ def reads_all_of(actor: Actor, node: query.Group | query.Condition) -> bool:
         deal, hop, field = registry.get("deal"), condition.hop, condition.place.field
         if hop is not None and hop.slug in hidden_slugs(actor, deal):
             return False
-        if field.slug in hidden_slugs(actor, query.target_type(hop.target) if hop else deal):
+        if field.slug in hidden_slugs(actor, targets.target_type(hop.target) if hop else deal):
             return False
     return True
 
@@ -181,14 +181,14 @@ class RelatedRows:
             if condition.hop and condition.hop.target == target
         }
         ids = {id for draft, _stage in self.came for hop in hops for id in ids_in(hop, Seen(draft).get(hop.slug))}
-        rt: RecordType = query.target_type(target)
-        rows = query.target_rows(judging(self.came[0][0].batch.actor), rt).filter(pk__in=ids)
+        rt: RecordType = targets.target_type(target)
+        rows = targets.target_rows(judging(self.came[0][0].batch.actor), rt).filter(pk__in=ids)
         return {row.pk: _as_seen(rt, row) for row in rows}
 
 
 def _as_seen(rt: RecordType, row: Any) -> dict[str, Any]:
     system = {"id": row.pk}
-    if rt is not query.MEMBER_TYPE:
+    if rt is not targets.MEMBER_TYPE:
         system |= {slug: getattr(row, one.column) for slug, one in SYSTEM_FIELDS.items()}
     return snapshot(rt, row) | system
 

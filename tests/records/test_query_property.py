@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm.records import query, reading, writing
+from crm.records.operands import ID_FIELD
+from crm.records.operators import OPERATORS
 from crm.records.types import Field, Kind, RecordType, registry
 from tenants.actors import Actor
 
@@ -140,7 +142,7 @@ def operands(actor: Actor, rt: RecordType, field: Field, rows: Rows) -> st.Searc
         case Kind.MEMBER:
             return st.sampled_from(["me", str(actor.member_id), str(uuid4())])
         case Kind.RELATION | Kind.LINKS:
-            target = rt.slug if field is query.ID_FIELD else field.target
+            target = rt.slug if field is ID_FIELD else field.target
             return st.sampled_from([str(id) for id in rows.get(target, {})] or [str(uuid4())])
         case Kind.REFERENCE | Kind.REFERENCES:
             ids = [str(id) for id in rows["company"]]
@@ -156,11 +158,11 @@ def conditions(draw: st.DrawFn, actor: Actor, rt: RecordType, rows: Rows) -> dic
     slug = draw(st.sampled_from([one for one in query.known_fields(actor, rt) if one != "deleted_at"]))
     field = query.field_named(actor, rt, slug, slug)
     path, holder = slug, rt
-    if field.kind in {Kind.RELATION, Kind.LINKS} and field is not query.ID_FIELD and draw(st.booleans()):
+    if field.kind in {Kind.RELATION, Kind.LINKS} and field is not ID_FIELD and draw(st.booleans()):
         holder = registry.get(field.target)
         inner = draw(st.sampled_from([one for one in query.known_fields(actor, holder) if one != "deleted_at"]))
         path, field = f"{slug}.{inner}", query.field_named(actor, holder, inner, inner)
-    operator = draw(st.sampled_from(list(query.OPERATORS[field.kind].values())))
+    operator = draw(st.sampled_from(list(OPERATORS[field.kind].values())))
     value: st.SearchStrategy[Any] = operands(actor, holder, field, rows)
     if operator.slug == "type_is":
         value = st.sampled_from(["company", "deal"])

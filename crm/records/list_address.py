@@ -1,0 +1,164 @@
+"""What the address of a list or a board says, read and written."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from crm.records.errors import BadQuery
+from crm.records.paging import sortable_fields
+from crm.records.presenting import shown_fields
+from crm.records.query import validate
+from crm.records.saved_views import (
+    DONE,
+    MINE,
+    MOST_CARD_FIELDS,
+    MOST_COLUMNS,
+    footers_for,
+    groupable,
+)
+from crm.records.types import Field, RecordType, nearest
+from crm.records.visibility import hidden_slugs
+from tenants.actors import Actor
+
+LONGEST_SEARCH = 200
+LISTED_SYSTEM_FIELDS = ("created_at", "updated_at", "created_by")
+LIST, BOARD = "list", "board"
+PIPELINE = "pipeline"
+
+
+def names_field(tree: Any, slug: str) -> bool:
+    """Whether a filter says anything about a field of the listed records themselves."""
+    if not isinstance(tree, Mapping):
+        return False
+    if tree.get("field") == slug:
+        return True
+    below = [*(tree.get("all") or ()), *(tree.get("any") or ()), tree.get("not")]
+    return any(names_field(one, slug) for one in below)
+
+
+def with_condition(tree: Mapping[str, Any] | None, condition: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A filter with one condition more."""
+    if not tree or not condition:
+        return tree or condition
+    return {"all": [*tree["all"], condition]} if "all" in tree else {"all": [tree, condition]}
+
+
+def differing(now: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters that are not as the view keeps them; a blank one takes back what it says."""
+    found: dict[str, str] = {}
+    for name, value in now.items():
+        same = name in kept and (value or None) == (kept[name] or None)
+        if same or (not value and not kept.get(name)):
+            continue
+        if name == "filter":
+            found[name] = value if isinstance(value, str) else orjson.dumps(value or {}).decode()
+        else:
+            found[name] = str(value or "")
+    return found
+
+
+def view_address(rt: RecordType, key: str, layout: str) -> str:
+    path = reverse(f"records:{layout if rt.board_field else LIST}", args=[rt.plural])
+    return f"{path}?{urlencode({'view': key})}" if key else path
+
+
+def of_pipeline(pipeline: str) -> Mapping[str, Any] | None:
+    return {"field": PIPELINE, "op": "eq", "value": pipeline} if pipeline else None
+
+
+def without_pipeline(tree: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any] | None]:
+    """The pipeline that a filter is about, if it names one that must hold, and the rest of the filter."""
+    if not tree:
+        return "", None
+    parts = tree.get("all", [tree])
+    for place, one in enumerate(parts):
+        if one.get("field") == PIPELINE and one.get("op") == "eq":
+            rest = [*parts[:place], *parts[place + 1 :]]
+            return str(one["value"]), None if not rest else rest[0] if len(rest) == 1 else {"all": rest}
+    return "", tree
+
+
+def clean_search(text: str) -> str:
+    return text.replace("\x00", "").strip()[:LONGEST_SEARCH]
+
+
+def read_filter(actor: Actor, rt: RecordType, text: str) -> dict[str, Any] | None:
+    """The tree of a ``filter=`` parameter. Raises BadQuery when it is not JSON or not a filter of this type."""
+    if not text:
+        return None
+    try:
+        tree = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadQuery(_("The filter in this address is broken, so it was left out."), param="filter") from None
+    if not isinstance(tree, dict):
+        raise BadQuery(_("The filter in this address is broken, so it was left out."), param="filter")
+    if not tree:
+        return None
+    return dict(validate(actor, rt, tree))
+
+
+def read_sort(actor: Actor, rt: RecordType, text: str) -> tuple[str, ...]:
+    known = sortable_fields(rt, hidden_slugs(actor, rt))
+    found = tuple(part for part in text.split(",") if part)[:3]
+    for part in found:
+        slug = part.removeprefix("-")
+        if slug not in known:
+            raise BadQuery(
+                _("This list cannot be sorted by “%(name)s”.") % {"name": slug[:60]},
+                param="sort",
+                nearest=nearest(slug, known),
+            )
+    return found
+
+
+def read_grouping(actor: Actor, rt: RecordType, slug: str) -> str:
+    return slug if slug in {one.slug for one in groupable(actor, rt)} else ""
+
+
+def read_footers(actor: Actor, rt: RecordType, text: str) -> dict[str, str]:
+    """``amount:sum,name:count``; what cannot be summed up like that is left out."""
+    known = {one.slug: one for one in column_fields(actor, rt)}
+    pairs = (part.partition(":") for part in text.split(","))
+    return {slug: how for slug, _colon, how in pairs if slug in known and how in footers_for(known[slug])}
+
+
+def read_quick(rt: RecordType, names: Iterable[str]) -> tuple[str, ...]:
+    wanted = set(names)
+    return tuple(name for name in rt.quick_filters if name in wanted)
+
+
+def read_cards(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
+    known = {one.slug for one in column_fields(actor, rt)}
+    return tuple(slug for slug in dict.fromkeys(slugs) if slug in known)[:MOST_CARD_FIELDS]
+
+
+def footers_text(footers: Mapping[str, str]) -> str:
+    return ",".join(f"{slug}:{how}" for slug, how in footers.items())
+
+
+def old_key(data: Mapping[str, Any]) -> str:
+    """The view that an address of an earlier release means."""
+    return MINE if data.get("mine") == "1" else DONE if data.get("done") == "1" else ""
+
+
+def column_fields(actor: Actor, rt: RecordType) -> list[Field]:
+    return [*shown_fields(actor, rt), *(rt.field(slug) for slug in LISTED_SYSTEM_FIELDS)]
+
+
+def chosen_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
+    """The fields named, the title always first; the type's own choice when none is usable."""
+    return pick_columns(actor, rt, slugs) or pick_columns(actor, rt, (rt.title, *rt.default_columns))
+
+
+def pick_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
+    allowed = {one.slug: one for one in column_fields(actor, rt)}
+    chosen = [slug for slug in dict.fromkeys(slugs) if slug in allowed][:MOST_COLUMNS]
+    return tuple(allowed[slug] for slug in with_title(rt, chosen)) if chosen else ()
+
+
+def with_title(rt: RecordType, slugs: Iterable[str]) -> list[str]:
+    return [rt.title, *(slug for slug in slugs if slug != rt.title)]

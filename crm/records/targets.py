@@ -1,0 +1,39 @@
+"""What relations lead to, as the one who asks may see it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy
+
+from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, everyone, registry
+from tenants.actors import Actor
+
+MEMBER_TYPE = RecordType(
+    slug=MEMBER_TARGET,
+    plural="members",
+    label=gettext_lazy("Member"),
+    label_plural=gettext_lazy("Members"),
+    icon="user",
+    model="workspace.Member",
+    fields=(
+        Field(slug="name", label=gettext_lazy("Name"), kind=Kind.TEXT),
+        Field(slug="email", label=gettext_lazy("Email"), kind=Kind.TEXT),
+    ),
+    visible=everyone,
+)
+"""What relations to members show of them; members are no records."""
+
+
+def target_type(slug: str) -> RecordType:
+    return MEMBER_TYPE if slug == MEMBER_TARGET else registry.get(slug)
+
+
+def target_rows(actor: Actor, target: RecordType) -> QuerySet[Any]:
+    """Rows of a relation's other side that the actor may see, none from the trash."""
+    rows = target.visible_to(actor)
+    return rows if target is MEMBER_TYPE else rows.filter(deleted_at__isnull=True)
+
+
+def as_uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))
