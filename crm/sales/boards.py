@@ -1,67 +1,414 @@
-"""What a board's address asks for: a pipeline, a saved view, a filter, a search and quick filters, all together."""
+"""Reading the board: the columns of a pipeline with their sums, and deals as cards."""
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Self
-from urllib.parse import urlencode
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
 
-from django.http import HttpRequest
-from django.utils.translation import gettext as _
+from django.apps import apps
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connection
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.utils import timezone
 
-from crm.records.list_address import BOARD
-from crm.records.listing import Listing
-from crm.records.types import registry
-from crm.sales.selectors import Asked, quick_filters
+from crm.activities.rules import UNDATED
+from crm.activities.selectors import planned_places
+from crm.records import reading
+from crm.records.errors import BadCursor, NotFound
+from crm.records.types import SYSTEM_FIELDS, Field, Kind, registry
+from crm.records.visibility import hidden_slugs, may_read, readable_fields
+from crm.sales.models import Deal, Stage
+from crm.sales.rules import OPEN
+from crm.sales.selectors import PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref
+from crm.workspace.currencies import Converted, rounded, totals
+from crm.workspace.models import Member
+from crm.workspace.selectors import team_reach
 from tenants.actors import Actor
 
-LABELS = {
-    "mine": lambda: _("Mine"),
-    "team": lambda: _("My team"),
-    "closing": lambda: _("Closing this month"),
-    "stale": lambda: _("Stale"),
-    "idle": lambda: _("No next activity"),
-}
+CARDS = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A quick filter."""
+class Card:
+    """A deal as the board shows it. ``next_state`` is late, planned, undated (an open task without a time) or none.
 
-    label: str
-    href: str
-    current: bool
+    What the reader may not see is None. ``more`` are the further fields of the view, related records by their names.
+    """
+
+    id: UUID
+    name: str
+    stage_id: UUID
+    company_name: str | None
+    amount: Decimal | None
+    currency: str
+    probability: Decimal | None
+    owner_id: UUID | None
+    owner_name: str | None
+    owner_color: str | None
+    expected_close: date | None
+    closed_on: date | None
+    next_at: datetime | None
+    next_state: str
+    days_in_stage: int
+    stale: bool
+    version: int
+    is_sample: bool
+    stage_entered_at: datetime
+    more: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class BoardAddress:
-    """One board as its reader asked for it."""
+@dataclass(slots=True)
+class Column:
+    """A stage with its deals: how many, their sums and weighted sums by currency, and the first cards.
 
-    actor: Actor
-    listing: Listing
+    ``closed_count`` and ``closed_sums`` are of those won or lost this month. The totals are in the workspace's
+    currency; None for who may not see amounts.
+    """
+
+    stage: StageRef
+    count: int = 0
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    weighted: dict[str, Decimal] = field(default_factory=dict)
+    closed_count: int = 0
+    closed_sums: dict[str, Decimal] = field(default_factory=dict)
+    total: Converted | None = None
+    weighted_total: Converted | None = None
+    closed_total: Converted | None = None
+    cards: list[Card] = field(default_factory=list)
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    pipeline: PipelineRef
+    pipelines: list[PipelineRef]
+    columns: list[Column]
+
+
+QUICK = {"mine": "owner", "team": "owner", "closing": "expected_close", "stale": "stage_entered_at", "idle": ""}
+"""What a board is narrowed by with one click, and the field that each goes by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a pipeline a board shows: a filter, a search and quick filters together, and the fields on its cards."""
+
+    tree: Mapping[str, Any] | None = None
+    search: str = ""
+    quick: Collection[str] = ()
+    card_fields: tuple[str, ...] = ()
+
+
+ASKS_NOTHING = Asked()
+
+
+def _deals(actor: Actor, asked: Asked, found: Sequence[Stage]) -> QuerySet[Deal]:
+    """The deals that are asked for, of these stages' pipelines or of any."""
+    deal = registry.get("deal")
+    quick = quick_filters(actor, asked.quick)
+    trees: list[Mapping[str, Any]] = [asked.tree] if asked.tree else []
+    if "mine" in quick:
+        trees.append({"field": "owner", "op": "eq", "value": "me"})
+    if "team" in quick:
+        trees.append({"field": "owner", "op": "in", "value": [str(one) for one in _team(actor)]})
+    if "closing" in quick:
+        trees.append({"field": "expected_close", "op": "this_month"})
+    rows = reading.matching(actor, deal, reading.Query(filter={"all": trees} if trees else None, search=asked.search))
+    if "stale" in quick:
+        rows = rows.filter(is_stale(found, timezone.now()))
+    if "idle" in quick:
+        rows = rows.filter(~Exists(_planned(actor)), stage__kind=OPEN)
+    if "closing" in quick:
+        rows = rows.filter(stage__kind=OPEN)
+    return rows
+
+
+def quick_filters(actor: Actor, among: Collection[str] = tuple(QUICK)) -> list[str]:
+    """Those that mean something to the actor: who is a member, and may see what they go by."""
+    deal = registry.get("deal")
+    return [
+        name
+        for name, slug in QUICK.items()
+        if name in among
+        and (not slug or may_read(actor, deal, slug))
+        and (slug != "owner" or actor.member_id is not None)
+    ]
+
+
+def _team(actor: Actor) -> Collection[UUID]:
+    if actor.member_id is None:
+        return [UUID(int=0)]
+    if actor.team_members:
+        return actor.team_members
+    return team_reach(actor.member_id, Member.objects.values_list("team_id", flat=True).get(pk=actor.member_id))
+
+
+def is_stale(found: Iterable[Stage], now: datetime) -> Q:
+    """Deals that stand in their stage for longer than it allows."""
+    stale = Q(pk__in=[])
+    for stage in found:
+        if stage.kind == OPEN and stage.stale_days:
+            stale |= Q(stage_id=stage.pk, stage_entered_at__lt=now - timedelta(days=stage.stale_days + 1))
+    return stale
+
+
+def _planned(actor: Actor) -> QuerySet[Any]:
+    """What is planned about a deal of the outer query, the next first."""
+    return planned_places(actor).filter(about_type="deal", about_id=OuterRef("pk"))
+
+
+def cards_of(actor: Actor, deals: QuerySet[Deal], more: Iterable[Field] = ()) -> QuerySet[Any, Any]:
+    companies = reading.visible(actor, registry.get("company")).filter(pk=OuterRef("company_id"))
+    cards: QuerySet[Any, Any] = deals.annotate(
+        company_name=Subquery(companies.values("name")[:1]),
+        owner_name=F("owner__name"),
+        owner_color=F("owner__color"),
+        next_at=Subquery(_planned(actor).values("planned_at")[:1]),
+        **{f"more_{one.slug}": _shown_on_card(actor, one) for one in more},
+    ).values(
+        "id",
+        "name",
+        "stage_id",
+        "company_name",
+        "amount",
+        "currency",
+        "probability",
+        "owner_id",
+        "owner_name",
+        "owner_color",
+        "expected_close",
+        "closed_on",
+        "next_at",
+        "version",
+        "is_sample",
+        "stage_entered_at",
+        *(f"more_{one.slug}" for one in more),
+    )
+    return cards
+
+
+def _shown_on_card(actor: Actor, one: Field) -> Any:
+    """A field's value, of what it leads to the names that the reader may see."""
+    if one.kind is Kind.MEMBER:
+        return F(f"{one.slug}__name")
+    if one.kind is Kind.RELATION:
+        target = registry.get(one.target)
+        rows = reading.visible(actor, target).filter(pk=OuterRef(one.column))
+        return Subquery(rows.values(target.title)[:1])
+    if one.kind is Kind.LINKS:
+        target = registry.get(one.target)
+        links = apps.get_model(one.through)._default_manager.filter(
+            **{"deal": OuterRef("pk"), f"{one.target}__in": reading.visible(actor, target)}
+        )
+        return ArraySubquery(links.order_by("pk").values(f"{one.target}__{target.title}")[:3])
+    return F(one.column)
+
+
+ON_CARD = ("name", "company", "amount", "owner")
+"""The fields that have a place of their own on a card."""
+
+
+def card_fields(actor: Actor, slugs: Iterable[str]) -> list[Field]:
+    """Of the fields chosen for cards those that stand there beside the usual ones."""
+    deal = registry.get("deal")
+    system = {slug: SYSTEM_FIELDS[slug] for slug in ("created_at", "updated_at", "created_by")}
+    known = {one.slug: one for one in readable_fields(actor, deal)} | system
+    return [known[slug] for slug in slugs if slug in known and slug not in ON_CARD]
+
+
+@dataclass(frozen=True, slots=True)
+class CardReader:
+    """Makes cards of rows, without what the reader may not see and what the view leaves out."""
+
+    left_out: Collection[str]
+    more: Sequence[Field]
+    now: datetime
 
     @classmethod
-    def of(cls, actor: Actor, request: HttpRequest) -> Self:
-        """Raises NotFound for a view that is not there."""
-        return cls(actor, Listing.of(actor, registry.get("deal"), request, BOARD))
+    def of(cls, actor: Actor, chosen: Sequence[str] = ()) -> "CardReader":
+        left_out = {*hidden_slugs(actor, registry.get("deal"))}
+        if chosen:
+            left_out |= {slug for slug in ON_CARD[1:] if slug not in chosen}
+        return cls(left_out, card_fields(actor, chosen), timezone.now())
 
-    @property
-    def pipeline(self) -> str:
-        return self.listing.pipeline
+    def card(self, row: dict[str, Any], stage: Stage) -> Card:
+        next_at = row["next_at"]
+        days = max((self.now - row["stage_entered_at"]).days, 0)
+        if next_at is None:
+            state = "none"
+        elif next_at == UNDATED:
+            state = "undated"
+        else:
+            state = "late" if next_at < self.now else "planned"
+        more = {one.slug: row.pop(f"more_{one.slug}") for one in self.more}
+        hidden = {name: None for slug in self.left_out for name in CARD_COLUMNS.get(slug, ())}
+        return Card(
+            **{
+                **row,
+                **hidden,
+                "next_at": None if state == "undated" else next_at,
+                "next_state": state,
+                "days_in_stage": days,
+                "stale": bool(stage.kind == OPEN and stage.stale_days and days > stage.stale_days),
+                "more": more,
+            }
+        )
 
-    @cached_property
-    def asked(self) -> Asked:
-        listing = self.listing
-        return Asked(listing.condition, listing.search, quick_filters(self.actor, listing.quick), listing.cards)
 
-    @property
-    def quick_links(self) -> list[Link]:
-        links = []
-        on = quick_filters(self.actor, self.listing.quick)
-        for name in quick_filters(self.actor):
-            wanted = [one for one in on if one != name] if name in on else [*on, name]
-            links.append(Link(LABELS[name](), self.listing.url(quick=",".join(wanted)), name in on))
-        return links
+CARD_COLUMNS = {
+    "company": ("company_name",),
+    "amount": ("amount",),
+    "owner": ("owner_name", "owner_color", "owner_id"),
+    "probability": ("probability",),
+    "expected_close": ("expected_close",),
+    "closed_on": ("closed_on",),
+}
 
-    @property
-    def query(self) -> str:
-        return urlencode(self.listing.parameters())
+
+def _column_order(deals: QuerySet[Deal]) -> QuerySet[Deal]:
+    return deals.order_by("-stage_entered_at", "-pk")
+
+
+def _page(cards: list[Card]) -> tuple[list[Card], str | None]:
+    shown = cards[:CARDS]
+    last = shown[-1] if len(cards) > CARDS else None
+    return shown, f"{last.stage_entered_at.isoformat()}~{last.id}" if last else None
+
+
+def board(actor: Actor, pipeline_id: UUID | str | None = None, asked: Asked = ASKS_NOTHING) -> Board:
+    """A pipeline (the default one for None) as columns, in three queries however many deals there are.
+
+    A fourth reads rates where there are several currencies. Counts and sums are of all deals that match, not of the
+    cards shown. Raises NotFound for an unknown pipeline.
+    """
+    found = all_stages(actor)
+    known = {stage.pipeline_id: stage.pipeline for stage in found}
+    ordered = sorted(known.values(), key=lambda one: (one.position, one.pk))
+    if pipeline_id is None:
+        live = [one for one in ordered if not one.archived]
+        chosen = next((one for one in live if one.is_default), live[0] if live else None)
+    else:
+        chosen = next((one for one in ordered if str(one.pk) == str(pipeline_id)), None)
+    if chosen is None:
+        raise NotFound
+    here = [stage for stage in found if stage.pipeline_id == chosen.pk]
+    columns = {stage.pk: Column(stage=stage_ref(stage)) for stage in here}
+    deals = _deals(actor, asked, here).filter(pipeline_id=chosen.pk)
+    add_sums(columns, deals, actor)
+    _add_totals(actor, columns)
+    _add_cards(actor, columns, {stage.pk: stage for stage in here}, deals, CardReader.of(actor, asked.card_fields))
+    refs = [pipeline_ref(one) for one in ordered if not one.archived or one is chosen]
+    return Board(pipeline_ref(chosen), refs, list(columns.values()))
+
+
+def add_sums(columns: Mapping[UUID, Column], deals: QuerySet[Deal], actor: Actor) -> None:
+    """Fill in counts and sums by currency, the workspace's own before the others."""
+    first = actor.tenant.currency
+    month = timezone.now().astimezone(actor.time_zone).date().replace(day=1)
+    in_month = Q(closed_on__gte=month)
+    found = (
+        deals.order_by()
+        .values("stage_id", "currency")
+        .annotate(
+            count=Count("pk"),
+            total=Sum("amount"),
+            weighted_total=Sum(F("amount") * F("probability") / Decimal(100)),
+            closed=Count("pk", filter=in_month),
+            closed_total=Sum("amount", filter=in_month),
+        )
+    )
+    for row in sorted(found, key=lambda row: (row["currency"] != first, row["currency"])):
+        column = columns.get(row["stage_id"])
+        if column is None:
+            continue
+        column.count += row["count"]
+        column.closed_count += row["closed"]
+        if row["total"] is not None:
+            column.sums[row["currency"]] = rounded(row["total"], row["currency"])
+            column.weighted[row["currency"]] = rounded(row["weighted_total"] or Decimal(0), row["currency"])
+        if row["closed_total"] is not None:
+            column.closed_sums[row["currency"]] = rounded(row["closed_total"], row["currency"])
+
+
+def _add_totals(actor: Actor, columns: Mapping[UUID, Column]) -> None:
+    """The sums of each column as one in the workspace's currency, for who may see amounts."""
+    deal = registry.get("deal")
+    if not may_read(actor, deal, "amount"):
+        for column in columns.values():
+            column.sums, column.weighted, column.closed_sums = {}, {}, {}
+        return
+    weighs = may_read(actor, deal, "probability")
+    sums: dict[str, Mapping[str, Decimal]] = {}
+    for id, column in columns.items():
+        column.weighted = column.weighted if weighs else {}
+        sums |= {f"sum {id}": column.sums, f"weighted {id}": column.weighted, f"closed {id}": column.closed_sums}
+    found = totals(actor, sums)
+    for id, column in columns.items():
+        column.total = found[f"sum {id}"] if column.sums else None
+        column.weighted_total = found[f"weighted {id}"] if column.weighted else None
+        column.closed_total = found[f"closed {id}"] if column.closed_sums else None
+
+
+def _add_cards(
+    actor: Actor,
+    columns: Mapping[UUID, Column],
+    stages_by_id: Mapping[UUID, Stage],
+    deals: QuerySet[Deal],
+    reader: CardReader,
+) -> None:
+    filled = [column.stage.id for column in columns.values() if column.count]
+    if not filled:
+        return
+
+    def first(stage_id: UUID) -> QuerySet[Any, Any]:
+        return cards_of(actor, _column_order(deals.filter(stage_id=stage_id))[: CARDS + 1], reader.more)
+
+    by_stage: dict[UUID, list[Card]] = defaultdict(list)
+    for row in _of_each(filled, first):
+        by_stage[row["stage_id"]].append(reader.card(row, stages_by_id[row["stage_id"]]))
+    for stage_id, cards in by_stage.items():
+        cards.sort(key=lambda card: (card.stage_entered_at, card.id), reverse=True)
+        columns[stage_id].cards, columns[stage_id].next_cursor = _page(cards)
+
+
+def _of_each(ids: Sequence[UUID], rows_for: Callable[[UUID], QuerySet[Any, Any]]) -> list[dict[str, Any]]:
+    """The rows of ``rows_for`` for each id, in one statement that Django has to write only once."""
+    stand_in = uuid4()
+    queryset = rows_for(stand_in)
+    statement, params = queryset.query.get_compiler(connection.alias).as_sql()
+    every = [one if value == stand_in else value for one in ids for value in params]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join([f"({statement})"] * len(ids)), every)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def board_column(
+    actor: Actor, stage_id: UUID | str, cursor: str | None = None, asked: Asked = ASKS_NOTHING
+) -> tuple[list[Card], str | None]:
+    """The next cards of one column, and the cursor of those after them."""
+    stage = reading.get_record(actor, registry.get("stage"), stage_id)
+    assert isinstance(stage, Stage)
+    deals = _column_order(_deals(actor, asked, [stage]).filter(stage_id=stage.pk))
+    if cursor:
+        try:
+            entered, _tilde, last_id = cursor.partition("~")
+            at, pk = datetime.fromisoformat(entered), UUID(last_id)
+        except ValueError:
+            raise BadCursor from None
+        if at.tzinfo is None:
+            raise BadCursor
+        deals = deals.filter(Q(stage_entered_at__lt=at) | Q(stage_entered_at=at, pk__lt=pk))
+    reader = CardReader.of(actor, asked.card_fields)
+    return _page([reader.card(row, stage) for row in cards_of(actor, deals[: CARDS + 1], reader.more)])
+
+
+def board_card(actor: Actor, deal_id: UUID | str, asked: Asked = ASKS_NOTHING) -> Card:
+    """One deal as a card. Raises NotFound."""
+    deal = reading.get_record(actor, registry.get("deal"), deal_id)
+    reader = CardReader.of(actor, asked.card_fields)
+    (row,) = cards_of(actor, Deal.objects.filter(pk=deal.pk), reader.more)
+    return reader.card(row, Stage.objects.get(pk=row["stage_id"]))

@@ -15,7 +15,7 @@ from lucide.templatetags.lucide import lucide
 
 from crm.records.presenting import avatar, value_html
 from crm.records.types import Field, Kind
-from crm.sales.selectors import Card
+from crm.sales.boards import Card
 from crm.workspace.formats import day_text, money_text
 from tenants.actors import Actor
 

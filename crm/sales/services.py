@@ -18,9 +18,10 @@ from crm.records.jobs import Work, job_start
 from crm.records.models import ChangeSet
 from crm.records.types import registry
 from crm.records.writing import Change, change_set_new
+from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import OPEN, is_uuid, pipelines_lock, pipelines_set_aside, stages_lock
-from crm.sales.selectors import KIND_ORDER, in_board_order, pipeline_archive_preview
+from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
 
 MOST_AT_ONCE = 500

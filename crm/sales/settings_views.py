@@ -17,7 +17,7 @@ from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.presenting import record_url
 from crm.records.types import registry
 from crm.records.writing import Change
-from crm.sales import entry, sample, selectors, services
+from crm.sales import effects, entry, sample, selectors, services
 from crm.sales.forms import (
     Difference,
     EntryRows,
@@ -208,7 +208,7 @@ def pipeline_archive(request: MemberRequest, id: UUID) -> HttpResponseBase:
     sent = request.POST if request.method == "POST" else request.GET
     asked = {name: str(value) for name, value in sent.items() if name.startswith("to-")}
     moves = {_id(name.removeprefix("to-")): _id(value) if value else None for name, value in asked.items()}
-    effect = selectors.pipeline_archive_preview(actor, pipeline_id=id, moves=moves if asked else None)
+    effect = effects.pipeline_archive_preview(actor, pipeline_id=id, moves=moves if asked else None)
     errors: list[str] = []
     if request.method == "POST":
         try:
@@ -322,7 +322,7 @@ def stages_order(request: MemberRequest, id: UUID) -> HttpResponseBase:
 @shows_errors
 def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Show what removing a stage means, then do it."""
-    effect = selectors.stage_remove_preview(request.actor, stage_id=id)
+    effect = effects.stage_remove_preview(request.actor, stage_id=id)
     errors: list[str] = []
     if request.method == "POST":
         try:

@@ -20,10 +20,11 @@ from crm.records.history import Entry
 from crm.records.presenting import record_url
 from crm.records.types import Kind, registry
 from crm.records.visibility import may_write
-from crm.sales import selectors, services
-from crm.sales.boards import BoardAddress
+from crm.sales import boards, services
+from crm.sales.board_address import BoardAddress
 from crm.sales.cards import CardPrinter, icons
 from crm.sales.models import Stage
+from crm.sales.my_day import my_day
 from crm.workspace.selectors import active_members
 from tenants.access import MEMBER, access, needs
 from tenants.actors import Actor
@@ -40,7 +41,7 @@ FIRST_STEPS = ("company", "contact", "deal")
 def home(request: MemberRequest) -> HttpResponseBase:
     """My day, or the first steps in a workspace that holds nothing yet."""
     actor = request.actor
-    day = selectors.my_day(actor, recent=MOST_NEWS * 2)
+    day = my_day(actor, recent=MOST_NEWS * 2)
     news = [entry for entry in day.recent if _is_news(entry)][:MOST_NEWS]
     context: dict[str, Any] = {
         "day": day,
@@ -79,7 +80,7 @@ def _board_page(request: MemberRequest, address: BoardAddress, *, part: bool = F
     actor, listing = request.actor, address.listing
     deal = registry.get("deal")
     try:
-        found = selectors.board(actor, address.pipeline or None, address.asked)
+        found = boards.board(actor, address.pipeline or None, address.asked)
     except NotFound:
         if address.pipeline:
             raise
@@ -110,7 +111,7 @@ def _printer(actor: Actor, address: BoardAddress) -> CardPrinter:
         actor,
         may_move=actor.can("deal", "edit"),
         may_bulk=actor.can("deal", "bulk") and actor.can("deal", "edit"),
-        more=selectors.card_fields(actor, address.asked.card_fields),
+        more=boards.card_fields(actor, address.asked.card_fields),
     )
 
 
@@ -121,7 +122,7 @@ def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
     """The next cards of a column."""
     actor = request.actor
     address = BoardAddress.of(actor, request)
-    cards, next_cursor = selectors.board_column(actor, stage, request.GET.get("cursor") or None, address.asked)
+    cards, next_cursor = boards.board_column(actor, stage, request.GET.get("cursor") or None, address.asked)
     context = {
         "cards": _printer(actor, address).cards(cards),
         "stage_id": stage,
@@ -151,8 +152,8 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
         trigger_client_event(response, "dialog:close", {})
         return toast(reswap(response, "none"), message, undo=change.change_set.id)
     address = BoardAddress.of(actor, request)
-    found = selectors.board(actor, stage.pipeline_id, address.asked)
-    card = _printer(actor, address).card(selectors.board_card(actor, id, address.asked), swapped=True)
+    found = boards.board(actor, stage.pipeline_id, address.asked)
+    card = _printer(actor, address).card(boards.board_card(actor, id, address.asked), swapped=True)
     context = {"board": found, "card": card}
     response = render(request, "sales/board.html#moved", context)
     trigger_client_event(response, "deal:moved", {"id": str(id), "stage": str(stage.pk)}, after="settle")

@@ -36,7 +36,7 @@ from crm.records.search import search_all
 from crm.records.types import RecordType, registry
 from crm.records.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
 from crm.records.why import People, facts_of, reason_for
-from crm.sales import selectors
+from crm.sales import boards
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.roles import ACTIONS, ACTIVITY_NOUNS
 from crm.workspace.selectors import actor_for_member
@@ -236,7 +236,7 @@ def test_sums_boards_and_relations_agree(data: st.DataObject, world: World) -> N
         total = Decimal(8888 * len(seen))
         assert reading.sums(actor, rt, Query(search=WORD), "amount") == ({"EUR": total} if seen else {})
     if actor.can(DEAL, "view"):
-        board = selectors.board(actor, asked=selectors.Asked(search=WORD))
+        board = boards.board(actor, asked=boards.Asked(search=WORD))
         cards = [card for column in board.columns for card in column.cards]
         assert {card.id for card in cards} == {one.pk for one in seen}
         assert sum(column.count for column in board.columns) == len(seen)

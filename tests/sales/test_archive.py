@@ -15,9 +15,11 @@ from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.types import registry
 from crm.sales import rules
+from crm.sales.boards import board
+from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.provisioning import provision
-from crm.sales.selectors import board, pipeline_archive_preview, pipeline_options, pipelines, stage_options, stages
+from crm.sales.selectors import pipeline_options, pipelines, stage_options, stages
 from crm.sales.services import (
     deal_move,
     deals_move,

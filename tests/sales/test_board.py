@@ -15,18 +15,9 @@ from hypothesis import strategies as st
 from crm.records import reading, writing
 from crm.records.errors import BadCursor, NotFound
 from crm.records.types import registry
+from crm.sales.boards import Asked, Column, board, board_card, board_column, quick_filters
 from crm.sales.models import Stage
-from crm.sales.selectors import (
-    Asked,
-    Column,
-    board,
-    board_card,
-    board_column,
-    deals_in_need,
-    my_day,
-    my_numbers,
-    quick_filters,
-)
+from crm.sales.my_day import deals_in_need, my_day, my_numbers
 from crm.sales.services import deal_move
 from crm.workspace.models import ExchangeRate, Member, Team
 from tenants.actors import Actor

@@ -8,9 +8,10 @@ import pytest
 from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid
 from crm.records.types import registry
+from crm.sales.effects import pipeline_archive_preview, stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.provisioning import provision
-from crm.sales.selectors import pipeline_archive_preview, stage_remove_preview, stages
+from crm.sales.selectors import stages
 from crm.sales.services import pipeline_create, stage_create, stage_remove, stages_order
 from tenants.actors import Actor, Scope
 from tests import factories

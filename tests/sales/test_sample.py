@@ -11,9 +11,10 @@ from crm.records import undo, writing
 from crm.records.errors import Forbidden
 from crm.records.models import Event
 from crm.records.types import registry
+from crm.sales.boards import board
 from crm.sales.models import Deal
 from crm.sales.sample import sample_clear, sample_load, sample_present
-from crm.sales.selectors import board, stage_times
+from crm.sales.selectors import stage_times
 from tenants.actors import Actor
 from tests import factories
 
