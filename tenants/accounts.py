@@ -8,11 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from tenants.models import ApiKey, Membership, Session, Tenant, User
-from tenants.sessions import SessionStore
+from tenants.models import Membership, Session, Tenant, User
+from tenants.scopes import tenant_scope
+from tenants.sessions import ADDRESS, DEVICE, SessionStore
 
 UNVERIFIED = "unverified"
 """Set in a workspace's session as long as its user has not proven the address."""
@@ -94,6 +98,12 @@ def membership_of(user_id: UUID, tenant_id: UUID) -> Membership | None:
     )
 
 
+def memberships_built(user: User) -> list[Membership]:
+    """Where the user works or worked, of workspaces that have a schema."""
+    built = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.SUSPENDED)
+    return list(Membership.objects.select_related("tenant").filter(user=user, tenant__state__in=built))
+
+
 def membership_set(*, tenant_id: UUID, user_id: UUID, active: bool, member_id: UUID | None = None) -> None:
     """Keep the index of who is where in step with a workspace's own Member."""
     values: dict[str, Any] = {"state": Membership.State.ACTIVE if active else Membership.State.DEACTIVATED}
@@ -103,35 +113,57 @@ def membership_set(*, tenant_id: UUID, user_id: UUID, active: bool, member_id: U
 
 
 def membership_move(membership: Membership, *, to: User) -> None:
-    """Put another account behind a membership; keys made under the old one end."""
-    if membership.member_id is not None:
-        ApiKey.objects.filter(tenant_id=membership.tenant_id, member_id=membership.member_id).delete()
+    """Put another account behind a membership."""
     membership.user = to
     membership.save(update_fields=["user"])
 
 
-def keys_end(user_id: UUID) -> None:
-    """End all API keys that the user made, in every workspace."""
-    for tenant_id, member_id in Membership.objects.filter(user_id=user_id).values_list("tenant_id", "member_id"):
-        if member_id is not None:
-            ApiKey.objects.filter(tenant_id=tenant_id, member_id=member_id).delete()
-
-
 def sessions_end(*, user_id: UUID, tenant_id: UUID | None = None) -> None:
-    """Sign a user out in all browsers, or only on one workspace's host."""
+    """Sign a user out in all browsers, or only on one workspace's host, which then knows by itself."""
     rows = Session.objects.filter(user_id=user_id)
-    (rows if tenant_id is None else rows.filter(tenant_id=tenant_id)).delete()
+    if tenant_id is None:
+        _end(rows)
+    else:
+        rows.filter(tenant_id=tenant_id).delete()
 
 
 def session_end(key: str) -> None:
     """End a public session and, with it, those on workspaces' hosts that hang on it."""
-    Session.objects.filter(session_key=key).delete()
+    _end(Session.objects.filter(session_key=key))
 
 
 def sessions_end_others(*, user_id: UUID, but: str | None) -> int:
     """Sign a user out in all other browsers than that of the public session ``but``; gives in how many."""
     others = Session.objects.filter(user_id=user_id, tenant_id=None).exclude(session_key=but or "")
     count = others.count()
-    others.delete()
+    _end(others)
     Session.objects.filter(user_id=user_id, tenant_id__isnull=False).exclude(parent_id=but or "").delete()
     return count
+
+
+def _end(rows: QuerySet[Session]) -> None:
+    """End sessions with all that hang on them; each workspace among them notes from which browser its member went."""
+    alive = Session.objects.filter(Q(pk__in=rows) | Q(parent__in=rows), tenant_id__isnull=False)
+    gone = list(
+        alive.filter(expire_date__gt=timezone.now(), parent__expire_date__gt=timezone.now()).select_related("parent")
+    )
+    rows.delete()
+    if not gone:
+        return
+    tell = import_string(settings.SESSION_SINK)
+    tenants = Tenant.objects.filter(state__in=(Tenant.State.ACTIVE, Tenant.State.READ_ONLY)).in_bulk(
+        {one.tenant_id for one in gone}
+    )
+    for one in gone:
+        if one.parent is None or one.tenant_id not in tenants:
+            continue
+        data = one.parent.get_decoded()
+        ref = tenants[one.tenant_id].ref()
+        with tenant_scope(ref):
+            tell(
+                ref,
+                one.user_id,
+                "session.ended",
+                address=str(data.get(ADDRESS) or ""),
+                device=str(data.get(DEVICE) or ""),
+            )

@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 
 from tenants import accounts
 from tenants.account_log import Kind, account_event
+from tenants.api_keys import secrets_drop_since
 from tenants.browsers import Visit
 from tenants.factors import factors_drop_since
 from tenants.hosts import public_url
 from tenants.mails import mail_queue
-from tenants.models import EmailChange, Membership, User
+from tenants.models import EmailChange, User
 from tenants.scopes import tenant_scope
 
 CONFIRM_SALT = "email-change"
@@ -117,8 +118,8 @@ def email_change_confirm(change: EmailChange, visit: Visit) -> bool:
 def email_change_undo(change: EmailChange, visit: Visit) -> bool:
     """Give the account back to the old address and sign out everywhere; False when somebody else has proven it.
 
-    This change and all after it end, so that whoever made them cannot undo in turn, and so do the factors that were
-    added since: they would open the account again, or keep its owner out.
+    This change and all after it end, so that whoever made them cannot undo in turn, and so do the factors, keys and
+    calendar addresses that were made since: they would open the account or what it sees again, or keep its owner out.
     """
     with transaction.atomic():
         held = _locked(change)
@@ -129,6 +130,7 @@ def email_change_undo(change: EmailChange, visit: Visit) -> bool:
         later = EmailChange.objects.filter(Q(pk=held.pk) | Q(created_at__gte=held.created_at), user=held.user)
         later.update(ended_at=timezone.now())
         factors_drop_since(held.user, held.created_at)
+        secrets_drop_since(held.user, held.created_at)
         accounts.sessions_end(user_id=held.user_id)
         account_event(held.user, Kind.EMAIL_RESTORED, visit, detail=held.old_email)
     return True
@@ -147,7 +149,7 @@ def _address_set(user: User, email: str) -> bool:
     user.email = email
     user.save(update_fields=["email"])
     follow = import_string(settings.MEMBER_EMAIL_FOLLOW)
-    for membership in Membership.objects.select_related("tenant").filter(user=user):
+    for membership in accounts.memberships_built(user):
         ref = membership.tenant.ref()
         with tenant_scope(ref):
             follow(ref, user=user)

@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -16,16 +16,18 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from tenants import accounts
 from tenants.access import check
-from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.models import ApiKey, Domain, Tenant
+from tenants.actors import Actor, ActorKind, Permissions, TenantRef
+from tenants.models import ApiKey, Domain, Tenant, User
 from tenants.prepared import PreparedInstances
-from tenants.scopes import shared
+from tenants.scopes import shared, tenant_scope
 
 HEADER = re.compile(r"Bearer[ ]+rpt_(live)_([0-9a-z]{16})_([A-Za-z0-9]{40})\Z", re.IGNORECASE)
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 LAST_USE = timedelta(minutes=1)
 SCOPE = re.compile(r"[a-z_]{1,40}:(read|write)\Z")
+EVER = datetime.min.replace(tzinfo=UTC)
 NOBODYS_HASH = hashlib.sha256(b"").hexdigest()
 KEY = PreparedInstances(
     lambda public_id, prefix: ApiKey.objects.filter(public_id=public_id, prefix=prefix).annotate(
@@ -119,6 +121,24 @@ def api_key_revoke(actor: Actor, *, key_id: UUID) -> ApiKey:
             key.save(update_fields=["revoked_at"])
         _note(actor, "api_key.revoked", key)
     return key
+
+
+def secrets_drop_since(user: User, moment: datetime) -> None:
+    """Revoke the keys that were made in the user's name from a moment on, in every workspace, and with them what else
+    there reads in his name: when somebody else had the account."""
+    drop = import_string(settings.MEMBER_SECRETS_DROP)
+    for membership in accounts.memberships_built(user):
+        if membership.member_id is None:
+            continue
+        ref = membership.tenant.ref()
+        made = ApiKey.objects.filter(tenant_id=ref.id, member_id=membership.member_id, created_at__gte=moment)
+        keys = list(made.filter(revoked_at=None))
+        made.filter(revoked_at=None).update(revoked_at=timezone.now())
+        system = Actor(ActorKind.SYSTEM, ref, Permissions({}), label=_("System"))
+        with tenant_scope(ref):
+            for key in keys:
+                _note(system, "api_key.revoked", key)
+            drop(system, member_id=membership.member_id, moment=moment)
 
 
 def _note(actor: Actor, type: str, key: ApiKey) -> None:

@@ -17,6 +17,8 @@ from tenants.scopes import shared
 PARENT = "_parent_key"
 METHOD = "_method"
 """How its user signed in: ``password``, ``passkey``, or ``password+`` and the second factor."""
+DEVICE = "_device"
+ADDRESS = "_address"
 PASSWORD = "password"  # noqa: S105
 COARSE = timedelta(minutes=10)
 

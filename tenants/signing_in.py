@@ -30,12 +30,10 @@ from tenants.handover import safe_path
 from tenants.http import Request
 from tenants.models import Session, User
 from tenants.passkeys import passkey_use
-from tenants.sessions import METHOD, PASSWORD, SessionStore
+from tenants.sessions import ADDRESS, DEVICE, METHOD, PASSWORD, SessionStore
 
 CONFIRMED = "_confirmed_at"
 MADE = "_made_at"
-DEVICE = "_device"
-ADDRESS = "_address"
 SECOND = "_second_step"
 SECOND_SECONDS = 10 * 60
 RECENT_SECONDS = 10 * 60

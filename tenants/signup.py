@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from tenants.accounts import account_create, address_of, membership_move, sessions_end, verified_user
 from tenants.actors import TenantRef
+from tenants.api_keys import EVER, secrets_drop_since
 from tenants.hosts import public_url, subdomain_host, subdomain_problem
 from tenants.mails import mail_queue
 from tenants.models import Domain, Membership, Tenant, User
@@ -185,6 +186,7 @@ def take_over(*, duplicate: User, by: User) -> list[TenantRef]:
             raise LookupError("Not a duplicate of this account.")
         change = import_string(settings.WORKSPACE_TAKE_OVER)
         moved = []
+        secrets_drop_since(locked, EVER)
         for membership in Membership.objects.select_related("tenant").filter(user=locked):
             if Membership.objects.filter(user=by, tenant=membership.tenant).exists():
                 continue

@@ -26,6 +26,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from tenants import accounts, rates
 from tenants.access import PUBLIC, SIGNED_IN, access
+from tenants.api_keys import EVER, secrets_drop_since
 from tenants.browsers import is_known, trust_end
 from tenants.factor_pages import GO_ON, SECOND_STEP, factor_choices, not_fitting
 from tenants.factors import factors_drop
@@ -207,6 +208,7 @@ def signout(request: Request) -> HttpResponseBase:
     """Ends this browser's session here and on every workspace's host."""
     if request.method == "POST":
         target = safe_path(request.POST.get("next"), "")
+        accounts.session_end(request.session.session_key or "")
         django_logout(request)
         messages.success(request, _("You are signed out, here and in all your workspaces."))
         return HttpResponseRedirect(f"{reverse('signin')}?next={quote(target)}" if target else reverse("signin"))
@@ -279,7 +281,7 @@ def password_new(request: Request) -> HttpResponseBase:
             reset_password(user, form.cleaned_data["password"])
             if not accounts.is_verified(user.pk):
                 # Whoever signed up with an address that is not theirs keeps nothing.
-                accounts.keys_end(user.pk)
+                secrets_drop_since(user, EVER)
                 factors_drop(user)
             trust_end(user)
             accounts.address_prove(user)

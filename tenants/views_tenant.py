@@ -91,8 +91,6 @@ def signout(request: Request) -> HttpResponseBase:
     """Ends the sign-in here, on the public host and in all other workspaces."""
     if request.method == "POST":
         parent = request.session.get(PARENT)
-        if request.actor is not None:
-            _note(request, request.actor.tenant, cast(User, request.user), "session.ended")
         with shared():
             if parent:
                 accounts.session_end(str(parent))

@@ -61,6 +61,12 @@ def feed_stop(actor: Actor) -> None:
             audit_note(actor, "member.calendar_feed_stopped")
 
 
+def feed_drop_since(actor: Actor, *, member_id: UUID, moment: datetime) -> None:
+    """End a member's feed if it was made from a moment on: ``settings.MEMBER_SECRETS_DROP``."""
+    if CalendarFeed.objects.filter(member_id=member_id, created_at__gte=moment).delete()[0]:
+        audit_note(actor, "member.calendar_feed_stopped", record_id=member_id)
+
+
 def feed_of(actor: Actor) -> CalendarFeed | None:
     return CalendarFeed.objects.filter(member_id=_member_of(actor)).first()
 

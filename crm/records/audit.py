@@ -52,6 +52,8 @@ LABELS: Mapping[str, Promise] = {
     "member.updated": _("changed a member"),
     "member.deactivated": _("deactivated a member"),
     "member.reactivated": _("let a member in again"),
+    "member.calendar_feed_made": _("made a calendar address"),
+    "member.calendar_feed_stopped": _("ended a calendar address"),
     "team.created": _("made a team"),
     "team.updated": _("changed a team"),
     "team.deleted": _("removed a team"),

@@ -513,12 +513,15 @@ def _invitation_locked(invitation_id: UUID) -> Invitation:
 
 
 def invitation_resend(actor: Actor, *, invitation_id: UUID) -> Invitation:
-    """Send it again with a new link and a new 7 days; the old link ends."""
+    """Send it again with a new link and a new 7 days; the old link ends. An expired one needs a free seat again."""
     _need(actor, "members")
     with transaction.atomic():
+        people_lock(actor)
         invitation = _invitation_locked(invitation_id)
         _may_grant(actor, invitation.role)
         _need_verified(actor)
+        if invitation.expires_at <= timezone.now():
+            _need_seat(actor.tenant)
         invitation.token = _token_make(actor.tenant.id)
         invitation.token_hash = _token_hash(invitation.token)
         invitation.expires_at = timezone.now() + INVITATION_LIFE

@@ -185,6 +185,7 @@ AUDIT_SINK = "crm.workspace.auditing.audit_note"
 SESSION_SINK = "crm.workspace.auditing.session_note"
 WORKSPACE_TAKE_OVER = "crm.workspace.services.member_user_change"
 MEMBER_EMAIL_FOLLOW = "crm.workspace.services.member_email_follow"
+MEMBER_SECRETS_DROP = "crm.activities.feeds.feed_drop_since"
 SAMPLE_TASK = "crm.workspace.tasks.sample_fill"
 SAMPLE_LOADER = "crm.sales.sample.sample_load"
 # What wake-ups are for: the task that does it a turn at a time, its queue, and how many workspaces' turns it takes.

@@ -11,7 +11,9 @@ import pytest
 from django.utils import timezone
 
 from tenants import rates
-from tenants.models import AccountEvent, EmailChange, KnownBrowser, Passkey, RecoveryCode, Totp, User
+from tenants.actors import Actor
+from tenants.api_keys import api_key_create
+from tenants.models import AccountEvent, ApiKey, EmailChange, KnownBrowser, Passkey, RecoveryCode, Totp, User
 from tenants.scopes import shared, tenant_scope
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
@@ -95,6 +97,28 @@ class TestPasskeysOfOthers:
             assert browser.post(url, {"name": "Stolen"}).status_code == 404
         with shared():
             assert Passkey.objects.get().name == "Mine"
+
+
+@pytest.mark.parametrize("way", ["public", "workspace", "everywhere", "others"])
+def test_who_goes_is_noted_where_he_had_come_in(
+    browser: Browser, other_browser: Browser, tenant_a: Any, way: str
+) -> None:
+    from crm.records.models import Event
+
+    sign_in(browser)
+    browser.get("http://alder.localhost/")
+    if way == "others":
+        sign_in(other_browser)
+        other_browser.post(f"{PUBLIC}/account/sessions/others/end/")
+    else:
+        at = {"public": f"{PUBLIC}/signout/", "workspace": "http://alder.localhost/signout/"}
+        browser.post(at.get(way, f"{PUBLIC}/signout/everywhere/"))
+    with tenant_scope(tenant_a):
+        came = Event.objects.filter(type="session.started").first()
+        (went,) = Event.objects.filter(type="session.ended")
+    assert came is not None
+    assert went.record_id == came.record_id
+    assert went.after["address"] == came.after["address"] == "127.0.0.1"
 
 
 class TestBrowsers:
@@ -294,6 +318,44 @@ class TestAddress:
             assert not KnownBrowser.objects.filter(user=user, trusted_until__isnull=False).exists()
             assert of(OWNER).has_second_factor
             Passkey.objects.filter(user=user).delete()
+
+    def test_with_it_go_the_keys_and_the_calendar_address_that_were_made_since(
+        self,
+        browser: Browser,
+        other_browser: Browser,
+        asked: str,
+        mails: list[Any],
+        committing: Any,
+        tenant_a: Any,
+        actor_named: Callable[..., Actor],
+    ) -> None:
+        from crm.activities.feeds import feed_make, feed_read
+        from crm.records.models import Event
+
+        owner, admin = actor_named("owner"), actor_named("admin")
+        with tenant_scope(tenant_a):
+            mine, others = (api_key_create(one, name="Before", scopes=["deal:read"])[0] for one in (owner, admin))
+            kept = feed_make(admin)
+        with shared():
+            ApiKey.objects.filter(pk=mine.pk).update(created_at=timezone.now() - timedelta(days=2))
+        undo = self.confirm(browser, asked, mails, committing)
+        with tenant_scope(tenant_a):
+            theirs, _secret = api_key_create(owner, name="Theirs", scopes=["deal:read"])
+            address = feed_make(owner)
+        mails.clear()
+        with committing():
+            other_browser.post(undo)
+        with shared():
+            revoked = set(ApiKey.objects.filter(revoked_at__isnull=False).values_list("pk", flat=True))
+        assert theirs.pk in revoked
+        assert not revoked & {mine.pk, others.pk}
+        with tenant_scope(tenant_a):
+            assert feed_read(tenant_a, address) is None
+            assert feed_read(tenant_a, kept) is not None
+            assert Event.objects.filter(type="api_key.revoked", record_id=theirs.pk).exists()
+            assert Event.objects.filter(type="member.calendar_feed_stopped", record_id=owner.member_id).exists()
+        (told,) = [one for one in mails if one.to == [OWNER]]
+        assert "API keys and calendar addresses" in told.body
 
     def test_whoever_took_it_cannot_undo_in_turn(
         self, browser: Browser, other_browser: Browser, asked: str, mails: list[Any], committing: Any

@@ -362,13 +362,6 @@ class TestAudit:
         assert "event_audited" in plan
         assert "Sort" not in plan
 
-    def test_coming_in_and_going_out_are_noted(self, browser_client: Any, seller: Actor) -> None:
-        browser_client(seller).post("/signout/", headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"})
-        event = Event.objects.get(type="session.ended")
-        assert event.record_id == of(seller)
-        assert event.after["device"] == "Firefox · Linux"
-        assert event.after["address"] == "127.0.0.1"
-
     def test_an_unknown_kind_is_a_mistake(self, owner: Actor) -> None:
         with pytest.raises(ValueError, match="no kind of event"):
             audit_note(owner, "deal.updated")

@@ -169,6 +169,19 @@ def test_an_expired_one_makes_way_for_a_new_one(invite: Callable[..., str], admi
     assert services.invitation_send(admin, email="new@example.com", role="member").token
 
 
+def test_an_expired_one_is_sent_again_only_while_a_seat_is_free(invite: Callable[..., str], admin: Actor) -> None:
+    from dataclasses import replace
+
+    short = replace(admin, tenant=replace(admin.tenant, limits={"seats": 7}))
+    invite()
+    first = Invitation.objects.get().id
+    assert services.invitation_resend(short, invitation_id=first).token
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    services.invitation_send(short, email="seventh@example.com", role="member")
+    with pytest.raises(Conflict, match="All 7 seats"):
+        services.invitation_resend(short, invitation_id=first)
+
+
 def test_seats_are_counted_with_the_invited(invite: Callable[..., str], admin: Actor) -> None:
     from dataclasses import replace
 
