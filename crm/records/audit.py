@@ -9,12 +9,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from crm.records.errors import NotFound
 from crm.records.models import Event
 from crm.workspace.auditing import AUDITED
 from crm.workspace.formats import date_text
 from crm.workspace.models import Member, Role, Team
+from crm.workspace.role_editor import RIGHT_LABELS, SCOPE_LABELS, Rights
+from crm.workspace.roles import ACTION_LABELS, GRANTABLE_POWERS, RoleNoun, role_nouns
 from tenants.actors import Actor
 
 PAGE = 50
@@ -97,6 +100,9 @@ FIELD_LABELS: Mapping[str, Promise] = {
     "title": _("What"),
     "device": _("Device"),
     "scopes": _("Scopes"),
+    "permissions": _("Rights"),
+    "fields": _("Fields"),
+    "about": _("What it is for"),
     "expires_at": _("Ends"),
     "public_id": _("Key"),
     "currency": _("Currency"),
@@ -110,11 +116,15 @@ FEW = 4
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing in an entry: ``before`` is empty where there was nothing to compare with."""
+    """One thing in an entry: ``before`` is empty where there was nothing to compare with.
+
+    ``items`` are what ``after`` only counts.
+    """
 
     label: str
     before: str
     after: str
+    items: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +233,14 @@ def facts_of(event: Event, names: Mapping[str, str]) -> list[Fact]:
     facts = []
     for slug in {**event.before, **event.after}:
         before, after = event.before.get(slug), event.after.get(slug)
-        if not event.before and slug in ("name", "title", "state"):
+        if not (event.before and event.after) and slug in ("name", "title", "state", "slug"):
+            continue
+        if event.type.startswith("role.") and slug in ("permissions", "fields"):
+            facts += rights_facts(slug, before or {}, after or {}, changed=bool(event.before and event.after))
+            continue
+        if slug == "scopes" and after and len(after) > FEW:
+            text = ngettext("%(count)d scope", "%(count)d scopes", len(after)) % {"count": len(after)}
+            facts.append(Fact(str(FIELD_LABELS[slug]), "", text, after))
             continue
         if before == after or (after in (None, "", [], {}) and before in (None, "", [], {})):
             continue
@@ -232,6 +249,36 @@ def facts_of(event: Event, names: Mapping[str, str]) -> list[Fact]:
             Fact(str(label) if label else slug.replace("_", " ").capitalize(), said(before, names), said(after, names))
         )
     return facts
+
+
+def rights_facts(slug: str, before: Rights, after: Rights, *, changed: bool) -> list[Fact]:
+    """What of a role's rights differs, a line for each record type; a new role's are what it grants and narrows."""
+    labels = SCOPE_LABELS if slug == "permissions" else RIGHT_LABELS
+    nothing = "none" if slug == "permissions" else ""
+    nouns = {noun.slug: noun for noun in role_nouns()}
+    items = []
+    for noun in {**before, **after}:
+        old, new = before.get(noun, {}), after.get(noun, {})
+        words = []
+        for key in {**old, **new}:
+            was, now = old.get(key, nothing), new.get(key, nothing)
+            if was == now:
+                continue
+            shown = [str(labels.get(one, one)) for one in ((was, now) if changed else (now if after else was,))]
+            words.append(f"{right_label(nouns.get(noun), noun, key)}: {' → '.join(shown)}")
+        if words:
+            items.append(f"{nouns[noun].label if noun in nouns else _('Workspace')} · {', '.join(words)}")
+    if not items:
+        return []
+    text = ngettext("%(count)d record type", "%(count)d record types", len(items)) % {"count": len(items)}
+    return [Fact(str(FIELD_LABELS[slug]), "", text, items)]
+
+
+def right_label(noun: RoleNoun | None, slug: str, key: str) -> str:
+    if slug == "workspace":
+        return str(GRANTABLE_POWERS.get(key, key))
+    fields = {one.slug: one.label for one in noun.fields} if noun else {}
+    return str(ACTION_LABELS.get(key) or fields.get(key, key))
 
 
 def said(value: Any, names: Mapping[str, str]) -> str:

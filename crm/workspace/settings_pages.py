@@ -176,15 +176,6 @@ PAGES: tuple[SettingsPage, ...] = (
         words=_("group department head tree"),
     ),
     SettingsPage(
-        "audit",
-        _("Audit"),
-        "scroll-text",
-        "settings:audit",
-        Group.PEOPLE,
-        "audit",
-        _("log sign-in history export security who did what"),
-    ),
-    SettingsPage(
         "roles",
         _("Roles"),
         "key-square",
@@ -202,6 +193,15 @@ PAGES: tuple[SettingsPage, ...] = (
         "settings",
         _("second factor two-factor 2fa passkey totp authenticator sign-in"),
         (PageSection(_("Second factor"), "second-factor"), PageSection(_("Members without"), "without-title")),
+    ),
+    SettingsPage(
+        "audit",
+        _("Audit"),
+        "scroll-text",
+        "settings:audit",
+        Group.PEOPLE,
+        "audit",
+        _("log sign-in history export security who did what"),
     ),
     SettingsPage(
         "pipelines",

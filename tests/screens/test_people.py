@@ -15,6 +15,7 @@ from crm.workspace import services
 from crm.workspace.auditing import audit_note
 from crm.workspace.configuration_services import holidays_add
 from crm.workspace.models import Invitation, Member, Role, Team
+from crm.workspace.role_services import role_create, role_update
 from crm.workspace.team_services import team_create
 from tenants.actors import Actor
 from tests import factories
@@ -305,9 +306,32 @@ class TestAudit:
         assert [fact.after for fact in many.facts] == ["12, from Jan 1, 2027 to Nov 27, 2027"]
 
     def test_what_is_too_long_ends_in_a_mark(self, owner: Actor) -> None:
-        audit_note(owner, "api_key.created", after={"scopes": ["deal:read"] * 40})
-        [fact] = audit_page(owner, kind="keys", limit=1).entries[0].facts
+        audit_note(owner, "export.finished", after={"columns": ["expected_close"] * 40})
+        [fact] = audit_page(owner, kind="exports", limit=1).entries[0].facts
         assert (len(fact.after) <= 160, fact.after[-1]) == (True, "…")
+
+    def test_many_scopes_of_a_key_are_counted_and_unfold(self, owner: Actor, browser_client: Any) -> None:
+        scopes = [f"{noun}:read" for noun in ("call", "company", "contact", "deal", "email")]
+        audit_note(owner, "api_key.created", after={"name": "Sync", "scopes": scopes})
+        audit_note(owner, "api_key.created", after={"name": "Small", "scopes": scopes[:2]})
+        few, many = audit_page(owner, kind="keys", limit=2).entries
+        assert [fact.after for fact in few.facts] == ["call:read, company:read"]
+        assert [(fact.after, list(fact.items)) for fact in many.facts] == [("5 scopes", scopes)]
+        page = text(browser_client(owner).get("/settings/audit/?kind=keys"))
+        assert "<summary>5 scopes</summary><ul><li>call:read</li>" in page
+
+    def test_rights_of_a_role_are_told_in_words_and_only_what_is_different(self, owner: Actor) -> None:
+        rights = {"deal": {"view": "team", "create": "own"}, "workspace": {"members": "all"}}
+        role = role_create(owner, name="Scout", permissions=rights, fields={"deal": {"amount": "hidden"}})
+        rights["deal"]["view"] = "all"
+        role_update(owner, role_id=role.id, name="Scout", permissions=rights, fields={})
+        changed, made = audit_page(owner, kind="roles", limit=2).entries
+        told = {fact.label: list(fact.items) for fact in made.facts}
+        assert "Deals · View: Team, Add: Own" in told["Rights"]
+        assert "Workspace · Members, teams and invitations: All" in told["Rights"]
+        assert told["Fields"] == ["Deals · Amount: Hidden"]
+        told = {fact.label: list(fact.items) for fact in changed.facts}
+        assert told == {"Rights": ["Deals · View: Team → All"], "Fields": ["Deals · Amount: Hidden → As the record"]}
 
     def test_another_workspaces_audit_is_its_own(self, browser_client: Any, admin: Actor, outsider: Actor) -> None:
         audit_note(admin, "export.finished", after={"name": "Kanarienvogel"})
