@@ -28,7 +28,7 @@ def scope_choices(actor: Actor) -> list[tuple[str, str]]:
             scopes.append(f"{rt.slug}:read")
         if any(actor.can(rt.slug, action) for action in ("create", "edit", "delete")):
             scopes.append(f"{rt.slug}:write")
-    scopes += [f"{noun}:read" for noun in ("event", "member") if actor.can(noun, "view")]
+    scopes += ["event:read", *(["member:read"] if actor.can("member", "view") else [])]
     scopes += [scope for power, scope in POWER_SCOPES.items() if actor.can("workspace", power)]
     return [(scope, scope) for scope in scopes]
 

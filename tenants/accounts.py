@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from tenants.models import Membership, Session, Tenant, User
 from tenants.scopes import tenant_scope
+from tenants.selectors import BUILT, SERVED
 from tenants.sessions import ADDRESS, DEVICE, SessionStore
 
 UNVERIFIED = "unverified"
@@ -100,8 +101,7 @@ def membership_of(user_id: UUID, tenant_id: UUID) -> Membership | None:
 
 def memberships_built(user: User) -> list[Membership]:
     """Where the user works or worked, of workspaces that have a schema."""
-    built = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.SUSPENDED)
-    return list(Membership.objects.select_related("tenant").filter(user=user, tenant__state__in=built))
+    return list(Membership.objects.select_related("tenant").filter(user=user, tenant__state__in=BUILT))
 
 
 def membership_set(*, tenant_id: UUID, user_id: UUID, active: bool, member_id: UUID | None = None) -> None:
@@ -151,9 +151,7 @@ def _end(rows: QuerySet[Session]) -> None:
     if not gone:
         return
     tell = import_string(settings.SESSION_SINK)
-    tenants = Tenant.objects.filter(state__in=(Tenant.State.ACTIVE, Tenant.State.READ_ONLY)).in_bulk(
-        {one.tenant_id for one in gone}
-    )
+    tenants = Tenant.objects.filter(state__in=SERVED).in_bulk({one.tenant_id for one in gone})
     for one in gone:
         if one.parent is None or one.tenant_id not in tenants:
             continue

@@ -7,6 +7,8 @@ from tenants.actors import TenantRef
 from tenants.models import Domain, Tenant
 from tenants.prepared import Among, PreparedInstances
 
+BUILT = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.SUSPENDED)
+"""States in which there is a schema to read."""
 SERVED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
 PRIMARY = PreparedInstances(
     lambda ids: Domain.objects.filter(Among.of("tenant_id", ids), is_primary=True, tenant__state__in=SERVED).order_by(),
@@ -18,6 +20,10 @@ PRIMARY = PreparedInstances(
 def tenant_find(tenant_id: UUID) -> TenantRef | None:
     domain = Domain.objects.select_related("tenant").filter(tenant_id=tenant_id, is_primary=True).first()
     return None if domain is None else domain.tenant.ref(domain)
+
+
+def tenants_built() -> list[TenantRef]:
+    return [tenant.ref() for tenant in Tenant.objects.filter(state__in=BUILT).order_by("created_at")]
 
 
 def tenants_served(tenant_ids: Sequence[str]) -> list[TenantRef]:

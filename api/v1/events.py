@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.errors import missing_scope
 from api.params import whole_number
 from api.views import ApiView
 from crm.records import events
@@ -11,6 +12,11 @@ from crm.records import events
 class EventList(ApiView):
     noun = "event"
     parameters = frozenset({"cursor", "limit"})
+
+    def check_scope(self, request: Request) -> None:
+        """The scope is enough: events are no record type of a role's, and each is shown by what it tells of."""
+        if self.actor.scopes is not None and "event:read" not in self.actor.scopes:
+            raise missing_scope("event:read")
 
     def get(self, request: Request) -> Response:
         limit = whole_number(request.query_params.get("limit"), param="limit", lowest=1, highest=500, default=50)

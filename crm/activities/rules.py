@@ -7,15 +7,17 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from crm.activities import repeating
 from crm.activities.models import Place
+from crm.activities.visibility import NOUNS
 from crm.records import timers, validation, writing
 from crm.records.batch import Batch, Draft
 from crm.records.models import ChangeSet
-from crm.records.types import MEMBER_TARGET, RecordType
+from crm.records.types import MEMBER_TARGET, RecordType, registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member
 from crm.workspace.roles import EVERYTHING
@@ -33,6 +35,7 @@ REMINDED_FROM = time(9)
 HORIZON = timedelta(days=90)
 """How far ahead the meetings of a series stand in calendars."""
 MOST_AHEAD = 100
+MEND_AT_ONCE = 1000
 SERIES = ("series", "series_start", "series_zone", "occurrence")
 CARRIED = (
     "name", "minutes", "reminder", "description", "about", "also", "assignee", "priority", "direction", "phone",
@@ -84,29 +87,74 @@ def places_kept(batch: Batch) -> None:
     due = [(draft.record, draft) for draft in batch.drafts if draft.record is not None]
     if batch.action != "create":
         Place.objects.filter(activity_id__in=[record.pk for record, _draft in due]).delete()
-    places = []
-    for record, draft in due:
-        at, planned_at = (None, None) if batch.action == "trash" else stands(noun, draft)
-        about = draft.after["about"]
-        places += [
-            Place(
-                noun=noun,
-                activity_id=record.pk,
-                about_type=one["type"],
-                about_id=one["id"],
-                at=at,
-                planned_at=planned_at,
-            )
-            for one in [*([about] if about else []), *draft.after["also"]]
-        ]
+    places = [
+        place
+        for record, draft in due
+        for place in places_of(noun, record, draft.after, draft.at, gone=batch.action == "trash")
+    ]
     if places:
         Place.objects.bulk_create(places, batch_size=1000)
 
 
-def stands(noun: str, draft: Draft) -> tuple[datetime | None, datetime | None]:
+def places_of(noun: str, record: Any, values: Mapping[str, Any], at: datetime, *, gone: bool) -> list[Place]:
+    """What stands in ``Place`` of an activity with these values, written at a moment."""
+    stood, planned_at = (None, None) if gone else stands(noun, values, record.created_at, at)
+    about = values["about"]
+    return [
+        Place(
+            noun=noun,
+            activity_id=record.pk,
+            about_type=one["type"],
+            about_id=one["id"],
+            at=stood,
+            planned_at=planned_at,
+        )
+        for one in [*([about] if about else []), *values["also"]]
+    ]
+
+
+def places_mend() -> int:
+    """Bring what stands in ``Place`` to what the activities say, and tell of how many it was otherwise.
+
+    A process of a release before it knows nothing of ``Place``; what it wrote beside ours is on no timeline until then.
+    Safe to repeat; what is being changed meanwhile waits for nothing and is looked at under its lock.
+    """
+    mended = 0
+    for noun in NOUNS:
+        rt, after = registry.get(noun), UUID(int=0)
+        while True:
+            with transaction.atomic():
+                rows = list(rt.rows.filter(pk__gt=after).order_by("pk").select_for_update(of=("self",))[:MEND_AT_ONCE])
+                if not rows:
+                    break
+                after = rows[-1].pk
+                mended += _mend(noun, rt, rows)
+    return mended
+
+
+def _mend(noun: str, rt: RecordType, rows: Sequence[Any]) -> int:
+    def facts(place: Place) -> tuple[Any, ...]:
+        return (place.about_type, place.about_id, place.at, place.planned_at)
+
+    there: dict[UUID, list[Place]] = {}
+    for place in Place.objects.filter(activity_id__in=[row.pk for row in rows]):
+        there.setdefault(place.activity_id, []).append(place)
+    wrong, right = [], []
+    for row in rows:
+        places = places_of(noun, row, writing.snapshot(rt, row), row.updated_at, gone=row.deleted_at is not None)
+        if {facts(one) for one in places} != {facts(one) for one in there.get(row.pk, [])}:
+            wrong.append(row.pk)
+            right += places
+    Place.objects.filter(activity_id__in=wrong).delete()
+    Place.objects.bulk_create(right, batch_size=1000)
+    return len(wrong)
+
+
+def stands(
+    noun: str, values: Mapping[str, Any], made: datetime | None, at: datetime
+) -> tuple[datetime | None, datetime | None]:
     """Where an activity stands on a timeline, and for when it is planned: one of them."""
-    values = draft.after
-    made = draft.record.created_at if draft.record else draft.at
+    made = made or at
     if noun == "note":
         return made, None
     if noun == "email":
@@ -114,7 +162,7 @@ def stands(noun: str, draft: Draft) -> tuple[datetime | None, datetime | None]:
     when = values[WHEN[noun][0]]
     if not values["done"]:
         return None, when or UNDATED
-    done_at = values["done_at"] or draft.at
+    done_at = values["done_at"] or at
     return (done_at if noun == "task" or when is None else min(when, done_at)), None
 
 

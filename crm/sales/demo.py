@@ -196,7 +196,7 @@ def _teams(tenant: TenantRef, owner: Actor, boss: Member) -> None:
         owner,
         name=TRAINEE_ROLE,
         about="Sees what the team works on, without amounts.",
-        permissions=dict.fromkeys(WORK_NOUNS, row),
+        permissions={**dict.fromkeys(WORK_NOUNS, row), "note": {**row, "view": "all"}},
         fields={"deal": {"amount": "hidden", "probability": "read"}},
     )
     _member(tenant, TRAINEE, boss)

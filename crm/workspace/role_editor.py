@@ -33,9 +33,15 @@ class Preset:
     row: tuple[str, ...]
 
     def permissions(self) -> Permissions:
-        """As far as nouns have owners; activities are seen where what they are about is."""
+        """As far as nouns have owners. A note is part of what it is on, so it is read by whoever sees that."""
         row = dict(zip(ACTIONS, self.row, strict=True))
-        return Permissions.from_json({noun.slug: row for noun in role_nouns() if not noun.is_shared})
+        return Permissions.from_json(
+            {
+                noun.slug: row | ({"view": "all"} if noun.slug == "note" else {})
+                for noun in role_nouns()
+                if not noun.is_shared
+            }
+        )
 
 
 PRESETS = (

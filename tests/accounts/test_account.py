@@ -353,7 +353,7 @@ class TestAddress:
             assert feed_read(tenant_a, address) is None
             assert feed_read(tenant_a, kept) is not None
             assert Event.objects.filter(type="api_key.revoked", record_id=theirs.pk).exists()
-            assert Event.objects.filter(type="member.calendar_feed_stopped", record_id=owner.member_id).exists()
+            assert Event.objects.filter(type="member.calendar_feed_stopped", record_id=str(owner.member_id)).exists()
         (told,) = [one for one in mails if one.to == [OWNER]]
         assert "API keys and calendar addresses" in told.body
 

@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
+from crm.activities.models import Place
+from crm.activities.rules import places_mend
 from crm.activities.selectors import Timeline, planned, timeline
 from crm.activities.services import activity_done
 from crm.records import writing
@@ -85,3 +88,25 @@ def test_an_unseen_record_has_no_timeline(seller: Actor, seller_two: Actor, outs
     for actor in (seeing_own(seller_two, "deal"), outsider):
         with tenant_scope(actor.tenant), pytest.raises(NotFound):
             timeline(actor, DEAL, deal.pk)
+
+
+def test_what_a_process_of_the_release_before_wrote_is_brought_onto_timelines(seller: Actor) -> None:
+    """It writes the activities alone: one more, one done, one on another record, one in the trash."""
+    deals = [factories.deal(seller, name=name) for name in ("Attic", "Cellar")]
+    about = [{"type": "deal", "id": deal.pk} for deal in deals]
+    names = ("New", "Done", "Moved", "Gone", "Kept")
+    made = {
+        name: factories.task(seller, name=name, about=about[0], also=about[1:] if name == "Kept" else []).pk
+        for name in names
+    }
+    rows = registry.get("task").rows
+    now = timezone.now()
+    Place.objects.filter(activity_id=made["New"]).delete()
+    rows.filter(pk=made["Done"]).update(done=True, done_at=now)
+    rows.filter(pk=made["Moved"]).update(about_id=deals[1].pk)
+    rows.filter(pk=made["Gone"]).update(deleted_at=now)
+    call_command("places_mend")
+    here, there = ({one.title for one in planned(seller, "deal", deal.pk)} for deal in deals)
+    assert (here, there) == ({"New", "Kept"}, {"Moved", "Kept"})
+    assert told(timeline(seller, DEAL, deals[0].pk)) == ["Done", "deal.created"]
+    assert places_mend() == 0

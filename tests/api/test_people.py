@@ -8,6 +8,7 @@ import pytest
 from crm.records.drainer import drain
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Invitation, Member, Team
+from crm.workspace.role_services import role_create
 from tenants.actors import Actor
 from tests import factories
 
@@ -153,3 +154,26 @@ def test_a_new_key_does_not_change_members_unless_that_is_ticked(browser_client:
     assert {"member:write", "audit:read"} <= offered
     assert not {"member:write", "audit:read"} & ticked
     assert "member:read" in ticked
+
+
+def test_a_key_of_a_role_of_ones_own_reads_the_events_of_what_the_role_sees(
+    api: Any, owner: Actor, seller: Actor, browser_client: Any
+) -> None:
+    own = {"view": "own", "create": "own", "edit": "own"}
+    rights = {"deal": own, "workspace": {"api_keys": "all"}}
+    role = role_create(owner, name="Narrow", permissions=rights, fields={"deal": {"amount": "hidden"}})
+    mine = factories.deal(owner, name="Mine", amount="7777", currency="EUR", owner=seller.member_id)
+    other = factories.deal(owner, name="Other", amount="8888", currency="EUR")
+    Member.objects.filter(id=str(seller.member_id)).update(role=role)
+    drain(owner.tenant)
+    page = browser_client(seller).get("/settings/api/")
+    offered = [value for value, _label in page.context["form"].fields["scopes"].choices]
+    assert "event:read" in offered
+    answer = api(seller, scopes=offered).get("/api/v1/events?limit=500")
+    assert answer.status_code == 200
+    told = {row["record_id"]: row for row in answer.json()["data"] if row["record_type"] == "deal"}
+    assert str(mine.pk) in told
+    assert str(other.pk) not in told
+    assert "7777" not in answer.content.decode()
+    without = api(seller, scopes=["deal:read"]).get("/api/v1/events")
+    assert (without.status_code, without.json()["error"]["param"]) == (403, "event:read")

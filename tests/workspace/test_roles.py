@@ -18,6 +18,7 @@ from crm.workspace.role_services import RoleInvalid, role_create, role_delete, r
 from crm.workspace.roles import ACTIONS, covers, role_nouns
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, Permissions, Scope
+from tests import factories
 
 TEAM = dict(zip(ACTIONS, ("team", "team", "team", "own", "none", "team"), strict=True))
 
@@ -104,6 +105,21 @@ class TestRights:
     def test_each_preset_is_sound(self, owner: Actor) -> None:
         for preset in PRESETS:
             assert made(owner, preset.slug, permissions=preset.permissions().to_json()).id
+
+    def test_who_works_in_a_team_reads_what_others_noted_on_its_records_and_nothing_else(
+        self, owner: Actor, seller: Actor
+    ) -> None:
+        preset = next(one for one in PRESETS if one.slug == "team")
+        role = made(owner, "Team", permissions=preset.permissions().to_json())
+        Member.objects.filter(id=str(seller.member_id)).update(role=role)
+        mine = factories.company(owner, name="Mine", owner=seller.member_id)
+        theirs = factories.company(owner, name="Theirs")
+        notes = [
+            factories.note(owner, body=one.name, about={"type": "company", "id": one.pk}) for one in (mine, theirs)
+        ]
+        reader = actor_for_member(owner.tenant, mine.owner_id)
+        assert reader is not None
+        assert list(registry.get("note").visible_to(reader)) == notes[:1]
 
     def test_names_differ(self, owner: Actor) -> None:
         role = made(owner)
