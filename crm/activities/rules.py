@@ -17,6 +17,7 @@ from crm.activities.visibility import NOUNS
 from crm.records import timers, validation, writing
 from crm.records.batch import Batch, Draft
 from crm.records.models import ChangeSet
+from crm.records.row_values import snapshot
 from crm.records.types import MEMBER_TARGET, RecordType, registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member
@@ -141,7 +142,7 @@ def _mend(noun: str, rt: RecordType, rows: Sequence[Any]) -> int:
         there.setdefault(place.activity_id, []).append(place)
     wrong, right = [], []
     for row in rows:
-        places = places_of(noun, row, writing.snapshot(rt, row), row.updated_at, gone=row.deleted_at is not None)
+        places = places_of(noun, row, snapshot(rt, row), row.updated_at, gone=row.deleted_at is not None)
         if {facts(one) for one in places} != {facts(one) for one in there.get(row.pk, [])}:
             wrong.append(row.pk)
             right += places
