@@ -240,7 +240,8 @@ class RecordType:
     fields a record with these values is shown with (None: all), as where a deal's pipeline has fields of its own.
     ``more_columns`` stand in the form of a new record behind "More"; ``further`` is a second way to save a field.
     ``still_open`` are the rows that still need somebody (None: all), which is what goes to others when their owner
-    leaves; ``is_history`` says that records tell what somebody did, and stay his.
+    leaves; ``is_history`` says that records tell what somebody did, and stay his. Who locks records of several nouns
+    begins with those of the lowest ``lock_order``; writers of a noun with ``one_writer`` wait for each other first.
     """
 
     slug: str
@@ -262,6 +263,8 @@ class RecordType:
     owner_field: str = ""
     still_open: Q | None = None
     is_history: bool = False
+    lock_order: int = 0
+    one_writer: bool = False
     rules: tuple[Rule, ...] = ()
     after_write: tuple[Hook, ...] = ()
     event_types: tuple[str, ...] = ()

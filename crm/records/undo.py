@@ -149,11 +149,12 @@ def ids_by_type(effects: Sequence[Effect]) -> dict[str, list[UUID]]:
 def locked(actor: Actor, effects: Sequence[Effect]) -> dict[tuple[str, UUID], Record]:
     """The records as they are now, locked, by type and id; those the actor may not see are missing."""
     found: dict[tuple[str, UUID], Record] = {}
-    for slug, ids in sorted(ids_by_type(effects).items()):
-        rt = registry.get(slug)
+    by_type = [(registry.get(slug), ids) for slug, ids in ids_by_type(effects).items()]
+    for rt, ids in sorted(by_type, key=lambda one: (one[0].lock_order, one[0].slug)):
+        writing.wait_for_turn(rt)
         rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
         for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
-            found[slug, row.pk] = row
+            found[rt.slug, row.pk] = row
     return found
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from django.db import connection
 from django.utils.translation import gettext as _
 
 from crm.records.batch import Batch, Draft
 from crm.records.errors import FieldError, Invalid
 from crm.records.normalising import region_of
 from crm.records.parsing import is_blank, keys
-from crm.records.statements import any_of, find_each, named, target_rows
+from crm.records.statements import advisory_lock, any_of, find_each, named, target_rows
 from crm.records.types import MEMBER_TARGET, Kind, registry
 from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
@@ -125,11 +124,7 @@ def check_unique(batch: Batch) -> None:
         ]
         if not changed:
             continue
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || %s, 0))",
-                [f":unique:{batch.rt.slug}.{one.slug}"],
-            )
+        advisory_lock(f"unique:{batch.rt.slug}.{one.slug}")
         column = one.keys_column or one.column
         region = region_of(batch.actor.tenant)
         values = {

@@ -28,7 +28,7 @@ from crm.records.noting import save_events
 from crm.records.parsing import BadValue, blank, identifier, parse
 from crm.records.row_values import Links, Values, snapshot
 from crm.records.saving import events_of, holders_of, insert, save, save_links
-from crm.records.statements import lock_row
+from crm.records.statements import advisory_lock, lock_row
 from crm.records.types import SYSTEM_FIELDS, RecordType, nearest
 from crm.records.validation import check_references, found_targets, run_rules
 from crm.records.visibility import field_rights, readable_fields
@@ -94,6 +94,7 @@ def create_many(
     """
     with transaction.atomic():
         scope = require(actor, rt, "create")
+        wait_for_turn(rt)
         batch = batch_new(actor, rt, "create", source, change_set, at)
         batch.details.update(details or {})
         whens = dates(batch, len(rows), at)
@@ -295,6 +296,7 @@ def lock(
     """Lock the rows, in the order of their ids, and make a draft of each; all are there and may be changed."""
     actor, rt = batch.actor, batch.rt
     scope = require(actor, rt, batch.action)
+    wait_for_turn(rt)
     found = locked(actor, rt, ids, live=batch.action == "update")
     if any(wanted not in found for wanted in ids):
         raise NotFound
@@ -319,6 +321,12 @@ def lock(
             )
         )
     batch.links = links
+
+
+def wait_for_turn(rt: RecordType) -> None:
+    """Of a noun with one writer, wait until no other transaction writes it. Comes before any lock of its rows."""
+    if rt.one_writer:
+        advisory_lock(f"writer:{rt.slug}")
 
 
 def locked(actor: Actor, rt: RecordType, ids: Sequence[UUID], *, live: bool) -> dict[UUID, Any]:

@@ -1,7 +1,7 @@
 """Pipelines, their stages, and the deals that move through them."""
 
 from django.db import models
-from django.db.models import JSONField, Q, Value
+from django.db.models import F, JSONField, Q, Value
 
 from crm.records.models import Record
 from tenants.fields import UUIDKey
@@ -60,6 +60,16 @@ class PipelineLostReason(StampedModel):
         return self.role
 
 
+def sorted_by(field: str) -> list[models.Index]:
+    """What lists sorted by a field go by, up and down: rows without a value come last either way, see ``paging``."""
+    down = F(field).desc(nulls_last=True)
+    live = Q(deleted_at__isnull=True)
+    return [
+        models.Index(fields=[field, "id"], name=f"deal_{field}_up", condition=live),
+        models.Index(down, F("id").desc(), name=f"deal_{field}_down", condition=live),
+    ]
+
+
 class Deal(Record):
     """``amount`` has the decimals of its ``currency``; ``probability`` is a percentage from 0 to 100."""
 
@@ -85,6 +95,8 @@ class Deal(Record):
             models.Index(
                 fields=["stage", "-stage_entered_at", "-id"], name="deal_board", condition=Q(deleted_at__isnull=True)
             ),
+            *sorted_by("amount"),
+            *sorted_by("expected_close"),
         ]
 
     def __str__(self) -> str:

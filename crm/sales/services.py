@@ -144,6 +144,7 @@ def _order(actor: Actor, noun: str, rows: QuerySet[Any], ids: Sequence[UUID | st
     _need_settings(actor)
     wanted = [str(one) for one in ids]
     with transaction.atomic():
+        writing.wait_for_turn(registry.get(noun))
         found = {_key(row): row for row in rows.select_for_update(no_key=True).filter(deleted_at=None).order_by("pk")}
         if sorted(found) != sorted(wanted):
             raise Invalid([FieldError("", "rows_differ", _("The list has changed meanwhile. Look again."))])
@@ -341,6 +342,7 @@ def pipeline_archive(
     with transaction.atomic():
         pipeline = reading.get_record(actor, pipeline_type, pipeline_id)
         targets = [one for one in moves.values() if is_uuid(str(one))]
+        writing.wait_for_turn(pipeline_type)
         pipelines_set_aside([pipeline.pk, *Stage.objects.filter(pk__in=targets).values_list("pipeline_id", flat=True)])
         deals = _deals_held(Q(pipeline_id=pipeline.pk), partial(pipelines_lock, [pipeline.pk]))
         by_stage: dict[UUID, list[UUID]] = defaultdict(list)

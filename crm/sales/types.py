@@ -84,6 +84,8 @@ PIPELINE = RecordType(
         rules.archived_pipeline_is_at_rest,
         rules.pipeline_in_use_stays,
     ),
+    lock_order=-1,
+    one_writer=True,
     after_write=(rules.one_pipeline_is_the_default,),
     visible=everyone,
     in_sidebar=False,
@@ -138,6 +140,7 @@ STAGE = RecordType(
     default_columns=("name", "pipeline", "kind", "probability"),
     default_sort=("position",),
     rules=(rules.stage_is_sound, rules.every_pipeline_keeps_its_ends, rules.stage_in_use_stays),
+    lock_order=-2,
     visible=everyone,
     in_sidebar=False,
 )

@@ -12,9 +12,9 @@ import pytest
 from django.db import transaction
 
 from crm.records import undo, writing
-from crm.records.errors import Forbidden, Invalid, NotFound
+from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.types import registry
-from crm.sales import rules
+from crm.sales import rules, services
 from crm.sales.boards import board
 from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
@@ -411,3 +411,67 @@ def test_moves_of_several_and_removals_at_once_many_times(
             wait()
         left = really(lambda: set(Deal.objects.values_list("stage__deleted_at", flat=True)))
         assert left == {None}
+
+
+def test_of_two_who_each_make_another_pipeline_the_default_the_later_wins(
+    robot: Actor, real_tenant: TenantRef, really: Really, shop: Any
+) -> None:
+    third = really(lambda: pipeline_create(robot, name="Repairs").id)
+
+    def choose(pipeline: Any) -> Callable[[], Any]:
+        return lambda: writing.update(robot, PIPELINE, pipeline, {"is_default": True})
+
+    race(real_tenant, choose(shop), choose(third))
+    assert really(lambda: list(Pipeline.objects.filter(is_default=True).values_list("pk", flat=True))) == [third]
+
+    race(real_tenant, choose(shop), lambda: writing.create(robot, PIPELINE, {"name": "New", "is_default": True}))
+    assert really(lambda: [one.name for one in Pipeline.objects.filter(is_default=True)]) == ["New"]
+
+
+def test_an_undo_waits_for_the_stages_before_it_holds_deals(
+    robot: Actor, real_tenant: TenantRef, really: Really, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage went and its deals moved on; that is undone just while the stage where they are now goes as well."""
+    gone, target, after = really(lambda: [stage(name).pk for name in ("Qualified", "Proposal", "Negotiation")])
+    deal = really(lambda: factories.deal(robot, stage=gone).pk)
+    really(lambda: writing.update(robot, STAGE, after, {"enter_from": [str(gone), str(target)]}))
+    removed = really(lambda: stage_remove(robot, stage_id=gone, move_to=target))
+    undoing: list[Callable[[], Any]] = []
+    deals_held = services._deals_held
+
+    def held_late(*given: Any) -> Any:
+        undoing.append(elsewhere(lambda: undo.undo(robot, removed.change_set.pk), real_tenant))
+        time.sleep(0.5)
+        return deals_held(*given)
+
+    monkeypatch.setattr("crm.sales.services._deals_held", held_late)
+    last = really(lambda: stage("New").pk)
+    elsewhere(lambda: stage_remove(robot, stage_id=target, move_to=last), real_tenant)()
+    with pytest.raises(UndoConflict):
+        undoing[0]()
+    assert really(lambda: Deal.objects.get(pk=deal).stage_id) == last
+
+
+def test_an_undo_waits_for_the_pipelines_before_it_holds_deals(
+    robot: Actor, real_tenant: TenantRef, really: Really, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline was archived; that is undone just while the one that took its deals is to be archived into it."""
+    theirs, target = really(lambda: (stage("New", shop).pk, stage("New").pk))
+    deal = really(lambda: factories.deal(robot, stage=theirs).pk)
+    archived = really(lambda: pipeline_archive(robot, pipeline_id=shop, moves={theirs: target}))
+    undoing: list[Callable[[], Any]] = []
+    deals_held = services._deals_held
+
+    def held_late(*given: Any) -> Any:
+        undoing.append(elsewhere(lambda: undo.undo(robot, archived.change_set.pk), real_tenant))
+        time.sleep(0.5)
+        return deals_held(*given)
+
+    monkeypatch.setattr("crm.sales.services._deals_held", held_late)
+    with pytest.raises(Invalid):
+        elsewhere(
+            lambda: pipeline_archive(robot, pipeline_id=really(lambda: default().pk), moves={target: theirs}),
+            real_tenant,
+        )()
+    undoing[0]()
+    assert really(lambda: Deal.objects.get(pk=deal).stage_id) == theirs
