@@ -103,7 +103,11 @@ def visible_ids(actor: Actor, events: Sequence[Event]) -> set[tuple[str, UUID]]:
 
 def readable(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of an event's values, those of fields that are shown today, and to the actor."""
-    return {slug: value for slug, value in values.items() if slug in rt.by_slug and may_read(actor, rt, slug)}
+    return {
+        slug: rt.by_slug[slug].seen(actor, value)
+        for slug, value in values.items()
+        if slug in rt.by_slug and may_read(actor, rt, slug)
+    }
 
 
 def tells_something(actor: Actor, event: Event) -> bool:

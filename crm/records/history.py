@@ -162,7 +162,9 @@ def changed_fields(actor: Actor, event: Event) -> Iterable[tuple[Field, Any, Any
     for field in readable_fields(actor, registry.get(event.record_type)):
         if field.slug not in event.before and field.slug not in event.after:
             continue
-        yield field, event.before.get(field.slug), event.after.get(field.slug)
+        before, after = (field.seen(actor, values.get(field.slug)) for values in (event.before, event.after))
+        if before != after or not field.divided:
+            yield field, before, after
 
 
 def related(field: Field, value: Any) -> list[Title]:

@@ -102,7 +102,7 @@ class Plan:
     """Which columns of a type are read, and what has to be done to make rows of them.
 
     ``slugs`` are the keys of a row, each at the place of its column; ``references`` say where a REFERENCE's id is,
-    ``lists`` are the REFERENCES, ``links`` where a LINKS field's JSON is.
+    ``lists`` are the REFERENCES, ``links`` where a LINKS field's JSON is, ``divided`` what is not shown whole to all.
     """
 
     rt: RecordType
@@ -111,6 +111,7 @@ class Plan:
     references: tuple[tuple[str, int], ...]
     lists: tuple[str, ...]
     links: tuple[tuple[Field, int], ...]
+    divided: tuple[Field, ...]
 
 
 NOTHING: frozenset[str] = frozenset()
@@ -153,7 +154,8 @@ def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: 
     columns += [f"{slug}_id" for slug in references]
     link_places = tuple((one, len(columns) + index) for index, one in enumerate(wanted_links)) if links else ()
     columns += [f"links_{one.slug}" for one, _place in link_places]
-    return Plan(rt, tuple(slugs), tuple(columns), places, tuple(lists), link_places)
+    divided = tuple(one for one in rt.fields if one.divided and one.slug in slugs)
+    return Plan(rt, tuple(slugs), tuple(columns), places, tuple(lists), link_places, divided)
 
 
 def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions:
@@ -348,6 +350,9 @@ def rows_of(actor: Actor, plan: Plan, found: Sequence[Sequence[Any]], tree: Expa
     for slug in plan.lists:
         for row in rows:
             row[slug] = [{**entry, "id": UUID(entry["id"])} for entry in row[slug]]
+    for one in plan.divided:
+        for row in rows:
+            row[one.slug] = one.seen(actor, row[one.slug])
     for expanded in (False, True):
         single = [row[slug] for slug, _place in plan.references if (slug in tree) is expanded for row in rows]
         listed = [entry for slug in plan.lists if (slug in tree) is expanded for row in rows for entry in row[slug]]

@@ -111,6 +111,15 @@ class Pieces:
     shown: Callable[[Any, QueryDict | None], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """For a value that names fields of another noun: ``split`` it into what a reader sees and what his role hides;
+    ``join`` a new value of his with the latter, which he leaves as it is."""
+
+    split: Callable[[Actor, Any], tuple[Any, Any]]
+    join: Callable[[Any, Any], Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One field of a record type; its slug is the column, the API name and the form name.
@@ -123,7 +132,8 @@ class Field:
     ``through``, with foreign keys named by the two record types' slugs and a ``role``; native
     ``[{"id": UUID, "role": str}]``. ADDRESS is a JSON object with some of ``ADDRESS_PARTS``. PERCENT is 0 to 100.
     ``words`` say a value where its kind alone would not, ``pieces`` are its control where one input is not enough.
-    CONDITION is a tree of the query language that a rule of the type judges; it cannot be filtered by.
+    CONDITION is a tree of the query language that a rule of the type judges; it cannot be filtered by. A value that is
+    ``divided`` is not shown whole to everybody.
 
     ``options`` says what a form offers in a RELATION, by the other values of the record: ids and what they are called.
     """
@@ -154,6 +164,7 @@ class Field:
     group: str = "main"
     hidden: bool = False
     options: Options | None = None
+    divided: Divided | None = None
 
     def __post_init__(self) -> None:
         def claim(holds: bool, problem: str) -> None:
@@ -197,6 +208,15 @@ class Field:
     def keys_column(self) -> str:
         """The array of normalised keys beside EMAILS and PHONES; empty for other kinds."""
         return f"{self.slug}_keys" if self.kind in {Kind.EMAILS, Kind.PHONES} else ""
+
+    def seen(self, actor: Actor, value: Any) -> Any:
+        """What of a value the actor sees."""
+        return self.divided.split(actor, value)[0] if self.divided and value else value
+
+    def keeping(self, actor: Actor, before: Any, after: Any) -> Any:
+        """A new value of the actor, with what he did not see of the one before."""
+        unseen = self.divided.split(actor, before)[1] if self.divided else None
+        return self.divided.join(after, unseen) if self.divided and unseen else after
 
     def choice(self, value: str) -> Choice | None:
         return next((one for one in self.choices if one.value == value), None)

@@ -405,7 +405,12 @@ def keep_within(batch: Batch, scope: Scope) -> None:
 
 
 def keep_unseen(batch: Batch) -> None:
-    """A new list of links leaves those that the actor was not shown, out of sight or in the trash, as they are."""
+    """What the actor was not shown stays as it is: of a list, links out of sight or in the trash; of a divided value,
+    what his role hides."""
+    for one in batch.rt.fields:
+        for draft in batch.drafts if one.divided else ():
+            if one.slug in draft.given:
+                draft.after[one.slug] = one.keeping(batch.actor, draft.before[one.slug], draft.after[one.slug])
     for one in batch.rt.links:
         given = [draft for draft in batch.drafts if one.slug in draft.given]
         gone = {

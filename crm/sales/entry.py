@@ -1,6 +1,6 @@
 """What a stage asks of a deal that wants to come in: a condition in the query language, and the stages before it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from crm.records import filtering, query, targets
 from crm.records.batch import Batch, Draft
 from crm.records.errors import BadQuery
 from crm.records.row_values import snapshot
-from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, registry
+from crm.records.types import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
 from crm.records.visibility import hidden_slugs
 from crm.sales.models import Stage
 from crm.workspace.selectors import system_actor
@@ -40,6 +40,45 @@ def problem_of(actor: Actor, tree: Mapping[str, Any]) -> str:
 def parts_of(tree: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The conditions that must all hold, each with a message of its own."""
     return list(tree["all"]) if "all" in tree else [tree] if tree else []
+
+
+def whole_of(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The condition that has these parts."""
+    return {"all": list(parts)} if len(parts) > 1 else parts[0] if parts else {}
+
+
+def condition_split(actor: Actor, tree: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The parts of a condition that name only fields the actor may read, and the others."""
+    unseen = [part for part in parts_of(tree) if not shows(actor, part)] if actor.permissions.fields else []
+    if not unseen:
+        return tree, {}
+    return whole_of([part for part in parts_of(tree) if part not in unseen]), whole_of(unseen)
+
+
+def condition_join(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    return whole_of([*parts_of(one), *parts_of(other)])
+
+
+def shows(actor: Actor, part: Mapping[str, Any]) -> bool:
+    """Whether the actor may read all fields that a part of a condition names; not what cannot be judged."""
+    try:
+        return reads_all_of(actor, query.parse(judging(actor), registry.get("deal"), part))
+    except BadQuery:
+        return False
+
+
+def slugs_split(actor: Actor, slugs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Of a list of the deal's fields, those the actor may read, and the others."""
+    hidden = hidden_slugs(actor, registry.get("deal"))
+    return [slug for slug in slugs if slug not in hidden], [slug for slug in slugs if slug in hidden]
+
+
+def slugs_join(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    return [*one, *other]
+
+
+CONDITION = Divided(condition_split, condition_join)
+SLUGS = Divided(slugs_split, slugs_join)
 
 
 def words(actor: Actor, tree: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from crm.records import filtering
 from crm.records.errors import BadQuery, Invalid, VersionConflict
 from crm.records.models import Record
 from crm.records.types import COLORS, Kind, registry
+from crm.records.visibility import readable_fields
 from crm.sales.entry import NEW
 from crm.sales.models import LostReason, Pipeline, Stage
 from crm.sales.rules import OPEN, demandable_fields
@@ -103,10 +104,11 @@ class GateForm(forms.Form):
         return [(value, label) for value, label in field.choices]  # type: ignore[union-attr, misc]
 
 
-def field_choices() -> list[tuple[str, Any]]:
+def field_choices(actor: Actor) -> list[tuple[str, Any]]:
     deal = registry.get("deal")
+    known = demandable_fields()
     return [
-        (slug, deal.field(slug).label) for slug in demandable_fields() if deal.field(slug).kind is not Kind.CURRENCY
+        (one.slug, one.label) for one in readable_fields(actor, deal) if one.slug in known and one.kind != Kind.CURRENCY
     ]
 
 
@@ -137,12 +139,12 @@ class PipelineForm(NameForm):
     lost_reasons = forms.MultipleChoiceField(label=gettext_lazy("Reasons that can be given"), required=False)
     deal_fields = forms.MultipleChoiceField(label=gettext_lazy("Fields of its deals"), required=False)
 
-    def __init__(self, *args: Any, record: Pipeline, **kwargs: Any) -> None:
+    def __init__(self, actor: Actor, *args: Any, record: Pipeline, **kwargs: Any) -> None:
         super().__init__(*args, record=record, **kwargs)
-        self.initial = pipeline_values(record)
+        self.initial = pipeline_values(actor, record)
         reasons = LostReason.objects.filter(deleted_at=None).order_by("position", "pk").values_list("pk", "name")
         self._choose("lost_reasons", [(str(pk), name) for pk, name in reasons])
-        self._choose("deal_fields", field_choices())
+        self._choose("deal_fields", field_choices(actor))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -193,19 +195,21 @@ class StageForm(GateForm):
     )
     enter_from = forms.MultipleChoiceField(label=gettext_lazy("It comes only from"), required=False)
 
-    def __init__(self, *args: Any, stage: Stage | None = None, others: Sequence[StageRef] = (), **kwargs: Any) -> None:
-        kwargs["initial"] = stage_values(stage) if stage else {"color": "gray", "kind": OPEN}
+    def __init__(
+        self, actor: Actor, *args: Any, stage: Stage | None = None, others: Sequence[StageRef] = (), **kwargs: Any
+    ) -> None:
+        kwargs["initial"] = stage_values(actor, stage) if stage else {"color": "gray", "kind": OPEN}
         super().__init__(*args, **kwargs)
         kinds = registry.get("stage").field("kind").choices
         self._choose("kind", [(one.value, one.label) for one in kinds])
         self._choose("color", [(color, color) for color in COLORS])
-        self._choose("required_fields", field_choices())
+        self._choose("required_fields", field_choices(actor))
         sources = [(str(one.id), one.name) for one in others if stage is None or one.id != stage.pk]
         known = {NEW, *(id for id, _name in sources)}
         kept = [
             (one, _("a stage of another pipeline")) for one in (stage.enter_from if stage else ()) if one not in known
         ]
-        self._choose("enter_from", [(NEW, _("new deals")), *sources, *kept])
+        self._choose("enter_from", [(NEW, _("New deals")), *sources, *kept])
 
     @property
     def colors(self) -> tuple[str, ...]:
@@ -246,18 +250,24 @@ class EntryRows:
             return None
 
 
-def pipeline_values(pipeline: Pipeline) -> dict[str, Any]:
+def pipeline_values(actor: Actor, pipeline: Pipeline) -> dict[str, Any]:
     reasons = pipeline.reason_links.order_by("pk").values_list("lost_reason_id", flat=True)
     return {
         "version": pipeline.version,
         "name": pipeline.name,
         "lost_reason_required": pipeline.lost_reason_required,
         "lost_reasons": [str(one) for one in reasons],
-        "deal_fields": pipeline.deal_fields,
+        "deal_fields": seen(actor, pipeline, "deal_fields"),
     }
 
 
-def stage_values(stage: Stage) -> dict[str, Any]:
+def seen(actor: Actor, record: Pipeline | Stage, slug: str) -> Any:
+    """What of a field the actor sees."""
+    noun = registry.get("stage" if isinstance(record, Stage) else "pipeline")
+    return noun.field(slug).seen(actor, getattr(record, slug))
+
+
+def stage_values(actor: Actor, stage: Stage) -> dict[str, Any]:
     return {
         "version": stage.version,
         "name": stage.name,
@@ -266,7 +276,7 @@ def stage_values(stage: Stage) -> dict[str, Any]:
         "stale_days": "" if stage.stale_days is None else str(stage.stale_days),
         "guidance": stage.guidance,
         "color": stage.color,
-        "required_fields": stage.required_fields,
+        "required_fields": seen(actor, stage, "required_fields"),
         "enter_from": stage.enter_from,
-        "entry_condition": stage.entry_condition,
+        "entry_condition": seen(actor, stage, "entry_condition"),
     }

@@ -155,13 +155,13 @@ def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """A pipeline with its stages; a POST changes its own settings."""
     actor, rt = request.actor, registry.get(PIPELINE)
     pipeline = reading.get_record(actor, rt, id, action="edit")
-    form = PipelineForm(request.POST or None, record=pipeline)
+    form = PipelineForm(actor, request.POST or None, record=pipeline)
 
     def write() -> Change:
         return writing.update(actor, rt, pipeline.pk, form.values, seen_version=form.seen_version)
 
     def now() -> Mapping[str, Any]:
-        return pipeline_values(reading.get_record(actor, rt, id))
+        return pipeline_values(actor, reading.get_record(actor, rt, id))
 
     if request.method == "POST":
         change = _written(form, write, now)
@@ -186,9 +186,11 @@ def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 def _asks(actor: Actor, stage: selectors.StageRef) -> list[str]:
     """What a deal needs to come into a stage, in words."""
-    deal = registry.get("deal")
-    needs = [str(deal.field(slug).label) for slug in stage.required_fields if deal.has_field(slug)]
-    return needs + (entry.words(actor, stage.entry_condition) if stage.entry_condition else [])
+    deal, rt = registry.get("deal"), registry.get(STAGE)
+    demanded = rt.field("required_fields").seen(actor, stage.required_fields)
+    condition = rt.field("entry_condition").seen(actor, stage.entry_condition)
+    needs = [str(deal.field(slug).label) for slug in demanded if deal.has_field(slug)]
+    return needs + (entry.words(actor, condition) if condition else [])
 
 
 @access(SETTINGS)
@@ -277,8 +279,8 @@ def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None)
     """The form of a stage, new or there already; its rule of entry is filled in row by row."""
     actor, rt = request.actor, registry.get(STAGE)
     data = request.POST if request.method == "POST" else None
-    form = StageForm(data, stage=stage, others=selectors.stages(actor, pipeline.pk))
-    rows = EntryRows(actor, data, stage.entry_condition if stage else {})
+    form = StageForm(actor, data, stage=stage, others=selectors.stages(actor, pipeline.pk))
+    rows = EntryRows(actor, data, form.initial.get("entry_condition", {}))
 
     def write() -> Change:
         values = {**form.values, "entry_condition": condition}
@@ -288,7 +290,7 @@ def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None)
 
     def now() -> Mapping[str, Any]:
         assert stage is not None
-        return stage_values(reading.get_record(actor, rt, stage.pk))
+        return stage_values(actor, reading.get_record(actor, rt, stage.pk))
 
     condition = None
     if data is not None and not rows.is_underway:

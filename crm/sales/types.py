@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
 from crm.records.types import COLORS, Choice, Field, Kind, RecordType, by_owner, everyone, register
-from crm.sales import rules, selectors
+from crm.sales import entry, rules, selectors
 from tenants.actors import Actor
 
 COLOR_LABELS = {
@@ -74,6 +74,7 @@ PIPELINE = RecordType(
             kind=Kind.JSON_LIST,
             filterable=False,
             help_text=_("Slugs of the fields that deals are shown with. Without any, all."),
+            divided=entry.SLUGS,
         ),
     ),
     default_columns=("name", "is_default", "archived"),
@@ -107,7 +108,13 @@ STAGE = RecordType(
         Field(slug="probability", label=_("Probability"), kind=Kind.PERCENT, default=0),
         Field(slug="color", label=_("Colour"), kind=Kind.CHOICE, choices=COLOR_CHOICES, default="gray"),
         Field(slug="kind", label=_("Kind"), kind=Kind.CHOICE, choices=STAGE_KINDS, required=True, default="open"),
-        Field(slug="required_fields", label=_("Fields it demands"), kind=Kind.JSON_LIST, filterable=False),
+        Field(
+            slug="required_fields",
+            label=_("Fields it demands"),
+            kind=Kind.JSON_LIST,
+            filterable=False,
+            divided=entry.SLUGS,
+        ),
         Field(
             slug="stale_days",
             label=_("Days until stale"),
@@ -128,6 +135,7 @@ STAGE = RecordType(
             label=_("Takes only deals where"),
             kind=Kind.CONDITION,
             help_text=_("A condition on deals in the query language. Judged when a deal comes into the stage."),
+            divided=entry.CONDITION,
         ),
         Field(
             slug="enter_from",

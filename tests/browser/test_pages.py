@@ -99,7 +99,7 @@ def test_every_page_is_clean(look: tuple[str, Page], stack: Stack) -> None:
     pipeline = stack.api("GET", "/pipelines?limit=1").body["data"][0]["id"]
     stage = stack.api("GET", "/stages?limit=1").body["data"][0]["id"]
     records += [f"/settings/pipelines/{pipeline}/", f"/settings/pipelines/{pipeline}/archive/"]
-    records += [f"/settings/stages/{stage}/", f"/settings/stages/{stage}/remove/"]
+    records += [f"/settings/pipelines/stages/{stage}/", f"/settings/pipelines/stages/{stage}/remove/"]
     addresses = [f"{stack.demo['base_url'].rstrip('/')}{path}" for path in PUBLIC]
     addresses += [f"{workspace}{path}" for path in (*WORKSPACE, *records)]
     for address in addresses:

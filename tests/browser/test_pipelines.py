@@ -80,18 +80,18 @@ def test_by_mouse(admin: Page, stack: Stack, second: dict[str, str]) -> None:
 
     page.get_by_role("link", name="Change Offer").click()
     page.get_by_label("Guidance").fill("Ask who decides.")
-    with page.expect_response("**/settings/stages/**"):
+    with page.expect_response("**/settings/pipelines/stages/**"):
         page.get_by_role("button", name="Add a condition").click()
 
     def answer_late(route: Route) -> None:
         time.sleep(0.5)
         route.continue_()
 
-    page.route("**/settings/stages/**", answer_late)
-    with page.expect_response("**/settings/stages/**"):
+    page.route("**/settings/pipelines/stages/**", answer_late)
+    with page.expect_response("**/settings/pipelines/stages/**"):
         page.get_by_label("Operator", exact=True).select_option(label="is more than")
         page.locator('[name="c0.value"]').fill("100")
-    page.unroute("**/settings/stages/**")
+    page.unroute("**/settings/pipelines/stages/**")
     expect(page.locator('[name="c0.value"]')).to_have_value("100")
     assert axe_problems(page) == []
     page.get_by_role("button", name="Save").click()

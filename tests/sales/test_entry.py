@@ -9,10 +9,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from crm.records import undo, writing
+from crm.records.drainer import drain
 from crm.records.errors import Invalid
+from crm.records.events import feed
 from crm.records.types import registry
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.services import deal_move, pipeline_create, stage_remove
+from crm.workspace.role_services import role_create
+from crm.workspace.selectors import actor_for_member
+from crm.workspace.services import member_update
 from tenants.actors import Actor
 from tests import factories
 
@@ -224,3 +229,64 @@ def test_a_refusal_names_nothing_that_the_role_hides(admin: Actor, seller: Actor
     assert "Amount" not in message
     assert "ndustry" not in message
     assert "100" not in message
+
+
+@pytest.fixture
+def narrow_admin(owner: Actor, seller: Actor) -> Actor:
+    """Somebody who shapes pipelines and sees neither amounts nor industries."""
+    everything = {"view": "all", "create": "all", "edit": "all", "delete": "all", "export": "all", "bulk": "all"}
+    role = role_create(
+        owner,
+        name="Shaper",
+        permissions={
+            **dict.fromkeys(("deal", "company", "pipeline", "stage", "lost_reason"), everything),
+            "workspace": {"settings": "all"},
+        },
+        fields={"deal": {"amount": "hidden"}, "company": {"industry": "hidden"}},
+    )
+    assert seller.member_id is not None
+    member_update(owner, member_id=seller.member_id, role=role)
+    found = actor_for_member(owner.tenant, seller.member_id)
+    assert found is not None
+    return replace(found, details=seller.details)
+
+
+AMOUNT = {"field": "amount", "op": "gt", "value": "10077"}
+SOURCE = {"field": "source", "op": "eq", "value": "referral"}
+INDUSTRY = {"field": "company.industry", "op": "contains", "value": "10077"}
+
+
+def test_nobody_reads_a_rule_of_a_field_that_his_role_hides(
+    admin: Actor, narrow_admin: Actor, browser_client: Any, api: Any
+) -> None:
+    rule = {"all": [AMOUNT, SOURCE, {"not": INDUSTRY}]}
+    proposal = asks(admin, "Proposal", entry_condition=rule, required_fields=["amount", "company"])
+    writing.update(admin, PIPELINE, proposal.pipeline_id, {"deal_fields": ["amount", "source"]})
+
+    program = api(narrow_admin)
+    row = program.get(f"/api/v1/stages/{proposal.pk}").json()
+    assert (row["entry_condition"], row["required_fields"]) == (SOURCE, ["company"])
+    assert program.get(f"/api/v1/pipelines/{proposal.pipeline_id}").json()["deal_fields"] == ["source"]
+    client = browser_client(narrow_admin)
+    pages = [
+        client.get(f"/settings/pipelines/{proposal.pipeline_id}/"),
+        client.get(f"/settings/pipelines/stages/{proposal.pk}/"),
+        program.get("/api/v1/stages?limit=100"),
+    ]
+    assert {page.status_code for page in pages} == {200}
+    drain(admin.tenant)
+    told = [one for one in feed(narrow_admin, limit=500).rows if one["record_type"] in ("stage", "pipeline")]
+    for text in [*(page.content.decode() for page in pages), str(told)]:
+        assert "10077" not in text
+        assert "amount" not in text.lower()
+        assert "company" in text.lower()
+    assert api(admin).get(f"/api/v1/stages/{proposal.pk}").json()["entry_condition"] == rule
+
+
+def test_who_changes_a_rule_leaves_what_he_does_not_see(admin: Actor, narrow_admin: Actor) -> None:
+    proposal = asks(admin, "Proposal", entry_condition={"all": [SOURCE, AMOUNT]}, required_fields=["company", "amount"])
+    writing.update(narrow_admin, STAGE, proposal.pk, {"entry_condition": SOURCE, "required_fields": ["company"]})
+    assert stage("Proposal").version == proposal.version
+    writing.update(narrow_admin, STAGE, proposal.pk, {"entry_condition": {}, "required_fields": ["source"]})
+    assert stage("Proposal").entry_condition == AMOUNT
+    assert stage("Proposal").required_fields == ["source", "amount"]

@@ -40,9 +40,11 @@ def test_the_pages_show_pipelines_stages_and_reasons(admin: Actor, browser_clien
 
 def test_a_stage_is_renamed_and_keeps_the_rest(admin: Actor, browser_client: Browser) -> None:
     client, proposal = browser_client(admin), stage("Proposal")
-    assert "Proposal" in page(client.get(f"/settings/stages/{proposal.pk}/"))
-    form = {"name": "Offer 🪟", "kind": "open", "probability": "55", "stale_days": "9", "color": "pink"}
-    answer = client.post(f"/settings/stages/{proposal.pk}/", {**form, "required_fields": ["amount", "company"]})
+    assert "Proposal" in page(client.get(f"/settings/pipelines/stages/{proposal.pk}/"))
+    form: dict[str, Any] = {"name": "Offer 🪟", "kind": "open", "probability": "55", "stale_days": "9", "color": "pink"}
+    answer = client.post(
+        f"/settings/pipelines/stages/{proposal.pk}/", {**form, "required_fields": ["amount", "company"]}
+    )
     assert answer.status_code == 302
     changed = Stage.objects.get(pk=proposal.pk)
     assert (changed.name, changed.probability, changed.stale_days, changed.color) == (
@@ -74,7 +76,7 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
     admin: Actor, browser_client: Browser, wrong: dict[str, Any], said: str
 ) -> None:
     form = {"name": "Offer", "kind": "open", "probability": "55", "stale_days": "9", "color": "pink"}
-    answer = browser_client(admin).post(f"/settings/stages/{stage('Proposal').pk}/", {**form, **wrong})
+    answer = browser_client(admin).post(f"/settings/pipelines/stages/{stage('Proposal').pk}/", {**form, **wrong})
     assert answer.status_code == 422
     assert said in page(answer)
     assert stage("Proposal").stale_days == 14
@@ -104,7 +106,7 @@ def test_a_stage_is_added_and_put_elsewhere(admin: Actor, browser_client: Browse
 
 def test_a_rule_of_entry_is_filled_in_row_by_row(admin: Actor, browser_client: Browser) -> None:
     client, proposal = browser_client(admin), stage("Proposal")
-    there = f"/settings/stages/{proposal.pk}/"
+    there = f"/settings/pipelines/stages/{proposal.pk}/"
     form = {"name": "Offer", "kind": "open", "probability": "55", "color": "pink", "match": "all"}
     added = client.post(there, {**form, "add": "1"})
     assert added.status_code == 200
@@ -127,7 +129,7 @@ def test_a_rule_of_entry_is_filled_in_row_by_row(admin: Actor, browser_client: B
 
 def test_who_was_slower_sees_both_values_and_chooses(admin: Actor, owner: Actor, browser_client: Browser) -> None:
     client, proposal = browser_client(admin), stage("Proposal")
-    there = f"/settings/stages/{proposal.pk}/"
+    there = f"/settings/pipelines/stages/{proposal.pk}/"
     form = {"name": "Offer", "kind": "open", "probability": "50", "stale_days": "14", "color": "violet", "version": "1"}
     writing.update(owner, registry.get("stage"), proposal.pk, {"name": "Bid"})
     slower = client.post(there, form)
@@ -144,7 +146,7 @@ def test_who_was_slower_sees_both_values_and_chooses(admin: Actor, owner: Actor,
 
 def test_what_another_admin_changed_beside_is_kept(admin: Actor, owner: Actor, browser_client: Browser) -> None:
     client, proposal = browser_client(admin), stage("Proposal")
-    there = f"/settings/stages/{proposal.pk}/"
+    there = f"/settings/pipelines/stages/{proposal.pk}/"
     rule = {"field": "amount", "op": "gt", "value": "5"}
     form = {"name": proposal.name, "kind": "open", "probability": "50", "stale_days": "14", "color": "violet"}
     form = {**form, "color": proposal.color, "probability": f"{proposal.probability:f}", "version": "1"}
@@ -164,7 +166,7 @@ def test_what_another_admin_changed_beside_is_kept(admin: Actor, owner: Actor, b
 
 def test_an_entry_rule_changed_by_two_is_told_in_words(admin: Actor, owner: Actor, browser_client: Browser) -> None:
     client, proposal = browser_client(admin), stage("Proposal")
-    there = f"/settings/stages/{proposal.pk}/"
+    there = f"/settings/pipelines/stages/{proposal.pk}/"
     form = {"name": proposal.name, "kind": "open", "color": proposal.color, "version": "1", "match": "all"}
     form |= {"probability": f"{proposal.probability:f}", "stale_days": str(proposal.stale_days or "")}
     rule = {"field": "amount", "op": "gt", "value": "5"}
@@ -243,15 +245,15 @@ def test_pipelines_and_reasons_are_put_in_order(admin: Actor, browser_client: Br
     assert client.post("/settings/pipelines/order/", {"id": [str(other.pk), str(first)]}).status_code == 302
     assert Pipeline.objects.get(pk=other.pk).position == 1
     ids = [str(pk) for pk in LostReason.objects.order_by("-position").values_list("pk", flat=True)]
-    assert client.post("/settings/lost-reasons/order/", {"id": ids}).status_code == 302
+    assert client.post("/settings/pipelines/lost-reasons/order/", {"id": ids}).status_code == 302
     assert str(LostReason.objects.get(position=1).pk) == ids[0]
-    assert client.post("/settings/lost-reasons/order/", {"id": ["nonsense"]}).status_code == 422
+    assert client.post("/settings/pipelines/lost-reasons/order/", {"id": ["nonsense"]}).status_code == 422
 
 
 def test_removing_a_stage_shows_its_effect_and_asks_where_the_deals_go(admin: Actor, browser_client: Browser) -> None:
     client, proposal = browser_client(admin), stage("Proposal")
     deal = factories.deal(admin, stage=proposal.pk, amount="1234")
-    path = f"/settings/stages/{proposal.pk}/remove/"
+    path = f"/settings/pipelines/stages/{proposal.pk}/remove/"
     effect = page(client.get(path))
     assert "1 deal stands in this stage." in effect
     assert "1,234" in effect
@@ -266,7 +268,7 @@ def test_removing_a_stage_shows_its_effect_and_asks_where_the_deals_go(admin: Ac
 
 
 def test_the_last_stage_of_a_kind_says_why_it_stays(admin: Actor, browser_client: Browser) -> None:
-    client, path = browser_client(admin), f"/settings/stages/{stage('Won').pk}/remove/"
+    client, path = browser_client(admin), f"/settings/pipelines/stages/{stage('Won').pk}/remove/"
     assert "This stage stays" in page(client.get(path))
     assert client.post(path).status_code == 422
 
@@ -286,11 +288,11 @@ def test_pipelines_are_added_renamed_made_default_and_removed(admin: Actor, brow
 
 def test_lost_reasons_are_added_renamed_and_removed(admin: Actor, browser_client: Browser) -> None:
     client = browser_client(admin)
-    assert client.post("/settings/lost-reasons/", {"name": "Moved away"}).status_code == 302
+    assert client.post("/settings/pipelines/lost-reasons/", {"name": "Moved away"}).status_code == 302
     reason = LostReason.objects.get(name="Moved away")
-    client.post(f"/settings/lost-reasons/{reason.pk}/", {"name": "Left town"})
+    client.post(f"/settings/pipelines/lost-reasons/{reason.pk}/", {"name": "Left town"})
     assert "Left town" in page(client.get("/settings/pipelines/"))
-    client.post(f"/settings/lost-reasons/{reason.pk}/remove/")
+    client.post(f"/settings/pipelines/lost-reasons/{reason.pk}/remove/")
     assert "Left town" not in page(client.get("/settings/pipelines/"))
 
 
@@ -313,8 +315,8 @@ PATHS = (
     "pipelines/{pipeline}/",
     "pipelines/{pipeline}/archive/",
     "pipelines/{pipeline}/stages/",
-    "stages/{stage}/",
-    "stages/{stage}/remove/",
+    "pipelines/stages/{stage}/",
+    "pipelines/stages/{stage}/remove/",
 )
 
 
