@@ -1,12 +1,17 @@
 """What members are told when something becomes theirs, or when they are to come."""
 
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from crm.activities.kinds import ASSIGNED, MEETING_INVITED, MEETING_REPLIED, MENTIONED
-from crm.records import reading
+from crm.activities import rules
+from crm.activities.kinds import ASSIGNED, MEETING_INVITED, MEETING_MOVED, MEETING_REPLIED, MENTIONED
+from crm.records import reading, timers
 from crm.records.mentions import mentioned, plain
 from crm.records.models import Event
 from crm.records.types import Kind, registry
@@ -21,13 +26,16 @@ QUIET_SOURCES = frozenset({"sample", "import", "bulk", "hand_over"})
 
 
 def assignment_told(tenant: TenantRef, event: Event) -> None:
-    """Tell a member that somebody else gave him a task or a record; of many in one change he is told once, how many."""
+    """Tell a member that somebody else gave him a task or a record; of many in one change he is told once, how many,
+    and of a series of its first one only."""
     if event.record_type not in registry or event.type.rpartition(".")[2] not in {"created", "updated"}:
         return
     rt = registry.get(event.record_type)
     holder = event.after.get(rt.owner_field) if rt.owner_field else None
     change = event.change_set
     if not holder or change.source in QUIET_SOURCES or str(change.member_id) == holder:
+        return
+    if (event.after.get("occurrence") or 1) > 1:
         return
     together = Event.objects.filter(change_set=change, type=event.type, **{f"after__{rt.owner_field}": holder})
     if event.position is not None and together.filter(position__gt=event.position).exists():
@@ -65,36 +73,49 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
 
 
 def invitation_told(tenant: TenantRef, event: Event) -> None:
-    """Tell members who have become guests of a meeting that is still to come; of a series, of its first one only."""
+    """Tell members who have become guests of a meeting that is still to come, or whose meeting has been moved; of a
+    series, of its first one only."""
     if event.record_type != "meeting" or event.type.rpartition(".")[2] not in {"created", "updated"}:
         return
     change = event.change_set
     known = {one["id"] for one in event.before.get("guests") or ()}
     fresh = [one for one in event.after.get("guests") or () if one["type"] == "member" and one["id"] not in known]
     asked = {UUID(one["id"]) for one in fresh} - {change.member_id}
-    if not asked or change.source in QUIET_SOURCES or (event.after.get("occurrence") or 1) > 1:
+    if change.source in QUIET_SOURCES or (event.after.get("occurrence") or 1) > 1:
         return
     rt = registry.get("meeting")
     meeting = rt.rows.filter(pk=event.record_id, deleted_at=None, done=False).first()
     if meeting is None:
         return
     still = {UUID(one["id"]) for one in meeting.guests if one["type"] == "member"}
-    for member_id in sorted(asked & still):
+    moved = still - asked - {change.member_id} if has_moved(meeting, event) else set()
+    kinds = dict.fromkeys(asked & still, MEETING_INVITED) | dict.fromkeys(moved, MEETING_MOVED)
+    words = {
+        MEETING_INVITED: gettext_lazy("%(who)s invites you: %(title)s"),
+        MEETING_MOVED: gettext_lazy("%(who)s moved a meeting: %(title)s"),
+    }
+    for member_id, kind in sorted(kinds.items()):
         actor = actor_for_member(tenant, member_id)
         if actor is None or not reading.visible(actor, rt).filter(pk=meeting.pk).exists():
             continue
         with timezone.override(actor.time_zone):
             notify(
                 [member_id],
-                kind=MEETING_INVITED,
-                key=f"meeting_invited:{meeting.pk}:{change.pk}",
-                title=lambda: _("%(who)s invites you: %(title)s") % {"who": change.actor_label, "title": meeting.name},
+                kind=kind,
+                key=f"{kind}:{meeting.pk}:{change.pk}",
+                title=words[kind] % {"who": change.actor_label, "title": meeting.name},
                 body=lambda: (
                     moment_text(meeting.starts_at) if meeting.starts_on is None else date_text(meeting.starts_on)
                 ),
                 record_type="meeting",
                 record_id=meeting.pk,
             )
+
+
+def has_moved(meeting: Any, event: Event) -> bool:
+    """Whether an event has put a meeting that is still to come to another time; whole days are moved by their day."""
+    begin = {"starts_on"} if meeting.starts_on else {"starts_at", "starts_on"}
+    return event.type == "meeting.updated" and not begin.isdisjoint(event.after) and meeting.starts_at > timezone.now()
 
 
 def reply_told(tenant: TenantRef, event: Event) -> None:
@@ -176,3 +197,19 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
                 record_type=rt.slug,
                 record_id=record.pk,
             )
+
+
+def clocks_followed(tenant: TenantRef, event: Event) -> None:
+    """Look again at timers whose time follows from a setting that has changed: after how many hours a manager is told,
+    and in whose time zone a whole day begins and ends."""
+    if event.type == "settings.updated" and "escalation_hours" in event.after:
+        timers.look_again(one for one in settings.TIMERS if one.endswith("_escalation"))
+    moved = event.after.get("time_zone") != event.before.get("time_zone")
+    if not moved or event.type not in {"settings.updated", "member.updated"}:
+        return
+    whose = Q(assignee__time_zone="") if event.type == "settings.updated" else Q(assignee_id=event.record_id)
+    for noun, (_moment, day) in rules.WHEN.items():
+        if day:
+            whole = registry.get(noun).rows.filter(whose, deleted_at=None, done=False, **{f"{day}__isnull": False})
+            kinds = [one for one in settings.TIMERS if one.startswith(f"{noun}_") and one not in settings.TIMERS_ALONE]
+            timers.look_again(kinds, whole.values_list("pk", flat=True))

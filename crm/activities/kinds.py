@@ -2,11 +2,13 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from crm.activities.selectors import replies_of
 from crm.workspace.notifying import Channel, register_kind
 
 ASSIGNED = "assigned"
 MENTIONED = "mentioned"
 MEETING_INVITED = "meeting_invited"
+MEETING_MOVED = "meeting_moved"
 MEETING_REPLIED = "meeting_replied"
 REMINDER = "reminder"
 TASK_OVERDUE = "task_overdue"
@@ -20,6 +22,15 @@ register_kind(
     (Channel.IN_APP, Channel.MAIL),
     icon="calendar-plus",
     answers="activities/reply_line.html",
+    standing=replies_of,
+)
+register_kind(
+    MEETING_MOVED,
+    _("A meeting I am invited to is moved"),
+    (Channel.IN_APP, Channel.MAIL),
+    icon="calendar-clock",
+    answers="activities/reply_line.html",
+    standing=replies_of,
 )
 register_kind(MEETING_REPLIED, _("A guest answers my meeting"), (Channel.IN_APP,), icon="calendar-check")
 register_kind(REMINDER, _("A reminder is due"), (Channel.IN_APP,), icon="bell-ring", color="amber")

@@ -254,6 +254,28 @@ def answered(guests: Sequence[Mapping[str, Any]], member_id: UUID | None, reply:
     return found if own else None
 
 
+def moved_asks_again(batch: Batch) -> None:
+    """A reply was given for a time: at another one all guests are asked anew, but for who moves the meeting."""
+    if batch.action != "update" or undoes(batch):
+        return
+    for draft in batch.drafts:
+        values = draft.after
+        is_over = values["done"] or values["starts_at"] is None or values["starts_at"] <= draft.at
+        if is_over or "guests" in draft.given or not draft.changed & begin_of(draft):
+            continue
+        mover = (MEMBER_TARGET, str(batch.actor.member_id))
+        guests = [
+            one if (one["type"], str(one["id"])) == mover else {**one, "reply": "none"} for one in draft.after["guests"]
+        ]
+        if guests != draft.after["guests"]:
+            draft.set("guests", guests)
+
+
+def begin_of(draft: Draft) -> set[str]:
+    """The fields in which a meeting's beginning stands: of whole days the day, whatever the zone it is looked at."""
+    return {"starts_on"} if draft.after["starts_on"] and draft.before["starts_on"] else {"starts_at", "starts_on"}
+
+
 def replies_are_told(batch: Batch) -> None:
     """A guest's own reply is an event beside the change."""
     member_id = batch.actor.member_id

@@ -136,6 +136,7 @@ def activity_rows(actor: Actor, noun: str, rows: QuerySet[Any], *, titled: bool 
     names = (f"{holder}_id", f"{holder}__name", f"{holder}__color") if holder in readable or noun == "note" else ()
     found: list[dict[str, Any]] = list(rows.values(*{*system, *columns.values(), *places, *names}))
     now = timezone.now()
+    today = now.astimezone(actor.time_zone).date()
     made = []
     for row in found:
         values: dict[str, Any] = {"title": "", "text": "", "at": None, **{slug: row[slug] for slug in system}}
@@ -146,8 +147,8 @@ def activity_rows(actor: Actor, noun: str, rows: QuerySet[Any], *, titled: bool 
             values["about"] = {"type": row["about_type"], "id": row["about_id"]}
         if names:
             values |= dict(zip(("assignee_id", "assignee_name", "assignee_color"), map(row.get, names), strict=True))
-        is_open = not values.get("done", True)
-        made.append(ActivityRow(noun=noun, late=bool(is_open and values["at"] and values["at"] < now), **values))
+        past = values["day"] < today if values.get("day") else values["at"] is not None and values["at"] < now
+        made.append(ActivityRow(noun=noun, late=past and not values.get("done", True), **values))
     if titled:
         entitle(actor, made)
     return made
@@ -280,6 +281,23 @@ def agenda(
     rows.sort(key=lambda row: (row.at or UNDATED, row.id))
     entitle(actor, rows)
     return rows
+
+
+def replies_of(actor: Actor, meeting_ids: Collection[UUID]) -> dict[UUID, str]:
+    """What the actor has answered to those of the meetings that he is a guest of and that are still to come."""
+    rt = registry.get("meeting")
+    mine = reading.visible(actor, rt).filter(
+        Q(starts_at__gt=timezone.now()) | Q(starts_on__gte=timezone.now().astimezone(actor.time_zone).date()),
+        pk__in=list(meeting_ids),
+        done=False,
+        guests__contains=[{"type": MEMBER_TARGET, "id": str(actor.member_id)}],
+    )
+    return {
+        pk: one["reply"]
+        for pk, guests in mine.values_list("pk", "guests")
+        for one in guests
+        if (one["type"], one["id"]) == (MEMBER_TARGET, str(actor.member_id))
+    }
 
 
 def takes_part(noun: str, member_ids: Collection[UUID]) -> Q:

@@ -11,11 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.activities import repeating, rules
+from crm.activities.kinds import MEETING_INVITED, MEETING_MOVED
 from crm.records import reading, row_values, writing
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
 from crm.records.types import registry
 from crm.records.writing import Change
+from crm.workspace.notification_services import notifications_mark_read
+from crm.workspace.selectors import notifications_of
 from tenants.actors import Actor
 
 
@@ -124,6 +127,8 @@ def meeting_reply(actor: Actor, *, id: UUID | str, reply: str, following: bool =
                 answers[row.pk] = {"guests": guests}
         if record.pk not in answers:
             raise Forbidden(_("Only who is invited to a meeting can answer."))
+        asked = notifications_of(actor).filter(kind__in=[MEETING_INVITED, MEETING_MOVED], record_id__in=answers)
+        notifications_mark_read(actor, ids=list(asked.values_list("id", flat=True)))
         return writing.update_many(rules.maker(actor), rt, answers, source=source)
 
 

@@ -21,7 +21,7 @@ from crm.workspace.formats import minutes_text
 from crm.workspace.models import Member
 from crm.workspace.notifying import notify_each
 from crm.workspace.selectors import actors_for_members, system_actor, zone
-from tenants.actors import TenantRef
+from tenants.actors import Actor, TenantRef
 from tenants.prepared import Among, PreparedInstances
 
 GRACE = timedelta(minutes=1)
@@ -79,7 +79,7 @@ def late(noun: str, tenant: TenantRef, due: Sequence[Due]) -> Moments:
 def overdue(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
     """Tell the assignees of what is still open at its time."""
 
-    def title(record: Any) -> str:
+    def title(record: Any, reader: Actor) -> str:
         return _("Overdue: %(task)s") % {"task": record.name}
 
     found = come(f"{noun}_overdue", noun, late(noun, tenant, due))
@@ -89,7 +89,7 @@ def overdue(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
 def escalation(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
     """Tell the managers, once for a due time, of what their reports have left open for so long."""
 
-    def title(record: Any, name: str) -> str:
+    def title(record: Any, name: str, reader: Actor) -> str:
         return _("Overdue with %(name)s: %(task)s") % {"name": name, "task": record.name}
 
     after = rules.escalated_after(tenant)
@@ -119,8 +119,10 @@ def manager_of(member: Member) -> Member | None:
 def reminder(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
     """Remind the assignees, and of a meeting the members who have not declined it."""
 
-    def title(record: Any) -> str:
+    def title(record: Any, reader: Actor) -> str:
         facts = {"what": record.name, "when": minutes_text(record.reminder)}
+        if not may_read(reader, registry.get(noun), "reminder"):
+            return _("Reminder: %(what)s") % facts
         return (_("In %(when)s: %(what)s") if record.reminder else _("Now: %(what)s")) % facts
 
     moment, _day = rules.WHEN[noun]
@@ -145,8 +147,8 @@ def guests_of(values: dict[str, Any]) -> list[UUID]:
     ]
 
 
-type Telling = tuple[UUID, Any, datetime, Callable[[], str]]
-"""Who is told of which activity, for which of its times, in which words."""
+type Telling = tuple[UUID, Any, datetime, Callable[[Actor], str]]
+"""Who is told of which activity, for which of its times, in words that follow from what he may read."""
 
 
 def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -> None:
@@ -164,7 +166,7 @@ def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -
             notifying.Telling(
                 member_id,
                 f"{kind}:{record.pk}:{at.isoformat()}",
-                title,
+                partial(title, readers[member_id]),
                 record.description[:500] if may_read(readers[member_id], rt, "description") else "",
                 noun,
                 record.pk,

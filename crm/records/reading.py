@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, JSONField, OuterRef, QuerySet, Sum, Value
+from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
@@ -459,6 +459,17 @@ def holder(record_type: str, record_id: UUID) -> UUID | None:
     rt = registry.get(record_type)
     found: UUID | None = rt.rows.filter(pk=record_id).values_list(rt.field(rt.own_field).column, flat=True).first()
     return found
+
+
+def in_sight(actor: Actor) -> Q:
+    """Of rows with ``record_type`` and ``record_id``: those of no record, and those of one that ``titles`` names."""
+    targets = [*registry.all(), target_type(MEMBER_TARGET)]
+    condition = Q(record_type="") | Q(
+        record_id=None, record_type__in=[one.slug for one in targets if actor.can(one.slug, "view")]
+    )
+    for target in targets:
+        condition |= Q(Exists(target.visible_to(actor).filter(pk=OuterRef("record_id"))), record_type=target.slug)
+    return condition
 
 
 def titles(actor: Actor, wanted: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], str]:

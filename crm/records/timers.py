@@ -98,6 +98,17 @@ def schedule_many(kind: str, record_type: str, due: Iterable[tuple[UUID, datetim
     wakeups.wake(wakeups.TIMERS, moment(min(timer.due_at for timer in timers)))
 
 
+def look_again(kinds: Iterable[str], record_ids: Iterable[UUID] | None = None) -> None:
+    """Hand waiting timers to their handlers now, since what their time follows from has changed: a handler puts off
+    what is not due yet to its own time."""
+    now = timezone.now()
+    waiting = Timer.objects.filter(kind__in=list(kinds), fired_at=None, due_at__gt=now)
+    if record_ids is not None:
+        waiting = waiting.filter(record_id__in=list(record_ids))
+    if waiting.update(due_at=now):
+        wakeups.wake(wakeups.TIMERS, now)
+
+
 def moment(due_at: datetime) -> datetime:
     """When to look for what is due at ``due_at``: then, or up to a quarter of a second later, together with others.
 

@@ -239,9 +239,7 @@ class HoursForm(forms.Form):
 class EscalationForm(forms.Form):
     escalation_hours = forms.IntegerField(
         label=_("Hours until a manager is told"),
-        help_text=_(
-            "Counted from when a task or a call was due. A shorter time holds for what is planned from now on."
-        ),
+        help_text=_("Counted from when a task or a call was due."),
         min_value=1,
         max_value=MOST_ESCALATION,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),

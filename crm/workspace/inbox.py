@@ -34,11 +34,11 @@ GROUP = ("kind", "record_type", "record_id")
 
 @dataclass(slots=True)
 class Line:
-    """The newest notification of a record and kind, with older ones of the same. ``seen`` is False when its record is
-    out of the reader's sight by now: then nothing of it is shown."""
+    """The newest notification of a record and kind, with older ones of the same. ``standing`` is what the reader has
+    answered, where something can be answered still."""
 
     head: Notification
-    seen: bool
+    standing: str = ""
     more: int = 0
     unread: bool = False
     mates: list[Notification] = field(default_factory=list)
@@ -75,8 +75,9 @@ def heads(found: QuerySet[Notification]) -> QuerySet[Notification]:
 
 def lines(actor: Actor, found: QuerySet[Notification], rows: Sequence[Notification]) -> list[Line]:
     """Rows with what else there is of the same record and kind, in one query, and one more a type of record."""
-    visible = {one.id for one in seen(actor, rows)}
-    made = {row.id: Line(row, row.id in visible, unread=row.read_at is None) for row in rows}
+    rows = seen(actor, rows)
+    standings = answered(actor, rows)
+    made = {row.id: Line(row, standings.get(row.id, ""), unread=row.read_at is None) for row in rows}
     by_group = {tuple(getattr(row, name) for name in GROUP): made[row.id] for row in rows if row.record_id}
     if by_group:
         mates = found.filter(
@@ -95,6 +96,17 @@ def lines(actor: Actor, found: QuerySet[Notification], rows: Sequence[Notificati
             if mate.id != line.head.id:
                 line.mates.append(mate)
     return list(made.values())
+
+
+def answered(actor: Actor, rows: Sequence[Notification]) -> dict[UUID, str]:
+    """What has been answered to those of the notifications that can be answered: one query a kind."""
+    found: dict[UUID, str] = {}
+    for kind in {row.kind for row in rows} & kinds().keys():
+        if (standing := kinds()[kind].standing) is not None:
+            asked = {row.id: row.record_id for row in rows if row.kind == kind and row.record_id}
+            by_record = standing(actor, list(asked.values()))
+            found |= {id: by_record[record_id] for id, record_id in asked.items() if record_id in by_record}
+    return found
 
 
 @access(MEMBER)

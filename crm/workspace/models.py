@@ -167,6 +167,7 @@ class Member(WorkspaceModel):
             "role": self.role.slug,
             "manager": str(self.manager_id) if self.manager_id else None,
             "team": str(self.team_id) if self.team_id else None,
+            "time_zone": self.time_zone,
             "state": self.state,
         }
 

@@ -17,7 +17,7 @@ from django.utils.translation import override
 from crm.workspace import hours
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail
 from crm.workspace.selectors import MEMBERS
-from tenants.actors import TenantRef
+from tenants.actors import Actor, TenantRef
 from tenants.prepared import Among, PreparedInstances
 from tenants.scopes import current_tenant
 from tenants.wakeups import wake
@@ -64,7 +64,8 @@ class Channel(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of notification. ``personal`` is always the member's own business, whoever owns the record. ``answers`` is
-    the template of what can be done about it right in the inbox."""
+    the template of what can be done about it right in the inbox, for the records of which ``standing`` has something to
+    say: what the reader has answered so far."""
 
     slug: str
     label: str | Promise
@@ -73,6 +74,7 @@ class Kind:
     color: str
     personal: bool
     answers: str = ""
+    standing: Callable[[Actor, Collection[UUID]], Mapping[UUID, str]] | None = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -87,9 +89,10 @@ def register_kind(
     color: str = "",
     personal: bool = True,
     answers: str = "",
+    standing: Callable[[Actor, Collection[UUID]], Mapping[UUID, str]] | None = None,
 ) -> None:
     """Make a kind known, with the channels it takes until somebody chooses otherwise."""
-    kind = Kind(slug, label, frozenset(defaults), icon, color, personal, answers)
+    kind = Kind(slug, label, frozenset(defaults), icon, color, personal, answers, standing)
     if _kinds.setdefault(slug, kind) != kind:
         raise ValueError(f"The kind of notification {slug!r} is registered twice.")
 

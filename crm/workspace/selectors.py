@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F, Q, QuerySet, UUIDField
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from crm.workspace.models import Invitation, Member, Notification, Role, Team
@@ -272,10 +274,11 @@ def grantable_roles(actor: Actor) -> list[Role]:
 
 
 def notifications_of(actor: Actor) -> QuerySet[Notification]:
-    """What stands in the actor's own inbox."""
+    """What stands in the actor's own inbox: nothing of records that are out of his sight by now."""
     if actor.member_id is None:
         return Notification.objects.none()
-    return Notification.objects.filter(member_id=actor.member_id, in_app=True)
+    in_sight = import_string(settings.RECORDS_IN_SIGHT)(actor)
+    return Notification.objects.filter(in_sight, member_id=actor.member_id, in_app=True)
 
 
 def unread_count(actor: Actor) -> int:

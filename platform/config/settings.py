@@ -153,6 +153,7 @@ EVENT_HANDLERS: dict[str, str] = {
     "invitations": "crm.activities.handlers.invitation_told",
     "replies": "crm.activities.handlers.reply_told",
     "mentions": "crm.activities.handlers.mentions_told",
+    "clocks": "crm.activities.handlers.clocks_followed",
 }
 # Pieces that higher floors put on a record page, by their place on it.
 RECORD_PARTS = {
@@ -200,6 +201,7 @@ ROLE_NOUNS = "crm.records.rights.role_nouns"
 NOUN_RESOLVER = "crm.records.types.registry.by_plural"
 CURRENCIES_USED = "crm.records.money.currencies_used"
 RECORD_TITLES = "crm.records.reading.titles"
+RECORDS_IN_SIGHT = "crm.records.reading.in_sight"
 RECORD_HOLDER = "crm.records.reading.holder"
 RECORD_ADDRESS = "crm.records.presenting.record_url"
 

@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from crm.activities.handlers import reply_told
+from crm.activities.handlers import invitation_told, reply_told
 from crm.activities.models import Meeting
 from crm.activities.services import meeting_reply
 from crm.records import writing
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.models import Event
 from crm.records.types import registry
-from crm.workspace.models import Notification
+from crm.records.undo import undo
+from crm.workspace.models import Member, Notification
 from tenants.actors import Actor
+from tests import factories
 
 MEETING = registry.get("meeting")
 
@@ -105,3 +107,62 @@ def test_the_page_and_the_inbox_offer_the_answers(
         record_id=meeting.pk,
     )
     assert f'action="/meetings/{meeting.pk}/reply/"' in client.get("/inbox/").content.decode()
+
+
+def test_a_meeting_at_another_time_asks_its_guests_again_and_tells_them(
+    owner: Actor, reader: Actor, manager: Actor
+) -> None:
+    contact = factories.contact(owner)
+    meeting = invite(owner, reader, manager)
+    guests = [
+        {"type": "member", "id": str(reader.member_id), "reply": "accepted"},
+        {"type": "member", "id": str(manager.member_id), "reply": "accepted"},
+        {"type": "contact", "id": str(contact.pk), "reply": "accepted"},
+    ]
+    writing.update(owner, MEETING, meeting.pk, {"guests": guests, "place": "Here"})
+    writing.update(owner, MEETING, meeting.pk, {"place": "There", "minutes": 90})
+    assert replies(meeting) == ["accepted", "accepted", "accepted"]
+
+    moved = writing.update(manager, MEETING, meeting.pk, {"starts_at": timezone.now() + timedelta(days=2)})
+    assert replies(meeting) == ["none", "accepted", "none"]
+    for event in Event.objects.filter(change_set=moved.change_set):
+        invitation_told(owner.tenant, event)
+    assert told(reader) == ["Manager moved a meeting: Offer"]
+    assert told(manager) == []
+
+    undo(manager, moved.change_set.pk)
+    assert replies(meeting) == ["accepted", "accepted", "accepted"]
+
+
+def test_a_reply_stays_where_the_time_is_only_looked_at_from_another_zone(
+    owner: Actor, reader: Actor, manager: Actor
+) -> None:
+    assert manager.member_id is not None
+    day = timezone.localdate() + timedelta(days=5)
+    meeting = invite(owner, reader, starts_at=None, starts_on=day)
+    meeting_reply(reader, id=meeting.pk, reply="accepted")
+    Member.objects.filter(pk=manager.member_id).update(time_zone="Asia/Tokyo")
+    change = writing.update(owner, MEETING, meeting.pk, {"assignee": manager.member_id})
+    assert replies(meeting) == ["accepted"]
+    for event in Event.objects.filter(change_set=change.change_set):
+        invitation_told(owner.tenant, event)
+    assert told(reader) == []
+    writing.update(owner, MEETING, meeting.pk, {"starts_on": day + timedelta(days=1)})
+    assert replies(meeting) == ["none"]
+
+
+def test_an_answered_invitation_is_read_and_one_that_is_over_asks_no_more(
+    browser_client: Any, owner: Actor, reader: Actor
+) -> None:
+    assert reader.member_id is not None
+    meeting = invite(owner, reader)
+    for event in Event.objects.filter(record_id=meeting.pk):
+        invitation_told(owner.tenant, event)
+    client = browser_client(reader)
+    assert 'value="accepted" id="accept-' in client.get("/inbox/").content.decode()
+    client.post(f"/meetings/{meeting.pk}/reply/", {"reply": "accepted", "next": "/inbox/"})
+    assert Notification.objects.get(member_id=reader.member_id).read_at is not None
+    page = client.get("/inbox/").content.decode()
+    assert f'id="accept-{Notification.objects.get(member_id=reader.member_id).pk}" aria-pressed="true"' in page
+    writing.update(owner, MEETING, meeting.pk, {"done": True})
+    assert "/reply/" not in client.get("/inbox/").content.decode()

@@ -1,12 +1,14 @@
 """Tasks: done, overdue and told, and who may see them."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
-from crm.activities.handlers import assignment_told
+from crm.activities.handlers import assignment_told, clocks_followed
 from crm.activities.models import Task
 from crm.activities.selectors import my_plan
 from crm.activities.services import activity_done
@@ -16,8 +18,10 @@ from crm.records.errors import Forbidden, Invalid
 from crm.records.models import Event, Record, Timer
 from crm.records.timers import Due, fire_due
 from crm.records.types import registry
-from crm.workspace.models import Notification
+from crm.workspace.models import Member, Notification, Role
+from crm.workspace.services import member_profile_update
 from tenants.actors import Actor, Permissions, Scope
+from tenants.settings import workspace_update
 from tests import factories
 
 TASK, NOTE = registry.get("task"), registry.get("note")
@@ -220,3 +224,47 @@ def test_nobody_is_told_of_what_he_may_not_see(seller: Actor, manager: Actor, ow
     sees(seller, "none")
     tell(factories.deal(owner, name="Attic", owner=seller.member_id))
     assert told(seller) == ["Overdue: Call the Larsens"]
+
+
+@pytest.mark.parametrize("whose", ["member", "workspace"])
+def test_a_whole_day_ends_in_the_zone_that_was_changed_to(seller: Actor, owner: Actor, whose: str) -> None:
+    """East of where the task was planned its day is over sooner: the timer does not wait for the old midnight."""
+    assert seller.member_id is not None
+    day = timezone.now().astimezone(ZoneInfo("Pacific/Kiritimati")).date() - timedelta(days=1)
+    Member.objects.filter(pk=seller.member_id).update(time_zone="Pacific/Pago_Pago" if whose == "member" else "")
+    tenant = replace(seller.tenant, time_zone="Pacific/Pago_Pago")
+    here = replace(seller, tenant=tenant, time_zone=ZoneInfo("Pacific/Pago_Pago"))
+    task = factories.task(here, name="Send the plan", due_on=day)
+    fire_due(tenant, until=monotonic() + 10)
+    assert told(seller) == []
+
+    if whose == "member":
+        member_profile_update(here, name="Seller", time_zone="Pacific/Kiritimati")
+    else:
+        workspace_update(replace(owner, tenant=tenant), time_zone="Pacific/Kiritimati")
+        tenant = replace(tenant, time_zone="Pacific/Kiritimati")
+    for event in Event.objects.filter(type__in=["member.updated", "settings.updated"]):
+        clocks_followed(tenant, event)
+    fire_due(tenant, until=monotonic() + 10)
+    assert told(seller) == ["Overdue: Send the plan"]
+    assert Timer.objects.get(kind="task_escalation", record_id=task.pk).fired_at is None
+
+
+def test_a_reminder_does_not_tell_what_the_role_hides(seller: Actor) -> None:
+    assert seller.member_id is not None
+    fields = {"task": {"reminder": "hidden"}}
+    role = Role.objects.create(slug="blind", name="Blind", permissions={"*": {"view": "all"}}, fields=fields)
+    Member.objects.filter(pk=seller.member_id).update(role=role)
+    factories.task(seller, name="Ring", due_at=timezone.now() + timedelta(minutes=10), reminder=15)
+    fire(seller)
+    assert told(seller) == ["Reminder: Ring"]
+
+
+def test_what_follows_in_a_series_is_no_news_to_its_assignee(seller: Actor, manager: Actor) -> None:
+    task = factories.task(
+        manager, name="Water the plants", assignee=seller.member_id, due_at=ago(hours=1), repeat="FREQ=DAILY"
+    )
+    tell(task)
+    activity_done(manager, noun="task", id=task.pk)
+    tell(Task.objects.get(occurrence=2))
+    assert told(seller) == ["Manager gave you a task: Water the plants"]

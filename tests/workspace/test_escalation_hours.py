@@ -1,18 +1,23 @@
 """After how many hours a manager is told: set by who may, noted, found by the search."""
 
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.urls import set_urlconf
+from django.utils import timezone
 
+from crm.activities.handlers import clocks_followed
 from crm.activities.rules import escalated_after
-from crm.records.models import Event
+from crm.records.models import Event, Timer
+from crm.records.timers import fire_due
 from crm.workspace.configuration import kept
-from crm.workspace.models import WorkspaceSettings
+from crm.workspace.models import Notification, WorkspaceSettings
 from crm.workspace.settings_pages import search
 from tenants.actors import Actor
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +30,24 @@ def test_hours_are_set_and_noted(owner: Actor, browser_client: Any) -> None:
     assert escalated_after(owner.tenant) == timedelta(hours=48)
     event = Event.objects.get(type="settings.updated")
     assert (event.before, event.after) == ({"escalation_hours": 24}, {"escalation_hours": 48})
+
+
+@pytest.mark.parametrize(("hours", "is_told"), [(2, True), (6, False)])
+def test_hours_hold_for_what_is_overdue_already(
+    owner: Actor, seller: Actor, manager: Actor, browser_client: Any, hours: int, is_told: bool
+) -> None:
+    assert manager.member_id is not None
+    factories.task(seller, due_at=timezone.now() - timedelta(hours=4))
+    fire_due(owner.tenant, monotonic() + 10)
+    assert not Notification.objects.filter(member_id=manager.member_id).exists()
+    browser_client(owner).post("/settings/hours/escalation/", {"escalation_hours": str(hours)})
+    kept.clear()
+    for event in Event.objects.filter(type="settings.updated"):
+        clocks_followed(owner.tenant, event)
+    fire_due(owner.tenant, monotonic() + 10)
+    assert Notification.objects.filter(member_id=manager.member_id).exists() == is_told
+    waiting = list(Timer.objects.filter(kind="task_escalation", fired_at=None).values_list("due_at", flat=True))
+    assert [round((at - timezone.now()) / timedelta(hours=1)) for at in waiting] == ([] if is_told else [2])
 
 
 @pytest.mark.parametrize("wrong", ["0", "-3", "721", "soon", ""])

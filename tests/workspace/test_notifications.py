@@ -227,7 +227,9 @@ def test_who_may_not_see_the_record_any_more_gets_neither_title_nor_link(
     page = browser_client(seller).get("/inbox/").content.decode()
     assert "Title shown" in page
     assert "Title hidden" not in page
-    assert "no longer see" in page
+    badge = browser_client(seller).get("/inbox/badge/").content.decode()
+    assert page.count('class="inbox-item is-unread"') == 1
+    assert '<span class="badge badge-accent">1<' in badge
 
 
 def test_what_a_role_hides_by_now_is_told_neither_by_mail_nor_in_the_inbox(
