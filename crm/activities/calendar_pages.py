@@ -59,6 +59,7 @@ class DayColumn:
     weekday: str
     url: str
     is_today: bool
+    is_past: bool
     is_free: bool
     in_month: bool
     whole: list[Entry] = field(default_factory=list)
@@ -78,6 +79,11 @@ class CalendarPage:
     hours: list[str]
     first_hour: int
     more: bool
+
+    @property
+    def has_earlier(self) -> bool:
+        """Whether some of its days lie before today, but not all."""
+        return self.columns[0].is_past and not self.columns[-1].is_past
 
 
 def calendar_page(
@@ -118,6 +124,7 @@ def _column(actor: Actor, period: Period, day: date, day_url: str) -> DayColumn:
     settings = workspace_settings(actor.tenant)
     holiday = settings.holidays.get(day, "")
     label = date_text(day)
+    today = timezone.now().astimezone(actor.time_zone).date()
     names, weekday = weekday_names(), weekday_names("abbreviated")[day.weekday()]
     return DayColumn(
         day=day,
@@ -125,7 +132,8 @@ def _column(actor: Actor, period: Period, day: date, day_url: str) -> DayColumn:
         short=f"{weekday} {day.day}" + (f" · {holiday}" if holiday else ""),
         weekday=weekday,
         url=day_url.format(day=day.isoformat()),
-        is_today=day == timezone.now().astimezone(actor.time_zone).date(),
+        is_today=day == today,
+        is_past=day < today,
         is_free=bool(holiday) or not settings.working_hours.get(day.weekday()),
         in_month=period.span != "month" or day.month == period.anchor.month,
     )

@@ -1,6 +1,6 @@
 """Screens of the calendar: its pages, putting an activity at another time, and the feed for other calendars."""
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.http import Http404, HttpResponse, HttpResponseBase
@@ -21,6 +21,7 @@ from crm.records.answers import gone_to, record_type, shows_errors, toast
 from crm.records.types import registry
 from crm.workspace.formats import week_start
 from tenants.access import MEMBER, PUBLIC, access, needs_noun
+from tenants.actors import Actor
 from tenants.http import MemberRequest, Request
 from tenants.rates import limited
 
@@ -71,6 +72,7 @@ def calendar(request: MemberRequest) -> HttpResponseBase:
         "hours": page.hours,
         "first_hour": page.first_hour,
         "more": page.more,
+        "has_earlier": page.has_earlier,
         "zone": actor.time_zone.key,
         "here": here,
         "today_url": url(span, today.isoformat()),
@@ -81,10 +83,19 @@ def calendar(request: MemberRequest) -> HttpResponseBase:
         "who": who,
         "nouns": [(registry.get(one), one in asked) for one in nouns],
         "new_meeting_url": new_meeting,
-        "new_url": f"{new_meeting}?{urlencode({'next': here})}" if new_meeting else "",
+        "new_url": f"{new_meeting}?{urlencode({'next': here, **next_begin(actor, period, today)})}"
+        if new_meeting
+        else "",
     }
     name = "activities/calendar.html#calendar" if request.htmx else "activities/calendar.html"
     return render(request, name, context)
+
+
+def next_begin(actor: Actor, period: Period, today: date) -> dict[str, str]:
+    """When a new meeting most likely begins: at the next full hour, or so on the first of the days that are shown."""
+    soon = timezone.now().astimezone(actor.time_zone) + timedelta(hours=1)
+    day = soon.date() if period.first <= today < period.end else period.anchor
+    return {"starts_at.day": day.isoformat(), "starts_at.time": f"{soon:%H}:00", "minutes": "60"}
 
 
 def read_day(text: str, today: date) -> date:

@@ -1,5 +1,6 @@
 """What activities put on the page of every record: the composer over what is planned and one timeline."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from crm.activities import repeating
 from crm.activities.selectors import TIMELINE_KINDS, ActivityRow, TimelineItem, planned, timeline
@@ -396,11 +397,30 @@ def series(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
 
 # -- invitations -------------------------------------------------------------------------------------------------------
 
+SAID = {
+    "accepted": ngettext_lazy("%(count)d comes", "%(count)d come", "count"),
+    "tentative": ngettext_lazy("%(count)d perhaps comes", "%(count)d perhaps come", "count"),
+    "declined": ngettext_lazy("%(count)d does not come", "%(count)d do not come", "count"),
+    "none": ngettext_lazy("%(count)d has not answered", "%(count)d have not answered", "count"),
+}
 ANSWERS = {
     "accepted": gettext_lazy("Accept"),
     "tentative": gettext_lazy("Perhaps"),
     "declined": gettext_lazy("Decline"),
 }
+
+
+def guests(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
+    """How the guests of a meeting that is still to come have answered, for who can write down what contacts said."""
+    invited = row.get("guests") or ()
+    if rt.slug != "meeting" or row.get("done") or row.get("deleted_at") or not invited:
+        return None
+    count = Counter(one["reply"] for one in invited)
+    context = {
+        "said": [words % {"count": count[reply]} for reply, words in SAID.items() if count[reply]],
+        "notes_down": any(one["type"] != MEMBER_TARGET for one in invited) and may_edit(actor, rt, row),
+    }
+    return Part("activities/guests.html", context)
 
 
 def reply(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:

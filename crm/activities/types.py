@@ -217,7 +217,7 @@ MEETING = RecordType(
             targets=("member", "contact"),
             mark="reply",
             choices=REPLIES,
-            help_text=_("Members are told and answer here. What contacts answer, somebody writes down."),
+            help_text=_("Members are told and answer here. Contacts are not told: write down what they answer."),
         ),
         ASSIGNEE,
         DONE,

@@ -4,6 +4,7 @@ A control keeps what was entered, so that a form that is refused comes back as i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -311,10 +312,12 @@ def _sent_references(field: Field, data: QueryDict) -> list[dict[str, str]]:
 
 
 def _reference_entry(actor: Actor, field: Field, value: Mapping[str, Any]) -> Entry:
-    if value.get("title") is None and value["type"] not in registry:
-        title = str(reading.titles(actor, [(value["type"], value["id"])]).get((value["type"], value["id"]), ""))
-    else:
-        title = _title(actor, registry.get(value["type"]), str(value["id"]), value)
+    """A record or member that is named, by what it is called for the actor: said by ``value`` itself, or looked up."""
+    title = value.get("title")
+    if title is None:
+        with suppress(ValueError):
+            place = (str(value["type"]), UUID(str(value["id"])))
+            title = reading.titles(actor, [place]).get(place)
     return Entry(f"{value['type']}:{value['id']}", str(value.get(field.mark) or ""), title or _("not visible to you"))
 
 

@@ -157,7 +157,12 @@ EVENT_HANDLERS: dict[str, str] = {
 }
 # Pieces that higher floors put on a record page, by their place on it.
 RECORD_PARTS = {
-    "header": ["crm.sales.parts.stage_bar", "crm.activities.parts.series", "crm.activities.parts.reply"],
+    "header": [
+        "crm.sales.parts.stage_bar",
+        "crm.activities.parts.series",
+        "crm.activities.parts.guests",
+        "crm.activities.parts.reply",
+    ],
     "centre": ["crm.activities.parts.activity"],
 }
 TIMERS = {

@@ -39,6 +39,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 /* The composer's tabs show one form at a time. */
 on("click", "[data-composer]", (event, tab) => {
   event.preventDefault();
+  const activity = $(".record-switch [value=activity]");
+  if (activity) activity.checked = true;
   const kind = tab.dataset.composer;
   $$("[data-composer]").forEach((one) => one.setAttribute("aria-selected", String(one === tab)));
   $$("[data-composer-body]").forEach((body) => {

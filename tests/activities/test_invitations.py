@@ -166,3 +166,22 @@ def test_an_answered_invitation_is_read_and_one_that_is_over_asks_no_more(
     assert f'id="accept-{Notification.objects.get(member_id=reader.member_id).pk}" aria-pressed="true"' in page
     writing.update(owner, MEETING, meeting.pk, {"done": True})
     assert "/reply/" not in client.get("/inbox/").content.decode()
+
+
+def test_an_organiser_changes_the_guests_and_writes_down_what_a_contact_said(browser_client: Any, owner: Actor) -> None:
+    ada = factories.contact(owner)
+    meeting = invite(owner, owner)
+    guests = [*Meeting.objects.get(pk=meeting.pk).guests, {"type": "contact", "id": str(ada.pk), "reply": "none"}]
+    writing.update(owner, MEETING, meeting.pk, {"guests": guests})
+    client = browser_client(owner)
+    page = client.get(f"/meetings/{meeting.pk}/").content.decode()
+    assert "2 have not answered" in page
+    assert "Contacts are not told from here" in page
+
+    form = client.get(f"/meetings/{meeting.pk}/edit/guests/").content.decode()
+    for value, name in ((f"member:{owner.member_id}", "Owner"), (f"contact:{ada.pk}", "Ada Byron")):
+        assert f'name="guests" value="{value}"><span class="truncate">{name}</span>' in form
+    sent = {"guests": [f"member:{owner.member_id}", f"contact:{ada.pk}"], "guests.mark": ["none", "accepted"]}
+    assert client.post(f"/meetings/{meeting.pk}/edit/guests/", sent).status_code == 302
+    assert sorted(replies(meeting)) == ["accepted", "none"]
+    assert "1 comes · 1 has not answered" in client.get(f"/meetings/{meeting.pk}/").content.decode()

@@ -105,7 +105,7 @@ def effects(robot: Actor, kind: str, id: UUID) -> int:
 
 def further() -> int:
     """How many meetings a series has for one of its times; all of them are there."""
-    numbers = sorted(Meeting.objects.values_list("occurrence", flat=True))
+    numbers = [one.occurrence for one in Meeting.objects.order_by("occurrence")]
     assert numbers[:4] == [1, 2, 3, 4]
     return len(numbers) // len(set(numbers))
 
