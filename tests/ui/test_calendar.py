@@ -1,16 +1,18 @@
 """The calendar in a browser: what is carried, by mouse and by keyboard, stands there afterwards."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from crm.activities.models import Call, Meeting, Task
 from crm.records import writing
 from crm.records.types import registry
+from crm.workspace.configuration_services import formats_update
 from tests.ui.conftest import Screen
 
 WEEK = "/calendar/?span=week&date=2026-11-18"
@@ -48,10 +50,29 @@ def test_every_span_shows_what_is_planned(
     owner: Any, week: dict[str, UUID], screen: Screen, span: str, look: str, width: int, theme: str
 ):
     page = screen(owner, f"/calendar/?span={span}&date=2026-11-18", width=width, theme=theme)
+    for earlier in page.locator("#calendar-earlier:visible").all():
+        earlier.check()
     page.wait_for_selector("[data-entry]")
     assert entry(page, "Visit at Bauer").is_visible()
     assert entry(page, "Fair").is_visible()
     keep(page, f"calendar-{span}-{look}")
+
+
+@pytest.mark.parametrize("span", ["week", "month"])
+def test_on_a_phone_a_calendar_begins_today(owner: Any, screen: Screen, span: str):
+    today = timezone.now().astimezone(owner.time_zone).date()
+    formats_update(owner, week_start=(today - timedelta(days=2)).weekday())
+    plan(owner, "task", name="Gone by", due_on=f"{today - timedelta(days=1)}")
+    plan(owner, "task", name="For now", due_on=f"{today}")
+    page = screen(owner, f"/calendar/?span={span}", width=390)
+    page.wait_for_selector("[data-entry] >> visible=true")
+    assert entry(page, "For now").is_visible()
+    assert not entry(page, "Gone by").is_visible()
+    page.get_by_label("Show the days before today").check()
+    assert entry(page, "Gone by").is_visible()
+    page.locator("#calendar-show-call").uncheck()
+    page.wait_for_url("**show=task**")
+    assert entry(page, "Gone by").is_visible()
 
 
 def test_a_meeting_is_dragged_to_another_day_and_hour(owner: Any, week: dict[str, UUID], screen: Screen):
