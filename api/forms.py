@@ -10,7 +10,12 @@ from crm.records.types import registry
 from crm.workspace.roles import ACTIVITY_NOUNS
 from tenants.actors import POWER_SCOPES, Actor
 
-OTHER_LABELS = {"member": _("Members and teams"), "event": _("Events"), "audit": _("Audit, in the events")}
+OTHER_LABELS = {
+    "member": _("Members and teams"),
+    "event": _("Events"),
+    "audit": _("Audit, in the events"),
+    "settings": _("Settings of the workspace"),
+}
 EVERYDAY = {"member", "event", "company", "contact", "deal", *ACTIVITY_NOUNS, "pipeline", "stage"}
 EXPIRIES = [("", _("Never")), ("30", _("In 30 days")), ("90", _("In 90 days")), ("365", _("In a year"))]
 

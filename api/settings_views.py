@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from api.examples import Examples, examples
 from api.forms import ApiKeyForm
 from api.openapi import document
+from crm.workspace.models import Member
 from tenants.access import MEMBER, access, needs
 from tenants.api_keys import api_key_create, api_key_list, api_key_revoke
 from tenants.http import MemberRequest
@@ -27,7 +28,10 @@ REFERENCE_CSP: dict[str, Any] = {**settings.SECURE_CSP, "style-src": [CSP.SELF, 
 
 def _page(request: MemberRequest, form: ApiKeyForm, *, plain: str = "", status: int = 200) -> HttpResponse:
     shown: Examples = examples(request.actor, key=plain)
-    context = {"form": form, "keys": api_key_list(request.actor), "plain": plain, "examples": shown}
+    keys = api_key_list(request.actor)
+    makers = Member.objects.in_bulk({key.member_id for key in keys})
+    listed = [(key, makers.get(key.member_id)) for key in keys]
+    context = {"form": form, "keys": listed, "plain": plain, "examples": shown}
     return render(request, "api/settings.html", context, status=status)
 
 

@@ -255,30 +255,29 @@ def rights_facts(slug: str, before: Rights, after: Rights, *, changed: bool) -> 
     """What of a role's rights differs, a line for each record type; a new role's are what it grants and narrows."""
     labels = SCOPE_LABELS if slug == "permissions" else RIGHT_LABELS
     nothing = "none" if slug == "permissions" else ""
-    nouns = {noun.slug: noun for noun in role_nouns()}
     items = []
-    for noun in {**before, **after}:
-        old, new = before.get(noun, {}), after.get(noun, {})
+    for noun in (*role_nouns(), None):
+        place = noun.slug if noun else "workspace"
+        old, new = before.get(place, {}), after.get(place, {})
         words = []
-        for key in {**old, **new}:
+        for key, label in right_labels(noun, slug).items():
             was, now = old.get(key, nothing), new.get(key, nothing)
-            if was == now:
-                continue
-            shown = [str(labels.get(one, one)) for one in ((was, now) if changed else (now if after else was,))]
-            words.append(f"{right_label(nouns.get(noun), noun, key)}: {' → '.join(shown)}")
+            if was != now:
+                shown = (was, now) if changed else (now if after else was,)
+                words.append(f"{label}: {' → '.join(str(labels.get(one, one)) for one in shown)}")
         if words:
-            items.append(f"{nouns[noun].label if noun in nouns else _('Workspace')} · {', '.join(words)}")
+            items.append(f"{noun.label if noun else _('Workspace')} · {', '.join(words)}")
     if not items:
         return []
     text = ngettext("%(count)d record type", "%(count)d record types", len(items)) % {"count": len(items)}
     return [Fact(str(FIELD_LABELS[slug]), "", text, items)]
 
 
-def right_label(noun: RoleNoun | None, slug: str, key: str) -> str:
-    if slug == "workspace":
-        return str(GRANTABLE_POWERS.get(key, key))
-    fields = {one.slug: one.label for one in noun.fields} if noun else {}
-    return str(ACTION_LABELS.get(key) or fields.get(key, key))
+def right_labels(noun: RoleNoun | None, slug: str) -> Mapping[str, Promise | str]:
+    """What of a noun (None: of the workspace) a role says something, in its order, by key."""
+    if slug == "fields":
+        return {one.slug: one.label for one in noun.fields} if noun else {}
+    return ACTION_LABELS if noun else GRANTABLE_POWERS
 
 
 def said(value: Any, names: Mapping[str, str]) -> str:

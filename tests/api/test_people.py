@@ -9,7 +9,9 @@ from crm.records.drainer import drain
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.role_services import role_create
+from crm.workspace.services import member_deactivate
 from tenants.actors import Actor
+from tenants.api_keys import api_key_create
 from tests import factories
 
 
@@ -154,6 +156,21 @@ def test_a_new_key_does_not_change_members_unless_that_is_ticked(browser_client:
     assert {"member:write", "audit:read"} <= offered
     assert not {"member:write", "audit:read"} & ticked
     assert "member:read" in ticked
+
+
+def test_every_scope_that_a_role_may_give_has_a_box(browser_client: Any, owner: Actor) -> None:
+    form = browser_client(owner).get("/settings/api/").context["form"]
+    boxes = {box.value for row in form.scope_rows() for box in (row.read, row.write) if box}
+    assert boxes == {value for value, _label in form.fields["scopes"].choices}
+
+
+def test_the_list_of_keys_says_whose_they_are_and_which_sleep(browser_client: Any, owner: Actor, admin: Actor) -> None:
+    api_key_create(admin, name="Admin's", scopes=["deal:read"])
+    member_deactivate(owner, member_id=member_of(admin).id)
+    page = browser_client(owner).get("/settings/api/").content.decode()
+    row = page[page.index("Admin&#x27;s") :]
+    assert member_of(admin).name in row[: row.index("</tr>")]
+    assert "Asleep" in row[: row.index("</tr>")]
 
 
 def test_a_key_of_a_role_of_ones_own_reads_the_events_of_what_the_role_sees(
