@@ -26,9 +26,9 @@ def mentions(request: MemberRequest) -> HttpResponse:
     words = clean_search(request.GET.get("q", ""))
     if words:
         found = found.filter(name__icontains=words)
-    place = _place(request)
+    place, author = _place(request), request.actor.member_id
     options = [
-        {"id": one.pk, "name": one.name, "color": one.color, "sees": _sees(request.tenant, one, place)}
+        {"id": one.pk, "name": one.name, "color": one.color, "sees": _sees(request.tenant, author, one, place)}
         for one in found[:MOST]
     ]
     return render(request, "records/mentions.html", {"options": options})
@@ -43,12 +43,12 @@ def _place(request: MemberRequest) -> tuple[RecordType, UUID] | None:
     return (rt, id) if rt.visible_to(request.actor).filter(pk=id).exists() else None
 
 
-def _sees(tenant: TenantRef, member: Member, place: tuple[RecordType, Any] | None) -> bool:
-    """Whether a note about the record would be in a member's sight."""
+def _sees(tenant: TenantRef, author: UUID | None, member: Member, place: tuple[RecordType, Any] | None) -> bool:
+    """Whether a note that ``author`` writes about the record would be in a member's sight."""
     if place is None:
         return True
     actor = member_actor(tenant, member)
     rt, id = place
-    if actor.scope("note", "view") is not Scope.ALL:
-        return False
+    if (reach := actor.scope("note", "view")) is not Scope.ALL:
+        return actor.reaches(reach, author)
     return rt.shows_all_to(actor) or rt.visible_to(actor).filter(pk=id).exists()

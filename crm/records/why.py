@@ -221,6 +221,8 @@ def sentence(reason: Reason, facts: dict[str, str], people: People, names: dict[
             return _("It is %(holder)s's, who is in their team “%(team)s” or in one below it.") % known
         case "about":
             title = names.get(reason.subject, "") if reason.subject else ""
+            if not title:
+                return _("It is on a record that they may see, and you may not.")
             return _("It is on “%(title)s”, which they may see.") % {**known, "title": title}
         case "free":
             return _("It is on no record, and the role “%(role)s” shows all %(nouns)s.") % known

@@ -383,9 +383,8 @@ class TestAudit:
         )
         from crm.workspace.auditing import AUDITED
 
-        with (
-            connection.cursor() as cursor
-        ):  # The planner may know of no row yet, and then sorts what it thinks are none.
+        # The planner may know of no row yet, and then sorts what it takes for none.
+        with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_sort = off")
         plan = Event.objects.filter(record_type__in=AUDITED).order_by("-id")[:51].explain()
         assert "event_audited" in plan
