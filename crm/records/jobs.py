@@ -26,7 +26,7 @@ from crm.records import wakeups
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.models import ChangeSet, Job, JobChunk
 from crm.records.timers import waits
-from crm.records.types import RecordType, Text
+from crm.records.types import RecordType, Text, registry
 from crm.records.writing import change_set_new
 from crm.workspace.auditing import audit_note
 from crm.workspace.formats import number_text
@@ -326,8 +326,9 @@ def outcome(job: Job) -> str:
 
 
 def jobs_of(actor: Actor) -> QuerySet[Job]:
-    """The actor's own jobs, the newest first; those of everybody for who has the settings."""
-    rows = Job.objects.select_related("member", "change_set").order_by("-id")
+    """The newest first, of nouns that the actor may view: his own, or everybody's if he has the settings."""
+    nouns = ["", *(rt.slug for rt in registry.all() if actor.can(rt.slug, "view"))]
+    rows = Job.objects.select_related("member", "change_set").filter(noun__in=nouns).order_by("-id")
     if actor.can("workspace", "settings"):
         return rows
     return rows.filter(member_id=actor.member_id) if actor.member_id else rows.none()

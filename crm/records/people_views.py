@@ -118,7 +118,12 @@ def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
         else:
             url = reverse("home") if leaver.pk == actor.member_id else reverse("settings:members")
             return handed_over(request, done, url, _("%(name)s is deactivated.") % {"name": leaver.name})
-    context: dict[str, Any] = {"leaver": leaver, "form": form, "mine": leaver.pk == actor.member_id}
+    context: dict[str, Any] = {
+        "leaver": leaver,
+        "form": form,
+        "mine": leaver.pk == actor.member_id,
+        "stays": services.LAST_OWNER if services.is_last_owner(leaver) else "",
+    }
     return render(request, "people/leave.html", context, status=422 if form.errors else 200)
 
 

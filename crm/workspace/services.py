@@ -190,12 +190,17 @@ def people_lock(actor: Actor | None = None) -> None:
         raise NotAllowed("deactivated", _("You are not an active member of this workspace any more."))
 
 
-def _not_last_owner(member: Member) -> None:
+LAST_OWNER = _("The last owner stays. Make somebody else an owner first, then try again.")
+
+
+def is_last_owner(member: Member) -> bool:
     owners = Member.objects.filter(role__slug=OWNER, role__is_fixed=True, state=Member.State.ACTIVE)
-    if set(owners.values_list("id", flat=True)) == {member.id}:
-        raise Conflict(
-            "last_owner", _("The last owner stays. Make somebody else an owner first, then try again."), field="role"
-        )
+    return member.role.is_owner and set(owners.values_list("id", flat=True)) == {member.id}
+
+
+def _not_last_owner(member: Member) -> None:
+    if is_last_owner(member):
+        raise Conflict("last_owner", LAST_OWNER, field="role")
 
 
 def _member_locked(member_id: UUID) -> Member:
@@ -268,8 +273,7 @@ def member_update(
         if role is not None and (wanted := _role(role)).id != member.role_id:
             _may_grant(actor, member.role)
             _may_grant(actor, wanted)
-            if member.role.is_owner:
-                _not_last_owner(member)
+            _not_last_owner(member)
             member.role = wanted
         if not isinstance(manager, bool):
             member.manager = _manager(manager, of=member)
@@ -347,8 +351,7 @@ def member_deactivate(actor: Actor, *, member_id: UUID, change_set: object | Non
         if not member.is_active:
             return member
         _may_grant(actor, member.role)
-        if member.role.is_owner:
-            _not_last_owner(member)
+        _not_last_owner(member)
         before = member.snapshot()
         member.state = Member.State.DEACTIVATED
         member.save(update_fields=["state"])

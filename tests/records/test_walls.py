@@ -6,15 +6,18 @@ from uuid import UUID
 
 import pytest
 
-from crm.records import events, history, reading, writing
+from crm.records import events, history, jobs, reading, writing
 from crm.records.drainer import drain
+from crm.records.errors import UndoConflict
+from crm.records.models import Job
 from crm.records.reading import Query
 from crm.records.types import registry
+from crm.records.undo import undo
 from crm.records.why import why
 from crm.workspace.models import Member, Role
 from crm.workspace.roles import ACTIONS, ACTIVITY_NOUNS
 from crm.workspace.selectors import actor_for_member
-from tenants.actors import Actor
+from tenants.actors import Actor, Permissions
 from tests import factories
 
 DEAL, COMPANY = registry.get("deal"), registry.get("company")
@@ -92,3 +95,51 @@ def test_why_somebody_else_sees_it_does_not_name_what_one_does_not_see(
     assert narrow is not None
     assert wide.answer.why == "It is on “Theirs”, which they may see."
     assert narrow.answer.why == "It is on a record that they may see, and you may not."
+
+
+@pytest.fixture
+def keeper(trainee: Actor) -> Actor:
+    """The same with the settings, by which one sees what others have at work; and with no contacts at all."""
+    role = Role.objects.get(slug="trainee")
+    role.permissions = {**role.permissions, "workspace": {"settings": "all"}, "contact": {}}
+    role.save()
+    actor = actor_for_member(trainee.tenant, UUID(str(trainee.member_id)))
+    assert actor is not None
+    return replace(actor, details=trainee.details)
+
+
+def test_the_work_of_others_names_no_record_out_of_sight(owner: Actor, keeper: Actor, browser_client: Any) -> None:
+    seen, unseen = factories.deal(owner, name="Mine", owner=keeper.member_id), factories.deal(owner, name="Theirs")
+    lost = {"code": "forbidden", "message": "No.", "noun": "deal"}
+    job = jobs.job_start(owner, "bulk", {}, title="Change Owner of deals", noun="deal")
+    Job.objects.filter(pk=job.pk).update(problems=[{**lost, "id": str(one.pk)} for one in (seen, unseen)])
+    page = browser_client(keeper).get(f"/jobs/{job.pk}/").content.decode()
+    assert "Mine" in page
+    assert "Theirs" not in page
+
+
+def test_the_work_of_others_on_what_the_role_does_not_show_is_not_there(
+    owner: Actor, keeper: Actor, browser_client: Any
+) -> None:
+    shown, hidden = (
+        jobs.job_start(owner, "bulk", {}, title=f"Change {noun}", noun=noun) for noun in ("deal", "contact")
+    )
+    client = browser_client(keeper)
+    page = client.get("/jobs/").content.decode()
+    assert (shown.title in page, hidden.title in page) == (True, False)
+    assert client.get(f"/jobs/{hidden.pk}/").status_code == 404
+    assert client.post(f"/jobs/{hidden.pk}/cancel/").status_code == 404
+
+
+def test_an_undo_that_is_refused_names_no_hidden_field_and_no_value(owner: Actor, trainee: Actor) -> None:
+    """His own change set the amount too, before his role hid it; somebody changed that since."""
+    wide = replace(trainee, permissions=Permissions(trainee.permissions.matrix))
+    deal = factories.deal(owner, name="Mine", owner=trainee.member_id)
+    change = writing.update(wide, DEAL, deal.pk, {"amount": "5"})
+    writing.update(owner, DEAL, deal.pk, {"amount": "7777"})
+    with pytest.raises(UndoConflict) as caught:
+        undo(trainee, change.change_set.pk)
+    (problem,) = caught.value.conflicts
+    assert problem.field == ""
+    assert "7777" not in repr(problem)
+    assert "Amount" not in repr(problem)

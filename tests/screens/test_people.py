@@ -85,7 +85,10 @@ class TestLeaving:
         assert Member.objects.get(pk=of(seller)).is_active
 
     def test_the_last_owner_is_told_why_not(self, browser_client: Any, owner: Actor) -> None:
-        answer = browser_client(owner).post(f"/settings/members/{of(owner)}/leave/", {"taker": ""})
+        client, address = browser_client(owner), f"/settings/members/{of(owner)}/leave/"
+        asked, answer = client.get(address), client.post(address, {"taker": ""})
+        assert "last owner stays" in text(asked)
+        assert "Hand over and deactivate" not in text(asked)
         assert answer.status_code == 422
         assert "last owner stays" in text(answer)
 
