@@ -6,15 +6,17 @@ from uuid import UUID
 
 import pytest
 
+from crm.activities.handlers import mentions_told
 from crm.records import events, history, jobs, reading, writing
 from crm.records.drainer import drain
 from crm.records.errors import UndoConflict
-from crm.records.models import Job
+from crm.records.models import Event, Job
 from crm.records.reading import Query
 from crm.records.types import registry
 from crm.records.undo import undo
 from crm.records.why import why
-from crm.workspace.models import Member, Role
+from crm.sales.my_day import my_numbers
+from crm.workspace.models import Member, Notification, Role
 from crm.workspace.roles import ACTIONS, ACTIVITY_NOUNS
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, Permissions
@@ -143,3 +145,19 @@ def test_an_undo_that_is_refused_names_no_hidden_field_and_no_value(owner: Actor
     assert problem.field == ""
     assert "7777" not in repr(problem)
     assert "Amount" not in repr(problem)
+
+
+def test_a_mention_in_a_text_that_the_role_hides_is_not_told(owner: Actor, trainee: Actor) -> None:
+    Role.objects.filter(slug="trainee").update(fields={"task": {"description": "hidden"}})
+    text = f"@[{trainee.label}](member:{trainee.member_id}) it is worth 7777"
+    task = factories.task(owner, name="Call", description=text, assignee=trainee.member_id)
+    for event in Event.objects.filter(record_id=task.pk).select_related("change_set"):
+        mentions_told(owner.tenant, event)
+    assert not Notification.objects.filter(kind="mentioned").exists()
+
+
+def test_ones_own_numbers_are_nothing_without_amounts(owner: Actor, trainee: Actor) -> None:
+    factories.deal(owner, name="Mine", amount="7777", currency="EUR", owner=trainee.member_id)
+    wide = replace(trainee, permissions=Permissions(trainee.permissions.matrix))
+    assert "7777" in repr(my_numbers(wide))
+    assert my_numbers(trainee) == []

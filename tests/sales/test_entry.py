@@ -213,13 +213,17 @@ def test_rules_hold_in_the_pipeline_they_were_made_in(admin: Actor) -> None:
             ]
         },
         {"field": "company.industry", "op": "contains", "value": "x100"},
+        {"field": "company.domain", "op": "contains", "value": "x100"},
     ],
 )
 def test_a_refusal_names_nothing_that_the_role_hides(admin: Actor, seller: Actor, condition: dict[str, Any]) -> None:
+    """A hidden field, one of a company, or one that is shown of a company that is not."""
     proposal = asks(admin, "Proposal", entry_condition=condition)
     company = factories.company(seller, industry="Trade")
     deal = factories.deal(seller, amount="50", company=company.pk)
     hidden = {"deal": {"amount": "hidden"}, "company": {"industry": "hidden"}}
+    if "domain" in str(condition):
+        hidden["deal"]["company"] = "hidden"
     narrow = replace(seller, permissions=replace(seller.permissions, fields=hidden))
     with pytest.raises(Invalid) as refused:
         deal_move(narrow, deal_id=deal.pk, stage_id=proposal.pk)
@@ -228,6 +232,7 @@ def test_a_refusal_names_nothing_that_the_role_hides(admin: Actor, seller: Actor
     assert "does not show" in message
     assert "Amount" not in message
     assert "ndustry" not in message
+    assert "omain" not in message
     assert "100" not in message
 
 
