@@ -1,5 +1,6 @@
 """Reading the audit: the events of sign-ins, members, roles, keys, settings and exports, the newest first."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,7 +15,7 @@ from django.utils.translation import ngettext
 from crm.records.errors import NotFound
 from crm.records.models import Event
 from crm.workspace.auditing import AUDITED
-from crm.workspace.formats import date_text
+from crm.workspace.formats import date_text, moment_text
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.role_editor import RIGHT_LABELS, SCOPE_LABELS, Rights
 from crm.workspace.roles import ACTION_LABELS, GRANTABLE_POWERS, RoleNoun, role_nouns
@@ -109,6 +110,7 @@ FIELD_LABELS: Mapping[str, Promise] = {
     "locale": _("Language"),
     "time_zone": _("Time zone"),
 }
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 SHORT = 160
 FEW = 4
 """Up to so many holidays of one entry are named; more are counted."""
@@ -216,7 +218,7 @@ def entry_of(event: Event, names: Mapping[str, str]) -> Entry:
         who=who,
         what=str(label) if label else event.type.partition(".")[2].replace("_", " "),
         whom=whom,
-        facts=facts_of(event, names),
+        facts=[fact for fact in facts_of(event, names) if (fact.before, fact.after) != ("", whom)],
     )
 
 
@@ -283,6 +285,8 @@ def right_labels(noun: RoleNoun | None, slug: str) -> Mapping[str, Promise | str
 def said(value: Any, names: Mapping[str, str]) -> str:
     if value in (None, ""):
         return ""
+    if isinstance(value, str) and MOMENT.match(value):
+        return moment_text(datetime.fromisoformat(value))
     if isinstance(value, list | tuple):
         return short(", ".join(said(one, names) for one in value))
     if isinstance(value, dict):

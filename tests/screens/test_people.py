@@ -1,5 +1,6 @@
 """The pages of members, teams and the audit: who may see them, what they do, what they refuse."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -313,6 +314,13 @@ class TestAudit:
         audit_note(owner, "export.finished", after={"columns": ["expected_close"] * 40})
         [fact] = audit_page(owner, kind="exports", limit=1).entries[0].facts
         assert (len(fact.after) <= 160, fact.after[-1]) == (True, "…")
+
+    def test_an_invitation_is_told_in_words_and_its_address_once(self, owner: Actor) -> None:
+        services.invitation_send(owner, email="new@example.com", role="member")
+        (entry,) = audit_page(owner, kind="invitations").entries
+        told = {fact.label: fact.after for fact in entry.facts}
+        assert (entry.whom, set(told)) == ("new@example.com", {"Role", "Ends"})
+        assert re.fullmatch(r"\w+ \d+, \d{4}, \d+:\d\d.[AP]M", told["Ends"])
 
     def test_many_scopes_of_a_key_are_counted_and_unfold(self, owner: Actor, browser_client: Any) -> None:
         scopes = [f"{noun}:read" for noun in ("call", "company", "contact", "deal", "email")]
