@@ -10,8 +10,10 @@ from crm.activities.handlers import mentions_told
 from crm.records import events, history, jobs, reading, writing
 from crm.records.drainer import drain
 from crm.records.errors import UndoConflict
+from crm.records.grouping import groups
 from crm.records.models import Event, Job
 from crm.records.reading import Query
+from crm.records.search import search_all
 from crm.records.types import registry
 from crm.records.undo import undo
 from crm.records.why import why
@@ -161,3 +163,52 @@ def test_ones_own_numbers_are_nothing_without_amounts(owner: Actor, trainee: Act
     wide = replace(trainee, permissions=Permissions(trainee.permissions.matrix))
     assert "7777" in repr(my_numbers(wide))
     assert my_numbers(trainee) == []
+
+
+@pytest.mark.parametrize("hides", [{}, {"deal": {"company": "hidden"}}], ids=["out of sight", "hidden"])
+def test_the_second_line_of_what_is_found_names_no_company_of_others(
+    owner: Actor, trainee: Actor, browser_client: Any, hides: dict[str, dict[str, str]]
+) -> None:
+    """In the palette and where a record is chosen: neither one out of sight, nor any if the role hides the field."""
+    role = Role.objects.get(slug="trainee")
+    Role.objects.filter(pk=role.pk).update(fields=hides)
+    holder = trainee.member_id if hides else owner.member_id
+    company = factories.company(owner, name="Glasshouse", owner=holder)
+    factories.deal(owner, name="Mine", owner=trainee.member_id, company=company.pk)
+    reader = actor_for_member(trainee.tenant, UUID(str(trainee.member_id)))
+    assert reader is not None
+    for one, told in ((owner, True), (reader, False)):
+        (hit,) = (hit for hit in search_all(one, "Mine") if hit.type == "deal")
+        assert ("Glasshouse" in hit.subtitle) is told
+    for one, told in ((owner, True), (trainee, False)):
+        page = browser_client(one).get("/deals/options/?q=Mine").content.decode()
+        assert "Mine" in page
+        assert ("Glasshouse" in page) is told
+
+
+def test_groups_are_not_named_after_what_is_out_of_sight(owner: Actor, trainee: Actor) -> None:
+    company = factories.company(owner, name="Theirs")
+    factories.deal(owner, name="Mine", owner=trainee.member_id, company=company.pk)
+    assert [one.label for one in groups(owner, DEAL, Query(), "company").groups] == ["Theirs"]
+    assert [str(one.label) for one in groups(trainee, DEAL, Query(), "company").groups] == ["not visible to you"]
+
+
+def test_a_record_page_lists_nothing_by_a_field_that_the_role_hides(
+    owner: Actor, trainee: Actor, browser_client: Any
+) -> None:
+    person = factories.contact(owner, name="Ada Hushed", owner=trainee.member_id)
+    deal = factories.deal(owner, name="Mine", owner=trainee.member_id, contacts=[{"id": person.pk}])
+    assert "Ada Hushed" in browser_client(trainee).get(f"/deals/{deal.pk}/").content.decode()
+    Role.objects.filter(slug="trainee").update(fields={"deal": {"contacts": "hidden"}})
+    assert "Ada Hushed" not in browser_client(trainee).get(f"/deals/{deal.pk}/").content.decode()
+
+
+def test_the_api_describes_no_field_that_the_role_hides(owner: Actor, trainee: Actor, api: Any) -> None:
+    for one, told in ((owner, True), (trainee, False)):
+        types = api(one, ["deal:read"]).get("/api/v1/types").json()["data"]
+        fields = {field["slug"] for row in types if row["slug"] == "deal" for field in row["fields"]}
+        assert ("amount" in fields) is told
+        document = api(one, ["deal:read"]).get("/api/v1/openapi.json").json()
+        listed = document["paths"]["/api/v1/deals"]["get"]["parameters"]
+        assert any(parameter["name"] == "amount" for parameter in listed) is told
+        assert ("amount" in document["components"]["schemas"]["Deal"]["properties"]) is told
