@@ -23,7 +23,7 @@ from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 
 CACHE_SECONDS = 3600
-ROUTES = {"api.v1.records", "api.v1.jobs", "api.v1.views", "api.v1.activities"}
+ROUTES = {"api.v1.records", "api.v1.jobs", "api.v1.exports", "api.v1.views", "api.v1.activities"}
 VERBS = {
     "GET": _("Get: %(noun)s"),
     "POST": _("Create: %(noun)s"),
@@ -76,7 +76,14 @@ CHOOSE_QUERY = [
 ]
 
 
-OWN_SCHEMAS = {"RecordBulk", "RecordViews", "RecordSavedView"}
+OWN_SCHEMAS = {
+    "RecordBulk": "BulkChange",
+    "RecordExport": "ExportNew",
+    "RecordQuery": "Query",
+    "RecordReply": "MeetingReply",
+    "RecordViews": "ViewChange",
+    "RecordSavedView": "ViewChange",
+}
 
 
 class DeclaredSchema(AutoSchema):
@@ -115,6 +122,8 @@ class DeclaredSchema(AutoSchema):
             summary = _("List: %(nouns)s")
         elif self.kind == "RecordBulk":
             summary = _("Change many in the background: %(nouns)s")
+        elif self.kind == "RecordExport":
+            summary = _("Write to a file in the background: %(nouns)s")
         elif self.kind in ACTIVITY_VERBS:
             summary = ACTIVITY_VERBS[self.kind]
         elif self.kind in {"RecordViews", "RecordSavedView"}:
@@ -175,12 +184,8 @@ class DeclaredSchema(AutoSchema):
             return json_body(ref(f"{self.view.component}{'Change' if self.method == 'PATCH' else 'New'}"))
         if rt is None or self.method not in {"POST", "PATCH"} or self.kind in WITHOUT_BODY:
             return None
-        if self.kind == "RecordReply":
-            return json_body(ref("MeetingReply"))
-        if self.kind == "RecordQuery":
-            return json_body(ref("Query"))
         if self.kind in OWN_SCHEMAS:
-            return json_body(ref("BulkChange" if self.kind == "RecordBulk" else "ViewChange"))
+            return json_body(ref(OWN_SCHEMAS[self.kind]))
         suffix = "Change" if self.method == "PATCH" else "New"
         return json_body(ref(component_name(rt) + suffix))
 
@@ -188,7 +193,9 @@ class DeclaredSchema(AutoSchema):
         answers = {str(status): json_answer(ref("Error"), kind) for status, kind in TYPES.items() if status in ERRORS}
         if self.method == "DELETE" or self.kind == "RecordSkip":
             return {"204": {"description": _("Done")}, **answers}
-        if self.kind in {"RecordBulk", "JobUndo"}:
+        if self.kind == "JobFile":
+            return {"200": {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}, **answers}
+        if self.kind in {"RecordBulk", "RecordExport", "JobUndo"}:
             return {"202": json_answer(ref("Job"), _("Accepted")), **answers}
         if self.kind in {"JobDetail", "JobCancel"}:
             return {"200": json_answer(ref("Job"), _("A job")), **answers}

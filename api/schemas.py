@@ -278,6 +278,7 @@ def work_schemas() -> dict[str, dict[str, Any]]:
         "skipped": number,
         "problems": {"type": "array", "items": {"type": "object", "properties": problem}},
         "error": TEXT,
+        "file": {"type": ["string", "null"]},
         "change_set": optional_id,
         "undo_of": optional_id,
         "created_at": MOMENT,
@@ -291,6 +292,13 @@ def work_schemas() -> dict[str, dict[str, Any]]:
         "search": TEXT,
         "values": {"type": "object"},
         "on_error": {"type": "string", "enum": ["skip", "stop"], "default": "skip"},
+    }
+    export = {
+        "filter": condition,
+        "view": TEXT,
+        "search": TEXT,
+        "sort": {"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
+        "fields": {"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
     }
     column = {"type": "object", "properties": {"field": TEXT}, "required": ["field"]}
     change = {
@@ -315,6 +323,7 @@ def work_schemas() -> dict[str, dict[str, Any]]:
         "MeetingReply": {"type": "object", "properties": reply, "required": ["reply"], "additionalProperties": False},
         "Job": {"type": "object", "properties": job, "required": list(job)},
         "BulkChange": {"type": "object", "properties": bulk, "additionalProperties": False},
+        "ExportNew": {"type": "object", "properties": export, "additionalProperties": False},
         "View": {"type": "object", "properties": view, "required": list(view)},
         "ViewChange": {"type": "object", "properties": change, "additionalProperties": False},
         "ViewPage": {"type": "object", "properties": page, "required": list(page)},

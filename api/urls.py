@@ -7,6 +7,7 @@ from api.v1.activities import RecordEndSeries, RecordFollowing, RecordReply, Rec
 from api.v1.change_sets import ChangeSetUndo
 from api.v1.describe import TypeList
 from api.v1.events import EventList
+from api.v1.exports import JobFile, RecordExport
 from api.v1.invitations import InvitationDetail, InvitationList, InvitationResend
 from api.v1.jobs import JobCancel, JobDetail, JobList, JobUndo, RecordBulk
 from api.v1.members import MemberDeactivate, MemberDetail, MemberList, MemberReactivate
@@ -36,6 +37,7 @@ def _routes(rt: RecordType) -> list[URLPattern]:
         path(root, view(RecordList).as_view(), name=f"{rt.slug}-list"),
         path(f"{root}/query", view(RecordQuery).as_view(), name=f"{rt.slug}-query"),
         path(f"{root}/bulk", view(RecordBulk).as_view(), name=f"{rt.slug}-bulk"),
+        path(f"{root}/export", view(RecordExport).as_view(), name=f"{rt.slug}-export"),
         path(f"{root}/views", view(RecordViews).as_view(), name=f"{rt.slug}-views"),
         path(f"{root}/views/<uuid:view_id>", view(RecordSavedView).as_view(), name=f"{rt.slug}-view"),
         path(f"{root}/<uuid:record_id>", view(RecordDetail).as_view(), name=f"{rt.slug}-detail"),
@@ -68,6 +70,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/events", EventList.as_view(), name="events"),
     path("v1/jobs", JobList.as_view(), name="jobs"),
     path("v1/jobs/<uuid:job_id>", JobDetail.as_view(), name="job"),
+    path("v1/jobs/<uuid:job_id>/file", JobFile.as_view(), name="job-file"),
     path("v1/jobs/<uuid:job_id>/cancel", JobCancel.as_view(), name="job-cancel"),
     path("v1/jobs/<uuid:job_id>/undo", JobUndo.as_view(), name="job-undo"),
     path("v1/change-sets/<uuid:change_set_id>/undo", ChangeSetUndo.as_view(), name="undo"),

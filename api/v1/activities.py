@@ -28,7 +28,7 @@ class RecordSkip(ActivityView):
     """``POST /v1/<nouns>/<id>/skip``: leave out this time of a series."""
 
     def post(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("delete")
+        self.require_right("delete")
         self.given(request)
         services.occurrence_skip(self.actor, noun=self.noun, id=record_id, source="api")
         return Response(status=204)
@@ -38,7 +38,7 @@ class RecordEndSeries(ActivityView):
     """``POST /v1/<nouns>/<id>/end-series``: nothing comes after this one."""
 
     def post(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("edit")
+        self.require_right("edit")
         self.given(request)
         services.series_end(self.actor, noun=self.noun, id=record_id, source="api")
         return self.answer_write(request, record_id)
@@ -50,7 +50,7 @@ class RecordFollowing(RecordView):
     parameters = ONE
 
     def patch(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("edit")
+        self.require_right("edit")
         services.series_follow(
             self.actor,
             noun=self.noun,

@@ -33,6 +33,7 @@ def job_body(job: Job) -> dict[str, Any]:
         "skipped": job.skipped,
         "problems": job.problems,
         "error": job.error,
+        "file": f"/api/v1/jobs/{job.pk}/file" if job.result.get("file") else None,
         "change_set": job.change_set_id,
         "undo_of": job.undo_of_id,
         "created_at": job.created_at,
@@ -50,7 +51,7 @@ class RecordBulk(RecordView):
     parameters = frozenset()
 
     def post(self, request: Request) -> Response:
-        self.require_write("bulk")
+        self.require_right("bulk")
         body = self.body(request)
         for name in body:
             if name not in KEYS:
@@ -102,7 +103,7 @@ class JobView(ApiView):
         job = jobs.job_get(self.actor, job_id)
         if not all(self.actor.can(noun, "view") for noun in jobs.nouns_of(job)):
             raise NotFound
-        needed = "bulk" if job.noun else "edit"
+        needed = "export" if job.kind == "export" else "bulk" if job.noun else "edit"
         if write and not all(self.actor.can(noun, needed) for noun in jobs.nouns_of(job)):
             raise ApiError(403, "forbidden", _("The role behind this key may not do that."))
         return job

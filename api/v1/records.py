@@ -65,7 +65,7 @@ class RecordView(ApiView):
                 return self.answer(request, record_id, status=status)
         return Response({"id": record_id}, status=status)
 
-    def require_write(self, action: str) -> None:
+    def require_right(self, action: str) -> None:
         if not self.actor.can(self.noun, action):
             raise ApiError(403, "forbidden", _("The role behind this key may not do that."))
 
@@ -80,7 +80,7 @@ class RecordList(RecordView):
         return Response(page_body(reading.page(self.actor, self.rt, wanted)))
 
     def post(self, request: Request) -> Response:
-        self.require_write("create")
+        self.require_right("create")
         change = writing.create(self.actor, self.rt, self.body(request), source="api")
         response = self.answer_write(request, change.id, status=201)
         response.headers["Location"] = f"/api/v1/{self.rt.plural}/{change.id}"
@@ -95,6 +95,9 @@ class RecordQuery(RecordView):
     keys: ClassVar[frozenset[str]] = LIST_PARAMETERS | {"filter"}
 
     def post(self, request: Request) -> Response:
+        return Response(page_body(reading.page(self.actor, self.rt, self.wanted(request))))
+
+    def wanted(self, request: Request) -> reading.Query:
         body = self.body(request)
         for name in body:
             if name not in self.keys:
@@ -106,7 +109,7 @@ class RecordQuery(RecordView):
         wanted = query_from(self.actor, self.rt, given, tree)
         if given.get("view"):
             wanted = seen_through(self.actor, self.rt, str(given["view"]), wanted)
-        return Response(page_body(reading.page(self.actor, self.rt, wanted)))
+        return wanted
 
 
 class RecordDetail(RecordView):
@@ -116,7 +119,7 @@ class RecordDetail(RecordView):
         return self.answer(request, record_id)
 
     def patch(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("edit")
+        self.require_right("edit")
         writing.update(
             self.actor,
             self.rt,
@@ -129,14 +132,14 @@ class RecordDetail(RecordView):
 
     def delete(self, request: Request, record_id: UUID) -> Response:
         """Put the record into the trash."""
-        self.require_write("delete")
+        self.require_right("delete")
         writing.trash(self.actor, self.rt, record_id, if_version=expected_version(request), source="api")
         return Response(status=204)
 
 
 class RecordRestore(RecordView):
     def post(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("delete")
+        self.require_right("delete")
         writing.restore(self.actor, self.rt, record_id, source="api")
         return self.answer_write(request, record_id)
 

@@ -2,25 +2,28 @@
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.records import reading, timers
+from crm.records import mentions, reading, timers
 from crm.records.errors import BadCursor, Forbidden, NotFound
 from crm.records.jobs import Work, job_start
 from crm.records.models import Job
+from crm.records.operands import ID_FIELD
+from crm.records.paging import sort_keys
 from crm.records.parsing import as_json
-from crm.records.presenting import expanded
 from crm.records.timers import Due
-from crm.records.types import Field, Kind, RecordType, registry
-from crm.records.visibility import readable_fields
+from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, registry
+from crm.records.visibility import hidden_slugs, readable_fields
 from crm.workspace.auditing import audit_note
 from tenants.actors import Actor, Scope, TenantRef
 
@@ -31,9 +34,10 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted: reading.Query, *, name: str) -> Job:
-    """Begin to write all rows of a query to a file. Raises Forbidden without the right to export."""
+    """Begin to write all rows of a query to a file. Raises Forbidden without the right to export, and BadQuery."""
     if not actor.can(rt.slug, "export"):
         raise Forbidden(_("Your role does not allow to export these."))
+    sort_keys(rt, wanted.sort, hidden_slugs(actor, rt))
     params = {
         "columns": [one.slug for one in columns],
         "filter": dict(wanted.filter) if wanted.filter else None,
@@ -42,6 +46,11 @@ def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted:
     }
     title = _("Export of %(what)s") % {"what": name}
     return job_start(actor, "export", params, title=title, noun=rt.slug, total=reading.count(actor, rt, wanted))
+
+
+def exportable(actor: Actor, rt: RecordType) -> dict[str, Field]:
+    """The fields that can be columns of a file, by slug."""
+    return {one.slug: one for one in (ID_FIELD, *readable_fields(actor, rt), *SYSTEM_FIELDS.values())}
 
 
 def path_of(tenant: TenantRef, job_id: UUID) -> Path:
@@ -55,17 +64,18 @@ def export_step(work: Work) -> bool:
     rt, params = registry.get(job.noun), job.params
     if not actor.can(rt.slug, "export"):
         raise Forbidden(_("Your role does not allow to export these."))
-    readable = {one.slug for one in readable_fields(actor, rt)} | {"created_at", "updated_at", "created_by"}
-    columns = [rt.field(slug) for slug in params["columns"] if slug in readable]
-    slugs = [*dict.fromkeys(slug for one in columns for slug in (one.slug, one.currency) if slug)]
+    known = exportable(actor, rt)
+    columns = [known[slug] for slug in params["columns"] if slug in known]
+    slugs = [*dict.fromkeys(slug for one in columns for slug in (one.slug, one.currency) if slug in known)]
+    days = [one.day for one in columns if one.day in known]
     query = reading.Query(
         filter=params["filter"],
         sort=tuple(params["sort"]),
         search=params["search"],
         limit=ROWS,
         cursor=job.place.get("cursor"),
-        fields=tuple(slugs),
-        expand=expanded(rt, slugs),
+        fields=tuple(dict.fromkeys([*slugs, *days])),
+        expand=tuple(slug for slug in slugs if known[slug].kind in {Kind.RELATION, Kind.MEMBER} and slug != "id"),
     )
     try:
         page = reading.page(actor, rt, query)
@@ -74,8 +84,8 @@ def export_step(work: Work) -> bool:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     if not job.place:
-        writer.writerow([safe(str(rt.field(slug).label)) for slug in slugs])
-    writer.writerows([cell(rt.field(slug), row.get(slug)) for slug in slugs] for row in within(actor, rt, page.rows))
+        writer.writerow([safe(str(known[slug].label)) for slug in slugs])
+    writer.writerows([cell(known[slug], row) for slug in slugs] for row in within(actor, rt, page.rows))
     size = append(path_of(actor.tenant, job.pk), job.place.get("size", 0), text.getvalue())
     job.done += len(page.rows)
     job.total = max(job.total, job.done)
@@ -98,23 +108,27 @@ def within(actor: Actor, rt: RecordType, rows: Sequence[Mapping[str, Any]]) -> l
 
 
 def append(path: Path, size: int, text: str) -> int:
+    """Begins with what tells spreadsheets that it is UTF-8; ``export_file`` says how to go past it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         file.truncate(size)
         file.seek(size)
-        file.write(text.encode())
+        file.write(text.encode() if size else BOM_UTF8 + text.encode())
         return file.tell()
 
 
-def cell(one: Field, value: Any) -> str:
-    """A value as plain text; relations by their names, times in UTC."""
+def cell(one: Field, row: Mapping[str, Any]) -> str:
+    """A value as plain text; relations by their names, as far as the reader may see them; times in UTC."""
+    value = row.get(one.slug)
     if value is None:
         return ""
+    if one is ID_FIELD:
+        return str(value)
     match one.kind:
         case Kind.RELATION | Kind.MEMBER | Kind.REFERENCE:
-            return safe(str(value.get("title") or "")) if isinstance(value, Mapping) else ""
-        case Kind.LINKS:
-            return safe(", ".join(str(link.get("title") or "") for link in value))
+            return safe(name_of(value)) if isinstance(value, Mapping) else ""
+        case Kind.LINKS | Kind.REFERENCES:
+            return safe(", ".join(filter(None, map(name_of, value))))
         case Kind.EMAILS | Kind.PHONES:
             return safe(", ".join(item["value"] for item in value))
         case Kind.ADDRESS:
@@ -124,11 +138,19 @@ def cell(one: Field, value: Any) -> str:
             return safe(str(choice.label if choice else value))
         case Kind.JSON_LIST:
             return safe(", ".join(map(str, value)))
+        case Kind.CONDITION:
+            return orjson.dumps(value).decode() if value else ""
         case Kind.INTEGER | Kind.DECIMAL | Kind.MONEY | Kind.PERCENT:
             return str(value)
+        case Kind.DATETIME if one.day and row.get(one.day):
+            return str(as_json(row[one.day]))
     if isinstance(value, date | datetime | bool):
         return str(as_json(value)).lower() if isinstance(value, bool) else str(as_json(value))
-    return safe(str(value))
+    return safe(mentions.plain(str(value)))
+
+
+def name_of(related: Mapping[str, Any]) -> str:
+    return mentions.plain(str(related.get("title") or ""))
 
 
 def safe(text: str) -> str:

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from crm.records import presenting, reading
 from crm.records.errors import BadQuery, RecordError
 from crm.records.forms import NUMBERS, Option, member_options, read_number, relation_options
-from crm.records.list_address import column_fields
 from crm.records.listing import Listing
 from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS, Operator
 from crm.records.query import validate
+from crm.records.saved_views import listed_fields
 from crm.records.targets import target_type
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, readable_fields
@@ -198,7 +198,7 @@ class Row:
 
 def filterable(actor: Actor, rt: RecordType) -> list[tuple[str, str]]:
     """Paths and labels to choose from: the type's own fields, then those of what it relates to."""
-    own = [(one.slug, str(one.label)) for one in column_fields(actor, rt) if one.filterable]
+    own = [(one.slug, str(one.label)) for one in listed_fields(actor, rt) if one.filterable]
     return own + [
         (f"{relation.slug}.{one.slug}", f"{relation.label} › {one.label}")
         for relation in rt.relations

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from crm.records.errors import BadQuery
 from crm.records.paging import sortable_fields
-from crm.records.presenting import shown_fields
 from crm.records.query import validate
 from crm.records.saved_views import (
     DONE,
@@ -19,13 +18,13 @@ from crm.records.saved_views import (
     MOST_COLUMNS,
     footers_for,
     groupable,
+    listed_fields,
 )
 from crm.records.types import Field, RecordType, nearest
 from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 
 LONGEST_SEARCH = 200
-LISTED_SYSTEM_FIELDS = ("created_at", "updated_at", "created_by")
 LIST, BOARD = "list", "board"
 PIPELINE = "pipeline"
 
@@ -121,7 +120,7 @@ def read_grouping(actor: Actor, rt: RecordType, slug: str) -> str:
 
 def read_footers(actor: Actor, rt: RecordType, text: str) -> dict[str, str]:
     """``amount:sum,name:count``; what cannot be summed up like that is left out."""
-    known = {one.slug: one for one in column_fields(actor, rt)}
+    known = {one.slug: one for one in listed_fields(actor, rt)}
     pairs = (part.partition(":") for part in text.split(","))
     return {slug: how for slug, _colon, how in pairs if slug in known and how in footers_for(known[slug])}
 
@@ -132,7 +131,7 @@ def read_quick(rt: RecordType, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_cards(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
-    known = {one.slug for one in column_fields(actor, rt)}
+    known = {one.slug for one in listed_fields(actor, rt)}
     return tuple(slug for slug in dict.fromkeys(slugs) if slug in known)[:MOST_CARD_FIELDS]
 
 
@@ -145,17 +144,13 @@ def old_key(data: Mapping[str, Any]) -> str:
     return MINE if data.get("mine") == "1" else DONE if data.get("done") == "1" else ""
 
 
-def column_fields(actor: Actor, rt: RecordType) -> list[Field]:
-    return [*shown_fields(actor, rt), *(rt.field(slug) for slug in LISTED_SYSTEM_FIELDS)]
-
-
 def chosen_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
     """The fields named, the title always first; the type's own choice when none is usable."""
     return pick_columns(actor, rt, slugs) or pick_columns(actor, rt, (rt.title, *rt.default_columns))
 
 
 def pick_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
-    allowed = {one.slug: one for one in column_fields(actor, rt)}
+    allowed = {one.slug: one for one in listed_fields(actor, rt)}
     chosen = [slug for slug in dict.fromkeys(slugs) if slug in allowed][:MOST_COLUMNS]
     return tuple(allowed[slug] for slug in with_title(rt, chosen)) if chosen else ()
 

@@ -19,7 +19,6 @@ from crm.records.list_address import (
     PIPELINE,
     chosen_columns,
     clean_search,
-    column_fields,
     differing,
     footers_text,
     names_field,
@@ -35,6 +34,7 @@ from crm.records.list_address import (
     with_condition,
     without_pipeline,
 )
+from crm.records.paging import sortable_fields
 from crm.records.presenting import NUMERIC, Line, expanded, lines, needed_columns, shown_fields
 from crm.records.saved_views import (
     ALL,
@@ -46,9 +46,10 @@ from crm.records.saved_views import (
     Views,
     footers_for,
     groupable,
+    listed_fields,
 )
 from crm.records.types import Field, Kind, RecordType
-from crm.records.visibility import may_write
+from crm.records.visibility import hidden_slugs, may_write
 from tenants.actors import Actor
 
 PAGE_SIZE = 50
@@ -304,19 +305,23 @@ class Listing:
 
     @property
     def headings(self) -> list[Column]:
+        return [self.column(one, sortable=one.sortable) for one in self.columns]
+
+    @property
+    def sortings(self) -> list[Column]:
+        """What the list can be sorted by, also what is no column of it."""
+        known = sortable_fields(self.rt, hidden_slugs(self.actor, self.rt))
+        return [self.column(one) for one in listed_fields(self.actor, self.rt) if one.slug in known]
+
+    def column(self, one: Field, *, sortable: bool = True) -> Column:
         first = self.sort_used[0]
-        found = []
-        for one in self.columns:
-            ascending, descending = first == one.slug, first == f"-{one.slug}"
-            found.append(
-                Column(
-                    field=one,
-                    numeric=one.kind in NUMERIC,
-                    sort_url=self.url(sort=f"-{one.slug}" if ascending else one.slug) if one.sortable else "",
-                    sorted="ascending" if ascending else "descending" if descending else "",
-                )
-            )
-        return found
+        ascending, descending = first == one.slug, first == f"-{one.slug}"
+        return Column(
+            field=one,
+            numeric=one.kind in NUMERIC,
+            sort_url=self.url(sort=f"-{one.slug}" if ascending else one.slug) if sortable else "",
+            sorted="ascending" if ascending else "descending" if descending else "",
+        )
 
     def parameters(self, **changes: Any) -> dict[str, str]:
         """The address's parameters with these changed: the view, and what differs from it."""
@@ -506,7 +511,7 @@ class Listing:
     def choosable(self) -> list[tuple[Field, bool]]:
         """Every field that can be a column, chosen ones first and in their order."""
         chosen = {one.slug for one in self.columns}
-        rest = [one for one in column_fields(self.actor, self.rt) if one.slug not in chosen]
+        rest = [one for one in listed_fields(self.actor, self.rt) if one.slug not in chosen]
         return [*((one, True) for one in self.columns), *((one, False) for one in rest)]
 
     @property
@@ -516,7 +521,7 @@ class Listing:
     @property
     def choosable_on_cards(self) -> list[tuple[Field, bool]]:
         """Every field that can stand on a card beside the title, chosen ones first and in their order."""
-        known = {one.slug: one for one in column_fields(self.actor, self.rt) if one.slug != self.rt.title}
+        known = {one.slug: one for one in listed_fields(self.actor, self.rt) if one.slug != self.rt.title}
         chosen = [slug for slug in self.cards or self.rt.card_fields if slug in known]
         rest = [one for slug, one in known.items() if slug not in chosen]
         return [*((known[slug], True) for slug in chosen), *((one, False) for one in rest)]

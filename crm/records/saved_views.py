@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, NotFound
 from crm.records.models import ChangeSet, SavedView, ViewChoice
 from crm.records.paging import sortable_fields
+from crm.records.presenting import shown_fields
 from crm.records.query import validate
 from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
-from crm.records.visibility import hidden_slugs, may_read, readable_fields
+from crm.records.visibility import hidden_slugs, may_read
 from crm.workspace.models import Member
 from tenants.actors import Actor
 
@@ -217,9 +218,8 @@ def cleaned(actor: Actor, rt: RecordType, tree: Mapping[str, Any], dropped: list
 
 
 def listed_fields(actor: Actor, rt: RecordType) -> list[Field]:
-    """What can be a column: the fields the actor may read, and when and by whom a record was made."""
-    shown = [one for one in readable_fields(actor, rt) if one.kind is not Kind.CURRENCY]
-    return [*shown, *(SYSTEM_FIELDS[slug] for slug in LISTED_SYSTEM_FIELDS)]
+    """What can be a column: what is shown of a record, and when and by whom it was made."""
+    return [*shown_fields(actor, rt), *(SYSTEM_FIELDS[slug] for slug in LISTED_SYSTEM_FIELDS)]
 
 
 def groupable(actor: Actor, rt: RecordType) -> list[Field]:

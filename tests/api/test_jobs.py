@@ -1,5 +1,6 @@
 """Big changes and saved views by the API."""
 
+import csv
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from crm.records import belongings, jobs
 from crm.records.belongings import records_move
 from crm.records.models import Job, SavedView
 from crm.records.types import registry
-from crm.workspace.models import Member
+from crm.workspace.models import Member, Role
 from tenants.api_keys import api_key_list, api_key_revoke
 from tests import factories
 
@@ -155,6 +156,111 @@ class TestViews:
             client.get(f"/api/v1/deals?view={view.pk}"),
         ):
             assert answer.status_code == 404
+
+
+class TestExport:
+    @pytest.fixture(autouse=True)
+    def files(self, settings, tmp_path):
+        settings.MEDIA_ROOT = tmp_path
+
+    @pytest.fixture
+    def export(self, owner):
+        def made(client: Any, noun: str = "deals", **body: Any) -> tuple[str, list[list[str]]]:
+            """The job's address and the lines of its file."""
+            answer = client.post(f"/api/v1/{noun}/export", body)
+            assert answer.status_code == 202, answer.json()
+            assert answer.json()["file"] is None
+            jobs.run(owner.tenant, answer.json()["id"])
+            path = answer.headers["Location"]
+            file = client.get(client.get(path).json()["file"])
+            assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
+            return path, list(csv.reader(b"".join(file.streaming_content).decode().splitlines()))
+
+        return made
+
+    def test_what_a_query_finds_is_fetched_as_a_file(self, api, owner, export):
+        fill(owner)
+        client = api(owner)
+        document = client.get("/api/v1/openapi.json").json()
+        path, lines = export(client, filter=RICH, sort="-amount", fields=["name", "amount"])
+        assert lines[0] == ["Name", "Amount", "Currency"]
+        assert [line[:2] for line in lines[1:]] == [["Deal 3", "102.00"], ["Deal 2", "101.00"], ["Deal 1", "100.00"]]
+        fits(document, "Job", client.get(path).json())
+
+    def test_a_view_gives_its_rows_order_and_columns(self, api, owner, export):
+        fill(owner)
+        client = api(owner)
+        view = {"name": "Rich", "filter": RICH, "sort": ["-amount"], "columns": ["name"]}
+        made = client.post("/api/v1/deals/views", view).json()
+        assert export(client, view=made["id"], search="deal")[1] == [["Name"], ["Deal 3"], ["Deal 2"], ["Deal 1"]]
+
+    def test_without_fields_it_has_all_that_the_key_may_read(self, api, owner, seller, export):
+        rights = {"deal": {"view": "all", "export": "all"}}
+        blind = Role.objects.create(
+            slug="blind", name="Blind", permissions=rights, fields={"deal": {"amount": "hidden"}}
+        )
+        Member.objects.filter(pk=seller.member_id).update(role=blind)
+        fill(owner)
+        for actor, there in ((owner, True), (seller, False)):
+            head, *lines = export(api(actor))[1]
+            assert (head[0], "Name" in head, "Amount" in head) == ("ID", True, there)
+            assert {line[0] for line in lines} == {
+                str(pk) for pk in registry.get("deal").rows.values_list("pk", flat=True)
+            }
+        assert api(seller).post("/api/v1/deals/export", {"fields": "amount"}).status_code == 400
+
+    def test_relations_are_names_days_are_days_and_nothing_is_a_formula(self, api, owner, seller, export):
+        company = factories.company(owner, name="=Energy & Co")
+        about, deal = {"type": "company", "id": str(company.pk)}, factories.deal(owner, name="Roof")
+        values = {
+            "name": "Visit",
+            "starts_on": "2026-06-01",
+            "about": about,
+            "also": [{"type": "deal", "id": str(deal.pk)}],
+            "description": f"Ask @[Sue Seller](member:{seller.member_id})",
+        }
+        factories.make(owner, "meeting", values)
+        fields = ["name", "starts_at", "about", "also", "description"]
+        _head, line = export(api(owner), "meetings", fields=fields)[1]
+        assert line == ["Visit", "2026-06-01", "'=Energy & Co", "Roof", "Ask @Sue Seller"]
+
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            ({"limit": 5}, 400),
+            ({"fields": ["nonsense"]}, 400),
+            ({"sort": "nonsense"}, 400),
+            ({"filter": []}, 400),
+            ({"filter": {"field": "nonsense", "op": "eq", "value": 1}}, 400),
+            ({"view": "nonsense"}, 404),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, api, owner, body, status):
+        assert api(owner).post("/api/v1/deals/export", body).status_code == status
+        assert not Job.objects.exists()
+
+    def test_only_who_made_it_fetches_it_with_the_right_to_export(self, api, owner, manager, seller, export):
+        fill(owner)
+        path, _lines = export(api(manager))
+        assert api(owner).get(path).status_code == 200
+        for client in (api(owner), api(seller), api(manager, scopes=["company:read"])):
+            assert client.get(f"{path}/file").status_code == 404
+        assert api(manager, scopes=["deal:read"]).get(f"{path}/file").status_code == 200
+        assert api(manager, scopes=["deal:write"]).post("/api/v1/deals/export", {}).status_code == 403
+        assert api(seller).post("/api/v1/deals/export", {}).status_code == 403
+        Member.objects.filter(pk=manager.member_id).update(role=Role.objects.get(slug="read_only"))
+        assert api(manager).get(f"{path}/file").status_code == 403
+
+    def test_who_may_export_but_not_change_many_cancels_it(self, api, owner, seller):
+        fill(owner)
+        rights = {"deal": {"view": "all", "export": "all"}}
+        Member.objects.filter(pk=seller.member_id).update(role=Role.objects.create(slug="out", permissions=rights))
+        client = api(seller)
+        path = client.post("/api/v1/deals/export", {}).headers["Location"]
+        assert client.post(f"{path}/cancel").status_code == 200
+        jobs.run(owner.tenant, Job.objects.get().pk)
+        assert client.get(path).json()["state"] == "cancelled"
+        assert client.get(f"{path}/file").status_code == 404
 
 
 class TestHandOver:

@@ -342,7 +342,7 @@ def files(data: st.DataObject, actor: Actor, world: World, expected: dict[str, s
         else:
             job = exporting.export_start(actor, rt, rt.shown_fields, wanted, name="x")
             jobs.run(actor.tenant, job.pk)
-            head, *lines = csv.reader(exporting.path_of(actor.tenant, job.pk).read_text().splitlines())
+            head, *lines = csv.reader(exporting.path_of(actor.tenant, job.pk).read_text("utf-8-sig").splitlines())
             titles = {one.pk: str(getattr(one, rt.title)) for one in records}
             found = {line[head.index(str(rt.by_slug[rt.title].label))] for line in lines}
             reached = {one.pk for one in records if one.pk in expected[noun] and theirs(actor, noun, one, "export")}

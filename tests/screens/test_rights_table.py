@@ -1,8 +1,7 @@
 """Every noun × action × scope × whose record it is, on screen and by API, against what the table of rights says; and
 the same of the fixed roles.
 
-The nouns come from the registry, so that a new one is in the table by itself. An export is asked for on screen only:
-the API gives rows to who may view them.
+The nouns come from the registry, so that a new one is in the table by itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -133,10 +132,14 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
             told(f"{name} screen", screen.get(f"/{rt.plural}/new/").status_code, scope != "none")
             return
         if action == "export":
-            status, came = done(lambda: screen.post(f"/{rt.plural}/export/?view=all"))
-            told(f"{name} screen", status, scope != "none")
-            if came != {whose for whose in records if reaches(scope, whose)}:
-                wrong.append(f"{name}: in the file {came}")
+            for place, asked in (
+                ("screen", lambda: screen.post(f"/{rt.plural}/export/?view=all")),
+                ("api", lambda: key.post(f"/api/v1/{rt.plural}/export", {"view": "all"})),
+            ):
+                status, came = done(asked)
+                told(f"{name} {place}", status, scope != "none")
+                if came != {whose for whose in records if reaches(scope, whose)}:
+                    wrong.append(f"{name} {place}: in the file {came}")
             return
         if action == "bulk":
             body = {

@@ -367,7 +367,7 @@ class TestExport:
         job = self.export(owner, client, filter=RICH, sort="name")
         assert (job.state, job.done) == ("done", 5)
         answer = client.get(f"/jobs/{job.pk}/file/")
-        lines = b"".join(answer.streaming_content).decode().splitlines()
+        lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
         assert lines[0].startswith("Name,Company,Amount,Currency")
         assert lines[1].startswith("'+Deal 0,'=HYPERLINK(1),500")
         assert len(lines) == 6
