@@ -419,6 +419,11 @@ class Listing:
         return bool(self.groups if self.is_grouped else self.lines)
 
     @property
+    def link(self) -> str:
+        """The address by which others see the same: it names the view, for a bare one opens what its reader chose."""
+        return self.url(view=self.view.key)
+
+    @property
     def save_as_url(self) -> str:
         return self.url("records:view_new")
 

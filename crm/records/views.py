@@ -77,8 +77,9 @@ def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
     target = request.htmx.target if request.htmx else ""
     if target and target.startswith("more"):
         return render(request, "records/list.html#rows", context)
-    name = "records/list.html#results" if target == "results" else "records/list.html"
-    return render(request, name, context, status=problem.status if problem else 200)
+    live = target == "results"
+    name = "records/list.html#live" if live else "records/list.html"
+    return render(request, name, {**context, "live": live}, status=problem.status if problem else 200)
 
 
 @access(needs_noun("view"))

@@ -57,11 +57,11 @@ let last = null;
 
 /** Everything the list shows is selected, also what is not on the screen. */
 const everything = (bar, on) => {
-  const input = $("[data-all]", bar);
-  const offer = $("[data-select-all]", bar);
-  input.value = on ? "1" : "";
-  if (on) bar.dataset.confirm = offer.dataset.question.replace("%s", $("[data-select-count]", offer).textContent);
-  else delete bar.dataset.confirm;
+  $("[data-all]", bar).value = on ? "1" : "";
+  for (const one of [bar, ...$$("[data-question]", bar)]) {
+    if (on) one.dataset.confirm = one.dataset.question.replace("%s", $("[data-select-count]", bar).textContent);
+    else delete one.dataset.confirm;
+  }
 };
 
 const tell = () => {
@@ -79,7 +79,7 @@ const tell = () => {
     const choice = $("[data-on-error]", bar);
     choice.hidden = !whole && chosen <= Number(bar.dataset.atOnce);
     if (choice.hidden) $("input", choice).checked = false;
-    offer.hidden = whole || chosen < all.length || Number(total?.dataset.count ?? 0) <= all.length;
+    offer.hidden = whole || Number(total?.dataset.count ?? 0) <= chosen;
   }
   const every = $("[data-check-all]");
   if (every) {
@@ -100,16 +100,18 @@ on("click", "[data-grid] tbody input[name=id]", (event, box) => {
   tell();
 });
 
-on("change", "[data-check-all]", (event, every) => {
+const check = (checked) => {
   boxes().forEach((box) => {
-    box.checked = every.checked;
+    box.checked = checked;
   });
   tell();
-});
+};
+
+on("change", "[data-check-all]", (event, every) => check(every.checked));
 
 on("click", "[data-select-all]", (event, button) => {
   everything(button.closest("[data-bulkbar]"), true);
-  tell();
+  check(true);
   $("[data-bulkbar] select, [data-bulkbar] button[name=action]")?.focus();
 });
 
@@ -120,24 +122,18 @@ on("click", "[data-group]", (event, button) => {
   rows.hidden = open;
 });
 
-const clearSelection = () => {
-  boxes().forEach((box) => {
-    box.checked = false;
-  });
-  tell();
-};
-
 on("click", "[data-bulkbar] [data-clear]", (event) => {
   event.preventDefault();
-  clearSelection();
+  check(false);
 });
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || isTyping() || $("dialog[open], .menu:popover-open")) return;
-  if (boxes().some((box) => box.checked)) clearSelection();
+  if (boxes().some((box) => box.checked)) check(false);
 });
 
-document.addEventListener("htmx:afterSettle", tell);
+/* Where everything is selected, so are the rows that come while one scrolls. */
+document.addEventListener("htmx:afterSettle", () => ($("[data-bulkbar] [data-all]")?.value === "1" ? check(true) : tell()));
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.target.matches("[data-bulkbar]") && $("[data-all]", event.target).value === "1") event.detail.formData.delete("id");
 });

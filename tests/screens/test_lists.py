@@ -27,6 +27,25 @@ def test_filter_sort_and_search_narrow_the_list(owner: Any, browser_client: Any)
     assert names(client.get("/companies/?q=buch")) == ["Buche"]
 
 
+def test_a_search_while_one_types_goes_along_to_export_columns_and_groups(owner: Any, browser_client: Any) -> None:
+    factories.company(owner, name="Ahorn")
+    found = browser_client(owner).get("/companies/?q=aho", headers={**HTMX, "HX-Target": "results"}).content.decode()
+    assert '<div class="list-tools" id="list-tools" hx-swap-oob="true">' in found
+    for tool in ("/companies/export/", "/companies/columns/"):
+        assert '<input type="hidden" name="q" value="aho">' in found.split(f'action="{tool}"')[1].split("</form>")[0]
+    assert "/companies/?q=aho&amp;group=owner" in found
+    assert "/companies/?q=aho&amp;sort=name" in found
+
+
+def test_a_list_is_sorted_by_what_is_no_column_of_it_and_turned_round(owner: Any, browser_client: Any) -> None:
+    client = browser_client(owner)
+    for name in ("Ahorn", "Buche"):
+        factories.company(owner, name=name)
+    menu = client.get("/companies/?columns=name&sort=updated_at").content.decode().split('id="sort-menu"')[1]
+    assert "/companies/?sort=-updated_at&amp;columns=name" in menu
+    assert names(client.get("/companies/?columns=name&sort=-updated_at")) == ["Buche", "Ahorn"]
+
+
 @pytest.mark.parametrize(
     "broken",
     [

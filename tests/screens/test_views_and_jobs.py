@@ -47,6 +47,16 @@ class TestTabs:
         assert "Small" not in page
         assert "Not saved" not in page
 
+    def test_its_link_names_it_also_where_it_opens_first(self, owner, browser_client):
+        client = browser_client(owner)
+        client.post("/deals/views/", {"filter": RICH, "name": "Rich", "sharing": "private"})
+        saved = SavedView.objects.get()
+        client.post(f"/deals/views/{saved.pk}/tab/", {"do": "first"})
+        page = html(client.get("/deals/"))
+        link = page.split('id="view-link" hidden>')[1].split("<")[0]
+        assert link.endswith(f"/deals/?view={saved.pk}")
+        assert "for you alone" in page
+
     def test_from_mine_it_keeps_that_they_are_mine(self, owner, browser_client):
         browser_client(owner).post("/deals/views/", {"view": "mine", "filter": RICH, "name": "My rich"})
         assert {"field": "owner", "op": "eq", "value": "me"} in SavedView.objects.get().filter["all"]
@@ -271,7 +281,7 @@ class TestBulk:
         still_open, gone = factories.deal(owner, name="Open"), factories.deal(owner, name="Lost")
         lost = registry.get("stage").rows.get(kind="lost")
         writing.update(owner, registry.get("deal"), gone.pk, {"stage": str(lost.pk), "lost_reason": reason})
-        assert "stop at the first that cannot be changed" in html(client.get("/deals/"))
+        assert "All or none" in html(client.get("/deals/"))
         change = {"all": "1", "action": "set", "field": "lost_reason", "lost_reason": other}
         client.post("/deals/bulk/", change | {"on_error": "stop"})
         assert run(owner).state == "failed"
