@@ -99,7 +99,21 @@ VIEWS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ),
 )
 """Views of lists: their noun, whose they are (0 the owner, 1 the manager, then sales people), and what they keep."""
-RATES = {"CHF": Decimal("1.06"), "GBP": Decimal("1.15"), "PLN": Decimal("0.235"), "SEK": Decimal("0.089")}
+RATES = {
+    "CHF": Decimal("1.06"),
+    "GBP": Decimal("1.15"),
+    "JPY": Decimal("0.0061"),
+    "KWD": Decimal("2.98"),
+    "PLN": Decimal("0.235"),
+    "SEK": Decimal("0.089"),
+    "USD": Decimal("0.92"),
+}
+ABROAD = (
+    ("Hikari Ryokan", "JP", "Kyoto", "Twenty sliding windows, Kyoto", "JPY", "4850000"),
+    ("Al Noor Residences", "KW", "Salmiya", "Shaded facade, Salmiya", "KWD", "18250.750"),
+    ("Harbor Lofts", "US", "Boston", "Loft windows, Boston", "USD", "64200"),
+)
+"""Customers far away, whose currencies have no cents, three decimals, and the usual two: with city, deal and amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +193,7 @@ def _fill(tenant: TenantRef, owner: Actor) -> None:
     _teams(tenant, owner, boss)
     sample_load(owner, team=team)
     _care(owner, team)
+    _abroad(team)
     for noun, person, values in VIEWS:
         view_create([owner, *team][person], registry.get(noun), values)
 
@@ -207,7 +222,7 @@ def _teams(tenant: TenantRef, owner: Actor, boss: Member) -> None:
 def _care(owner: Actor, team: Sequence[Actor]) -> None:
     """A second pipeline, for what customers buy after their windows."""
     pipeline = writing.create(owner, registry.get("pipeline"), {"name": CARE})
-    ends = [{"name": "Signed", "kind": WON, "probability": 100}, {"name": "Declined", "kind": LOST, "probability": 0}]
+    ends = [{"name": "Signed", "kind": WON, "color": "green"}, {"name": "Declined", "kind": LOST, "color": "red"}]
     rows = [{"kind": OPEN, **one, "pipeline": pipeline.id} for one in (*CARE_STAGES, *ends)]
     made = writing.create_many(owner, registry.get("stage"), rows)
     stages = [stage.pk for stage in made.records][: len(CARE_STAGES) + 1]
@@ -232,11 +247,30 @@ def _care(owner: Actor, team: Sequence[Actor]) -> None:
             writing.create_many(seller, registry.get("deal"), deals, source="sample", at=times)
 
 
+def _abroad(team: Sequence[Actor]) -> None:
+    """Deals in the currencies of ``ABROAD``, in the stages where an amount is known."""
+    now = timezone.now()
+    stages = Stage.objects.filter(pipeline__is_default=True, kind=OPEN, deleted_at=None).order_by("position")[1:3]
+    for place, (company, country, city, deal, currency, amount) in enumerate(ABROAD):
+        seller, stage, at = team[1 + place % len(SELLERS)], stages[place % len(stages)], now - timedelta(days=2 + place)
+        values = {"name": company, "kind": "customer", "address": {"city": city, "country": country}}
+        customer = writing.create(seller, registry.get("company"), values, source="sample", at=at)
+        values = {
+            "name": deal,
+            "company": customer.id,
+            "stage": stage.pk,
+            "amount": amount,
+            "currency": currency,
+            "expected_close": f"{(now + timedelta(days=20 + 9 * place)).date()}",
+        }
+        writing.create(seller, registry.get("deal"), values, source="sample", at=at)
+
+
 def _money(actor: Actor) -> None:
     """Half a year of rates of the currencies that the sample's customers pay in, and the year's public holidays."""
     today = timezone.now().astimezone(actor.time_zone).date()
     lines = [
-        Line(month, code, f"{today - timedelta(days=30 * month)}", f"{rate * (1 + Decimal(month) / 400):.5f}")
+        Line(month, code, f"{today - timedelta(days=30 * month)}", f"{rate * (1 + Decimal(month) / 400):.6f}")
         for code, rate in RATES.items()
         for month in range(7)
     ]

@@ -1,7 +1,7 @@
 """The pages of the settings: one list for their navigation, their menu and the search inside them.
 
 A part adds its page here, in its group, with the words that people look for it by and its sections, each with the
-``id`` of its heading. ``power`` is what the page needs on the workspace; empty is for every member.
+``id`` of its heading. ``about`` says what is on it; ``power`` is what it needs on the workspace, empty for everybody.
 """
 
 import unicodedata
@@ -34,7 +34,7 @@ class Group(StrEnum):
 GROUP_LABELS = {
     Group.PERSONAL: _("Personal"),
     Group.WORKSPACE: _("Workspace"),
-    Group.PEOPLE: _("Members & roles"),
+    Group.PEOPLE: _("People & rights"),
     Group.SALES: _("Sales"),
     Group.DEVELOPERS: _("Developers"),
     Group.DATA: _("Data"),
@@ -57,6 +57,7 @@ class SettingsPage:
     icon: str
     url_name: str
     group: Group
+    about: Promise
     power: str = ""
     words: Promise | str = ""
     sections: tuple[PageSection, ...] = ()
@@ -72,13 +73,14 @@ class SettingsPage:
 PAGES: tuple[SettingsPage, ...] = (
     SettingsPage(
         "personal",
-        _("Personal"),
+        _("Profile"),
         "circle-user",
         "settings:personal",
         Group.PERSONAL,
-        words=_("me account"),
+        _("Name, language, time zone, formats and theme"),
+        words=_("me personal account"),
         sections=(
-            PageSection(_("Profile"), "profile", _("name colour language time zone")),
+            PageSection(_("Name, language and time zone"), "profile", _("profile colour zone")),
             PageSection(_("Numbers, dates and times"), "formats", _("format decimal comma point")),
             PageSection(_("Theme"), "theme", _("dark light appearance")),
             PageSection(_("Account"), "account", _("email password second factor sessions")),
@@ -90,6 +92,7 @@ PAGES: tuple[SettingsPage, ...] = (
         "bell",
         "settings:notifications",
         Group.PERSONAL,
+        _("What you are told of, where and when"),
         words=_("mail email inbox mention reminder unsubscribe"),
         sections=(
             PageSection(_("What you are told of"), "kinds", _("channels overdue assigned mentioned invited")),
@@ -103,16 +106,18 @@ PAGES: tuple[SettingsPage, ...] = (
         "rss",
         "activities:calendar_feed",
         Group.PERSONAL,
+        _("Your activities in another calendar"),
         words=_("ical ics subscribe google outlook apple"),
     ),
     SettingsPage(
         "workspace",
-        _("Workspace"),
+        _("General"),
         "building",
         "settings:workspace",
         Group.WORKSPACE,
+        _("Name, picture, language, time zone and formats"),
         "settings",
-        _("company organisation"),
+        _("workspace company organisation"),
         (
             PageSection(_("Name, language and time zone"), "general", _("rename zone")),
             PageSection(
@@ -127,6 +132,7 @@ PAGES: tuple[SettingsPage, ...] = (
         "calendar-clock",
         "settings:hours",
         Group.WORKSPACE,
+        _("When people work, and when overdue work is told"),
         "settings",
         _("office time"),
         (
@@ -141,23 +147,9 @@ PAGES: tuple[SettingsPage, ...] = (
         "globe",
         "settings:address",
         Group.WORKSPACE,
+        _("Where the workspace is on the web"),
         "settings",
         _("subdomain url domain host link move"),
-    ),
-    SettingsPage(
-        "currencies",
-        _("Currencies"),
-        "coins",
-        "settings:currencies",
-        Group.WORKSPACE,
-        "settings",
-        _("money exchange euro dollar"),
-        (
-            PageSection(_("Currencies in use"), "in-use", _("add remove")),
-            PageSection(_("Set a rate"), "rate", _("exchange rate day")),
-            PageSection(_("Rates from a file"), "file", _("import csv xml central bank ecb")),
-            PageSection(_("The workspace's currency"), "own", _("sums base default")),
-        ),
     ),
     SettingsPage(
         "members",
@@ -165,6 +157,7 @@ PAGES: tuple[SettingsPage, ...] = (
         "users",
         "settings:members",
         Group.PEOPLE,
+        _("Who is here, who is invited, who leaves"),
         words=_("invite people colleague manager deactivate hand over leave owner"),
     ),
     SettingsPage(
@@ -173,6 +166,7 @@ PAGES: tuple[SettingsPage, ...] = (
         "network",
         "settings:teams",
         Group.PEOPLE,
+        _("The tree of teams and their heads"),
         words=_("group department head tree"),
     ),
     SettingsPage(
@@ -181,6 +175,7 @@ PAGES: tuple[SettingsPage, ...] = (
         "key-square",
         "settings:roles",
         Group.PEOPLE,
+        _("Who may see and do what"),
         "roles",
         _("rights permissions access hidden fields read-only scope team own export bulk"),
     ),
@@ -190,6 +185,7 @@ PAGES: tuple[SettingsPage, ...] = (
         "shield-check",
         "settings:security",
         Group.PEOPLE,
+        _("A second factor for everybody"),
         "settings",
         _("second factor two-factor 2fa passkey totp authenticator sign-in"),
         (PageSection(_("Second factor"), "second-factor"), PageSection(_("Members without"), "without-title")),
@@ -200,6 +196,7 @@ PAGES: tuple[SettingsPage, ...] = (
         "scroll-text",
         "settings:audit",
         Group.PEOPLE,
+        _("Who came in, changed rights, exported"),
         "audit",
         _("log sign-in history export security who did what"),
     ),
@@ -209,9 +206,29 @@ PAGES: tuple[SettingsPage, ...] = (
         "square-kanban",
         "settings:pipelines",
         Group.SALES,
+        _("Stages, what they ask of a deal, and reasons for losing"),
         "settings",
-        _("stages order probability stale guidance rules of entry archive copy board"),
-        (PageSection(_("Reasons for losing"), "reasons", _("lost why")),),
+        _("order probability stale guidance rules of entry archive copy board"),
+        (
+            PageSection(_("Add a pipeline"), "add", _("new copy")),
+            PageSection(_("Reasons for losing"), "reasons", _("lost why")),
+        ),
+    ),
+    SettingsPage(
+        "currencies",
+        _("Currencies"),
+        "coins",
+        "settings:currencies",
+        Group.SALES,
+        _("Rates by day, and the currency of sums"),
+        "settings",
+        _("money exchange euro dollar"),
+        (
+            PageSection(_("Currencies in use"), "in-use", _("add remove")),
+            PageSection(_("Set a rate"), "rate", _("exchange rate day")),
+            PageSection(_("Rates from a file"), "file", _("import csv xml central bank ecb")),
+            PageSection(_("The workspace's currency"), "own", _("sums base default")),
+        ),
     ),
     SettingsPage(
         "api",
@@ -219,13 +236,29 @@ PAGES: tuple[SettingsPage, ...] = (
         "key-round",
         "api_settings:index",
         Group.DEVELOPERS,
+        _("Keys, examples and the reference"),
         "api_keys",
-        _("keys tokens curl reference"),
+        _("tokens curl"),
     ),
     SettingsPage(
-        "sample", _("Sample data"), "flask-conical", "settings:data", Group.DATA, "sample_data", _("demo example clear")
+        "sample",
+        _("Sample data"),
+        "flask-conical",
+        "settings:data",
+        Group.DATA,
+        _("To look around with, cleared with one click"),
+        "sample_data",
+        _("demo example"),
     ),
-    SettingsPage("trash", _("Trash"), "trash-2", "records:trash", Group.DATA, words=_("deleted restore")),
+    SettingsPage(
+        "trash",
+        _("Trash"),
+        "trash-2",
+        "records:trash",
+        Group.DATA,
+        _("What was deleted, to be brought back"),
+        words=_("deleted restore"),
+    ),
 )
 
 
@@ -250,7 +283,10 @@ def search(actor: Actor, text: str) -> list[Hit]:
     wanted = folded(text).split()
     hits: list[Hit] = []
     for page in open_pages(actor) if wanted else ():
-        places = [(page.label, page.words, ""), *((one.label, one.words, one.anchor) for one in page.sections)]
+        places = [
+            (page.label, f"{page.about} {page.words}", ""),
+            *((one.label, one.words, one.anchor) for one in page.sections),
+        ]
         for label, words, anchor in places:
             known = folded(f"{label} {words}")
             if all(word in known for word in wanted):

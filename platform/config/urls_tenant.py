@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from config.settings_index import settings_index, settings_search
+from config.settings_index import settings_index
 from crm.records import settings_urls as records_settings
 from crm.records.palette import palette
 from crm.sales import settings_urls as sales_settings
@@ -14,7 +14,6 @@ from crm.workspace.workspace_views import logo_file
 
 settings_pages: list[URLPattern | URLResolver] = [
     path("", settings_index, name="index"),
-    path("search/", settings_search, name="search"),
     *workspace_settings.urlpatterns,
     *records_settings.urlpatterns,
     *sales_settings.urlpatterns,

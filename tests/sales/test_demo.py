@@ -7,10 +7,12 @@ from crm.records import reading
 from crm.records.models import SavedView
 from crm.records.reading import Query
 from crm.records.types import registry
-from crm.sales.demo import CARE, CARE_DEALS, OWNER, STAGES, TRAINEE, VIEWS, demo_workspace_ensure
+from crm.sales.boards import board
+from crm.sales.demo import ABROAD, CARE, CARE_DEALS, OWNER, STAGES, TRAINEE, VIEWS, demo_workspace_ensure
 from crm.sales.models import Deal, Stage
 from crm.sales.sample import sample_clear
 from crm.workspace.models import Member
+from crm.workspace.rate_services import currency_rows
 from crm.workspace.selectors import actor_for_user
 from tenants.api_keys import api_key_authenticate
 from tenants.models import Domain, User
@@ -27,7 +29,7 @@ def test_the_demo_workspace_is_made_once_and_its_key_kept(db: None) -> None:
         assert Domain.objects.filter(tenant_id=tenant.id).count() == 1
         assert check_password(made["password"], User.objects.get(email=made["email"]).password)
     with tenant_scope(tenant):
-        assert Deal.objects.filter(pipeline__is_default=True).count() == 150
+        assert Deal.objects.filter(pipeline__is_default=True).count() == 150 + len(ABROAD)
         assert Deal.objects.filter(pipeline__name=CARE).count() == CARE_DEALS
         open_stages = Stage.objects.filter(pipeline__is_default=True, kind="open", deleted_at=None).order_by("position")
         assert [stage.name for stage in open_stages] == [stage["name"] for stage in STAGES]
@@ -46,6 +48,13 @@ def test_the_demo_workspace_is_made_once_and_its_key_kept(db: None) -> None:
         assert 0 < len(seen.rows) < len(reading.page(actor, deal, Query(limit=200)).rows)
         assert not any("amount" in row for row in seen.rows)
         assert SavedView.objects.count() == len(VIEWS)
+        measuring = board(actor).columns[1]
+        assert {"EUR", "JPY", "USD"} <= measuring.sums.keys()
+        assert measuring.total is not None
+        assert not measuring.total.missing
+        rates = {row.code: row.rate for row in currency_rows(actor)}
+        assert {"JPY", "KWD", "USD"} <= rates.keys()
+        assert None not in rates.values()
         assert sample_clear(actor).kept == []
         live = [rt.slug for rt in registry.all() if rt.model_class.objects.filter(is_sample=True, deleted_at=None)]
         assert live == []

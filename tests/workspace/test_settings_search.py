@@ -7,7 +7,7 @@ from django.conf import settings
 from django.urls import set_urlconf
 from django.utils import translation
 
-from crm.workspace.settings_pages import PAGES, search
+from crm.workspace.settings_pages import PAGES, open_pages, search
 
 pytestmark = pytest.mark.django_db
 
@@ -39,14 +39,35 @@ def test_what_one_may_not_open_is_not_found(owner, seller):
         assert all(hit.page.open_to(seller) for hit in search(seller, word))
 
 
-def test_the_page_without_scripts(owner, seller, browser_client):
-    answer = browser_client(owner).get("/settings/search/", {"q": "rates file"}).content.decode()
-    assert 'href="/settings/currencies/#file"' in answer
-    own = browser_client(seller).get("/settings/search/", {"q": "currencies"}).content.decode()
+def shown(answer):
+    """The addresses of the pages and parts of the list that can be seen."""
+    entries = re.findall(r'<a class="settings-entry[^"]*" href="([^"]*)"([^>]*)>', answer.content.decode())
+    return [href for href, rest in entries if not rest.endswith(" hidden")]
+
+
+def test_one_page_has_all_settings_group_by_group(owner, seller, browser_client):
+    pages = [page.href for page in open_pages(owner)]
+    assert shown(browser_client(owner).get("/settings/")) == pages
+    own = shown(browser_client(seller).get("/settings/"))
+    assert "/settings/personal/" in own
     assert "/settings/currencies/" not in own
-    assert "No setting is called that" in own
+
+
+def test_the_page_finds_without_scripts(owner, seller, browser_client):
+    assert shown(browser_client(owner).get("/settings/", {"q": "rates file"})) == ["/settings/currencies/#file"]
+    own = browser_client(seller).get("/settings/", {"q": "currencies"})
+    assert shown(own) == []
+    assert "No setting is called that" in own.content.decode()
     for text in ("<script>", "\x00", "x" * 5000, "%"):
-        assert browser_client(seller).get("/settings/search/", {"q": text}).status_code == 200
+        assert browser_client(seller).get("/settings/", {"q": text}).status_code == 200
+
+
+def test_a_page_says_where_it_is(owner, browser_client):
+    """On a phone the list of settings is a page of its own: what leads back to it stands on top of each."""
+    client = browser_client(owner)
+    for address in [page.href for page in PAGES if page.slug != "trash"]:
+        crumbs = client.get(address).content.decode().split('class="crumbs settings-crumbs"')[1]
+        assert re.findall(r'<a href="([^"]*)"', crumbs.split("</nav>")[0]) == ["/settings/", address]
 
 
 def test_every_page_and_anchor_is_there(owner, browser_client):

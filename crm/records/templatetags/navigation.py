@@ -1,5 +1,6 @@
 """Where one can go from any page, in the order of the sidebar."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from django import template
@@ -8,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from crm.records.types import RecordType, registry
-from crm.workspace.settings_pages import open_pages
+from crm.workspace.settings_pages import SettingsPage, open_pages, search
 from tenants.actors import Actor
 
 register = template.Library()
@@ -46,11 +47,12 @@ class Navigation:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPart:
-    """A section of a settings page, shown in the navigation when a search finds it."""
+    """A section of a settings page, shown when a search finds it."""
 
     label: str
     href: str
     words: str
+    found: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,13 @@ class SettingsEntry:
 
     slug: str
     label: str
+    about: str
     icon: str
     href: str
     group: str
     words: str = field(default="", repr=False)
     current: bool = False
+    found: bool = True
     parts: tuple[SettingsPart, ...] = ()
 
 
@@ -76,21 +80,31 @@ def shown_types(actor: Actor) -> list[RecordType]:
     return [rt for rt in registry.all() if rt.in_sidebar and actor.can(rt.slug, "view")]
 
 
-def settings_entries(actor: Actor, path: str = "") -> list[SettingsEntry]:
-    """The pages of the settings that are open to the actor, group by group."""
-    return [
+def settings_entries(actor: Actor, path: str = "", text: str = "") -> list[SettingsEntry]:
+    """The pages of the settings that are open to the actor, group by group; with ``text``, those where it is found."""
+    found = {hit.href for hit in search(actor, text)}
+
+    def parts(page: SettingsPage) -> Iterator[SettingsPart]:
+        for one in page.sections:
+            href = f"{page.href}#{one.anchor}"
+            yield SettingsPart(str(one.label), href, str(one.words), href in found)
+
+    entries = [
         SettingsEntry(
             page.slug,
             str(page.label),
+            str(page.about),
             page.icon,
             page.href,
             page.group.label,
-            str(page.words),
+            f"{page.about} {page.words}",
             _is_current(path, page.href),
-            tuple(SettingsPart(str(one.label), f"{page.href}#{one.anchor}", str(one.words)) for one in page.sections),
+            not text or page.href in found,
+            tuple(parts(page)),
         )
         for page in open_pages(actor)
     ]
+    return [one for one in entries if one.found or any(part.found for part in one.parts)]
 
 
 def navigation_of(actor: Actor | None, path: str) -> Navigation:
