@@ -23,7 +23,14 @@ from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 
 CACHE_SECONDS = 3600
-ROUTES = {"api.v1.records", "api.v1.jobs", "api.v1.exports", "api.v1.views", "api.v1.activities"}
+ROUTES = {
+    "api.v1.records",
+    "api.v1.jobs",
+    "api.v1.exports",
+    "api.v1.views",
+    "api.v1.activities",
+    "api.v1.pipelines",
+}
 VERBS = {
     "GET": _("Get: %(noun)s"),
     "POST": _("Create: %(noun)s"),
@@ -31,7 +38,11 @@ VERBS = {
     "DELETE": _("Move to the trash: %(noun)s"),
 }
 WITHOUT_BODY = {"RecordRestore", "RecordSkip", "RecordEndSeries"}
-ACTIVITY_VERBS = {
+OWN_VERBS = {
+    "RecordCopy": _("Copy with its stages: %(noun)s"),
+    "RecordArchive": _("Archive with a move of its deals: %(noun)s"),
+    "RecordBoard": _("Stages with counts, sums and cards: %(noun)s"),
+    "RecordRemove": _("Remove with a move of its deals: %(noun)s"),
     "RecordSkip": _("Leave out this time of a series: %(noun)s"),
     "RecordEndSeries": _("End the series with this one: %(noun)s"),
     "RecordFollowing": _("Change this one and all that follow in the series: %(noun)s"),
@@ -83,7 +94,14 @@ OWN_SCHEMAS = {
     "RecordReply": "MeetingReply",
     "RecordViews": "ViewChange",
     "RecordSavedView": "ViewChange",
+    "RecordCopy": "PipelineCopy",
+    "RecordArchive": "PipelineArchive",
+    "RecordRemove": "StageRemoval",
 }
+BOARD_QUERY = [
+    query_parameter("quick", _("mine, team, closing, stale, idle, several with commas.")),
+    query_parameter("search", _("Words to find in names, emails and phone numbers.")),
+]
 
 
 class DeclaredSchema(AutoSchema):
@@ -124,8 +142,8 @@ class DeclaredSchema(AutoSchema):
             summary = _("Change many in the background: %(nouns)s")
         elif self.kind == "RecordExport":
             summary = _("Write to a file in the background: %(nouns)s")
-        elif self.kind in ACTIVITY_VERBS:
-            summary = ACTIVITY_VERBS[self.kind]
+        elif self.kind in OWN_VERBS:
+            summary = OWN_VERBS[self.kind]
         elif self.kind in {"RecordViews", "RecordSavedView"}:
             summary = _("Saved views: %(nouns)s")
         return str(summary % {"noun": rt.label, "nouns": rt.label_plural})
@@ -154,7 +172,9 @@ class DeclaredSchema(AutoSchema):
             return parameters + LIST_QUERY + CHOOSE_QUERY + self._filters(self.rt)
         if self.kind in OWN_SCHEMAS:
             return parameters
-        if self.method != "DELETE" and self.kind not in {"RecordQuery", "RecordSkip"}:
+        if self.kind == "RecordBoard":
+            return parameters + BOARD_QUERY
+        if self.method != "DELETE" and self.kind not in {"RecordQuery", "RecordSkip", "RecordRemove"}:
             parameters += CHOOSE_QUERY
         if self.kind in {"RecordDetail", "RecordFollowing"} and self.method in {"PATCH", "DELETE"}:
             parameters.append(
@@ -191,7 +211,7 @@ class DeclaredSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         answers = {str(status): json_answer(ref("Error"), kind) for status, kind in TYPES.items() if status in ERRORS}
-        if self.method == "DELETE" or self.kind == "RecordSkip":
+        if self.method == "DELETE" or self.kind in {"RecordSkip", "RecordRemove"}:
             return {"204": {"description": _("Done")}, **answers}
         if self.kind == "JobFile":
             return {"200": {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV"}, **answers}
@@ -211,7 +231,11 @@ class DeclaredSchema(AutoSchema):
         name = component_name(rt)
         if self.kind == "RecordQuery" or (self.kind == "RecordList" and self.method == "GET"):
             return {"200": json_answer(ref(f"{name}Page"), _("A page")), **answers}
-        status = "201" if self.kind == "RecordList" else "200"
+        if self.kind == "RecordBoard":
+            return {"200": json_answer(ref("Board"), _("A board")), **answers}
+        if self.kind == "RecordArchive":
+            answers["202"] = json_answer(ref("Job"), _("Accepted"))
+        status = "201" if self.kind in {"RecordList", "RecordCopy"} else "200"
         return {status: json_answer(ref(name), str(rt.label)), **answers}
 
     def _answers_of_people(self) -> dict[str, Any]:

@@ -183,7 +183,56 @@ def shared_schemas() -> dict[str, dict[str, Any]]:
         "Condition": condition,
         "Query": query,
         **work_schemas(),
+        **pipeline_schemas(),
         **people_schemas(),
+    }
+
+
+def pipeline_schemas() -> dict[str, dict[str, Any]]:
+    """What pipelines and stages are asked and answer with beside what every noun does."""
+    nullable_id = {"type": ["string", "null"], "format": "uuid"}
+    amounts = {"type": "object", "additionalProperties": DECIMAL}
+    total = {
+        "type": ["object", "null"],
+        "properties": {
+            "amount": DECIMAL,
+            "currency": TEXT,
+            "rates_on": {"type": ["string", "null"], "format": "date"},
+            "missing": {"type": "array", "items": TEXT},
+        },
+    }
+    deal = {
+        "id": UUID,
+        "name": TEXT,
+        "amount": {**DECIMAL, "type": ["string", "null"]},
+        "currency": {"type": ["string", "null"]},
+        "owner": nullable_id,
+        "next_activity_at": {"type": ["string", "null"], "format": "date-time"},
+        "next_activity": {"type": "string", "enum": ["none", "undated", "planned", "late"]},
+        "days_in_stage": {"type": "integer"},
+        "stale": {"type": "boolean"},
+    }
+    stage = {
+        "stage": UUID,
+        "count": {"type": "integer"},
+        "sums": amounts,
+        "weighted": amounts,
+        "total": total,
+        "weighted_total": total,
+        "deals": {"type": "array", "items": {"type": "object", "properties": deal, "required": list(deal)}},
+    }
+    stages = {"type": "array", "items": {"type": "object", "properties": stage, "required": list(stage)}}
+    moves = {"type": "object", "additionalProperties": UUID}
+    return {
+        "Board": {"type": "object", "properties": {"pipeline": UUID, "stages": stages}, "required": ["stages"]},
+        "PipelineCopy": {
+            "type": "object",
+            "properties": {"name": TEXT},
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+        "PipelineArchive": {"type": "object", "properties": {"moves": moves}, "additionalProperties": False},
+        "StageRemoval": {"type": "object", "properties": {"move_to": nullable_id}, "additionalProperties": False},
     }
 
 

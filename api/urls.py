@@ -11,11 +11,12 @@ from api.v1.exports import JobFile, RecordExport
 from api.v1.invitations import InvitationDetail, InvitationList, InvitationResend
 from api.v1.jobs import JobCancel, JobDetail, JobList, JobUndo, RecordBulk
 from api.v1.members import MemberDeactivate, MemberDetail, MemberList, MemberReactivate
+from api.v1.pipelines import RecordArchive, RecordBoard, RecordCopy, RecordRemove
 from api.v1.records import RecordDetail, RecordList, RecordQuery, RecordRestore, RecordView
 from api.v1.roles import RoleDetail, RoleList
 from api.v1.teams import TeamDetail, TeamList
 from api.v1.views import RecordSavedView, RecordViews
-from api.v1.workspace import RateDetail, RateList, WorkspaceDetail
+from api.v1.workspace import HolidayDetail, HolidayList, Me, RateDetail, RateList, WorkspaceDetail
 from api.views import NotThere
 from crm.activities.visibility import PLANNED
 from crm.records.types import RecordType, registry
@@ -33,6 +34,10 @@ def _routes(rt: RecordType) -> list[URLPattern]:
         verbs |= {"skip": RecordSkip, "end-series": RecordEndSeries, "following": RecordFollowing}
     if rt.slug == "meeting":
         verbs["reply"] = RecordReply
+    if rt.slug == "pipeline":
+        verbs |= {"copy": RecordCopy, "archive": RecordArchive, "board": RecordBoard}
+    if rt.slug == "stage":
+        verbs["remove"] = RecordRemove
     return [
         path(root, view(RecordList).as_view(), name=f"{rt.slug}-list"),
         path(f"{root}/query", view(RecordQuery).as_view(), name=f"{rt.slug}-query"),
@@ -64,6 +69,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/invitations/<uuid:invitation_id>", InvitationDetail.as_view(), name="invitation-detail"),
     path("v1/invitations/<uuid:invitation_id>/resend", InvitationResend.as_view(), name="invitation-resend"),
     path("v1/workspace", WorkspaceDetail.as_view(), name="workspace"),
+    path("v1/me", Me.as_view(), name="me"),
+    path("v1/holidays", HolidayList.as_view(), name="holiday-list"),
+    path("v1/holidays/<str:on>", HolidayDetail.as_view(), name="holiday-detail"),
     path("v1/exchange-rates", RateList.as_view(), name="rate-list"),
     path("v1/exchange-rates/<uuid:rate_id>", RateDetail.as_view(), name="rate-detail"),
     path("v1/types", TypeList.as_view(), name="types"),

@@ -1,28 +1,86 @@
-"""``/v1/workspace``: what holds for all of it. ``/v1/exchange-rates``: what sums are converted by."""
+"""``/v1/workspace``: what holds for all of it. ``/v1/me``: what holds for whose key it is. ``/v1/exchange-rates``: what
+sums are converted by. ``/v1/holidays``: days on which nobody works."""
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.forms import Form
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.errors import ApiError, missing_scope, not_found
-from api.v1.members import cursor_of, known, limit_of, text
+from api.v1.members import cursor_of, known, limit_of, shaped, text
 from api.views import ApiView
 from crm.records.parsing import BadValue, number
+from crm.workspace import configuration_services as settings
 from crm.workspace.configuration import hours_to_json, workspace_settings
-from crm.workspace.models import ExchangeRate
-from crm.workspace.rate_services import exchange_rate_remove, exchange_rate_set
-from tenants.actors import POWER_SCOPES
+from crm.workspace.forms import PersonalForm, WorkspaceForm
+from crm.workspace.models import ExchangeRate, Holiday, Member
+from crm.workspace.rate_files import MOST_RATES, Line
+from crm.workspace.rate_services import (
+    currency_add,
+    currency_remove,
+    exchange_rate_remove,
+    exchange_rate_set,
+    exchange_rates_import,
+    workspace_currency_change,
+)
+from crm.workspace.services import member_profile_update
+from tenants.actors import POWER_SCOPES, TenantRef
+from tenants.scopes import shared
+from tenants.selectors import tenant_find
+from tenants.settings import workspace_update
+
+FORMATS = {"numbers": "number_format", "dates": "date_format", "times": "time_format", "week_start": "week_start"}
 
 
-class WorkspaceDetail(ApiView):
-    """Name, currency and currencies in use, formats, working hours by weekday (Monday is 0) and holidays."""
+class SettingsView(ApiView):
+    power = "settings"
+
+    def check_scope(self, request: Request) -> None:
+        """Any key reads; to change something takes the power over it and its scope."""
+        scope = POWER_SCOPES[self.power]
+        if not self._reads(request) and self.actor.scopes is not None and scope not in self.actor.scopes:
+            raise missing_scope(scope)
+
+    def tenant_now(self) -> TenantRef:
+        """The workspace as it is after what this request wrote."""
+        with shared():
+            return tenant_find(self.actor.tenant.id) or self.actor.tenant
+
+
+def formats_given(body: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The body's ``formats`` as a form's fields; null is as elsewhere."""
+    given = known(shaped(body, "formats", dict), names)
+    return {names[name]: "" if value is None else str(value) for name, value in given.items()}
+
+
+def judged(form: Form, names: Mapping[str, str]) -> dict[str, Any]:
+    """What a form of the screens makes of the values. Raises ApiError 422 naming fields as the API does."""
+    if form.is_valid():
+        return form.cleaned_data
+    shown = {field: f"formats.{name}" for name, field in names.items()}
+    errors = [
+        {"param": shown.get(field, field), "code": str(one["code"] or "invalid"), "message": str(one["message"])}
+        for field, found in form.errors.get_json_data().items()
+        for one in found
+    ]
+    raise ApiError(422, "invalid", str(errors[0]["message"]), param=errors[0]["param"], errors=errors)
+
+
+class WorkspaceDetail(SettingsView):
+    """Name, currency and currencies in use, formats, working hours by weekday (Monday is 0) and holidays.
+
+    A change of ``currency`` works the rates out anew; ``currencies`` are those offered for new amounts.
+    """
 
     def get(self, request: Request) -> Response:
-        tenant = self.actor.tenant
+        tenant = self.tenant_now()
         found = workspace_settings(tenant)
         return Response(
             {
@@ -40,25 +98,132 @@ class WorkspaceDetail(ApiView):
                     "week_start": found.week_start,
                 },
                 "working_hours": hours_to_json(found.working_hours),
+                "escalation_hours": found.escalation_hours,
                 "holidays": [{"on": on, "name": name} for on, name in found.holidays.items()],
             }
         )
+
+    def patch(self, request: Request) -> Response:
+        own = ("name", "locale", "time_zone")
+        others = ("formats", "working_hours", "escalation_hours", "currency", "currencies")
+        body, actor = known(self.body(request), (*own, *others)), self.actor
+        if not actor.can("workspace", self.power):
+            raise ApiError(403, "forbidden", _("The role behind this key may not do that."))
+        with transaction.atomic():
+            form = WorkspaceForm(tenant=actor.tenant, configuration=workspace_settings(actor.tenant))
+            given = {name: text(body, name) for name in own if name in body} | formats_given(body, FORMATS)
+            form = WorkspaceForm(
+                {**form.initial, **given}, tenant=actor.tenant, configuration=workspace_settings(actor.tenant)
+            )
+            values = judged(form, FORMATS) if given else {}
+            workspace_update(actor, **{name: values[name] for name in own if name in given})
+            settings.formats_update(actor, **{name: value for name, value in values.items() if name not in own})
+            if "working_hours" in body:
+                settings.working_hours_set(actor, hours=hours_read(shaped(body, "working_hours", dict)))
+            if "escalation_hours" in body:
+                settings.escalation_set(actor, hours=shaped(body, "escalation_hours", int))
+            if "currency" in body:
+                workspace_currency_change(actor, currency=text(body, "currency"), source="api")
+            if "currencies" in body:
+                self._offer([str(code) for code in shaped(body, "currencies", list)])
+        return self.get(request)
+
+    def _offer(self, wanted: list[str]) -> None:
+        tenant = self.tenant_now()
+        present = workspace_settings(tenant).currencies
+        for code in wanted:
+            if code not in present and code != tenant.currency:
+                currency_add(self.actor, currency=code, source="api")
+        for code in present:
+            if code not in wanted and code != tenant.currency:
+                currency_remove(self.actor, currency=code, knowing=True, source="api")
+
+
+def hours_read(given: Mapping[str, Any]) -> dict[int, tuple[tuple[time, time], ...]]:
+    """``{"0": [["09:00", "17:00"]]}``; a day that is not named is off. Raises ApiError 422 or WorkspaceError."""
+    try:
+        return {
+            day: settings.spans_read(", ".join(f"{start}-{end}" for start, end in given.get(str(day), ())))
+            for day in range(7)
+        }
+    except (TypeError, ValueError):
+        problem = _("Each weekday has a list of pairs of times, such as [[“09:00”, “17:00”]].")
+        raise ApiError(422, "invalid", problem, param="working_hours") from None
+
+
+class Me(SettingsView):
+    """Name, colour, language, time zone and formats of the member whose key this is; null is as the workspace."""
+
+    power = "members"
+
+    def _member(self) -> Member:
+        if self.actor.member_id is None:
+            raise not_found()
+        return Member.objects.get(pk=self.actor.member_id)
+
+    def get(self, request: Request) -> Response:
+        member = self._member()
+        return Response(
+            {
+                "id": member.pk,
+                "name": member.name,
+                "email": member.email,
+                "color": member.color,
+                "locale": member.locale or None,
+                "time_zone": member.time_zone or None,
+                "formats": {
+                    "numbers": member.number_format or None,
+                    "dates": member.date_format or None,
+                    "times": member.time_format or None,
+                },
+            }
+        )
+
+    def patch(self, request: Request) -> Response:
+        own = ("name", "color", "locale", "time_zone")
+        names = {name: field for name, field in FORMATS.items() if name != "week_start"}
+        body, member = known(self.body(request), (*own, "formats")), self._member()
+        given = {name: text(body, name) for name in own if name in body} | formats_given(body, names)
+        form = PersonalForm({**PersonalForm(member=member).initial, **given}, member=member)
+        member_profile_update(self.actor, **judged(form, names))
+        return self.get(request)
+
+
+class HolidayList(SettingsView):
+    """A POST adds a day (``on``, ``name``); the days there are stand in the workspace."""
+
+    def post(self, request: Request) -> Response:
+        body = known(self.body(request), ("on", "name"))
+        on = day_given(text(body, "on"))
+        settings.holidays_add(self.actor, days=[(on, text(body, "name"))])
+        return Response({"on": on, "name": Holiday.objects.get(on=on).name}, status=201)
+
+
+class HolidayDetail(SettingsView):
+    def delete(self, request: Request, on: str) -> Response:
+        found = Holiday.objects.filter(on=day_given(on)).first()
+        if found is None:
+            raise not_found()
+        settings.holiday_remove(self.actor, holiday_id=found.pk)
+        return Response(status=204)
+
+
+def day_given(raw: str) -> date:
+    try:
+        return date.fromisoformat(raw)
+    except ValueError:
+        raise ApiError(422, "invalid_date", _("This must be a date, such as 2026-03-31."), param="on") from None
 
 
 def _row(one: ExchangeRate) -> dict[str, Any]:
     return {"id": one.id, "currency": one.currency, "on": one.on, "rate": f"{one.rate.normalize():f}"}
 
 
-class RateView(ApiView):
-    def check_scope(self, request: Request) -> None:
-        """Any key reads the rates; setting them needs the power over settings and its scope."""
-        scope = POWER_SCOPES["settings"]
-        if not self._reads(request) and self.actor.scopes is not None and scope not in self.actor.scopes:
-            raise missing_scope(scope)
+class RateList(SettingsView):
+    """The rates in the order in which they were first set; a POST sets that of a day, or corrects it.
 
-
-class RateList(RateView):
-    """The rates in the order in which they were first set; a POST sets that of a day, or corrects it."""
+    A POST of ``rates``, a list of up to 10,000, takes the good ones and says how many were refused.
+    """
 
     parameters = frozenset({"currency", "limit", "cursor"})
 
@@ -78,7 +243,10 @@ class RateList(RateView):
         )
 
     def post(self, request: Request) -> Response:
-        body = known(self.body(request), ("currency", "on", "rate"))
+        body = self.body(request)
+        if "rates" in body:
+            return self._many(shaped(known(body, ("rates",)), "rates", list))
+        body = known(body, ("currency", "on", "rate"))
         try:
             on: date | None = date.fromisoformat(text(body, "on"))
         except ValueError:
@@ -90,8 +258,19 @@ class RateList(RateView):
         found = exchange_rate_set(self.actor, currency=text(body, "currency"), on=on, rate=rate, source="api")
         return Response(_row(found), status=200)
 
+    def _many(self, given: list[Any]) -> Response:
+        if len(given) > MOST_RATES:
+            problem = _("At most %(most)d rates can be given at once.") % {"most": MOST_RATES}
+            raise ApiError(422, "too_many", problem, param="rates")
+        rows = [one if isinstance(one, Mapping) else {} for one in given]
+        lines = [
+            Line(place, *(str(row.get(name, "")) for name in ("currency", "on", "rate")))
+            for place, row in enumerate(rows, 1)
+        ]
+        return Response(exchange_rates_import(self.actor, lines=lines, source="api"))
 
-class RateDetail(RateView):
+
+class RateDetail(SettingsView):
     def get(self, request: Request, rate_id: UUID) -> Response:
         found = ExchangeRate.objects.filter(id=rate_id).first()
         if found is None:

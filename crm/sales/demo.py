@@ -222,7 +222,10 @@ def _teams(tenant: TenantRef, owner: Actor, boss: Member) -> None:
 def _care(owner: Actor, team: Sequence[Actor]) -> None:
     """A second pipeline, for what customers buy after their windows."""
     pipeline = writing.create(owner, registry.get("pipeline"), {"name": CARE})
-    ends = [{"name": "Signed", "kind": WON, "color": "green"}, {"name": "Declined", "kind": LOST, "color": "red"}]
+    ends: list[dict[str, Any]] = [
+        {"name": "Signed", "kind": WON, "color": "green"},
+        {"name": "Declined", "kind": LOST, "color": "red"},
+    ]
     rows = [{"kind": OPEN, **one, "pipeline": pipeline.id} for one in (*CARE_STAGES, *ends)]
     made = writing.create_many(owner, registry.get("stage"), rows)
     stages = [stage.pk for stage in made.records][: len(CARE_STAGES) + 1]
@@ -253,9 +256,10 @@ def _abroad(team: Sequence[Actor]) -> None:
     stages = Stage.objects.filter(pipeline__is_default=True, kind=OPEN, deleted_at=None).order_by("position")[1:3]
     for place, (company, country, city, deal, currency, amount) in enumerate(ABROAD):
         seller, stage, at = team[1 + place % len(SELLERS)], stages[place % len(stages)], now - timedelta(days=2 + place)
-        values = {"name": company, "kind": "customer", "address": {"city": city, "country": country}}
-        customer = writing.create(seller, registry.get("company"), values, source="sample", at=at)
-        values = {
+        where = {"city": city, "country": country}
+        facts = {"name": company, "kind": "customer", "address": where}
+        customer = writing.create(seller, registry.get("company"), facts, source="sample", at=at)
+        values: dict[str, Any] = {
             "name": deal,
             "company": customer.id,
             "stage": stage.pk,

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from crm.records import reading, writing
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound
 from crm.records.jobs import Work, job_start
-from crm.records.models import ChangeSet
+from crm.records.models import ChangeSet, Job
 from crm.records.types import registry
 from crm.records.writing import Change, change_set_new
 from crm.sales.effects import pipeline_archive_preview
@@ -160,7 +160,9 @@ def _positions(actor: Actor, noun: str, rows: Sequence[Any]) -> Change | None:
     return writing.update_many(actor, registry.get(noun), moved) if moved else None
 
 
-def stage_remove(actor: Actor, *, stage_id: UUID | str, move_to: UUID | str | None = None) -> Change:
+def stage_remove(
+    actor: Actor, *, stage_id: UUID | str, move_to: UUID | str | None = None, source: str = "ui"
+) -> Change:
     """Remove a stage; deals that stand in it go to ``move_to``, in the same change-set.
 
     Stages that took deals from it take them from ``move_to`` instead. Raises Invalid: ``move_to_needed`` when deals
@@ -180,7 +182,7 @@ def stage_remove(actor: Actor, *, stage_id: UUID | str, move_to: UUID | str | No
             raise Invalid([FieldError("", "move_to_needed", _("Say where the deals of this stage go."))])
         if target is not None and (target.pk == stage.pk or target.pipeline_id != stage.pipeline_id):
             raise Invalid([FieldError("", "move_to_wrong", _("Choose another stage of the same pipeline."))])
-        change_set = change_set_new(actor, "ui")
+        change_set = change_set_new(actor, source)
         if deals and target is not None:
             writing.update(actor, registry.get("deal"), list(deals), {"stage": target.pk}, change_set=change_set)
         _entries_without(actor, stage, target, change_set)
@@ -242,16 +244,17 @@ def pipeline_create(actor: Actor, *, name: str) -> Change:
     return change
 
 
-def pipeline_copy(actor: Actor, *, pipeline_id: UUID | str, name: str) -> Change:
+def pipeline_copy(actor: Actor, *, pipeline_id: UUID | str, name: str, source: str = "ui") -> Change:
     """A pipeline with the settings and stages of another, and without its deals."""
     _need_settings(actor)
     pipeline_type, stage_type = registry.get("pipeline"), registry.get("stage")
     with transaction.atomic():
-        source = reading.get_record(actor, pipeline_type, pipeline_id)
-        row = reading.get_row(actor, pipeline_type, source.pk)
-        kept = {slug: row[slug] for slug in ("lost_reason_required", "lost_reasons", "deal_fields")}
-        change = writing.create(actor, pipeline_type, {**kept, "name": name})
-        stages = in_board_order(list(Stage.objects.filter(pipeline_id=source.pk, deleted_at=None)))
+        pattern = reading.get_record(actor, pipeline_type, pipeline_id)
+        row = reading.get_row(actor, pipeline_type, pattern.pk)
+        kept = {slug: row[slug] for slug in ("lost_reason_required", "lost_reasons")}
+        kept |= {"deal_fields": pattern.deal_fields}
+        change = writing.create(actor, pipeline_type, {**kept, "name": name}, source=source)
+        stages = in_board_order(list(Stage.objects.filter(pipeline_id=pattern.pk, deleted_at=None)))
         copied = [one.slug for one in stage_type.fields if one.slug not in {"pipeline", "position", "enter_from"}]
         made = writing.create_many(
             actor,
@@ -273,15 +276,18 @@ def pipeline_copy(actor: Actor, *, pipeline_id: UUID | str, name: str) -> Change
     return change
 
 
-def pipeline_archive_start(actor: Actor, *, pipeline_id: UUID | str, moves: Mapping[UUID, UUID | str]) -> Change | None:
-    """``pipeline_archive`` at once, or as a job when many deals move; None stands for the job.
+def pipeline_archive_start(
+    actor: Actor, *, pipeline_id: UUID | str, moves: Mapping[UUID, UUID | str], source: str = "ui"
+) -> Change | Job:
+    """``pipeline_archive`` at once, or as a job when many deals move.
 
     A job is not begun while the other stages would refuse some deals: Invalid with ``deals_refused``.
     """
     _need_settings(actor)
     count = Deal.objects.filter(pipeline_id=pipeline_id, stage_id__in=moves, deleted_at=None).count()
     if count <= MOST_AT_ONCE:
-        return pipeline_archive(actor, pipeline_id=pipeline_id, moves=moves)
+        change_set = change_set_new(actor, source)
+        return pipeline_archive(actor, pipeline_id=pipeline_id, moves=moves, change_set=change_set)
     targets = {stage: UUID(str(target)) for stage, target in moves.items()}
     effect = pipeline_archive_preview(actor, pipeline_id=pipeline_id, moves=targets)
     refused = sum(one.refused for one in effect.stages)
@@ -292,7 +298,7 @@ def pipeline_archive_start(actor: Actor, *, pipeline_id: UUID | str, moves: Mapp
             refused,
         )
         raise Invalid([FieldError("", "deals_refused", message % {"count": refused})])
-    job_start(
+    return job_start(
         actor,
         ARCHIVING,
         {"pipeline": str(pipeline_id), "moves": {str(stage): str(target) for stage, target in moves.items()}},
@@ -300,7 +306,6 @@ def pipeline_archive_start(actor: Actor, *, pipeline_id: UUID | str, moves: Mapp
         noun="deal",
         total=count,
     )
-    return None
 
 
 def archive_step(work: Work) -> bool:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.records import reading, writing
 from crm.records.answers import gone_to, shows_errors, toast
 from crm.records.errors import Invalid, NotFound, VersionConflict
+from crm.records.models import Job
 from crm.records.presenting import record_url
 from crm.records.types import registry
 from crm.records.writing import Change
@@ -220,7 +221,7 @@ def pipeline_archive(request: MemberRequest, id: UUID) -> HttpResponseBase:
         except Invalid as error:
             errors = list(dict.fromkeys(str(one.message) for one in error.errors))[:MOST_SHOWN]
         else:
-            if done is None:
+            if isinstance(done, Job):
                 return gone_to(
                     request,
                     reverse("settings:pipelines"),

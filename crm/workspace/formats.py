@@ -148,7 +148,8 @@ def _money_pattern(code: str, numbers: str, whole: bool) -> NumberPattern:
 
 
 def money_text(amount: Decimal | int | None, currency: str, *, compact: bool = False) -> str:
-    """An amount with its currency, without decimals when there are none; ``compact`` shortens from 10,000 on.
+    """An amount with its currency, without decimals when there are none; ``compact`` leaves them out from 1,000 on and
+    shortens from 10,000 on.
 
     What has more decimals than its currency is rounded half up.
     """
@@ -164,7 +165,8 @@ def _money_text(amount: Decimal, currency: str, code: str, numbers: str, compact
         if compact and abs(amount) >= 10_000:
             return _spaced(format_compact_currency(amount, currency, locale=locale, fraction_digits=1))
         with localcontext(prec=PRECISION):
-            rounded = amount.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), rounding=ROUND_HALF_UP)
+            decimals = 0 if compact and abs(amount) >= 1000 else get_currency_precision(currency)
+            rounded = amount.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
             whole = rounded == rounded.to_integral_value()
             pattern = _money_pattern(code, numbers, whole)
             return _spaced(pattern.apply(rounded, locale, currency=currency, currency_digits=not whole))

@@ -387,3 +387,17 @@ def test_the_workspace_by_the_api(owner, api):
 def test_a_form_with_too_much_in_it_is_not_even_read(owner, browser_client):
     answer = upload(browser_client(owner), b"x" * (12 * 1024 * 1024 + 1))
     assert answer.status_code in (400, 413)
+
+
+def test_many_rates_at_once_by_the_api(owner, api):
+    program = api(owner, scopes=["settings:write"])
+    rates = [
+        {"currency": "JPY", "on": "2026-03-31", "rate": "0.0061"},
+        {"currency": "KWD", "on": "2026-03-31", "rate": "2.98"},
+        {"currency": "USD", "on": "2026-03-31", "rate": "0"},
+        "nonsense",
+    ]
+    answer = program.post("/api/v1/exchange-rates", {"rates": rates})
+    assert answer.json() == {"added": 2, "changed": 0, "same": 0, "refused": 2}
+    assert {"JPY", "KWD"} <= set(program.get("/api/v1/workspace").json()["currencies"])
+    assert program.post("/api/v1/exchange-rates", {"rates": [{}] * 10_001}).status_code == 422

@@ -94,6 +94,15 @@ def test_money_has_the_decimals_of_its_currency_and_the_readers_separators(chose
         assert money_text(Decimal(1234567), "EUR", compact=True) == large
 
 
+def test_short_money_has_no_cents_where_nobody_counts_them():
+    with override(Formats(numbers="comma_point")):
+        assert [money_text(Decimal(text), "EUR", compact=True) for text in ("9751.70", "999.5", "9751.2")] == [
+            "€9,752",
+            "€999.50",
+            "€9,751",
+        ]
+
+
 def test_indian_groups_and_no_decimals_where_there_are_none():
     with override(Formats(numbers="indian")):
         assert money_text(1234567, "INR") == "₹12,34,567"

@@ -411,3 +411,72 @@ def test_what_one_says_of_oneself(seller, browser_client):
     assert (found.name, found.color, found.formats) == ("Sel Ler", "pink", ("space_comma", "ymd", "24"))
     for field in ("color", "number_format", "date_format", "time_format", "locale", "time_zone"):
         assert client.post("/settings/personal/", {**sent, field: "nonsense"}).status_code == 422
+
+
+# --- by the API -------------------------------------------------------------------------------------------------------
+
+
+def test_the_settings_of_the_workspace_are_changed_by_the_api(owner, seller, api):
+    program = api(owner, scopes=["settings:write"])
+    sent = {
+        "name": "  Alder   & Sons ",
+        "time_zone": "Asia/Tokyo",
+        "formats": {"numbers": "point_comma", "week_start": 6},
+        "working_hours": {"0": [["08:30", "12:00"], ["13:00", "17:00"]]},
+        "escalation_hours": 8,
+        "currencies": ["EUR", "JPY", "KWD"],
+    }
+    found = program.patch("/api/v1/workspace", sent).json()
+    assert (found["name"], found["time_zone"], found["escalation_hours"]) == ("Alder & Sons", "Asia/Tokyo", 8)
+    assert found["formats"] == {"numbers": "point_comma", "dates": None, "times": None, "week_start": 6}
+    assert found["working_hours"]["0"] == [["08:30", "12:00"], ["13:00", "17:00"]]
+    assert found["working_hours"]["1"] == []
+    assert found["currencies"] == ["EUR", "JPY", "KWD"]
+    assert program.get("/api/v1/workspace").json() == found
+
+    assert program.patch("/api/v1/workspace", {"currency": "JPY"}).json()["currency"] == "JPY"
+    assert program.post("/api/v1/holidays", {"on": "2026-12-24", "name": "Half a day"}).status_code == 201
+    assert {"on": "2026-12-24", "name": "Half a day"} in program.get("/api/v1/workspace").json()["holidays"]
+    assert program.delete("/api/v1/holidays/2026-12-24").status_code == 204
+    assert program.delete("/api/v1/holidays/2026-12-24").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"name": " "}, "name"),
+        ({"time_zone": "Middle/Earth"}, "time_zone"),
+        ({"formats": {"numbers": "roman"}}, "formats.numbers"),
+        ({"working_hours": {"0": [["17:00", "09:00"]]}}, "hours"),
+        ({"working_hours": {"0": "all day"}}, "working_hours"),
+        ({"escalation_hours": 0}, "escalation_hours"),
+        ({"currencies": ["XXQ"]}, "currency"),
+        ({"currency": "XXQ"}, "currency"),
+    ],
+)
+def test_what_cannot_be_a_setting_is_refused_by_the_api_and_nothing_changes(owner, api, body, param):
+    program = api(owner, scopes=["settings:write"])
+    before = program.get("/api/v1/workspace").json()
+    refused = program.patch("/api/v1/workspace", {"locale": before["locale"]} | body)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["param"] == param
+    assert program.get("/api/v1/workspace").json() == before
+
+
+def test_settings_by_the_api_are_for_who_may_change_them(owner, seller, api):
+    assert api(owner, scopes=["deal:write"]).patch("/api/v1/workspace", {"name": "Mine"}).status_code == 403
+    assert api(seller, scopes=["settings:write"]).patch("/api/v1/workspace", {"name": "Mine"}).status_code == 403
+    assert api(seller).patch("/api/v1/workspace", {"currencies": ["EUR"]}).status_code == 403
+    assert api(seller).post("/api/v1/holidays", {"on": "2026-12-24", "name": "Mine"}).status_code == 403
+    assert api(owner).patch("/api/v1/workspace", {"colour": "red"}).status_code == 400
+
+
+def test_a_member_changes_his_own_profile_by_the_api(seller, api):
+    program = api(seller)
+    sent = {"name": "Ida Seller", "time_zone": "Asia/Tokyo", "formats": {"times": "24"}}
+    found = program.patch("/api/v1/me", sent).json()
+    assert (found["name"], found["time_zone"], found["locale"]) == ("Ida Seller", "Asia/Tokyo", None)
+    assert program.get("/api/v1/me").json() == found
+    assert program.patch("/api/v1/me", {"time_zone": None}).json()["time_zone"] is None
+    assert program.patch("/api/v1/me", {"time_zone": "Middle/Earth"}).status_code == 422
+    assert program.patch("/api/v1/me", {"role": "owner"}).status_code == 400
