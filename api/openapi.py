@@ -153,7 +153,12 @@ class DeclaredSchema(AutoSchema):
 
     def _get_parameters(self) -> list[dict[str, Any]]:
         parameters: list[dict[str, Any]] = [
-            {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
+            {
+                "in": "path",
+                "name": name,
+                "required": True,
+                "schema": {"type": "string", "format": "date" if name == "on" else "uuid"},
+            }
             for name in (
                 "record_id",
                 "change_set_id",
@@ -163,6 +168,7 @@ class DeclaredSchema(AutoSchema):
                 "job_id",
                 "view_id",
                 "rate_id",
+                "on",
             )
             if f"{{{name}}}" in self.path
         ]

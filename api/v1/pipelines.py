@@ -26,7 +26,7 @@ class RecordCopy(RecordView):
     parameters = ONE
 
     def post(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("create")
+        self.require_right("create")
         body = known(self.body(request), ("name",))
         change = services.pipeline_copy(self.actor, pipeline_id=record_id, name=text(body, "name"), source="api")
         return self.answer_write(request, change.id, status=201)
@@ -41,7 +41,7 @@ class RecordArchive(RecordView):
     parameters = ONE
 
     def post(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("edit")
+        self.require_right("edit")
         given = shaped(known(self.body(request), ("moves",)), "moves", dict)
         moves = {identity(stage, "moves"): identity(target, "moves") for stage, target in given.items()}
         done = services.pipeline_archive_start(self.actor, pipeline_id=record_id, moves=moves, source="api")
@@ -72,7 +72,7 @@ class RecordRemove(RecordView):
     parameters = ONE
 
     def post(self, request: Request, record_id: UUID) -> Response:
-        self.require_write("delete")
+        self.require_right("delete")
         body = known(self.body(request) if request.data else {}, ("move_to",))
         services.stage_remove(self.actor, stage_id=record_id, move_to=text(body, "move_to") or None, source="api")
         return Response(status=204)
