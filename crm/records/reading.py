@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from crm.records import mentions, paging, query, search_text
 from crm.records.errors import BadQuery, NotFound
 from crm.records.search import Hit, search_all
+from crm.records.statements import any_of, named
 from crm.records.targets import MEMBER_TYPE, target_rows, target_type
 from crm.records.types import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
 from crm.records.visibility import (
@@ -450,6 +451,13 @@ def references_fill(actor: Actor, entries: list[Row], *, expanded: bool) -> None
             found |= {(name, pk): {"title": title} for pk, title in titles}
     for entry in entries:
         entry.update({"title": None, **found.get((entry["type"], entry["id"]), {}), **entry})
+
+
+def in_trash_of(actor: Actor, types: Sequence[RecordType]) -> list[RecordType]:
+    """Of these types, those of which the actor sees something in the trash."""
+    one_each = [named(visible(actor, rt, trashed="only").order_by(), rt.slug)[:1] for rt in types]
+    found = {slug for slug, _id in any_of(one_each)} if one_each else set()
+    return [rt for rt in types if rt.slug in found]
 
 
 def holder(record_type: str, record_id: UUID) -> UUID | None:

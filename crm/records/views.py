@@ -450,6 +450,8 @@ def record_restore(request: MemberRequest, noun: str, id: UUID) -> HttpResponseB
     rt = record_type(noun)
     writing.restore(request.actor, rt, id)
     url = record_url(rt.slug, id) if rt.in_sidebar else reverse("records:trash")
+    if request.POST.get("next"):
+        url = back(request, url)
     return gone_to(request, url, _("%(noun)s restored.") % {"noun": rt.label})
 
 
@@ -465,8 +467,9 @@ def trash(request: MemberRequest) -> HttpResponseBase:
     nouns = [one for one in registry.all() if actor.can(one.slug, "view")]
     if not nouns:
         raise Forbidden
+    filled = reading.in_trash_of(actor, nouns)
     wanted = request.GET.get("noun", "")
-    rt = next((one for one in nouns if one.plural == wanted), nouns[0])
+    rt = next((one for one in nouns if one.plural == wanted), next(iter(filled), nouns[0]))
     columns = [rt.title_field, rt.field("deleted_at")]
     fields = (*needed_columns(rt, [rt.title_field]), "deleted_at")
     query = reading.Query(
@@ -479,7 +482,7 @@ def trash(request: MemberRequest) -> HttpResponseBase:
     page = reading.page(actor, rt, query)
     context = {
         "rt": rt,
-        "nouns": nouns,
+        "nouns": filled,
         "lines": lines(actor, rt, columns, page.rows),
         "may_restore": actor.can(rt.slug, "delete"),
         "next_url": f"?noun={rt.plural}&cursor={page.next_cursor}" if page.next_cursor else "",

@@ -124,6 +124,8 @@ on("keydown", "[data-filter-item]", (event, item) => {
   (next < 0 ? $("[data-filter]", root) : all[Math.min(next, all.length - 1)]).focus();
 });
 
+$(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 /* Conditions come anew from the server when a field or an operator is chosen: what was typed meanwhile is kept. */
 const typedAt = new WeakMap();
 const sentAt = new WeakMap();

@@ -125,6 +125,20 @@ def test_trashed_is_gone_until_it_is_restored(owner: Any, browser_client: Any) -
     assert client.get(f"/companies/{company.id}/").status_code == 200
 
 
+def test_the_trash_opens_with_what_lies_in_it_and_stays_open_after_a_restore(owner: Any, browser_client: Any) -> None:
+    client = browser_client(owner)
+    assert "tabs" not in client.get("/trash/").content.decode().split("<main")[1]
+    for deal in (factories.deal(owner, name="Dachfenster"), factories.deal(owner, name="Glastür")):
+        client.post(f"/deals/{deal.id}/trash/", headers=HTMX)
+    page = client.get("/trash/").content.decode()
+    assert "Dachfenster" in page
+    assert re.findall(r'href="\?noun=(\w+)"', page) == ["deals"]
+    kept = {"next": re.findall(r'name="next" value="([^"]+)"', page)[0]}
+    answer = client.post(f"/deals/{deal.id}/restore/", kept)
+    assert answer.headers["Location"] == "/trash/?noun=deals"
+    assert "Glastür" not in client.get(answer.headers["Location"]).content.decode().split("<main")[1]
+
+
 def test_undo_that_cannot_be_done_lists_why(owner: Any, browser_client: Any) -> None:
     company = factories.company(owner, name="Ahorn")
     client = browser_client(owner)
