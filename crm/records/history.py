@@ -187,5 +187,13 @@ def value_label(field: Field, value: Any, known: Mapping[Title, str]) -> Text | 
     if field.kind is Kind.CHOICE and value:
         choice = field.choice(value)
         return choice.label if choice else str(value)
-    names = [known[one] for one in related(field, value) if one in known]
+    places = related(field, value)
+    marks = [marked(field, one) for one in value] if field.mark and value else [""] * len(places)
+    names = [known[place] + mark for place, mark in zip(places, marks, strict=True) if place in known]
     return ", ".join(names) if names else None
+
+
+def marked(field: Field, entry: Mapping[str, Any]) -> str:
+    """What is said of one of several references, such as a guest's reply; nothing of the first, usual choice."""
+    choice = field.choice(str(entry.get(field.mark) or ""))
+    return f" ({choice.label})" if choice and choice != field.choices[0] else ""

@@ -1,5 +1,6 @@
 """Screens of sales: my day and the board of deals."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -42,22 +43,31 @@ def home(request: MemberRequest) -> HttpResponseBase:
     """My day, or the first steps in a workspace that holds nothing yet."""
     actor = request.actor
     day = my_day(actor, recent=MOST_NEWS * 2)
-    news = [entry for entry in day.recent if _is_news(entry)][:MOST_NEWS]
+    news = _together([entry for entry in day.recent if _is_news(entry)])[:MOST_NEWS]
     context: dict[str, Any] = {
         "day": day,
         "recent": [
             {
                 "entry": entry,
+                "others": others,
                 "changes": entry_changes(actor, entry, {}),
                 "url": record_url(entry.record_type, entry.record_id),
             }
-            for entry in news
+            for entry, others in news
         ],
         "is_fresh": not news and not any(reading.visible(actor, rt).exists() for rt in registry.all() if rt.in_sidebar),
         "first_steps": [registry.get(slug) for slug in FIRST_STEPS if actor.can(slug, "create")],
         "may_load": actor.can("workspace", "sample_data"),
     }
     return render(request, "sales/home.html", context)
+
+
+def _together(entries: Sequence[Entry]) -> list[tuple[Entry, bool]]:
+    """What one change did to several records of a noun is one piece of news; each with whether there are others."""
+    together: dict[tuple[UUID, str], list[Entry]] = {}
+    for entry in entries:
+        together.setdefault((entry.change_set_id, entry.type), []).append(entry)
+    return [(found[0], len(found) > 1) for found in together.values()]
 
 
 def _is_news(entry: Entry) -> bool:

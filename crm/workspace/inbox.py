@@ -1,6 +1,6 @@
 """The inbox: what a member has been told, a line a record and kind, and the number of what he has not read yet."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -99,14 +99,18 @@ def lines(actor: Actor, found: QuerySet[Notification], rows: Sequence[Notificati
 
 
 def answered(actor: Actor, rows: Sequence[Notification]) -> dict[UUID, str]:
-    """What has been answered to those of the notifications that can be answered: one query a kind."""
-    found: dict[UUID, str] = {}
-    for kind in {row.kind for row in rows} & kinds().keys():
-        if (standing := kinds()[kind].standing) is not None:
-            asked = {row.id: row.record_id for row in rows if row.kind == kind and row.record_id}
-            by_record = standing(actor, list(asked.values()))
-            found |= {id: by_record[record_id] for id, record_id in asked.items() if record_id in by_record}
-    return found
+    """What has been answered to those of the notifications that can be answered, of several of a record to the newest:
+    one query a way of answering."""
+    asked: dict[Callable[..., Mapping[UUID, str]], dict[UUID, UUID]] = {}
+    for row in sorted(rows, key=lambda row: row.created_at):
+        kind = kinds().get(row.kind)
+        if kind is not None and kind.standing is not None and row.record_id:
+            asked.setdefault(kind.standing, {})[row.record_id] = row.id
+    return {
+        of_record[record_id]: standing
+        for found, of_record in asked.items()
+        for record_id, standing in found(actor, list(of_record)).items()
+    }
 
 
 @access(MEMBER)

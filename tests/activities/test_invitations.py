@@ -11,6 +11,7 @@ from crm.activities.models import Meeting
 from crm.activities.services import meeting_reply
 from crm.records import writing
 from crm.records.errors import Forbidden, Invalid, NotFound
+from crm.records.history import record_history
 from crm.records.models import Event
 from crm.records.types import registry
 from crm.records.undo import undo
@@ -129,6 +130,10 @@ def test_a_meeting_at_another_time_asks_its_guests_again_and_tells_them(
         invitation_told(owner.tenant, event)
     assert told(reader) == ["Manager moved a meeting: Offer"]
     assert told(manager) == []
+    (change,) = [one for one in record_history(owner, MEETING, meeting.pk)[0].changes if one.slug == "guests"]
+    before, after = (sorted(str(said).split(", ")) for said in (change.before_label, change.after_label))
+    assert before == ["Ada Byron (Accepted)", "Manager (Accepted)", "Reader (Accepted)"]
+    assert after == ["Ada Byron", "Manager (Accepted)", "Reader"]
 
     undo(manager, moved.change_set.pk)
     assert replies(meeting) == ["accepted", "accepted", "accepted"]
@@ -164,6 +169,13 @@ def test_an_answered_invitation_is_read_and_one_that_is_over_asks_no_more(
     assert Notification.objects.get(member_id=reader.member_id).read_at is not None
     page = client.get("/inbox/").content.decode()
     assert f'id="accept-{Notification.objects.get(member_id=reader.member_id).pk}" aria-pressed="true"' in page
+
+    moved = writing.update(owner, MEETING, meeting.pk, {"starts_at": timezone.now() + timedelta(days=2)})
+    for event in Event.objects.filter(change_set=moved.change_set):
+        invitation_told(owner.tenant, event)
+    page = client.get("/inbox/").content.decode()
+    assert page.count("/reply/") == 1
+    assert page.index("/reply/") > page.index("moved a meeting")
     writing.update(owner, MEETING, meeting.pk, {"done": True})
     assert "/reply/" not in client.get("/inbox/").content.decode()
 
