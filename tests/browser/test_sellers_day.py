@@ -198,6 +198,7 @@ def test_7_is_reminded_in_the_inbox(day, page, hand):
     hand.press(form.get_by_role("button", name="Add task"))
     expect(page.locator(".planned-item", has_text="Be at the phone")).to_be_visible()
     hand.press(page.get_by_role("link", name=re.compile("^Inbox")))
+    page.wait_for_url("**/inbox/")
     line = page.locator(".inbox-item", has_text="Be at the phone")
     for _look in range(60):
         if line.count():
