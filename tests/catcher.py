@@ -26,7 +26,7 @@ class Catcher:
 
     def mails(self, to: str = "") -> list[dict[str, Any]]:
         """The newest first."""
-        with urllib.request.urlopen(f"{self.page}/mails.json", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.page}/mails.json", timeout=30) as answer:
             return [mail for mail in json.loads(answer.read()) if not to or to in mail["to"]]
 
     def raw(self, mail: dict[str, Any]) -> EmailMessage:
@@ -46,7 +46,7 @@ def catching(folder: Path) -> Iterator[Catcher]:
         [sys.executable, "-m", "embedded.mail", str(smtp), str(page), str(folder)], cwd=ROOT / "platform"
     )
     catcher = Catcher(smtp, f"http://127.0.0.1:{page}", folder)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while True:
         try:
             catcher.mails()
@@ -58,4 +58,4 @@ def catching(folder: Path) -> Iterator[Catcher]:
         yield catcher
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

@@ -25,6 +25,8 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 cluster = pytest.StashKey[ExitStack]()
 
+HERE = Path(__file__).parent
+LONGEST = [HERE / room for room in ("browser", "faults", "platform", "isolation", "screens", "records")]
 FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -48,6 +50,24 @@ def pytest_configure(config: pytest.Config) -> None:
     django_settings.PASSWORD_HASHERS = FAST_HASHERS
     for noisy in ("rapport", "crm", "tenants", "api"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: next((place for place, room in enumerate(LONGEST) if room in item.path.parents), 9))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By file, but what needs the running product stays on one worker, which then starts it once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -93,6 +113,21 @@ def _empty_cache() -> None:
     cache.clear()
     # A test that is rolled back takes the metadata version back with it.
     kept.clear()
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in the background comes to its end in one turn, on however slow a machine."""
+    for limit in (
+        "crm.records.drainer.SECONDS",
+        "crm.records.jobs.SECONDS",
+        "crm.records.tasks.SECONDS",
+        "crm.records.timers.SECONDS",
+        "crm.workspace.mailing.SECONDS",
+        "tenants.turns.MESSAGE_SECONDS",
+        "tenants.wakeups.TURN_SECONDS",
+    ):
+        monkeypatch.setattr(limit, 120)
 
 
 @pytest.fixture

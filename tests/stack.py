@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
 def free_port() -> int:
@@ -46,7 +46,7 @@ class Stack:
     demo: dict[str, str] = field(default_factory=dict)
 
     def request(
-        self, method: str, path: str, body: Any = None, *, host: str = "localhost", key: str = "", timeout: float = 15
+        self, method: str, path: str, body: Any = None, *, host: str = "localhost", key: str = "", timeout: float = 60
     ) -> Answer:
         """One request over a connection of its own; Python resolves no ``*.localhost``, so the Host header is sent."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -94,7 +94,7 @@ class Stack:
     def mails(self, to: str) -> list[dict[str, Any]]:
         """Mails to an address, newest first, as the mail catcher's page lists them."""
         address = urlsplit(self.demo["mail_url"])
-        connection = http.client.HTTPConnection("127.0.0.1", address.port or 80, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", address.port or 80, timeout=60)
         try:
             connection.request("GET", "/mails.json")
             mails = json.loads(connection.getresponse().read())
@@ -102,7 +102,7 @@ class Stack:
             connection.close()
         return [mail for mail in mails if to in mail["to"]]
 
-    def wait_mail(self, to: str, *, subject: str = "", seconds: float = 30) -> dict[str, Any]:
+    def wait_mail(self, to: str, *, subject: str = "", seconds: float = 120) -> dict[str, Any]:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for mail in self.mails(to):
@@ -152,7 +152,7 @@ def running_stack(data: Path, *, environment: Mapping[str, str] | None = None) -
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)

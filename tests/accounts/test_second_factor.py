@@ -22,7 +22,7 @@ from tenants.scopes import shared
 from tenants.sessions import METHOD
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
-from tests.records.conftest import elsewhere
+from tests.records.conftest import PATIENCE, elsewhere
 
 PUBLIC = "http://localhost"
 HERE = Visit("192.0.2.7", "Firefox · Linux")
@@ -552,7 +552,7 @@ class TestTwoAtOnce:
         start = threading.Barrier(4)
 
         def run() -> bool:
-            start.wait(10)
+            start.wait(PATIENCE)
             with shared():
                 return work()
 

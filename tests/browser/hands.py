@@ -6,13 +6,23 @@ from typing import Protocol
 
 from playwright.sync_api import Locator, expect
 
+from tests.chromium import settled
+
 MOST_STEPS = 400
 WHERE = """(element) => {
+    if (!element.isConnected) return null;
     const now = document.activeElement;
     if (now === element) return 0;
     if (!now || now === document.body) return 1;
     return now.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_PRECEDING ? -1 : 1;
 }"""
+
+
+def shown(what: Locator) -> Locator:
+    """It stands there, on a page that listens to what is done with it."""
+    expect(what).to_be_visible()
+    settled(what.page)
+    return what
 
 
 class Hand(Protocol):
@@ -48,32 +58,31 @@ class Mouse:
     keyboard = False
 
     def reach(self, what: Locator) -> None:
-        what.hover()
+        shown(what).hover()
 
     def press(self, what: Locator) -> None:
-        what.click()
+        shown(what).click()
 
     def tick(self, box: Locator) -> None:
-        box.check()
+        shown(box).check()
 
     def write(self, field: Locator, text: str) -> None:
-        field.click()
+        shown(field).click()
         field.fill(text)
 
     def choose(self, select: Locator, label: str) -> None:
-        select.select_option(label=label)
+        shown(select).select_option(label=label)
 
     def pick(self, menu_button: Locator, item: Locator) -> None:
-        menu_button.click()
+        shown(menu_button).click()
         item.click()
 
     def find(self, combobox: Locator, text: str) -> None:
-        combobox.click()
-        combobox.fill(text)
+        self.write(combobox, text)
         combobox.page.get_by_role("option", name=re.compile(re.escape(text))).first.click()
 
     def at(self, group: Locator, moment: datetime) -> None:
-        group.locator("[type=date]").fill(f"{moment:%Y-%m-%d}")
+        shown(group).locator("[type=date]").fill(f"{moment:%Y-%m-%d}")
         group.locator("[type=time]").fill(f"{moment:%H:%M}")
 
 
@@ -83,17 +92,21 @@ class Keyboard:
     keyboard = True
 
     def reach(self, what: Locator) -> None:
-        expect(what).to_be_visible()
+        page = shown(what).page
+        element = what.element_handle()
         before, turns = 0, 0
         for _step in range(MOST_STEPS):
-            where = what.evaluate(WHERE)
+            where = page.evaluate(WHERE, element)
             if where == 0:
                 return
+            if where is None:
+                element = what.element_handle()
+                continue
             turns = turns + 1 if before and where != before else 0
             if turns > 3:
                 break
             before = where
-            what.page.keyboard.press("Tab" if where > 0 else "Shift+Tab")
+            page.keyboard.press("Tab" if where > 0 else "Shift+Tab")
         raise AssertionError(f"{what} cannot be reached with the Tab key")
 
     def press(self, what: Locator) -> None:

@@ -2,18 +2,23 @@
 
 import os
 import re
+import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import axe_problems
+from tests.chromium import open_page
 from tests.stack import Answer, Stack
 
 WORDS = "seven tall windows in oak"
-TIME_ZONE = "Europe/Berlin"
+# Far enough from midnight for a story that tells of today.
+TIME_ZONE = next(zone for zone in ("Europe/Berlin", "America/New_York") if 3 <= datetime.now(ZoneInfo(zone)).hour < 22)
 
 
 @dataclass
@@ -30,16 +35,8 @@ class Office:
 
     def page(self) -> Page:
         """A browser of its own for one more person; what breaks in it is kept in ``problems``."""
-        context = self.browser.new_context(
-            viewport={"width": 1400, "height": 900}, locale="en-GB", timezone_id=TIME_ZONE, reduced_motion="reduce"
-        )
-        context.set_default_timeout(15_000)
-        page = context.new_page()
-        page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
-        page.on(
-            "console",
-            lambda one: self.problems.append(f"{page.url}: {one.text}") if "Content Security" in one.text else None,
-        )
+        look = {"viewport": {"width": 1400, "height": 900}, "locale": "en-GB", "timezone_id": TIME_ZONE}
+        page = open_page(self.browser, self.problems, **look)
         self.pages.append(page)
         return page
 
@@ -104,9 +101,19 @@ class Office:
         found: str = next(one["id"] for one in rows if one["name"] == name)
         return found
 
+    def told(self, page: Page, words: str | re.Pattern[str]) -> Locator:
+        """The line with these words in the inbox, which comes there in its own time."""
+        line = page.locator(".inbox-item", has_text=words)
+        deadline = time.monotonic() + 120
+        page.goto(f"{self.url}/inbox/")
+        while not line.count():
+            assert time.monotonic() < deadline, f"not told of: {words}"
+            page.wait_for_timeout(300)
+            page.reload()
+        return line
+
     def looked_at(self, page: Page, name: str = "") -> None:
         """The page is free of what axe finds; with SHOTS=<folder> a picture of it stays there."""
-        page.wait_for_load_state("networkidle")
         self.problems += [f"{page.url}: {one}" for one in axe_problems(page)]
         if os.environ.get("SHOTS") and name:
             page.screenshot(path=Path(os.environ["SHOTS"]) / f"{name}.png")

@@ -14,8 +14,8 @@ from psycopg2 import sql
 
 from bench.fill import fill
 from tests.browser.conftest import axe_problems
+from tests.browser.hands import HANDS
 from tests.browser.office import Office
-from tests.browser.test_leaving import tab_to
 from tests.stack import Stack
 
 WAIT = 60_000
@@ -78,20 +78,18 @@ def test_all_that_match_by_mouse(page: Page, stack: Stack) -> None:
 
 
 def test_a_board_is_saved_by_keyboard_and_opened_by_its_link(page: Page, stack: Stack) -> None:
+    hand = HANDS["keyboard"]
     page.goto(f"{stack.demo['workspace_url']}deals/board/")
-    tab_to(page, page.get_by_role("navigation", name="Quick filters").get_by_role("link", name="Mine", exact=True))
-    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("navigation", name="Quick filters").get_by_role("link", name="Mine", exact=True))
     expect(page.get_by_text("Not saved")).to_be_visible()
     assert axe_problems(page) == []
-    tab_to(page, page.get_by_role("link", name="Save as view"))
-    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("link", name="Save as view"))
     expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type("My board")
-    tab_to(page, page.get_by_label("Only me"))
+    hand.reach(page.get_by_label("Only me"))
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    tab_to(page, page.get_by_role("dialog").get_by_role("button", name="Save", exact=True))
-    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("dialog").get_by_role("button", name="Save", exact=True))
     expect(page.get_by_role("link", name="My board")).to_have_attribute("aria-current", "page")
     expect(page.get_by_text("Not saved")).to_have_count(0)
     link = page.url

@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import axe_problems
+from tests.browser.hands import HANDS
 from tests.stack import Stack
 
 LEAVER, TAKER, MANAGER = "Marek Nowak", "Sofia Lind", "Jonas Keller"
@@ -33,22 +34,6 @@ def held(stack: Stack, name: str) -> dict[str, int]:
     return {
         noun: stack.api("GET", f"/{noun}?limit=1&include=count&{query}").body["count"] for noun, query in asked.items()
     }
-
-
-def tab_to(page: Page, what: Locator) -> None:
-    """Go there as somebody without a mouse does."""
-    for _step in range(200):
-        page.keyboard.press("Tab")
-        if what.evaluate("element => element === document.activeElement"):
-            return
-    raise AssertionError(f"The keyboard does not get to {what}")
-
-
-def choose(page: Page, what: Locator, name: str) -> None:
-    """Pick an option of a list by typing its beginning."""
-    tab_to(page, what)
-    page.keyboard.type(name)
-    expect(what.locator("option:checked")).to_have_text(name)
 
 
 def test_by_mouse_and_taken_back(page: Page, stack: Stack) -> None:
@@ -80,28 +65,23 @@ def test_by_mouse_and_taken_back(page: Page, stack: Stack) -> None:
 
 
 def test_by_keyboard_only(page: Page, stack: Stack) -> None:
+    hand = HANDS["keyboard"]
     before = {name: held(stack, name) for name in (LEAVER, TAKER)}
     page.keyboard.press("g")
     page.keyboard.press("s")
     page.wait_for_url("**/settings/**")
-    tab_to(page, page.get_by_role("link", name="Members", exact=True))
-    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("main").get_by_role("link", name=re.compile("^Members")))
     expect(page.get_by_role("heading", level=1, name="Members")).to_be_visible()
-    page.keyboard.press("/")
-    tab_to(page, page.get_by_role("link", name=LEAVER).first)
-    page.keyboard.press("Enter")
-    tab_to(page, page.get_by_role("link", name="Deactivate and hand over…"))
-    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("link", name=LEAVER).first)
+    hand.press(page.get_by_role("link", name="Deactivate and hand over…"))
     expect(page.get_by_role("heading", name=f"Deactivate {LEAVER}")).to_be_visible()
-    choose(page, page.get_by_label("Who takes over"), TAKER)
-    tab_to(page, page.get_by_role("button", name="Hand over and deactivate"))
-    page.keyboard.press("Enter")
+    hand.choose(page.get_by_label("Who takes over"), TAKER)
+    hand.press(page.get_by_role("button", name="Hand over and deactivate"))
     expect(page.locator(".toast").last).to_contain_text(f"{LEAVER} is deactivated. Handed over:")
     after = {name: held(stack, name) for name in (LEAVER, TAKER)}
     assert after[LEAVER] == dict.fromkeys(after[LEAVER], 0)
     assert after[TAKER] == {noun: before[TAKER][noun] + before[LEAVER][noun] for noun in before[TAKER]}
-    tab_to(page, page.locator(".toast").last.get_by_role("button", name="Undo"))
-    page.keyboard.press("Enter")
+    hand.press(page.locator(".toast").last.get_by_role("button", name="Undo"))
     expect(page.locator(".toast").last).to_contain_text("Undone.")
     assert {name: held(stack, name) for name in (LEAVER, TAKER)} == before
 

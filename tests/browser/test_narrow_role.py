@@ -236,12 +236,7 @@ def test_12_is_told_of_nothing_that_is_not_there(narrow, page):
     pine = {"type": "deal", "id": narrow.ids["Pine deal"]}
     for about in (fir, pine):
         narrow.office.add("notes", body=f"Look, @[{NARROW}](member:{me}), at {about['id'][-4:]}", about=about)
-    line = page.locator(".inbox-item", has_text=pine["id"][-4:])
-    for _look in range(60):
-        narrow.go("/inbox/")
-        if line.count():
-            break
-    expect(line).to_be_visible()
+    expect(narrow.office.told(page, pine["id"][-4:])).to_be_visible()
     expect(page.locator(".inbox-item")).to_have_count(1)
     narrow.office.looked_at(page, "narrow-inbox")
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import axe_problems
+from tests.chromium import open_page
 from tests.stack import Stack
 
 PUBLIC = [
@@ -79,10 +80,11 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(params=LOOKS)
 def look(request: pytest.FixtureRequest, browser: Browser, signed_in_state: Any) -> Iterator[tuple[str, Page]]:
-    context = browser.new_context(storage_state=signed_in_state, reduced_motion="reduce", **LOOKS[request.param])
-    context.set_default_timeout(15_000)
-    yield request.param, context.new_page()
-    context.close()
+    problems: list[str] = []
+    page = open_page(browser, problems, storage_state=signed_in_state, **LOOKS[request.param])
+    yield request.param, page
+    page.context.close()
+    assert problems == []
 
 
 def first_record(stack: Stack, noun: str) -> str:
@@ -93,8 +95,6 @@ def first_record(stack: Stack, noun: str) -> str:
 def test_every_page_is_clean(look: tuple[str, Page], stack: Stack) -> None:
     name, page = look
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
-    page.on("console", lambda one: problems.append(one.text) if "Content Security Policy" in one.text else None)
     workspace = stack.demo["workspace_url"].rstrip("/")
     records = [first_record(stack, noun) for noun in ("companies", "contacts", "deals", "tasks")]
     pipeline = stack.api("GET", "/pipelines?limit=1").body["data"][0]["id"]
@@ -105,7 +105,6 @@ def test_every_page_is_clean(look: tuple[str, Page], stack: Stack) -> None:
     addresses += [f"{workspace}{path}" for path in (*WORKSPACE, *records)]
     for address in addresses:
         page.goto(address)
-        page.wait_for_load_state("networkidle")
         problems += [f"{address}: {problem}" for problem in axe_problems(page)]
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wider > 1:

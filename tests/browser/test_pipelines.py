@@ -6,24 +6,20 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import axe_problems
+from tests.browser.hands import HANDS
+from tests.chromium import open_page
 from tests.stack import Stack
 
 
 @pytest.fixture
 def admin(browser: Browser, stack: Stack, signed_in_state) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 1400, "height": 900}, storage_state=signed_in_state, reduced_motion="reduce"
-    )
-    context.set_default_timeout(15_000)
-    page = context.new_page()
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda one: problems.append(one.text) if "Content Security Policy" in one.text else None)
+    page = open_page(browser, problems, viewport={"width": 1400, "height": 900}, storage_state=signed_in_state)
     yield page
-    context.close()
+    page.context.close()
     assert problems == []
 
 
@@ -42,15 +38,6 @@ def second(stack: Stack) -> dict[str, str]:
 
 def order(page: Page) -> list[str]:
     return [text.strip() for text in page.locator("[data-sortable] .sort-title a").all_inner_texts()][:3]
-
-
-def tab_to(page: Page, target: Locator, most: int = 120) -> None:
-    """Reach an element as somebody without a mouse does."""
-    for _step in range(most):
-        if target.evaluate("element => element === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError("not to be reached with Tab")
 
 
 def stands_in(stack: Stack, second: dict[str, str]) -> str:
@@ -120,10 +107,10 @@ def test_by_mouse(admin: Page, stack: Stack, second: dict[str, str]) -> None:
 
 
 def test_by_keyboard_only(admin: Page, stack: Stack, second: dict[str, str]) -> None:
-    page = admin
+    page, hand = admin, HANDS["keyboard"]
     page.goto(address(stack, f"/settings/pipelines/{second['id']}/"))
     handle = page.get_by_role("button", name="Put Asked elsewhere")
-    tab_to(page, handle)
+    hand.reach(handle)
     page.keyboard.press("Space")
     said = page.locator("#order-open-said")
     expect(said).to_contain_text("Asked picked up, place 1 of 3.")
@@ -139,13 +126,11 @@ def test_by_keyboard_only(admin: Page, stack: Stack, second: dict[str, str]) -> 
     page.reload()
     assert [name.removeprefix("Change").strip() for name in order(page)] == ["Visit", "Asked", "Offer"]
 
-    tab_to(page, page.get_by_role("link", name="Change Visit"))
-    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("link", name="Change Visit"))
     expect(page.get_by_role("heading", level=1, name="Visit")).to_be_visible()
-    tab_to(page, page.get_by_label("Days until stale"))
+    hand.reach(page.get_by_label("Days until stale"))
     page.keyboard.type("5")
-    tab_to(page, page.get_by_role("button", name="Save"))
-    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("button", name="Save"))
     expect(page.get_by_text("stale after 5 days")).to_be_visible()
 
     page.goto(address(stack, f"/deals/board/?pipeline={second['id']}"))

@@ -7,9 +7,11 @@ from typing import Any
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from tests.browser.conftest import axe_problems
+from tests.browser.hands import shown
+from tests.chromium import open_page
 from tests.stack import Stack
 
 LOOKS: tuple[dict[str, Any], ...] = (
@@ -62,12 +64,13 @@ OFFERS = 'PublicKeyCredential.isConditionalMediationAvailable = async () => loca
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(reduced_motion="reduce", **LOOKS[0])
-    context.set_default_timeout(10_000)
-    context.add_init_script(OFFERS)
-    yield context
-    context.close()
+def page(browser: Browser) -> Iterator[Page]:
+    problems: list[str] = []
+    page = open_page(browser, problems, **LOOKS[0])
+    page.context.add_init_script(OFFERS)
+    yield page
+    page.context.close()
+    assert problems == []
 
 
 def url(stack: Stack, path: str) -> str:
@@ -93,7 +96,6 @@ def keep(page: Page, name: str) -> None:
     for number, look in enumerate(LOOKS):
         page.set_viewport_size(look["viewport"])
         page.emulate_media(color_scheme=look["color_scheme"])
-        page.wait_for_timeout(150)
         problems += axe_problems(page)
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         problems += [f"{wider} px too wide"] if wider > 1 else []
@@ -156,7 +158,7 @@ def test_a_life_with_second_factors(page: Page, stack: Stack) -> None:
 
     # The same device is not registered twice.
     page.get_by_role("link", name="Add a passkey").click()
-    page.get_by_role("button", name="Make the passkey").click()
+    shown(page.get_by_role("button", name="Make the passkey")).click()
     expect(page.get_by_text("This device has a passkey for your account already.")).to_be_visible()
 
     # As the second step.
@@ -210,4 +212,3 @@ def test_a_life_with_second_factors(page: Page, stack: Stack) -> None:
     sign_out(page, stack)
     sign_in(page, stack)
     expect(page.get_by_role("heading", name="Account and security")).to_be_visible()
-    assert page.problems == []  # type: ignore[attr-defined]

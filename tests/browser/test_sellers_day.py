@@ -153,8 +153,7 @@ def test_5_plans_a_meeting_with_guests_and_a_place(day, page, hand):
     planned = page.locator(".planned-item", has_text="Measure the garden")
     expect(planned).to_contain_text("Seestraße 4")
     day.office.looked_at(page, "day-meeting")
-    day.mate.goto(f"{day.office.url}/inbox/")
-    expect(day.mate.get_by_role("main")).to_contain_text("Measure the garden")
+    expect(day.office.told(day.mate, "Measure the garden")).to_be_visible()
 
 
 def test_6_carries_it_to_another_time_in_the_calendar(day, page, hand):
@@ -198,12 +197,8 @@ def test_7_is_reminded_in_the_inbox(day, page, hand):
     hand.press(form.get_by_role("button", name="Add task"))
     expect(page.locator(".planned-item", has_text="Be at the phone")).to_be_visible()
     hand.press(page.get_by_role("link", name=re.compile("^Inbox")))
-    page.wait_for_url("**/inbox/")
-    line = page.locator(".inbox-item", has_text="Be at the phone")
-    for _look in range(60):
-        if line.count():
-            break
-        page.reload()
+    expect(page.get_by_role("heading", level=1, name="Inbox")).to_be_visible()
+    line = day.office.told(page, "Be at the phone")
     day.office.looked_at(page, "day-inbox")
     hand.press(line.get_by_role("link", name=re.compile("Be at the phone")))
     expect(page.get_by_role("heading", level=1, name="Be at the phone")).to_be_visible()
@@ -224,9 +219,8 @@ def test_8_mentions_a_colleague_who_hears_of_it(day, page, hand):
     hand.press(page.locator("#note-form").get_by_role("button", name="Add note"))
     expect(page.locator("#timeline")).to_contain_text("Please look at this, @Ivo Brandt before Friday")
     day.office.looked_at(page, "day-note")
-    day.mate.goto(f"{day.office.url}/inbox/")
-    expect(day.mate.locator(".inbox-item", has_text=SELLER).first).to_contain_text("mentioned you")
-    mail = day.office.stack.wait_mail(day.office.email(MATE), subject="mentioned you", seconds=40)
+    expect(day.office.told(day.mate, "mentioned you")).to_contain_text(SELLER)
+    mail = day.office.stack.wait_mail(day.office.email(MATE), subject="mentioned you")
     assert any(day.office.url in link for link in mail["links"])
 
 

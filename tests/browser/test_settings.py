@@ -1,15 +1,12 @@
 """The search inside the settings, and a decimal comma, by keyboard only."""
 
-from typing import Any
-
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page, expect
 
 from tests.stack import Stack
 
 
-def test_a_setting_is_found_and_opened_by_keyboard(browser: Browser, signed_in_state: Any, stack: Stack) -> None:
-    context = browser.new_context(storage_state=signed_in_state, reduced_motion="reduce")
-    page = context.new_page()
+def test_a_setting_is_found_and_opened_by_keyboard(demo_page: Page, stack: Stack) -> None:
+    page = demo_page
     workspace = stack.demo["workspace_url"].rstrip("/")
     page.goto(f"{workspace}/settings/personal/")
     hit = page.locator(".settings-nav .nav-part", has_text="Rates from a file")
@@ -33,4 +30,3 @@ def test_a_setting_is_found_and_opened_by_keyboard(browser: Browser, signed_in_s
     page.wait_for_url(f"{workspace}/settings/personal/")
     page.locator("select[name=number_format]").select_option("point_comma")
     expect(page.locator("#formats-example")).to_contain_text("1.234,50")
-    context.close()

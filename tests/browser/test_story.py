@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import axe_problems
+from tests.browser.hands import shown
+from tests.chromium import open_page
 from tests.stack import Stack
 
 WORDS = "seven tall windows in oak"
@@ -19,15 +21,12 @@ WORDS = "seven tall windows in oak"
 @pytest.fixture(scope="module")
 def story(browser: Browser, stack: Stack):
     """One browser that lives through the whole story; each test is the next chapter."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-GB", timezone_id="Europe/Berlin")
-    context.set_default_timeout(10_000)
-    page = context.new_page()
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda one: problems.append(one.text) if "Content Security Policy" in one.text else None)
+    look = {"viewport": {"width": 1400, "height": 900}, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
+    page = open_page(browser, problems, **look)
     tag = uuid4().hex[:8]
     yield {"page": page, "email": f"anna-{tag}@example.com", "subdomain": f"oak-{tag}", "problems": problems}
-    context.close()
+    page.context.close()
 
 
 @pytest.fixture
@@ -50,6 +49,7 @@ def toast(page: Page) -> Locator:
 
 def carry(page: Page, what: Locator, to: Locator) -> None:
     """Drag with the mouse, as a hand does."""
+    shown(what)
     start, end = what.bounding_box(), to.bounding_box()
     assert start is not None
     assert end is not None
@@ -75,7 +75,7 @@ def create(page: Page, noun: str, **values: str) -> None:
 def test_1_signs_up_and_is_in_the_workspace_at_once(story, page, stack):
     page.goto(f"{stack.demo['base_url']}/")
     page.get_by_role("link", name=re.compile("sign up|start", re.I)).first.click()
-    page.get_by_label("Work email").fill(story["email"])
+    shown(page.get_by_label("Work email")).fill(story["email"])
     page.get_by_label("Company").fill("Oak & Glass")
     subdomain = page.locator("[name=subdomain]")
     expect(subdomain).to_have_value(re.compile("oak"))
@@ -130,16 +130,14 @@ def test_5_moves_it_on_by_keyboard(page):
 
 
 def test_6_moves_it_back_by_touch(browser, story, page):
-    phone = browser.new_context(
-        storage_state=page.context.storage_state(), viewport={"width": 1000, "height": 800}, has_touch=True
-    )
-    touch = phone.new_page()
+    look = {"viewport": {"width": 1000, "height": 800}, "has_touch": True}
+    touch = open_page(browser, story["problems"], storage_state=page.context.storage_state(), **look)
     touch.goto(page.url)
     second = touch.locator("[data-stage]").nth(1)
     start, end = card(touch, "Forty windows").bounding_box(), second.bounding_box()
     assert start is not None
     assert end is not None
-    session = phone.new_cdp_session(touch)
+    session = touch.context.new_cdp_session(touch)
 
     def finger(kind: str, x: float, y: float) -> None:
         points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
@@ -147,7 +145,7 @@ def test_6_moves_it_back_by_touch(browser, story, page):
 
     x, y = start["x"] + 40, start["y"] + 14
     finger("touchStart", x, y)
-    touch.wait_for_timeout(450)
+    expect(card(touch, "Forty windows").first).to_have_class(re.compile("is-carried"))
     goal_x, goal_y = end["x"] + end["width"] / 2, end["y"] + 120
     for step in range(1, 11):
         finger("touchMove", x + (goal_x - x) * step / 10, y + (goal_y - y) * step / 10)
@@ -157,7 +155,7 @@ def test_6_moves_it_back_by_touch(browser, story, page):
     expect(second.locator("[data-card]")).to_contain_text("Forty windows")
     touch.reload()
     expect(second.locator("[data-card]")).to_contain_text("Forty windows")
-    phone.close()
+    touch.context.close()
 
 
 def test_7_a_required_field_is_asked_for_and_nothing_else(page):
@@ -180,7 +178,7 @@ def test_7_a_required_field_is_asked_for_and_nothing_else(page):
 def test_8_makes_a_task_and_does_it(page):
     card(page, "Forty windows").get_by_role("link").click()
     expect(page.get_by_role("heading", level=1, name="Forty windows")).to_be_visible()
-    page.get_by_role("tab", name="Task").click()
+    shown(page.get_by_role("tab", name="Task")).click()
     page.locator("#task-form [name=name]").fill("Send the offer")
     page.get_by_role("button", name="Add task").click()
     expect(page.locator("#timeline").get_by_text("Send the offer").first).to_be_visible()

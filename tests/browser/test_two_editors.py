@@ -14,7 +14,7 @@ def test_the_second_of_two_sees_both_values_and_chooses(demo_page: Page, stack: 
         page.goto(f"{stack.demo['workspace_url'].rstrip('/')}/companies/{made}/")
         page.locator('.cell[data-field="industry"] [data-pen]').focus()
         page.keyboard.press("Enter")
-        expect(page.locator("[data-editor] [name=industry]")).to_be_focused()
+        expect(page.locator(".is-editing [data-editor] [name=industry]")).to_be_focused()
         stack.api("PATCH", f"/companies/{made}", {"industry": theirs})
         page.keyboard.type(mine)
         page.keyboard.press("Enter")

@@ -26,7 +26,7 @@ def catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str
         cwd=ROOT / "platform",
     )
     url = f"http://127.0.0.1:{page}"
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while True:
         try:
             read(f"{url}/mails.json")
@@ -36,11 +36,11 @@ def catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str
             time.sleep(0.05)
     yield smtp, url
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def read(url: str, host: str = "localhost") -> str:
-    with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host}), timeout=5) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host}), timeout=30) as answer:
         return str(answer.read().decode())
 
 
@@ -50,7 +50,7 @@ def send(port: int, to: str, subject: str, text: str, html: str = "") -> None:
     message.set_content(text)
     if html:
         message.add_alternative(html, subtype="html")
-    with smtplib.SMTP("127.0.0.1", port, timeout=5) as server:
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as server:
         server.send_message(message)
 
 

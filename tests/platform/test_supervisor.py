@@ -29,7 +29,7 @@ supervisor.stop()
 """
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
@@ -69,7 +69,7 @@ def test_a_killed_program_is_started_again_under_a_new_id(supervisor: psutil.Pro
 def test_asked_to_stop_it_leaves_no_process(supervisor: psutil.Process, number: signal.Signals) -> None:
     family = supervisor.children(recursive=True)
     supervisor.send_signal(number)
-    supervisor.wait(10)
+    supervisor.wait(60)
     until(lambda: not any(alive(member) for member in family))
 
 

@@ -1,12 +1,13 @@
 """A workspace whose rows are really committed, for what only happens between transactions."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from crm.workspace.selectors import system_actor
 from tenants.actors import Actor, TenantRef
@@ -14,6 +15,8 @@ from tenants.models import Wakeup
 from tenants.roles import role_of, schema_name_new
 from tenants.scopes import shared, tenant_scope
 from tenants.template import schema_create
+
+PATIENCE = 120  # for what ends by itself at once, on however slow a machine
 
 
 def elsewhere[T](work: Callable[[], T], tenant: TenantRef | None = None) -> Callable[[], T]:
@@ -37,13 +40,25 @@ def elsewhere[T](work: Callable[[], T], tenant: TenantRef | None = None) -> Call
     thread.start()
 
     def result() -> T:
-        thread.join(30)
-        assert not thread.is_alive(), "still running after 30 s"
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), f"still running after {PATIENCE} s"
         if failed:
             raise failed[0]
         return found[0]
 
     return result
+
+
+def until_waited_for(ended: threading.Event | None = None) -> None:
+    """Until somebody else of this database waits for a lock, or has ended without having to."""
+    deadline = time.monotonic() + PATIENCE
+    with connection.cursor() as cursor:
+        while ended is None or not ended.is_set():
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            time.sleep(0.02)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,7 +28,7 @@ from crm.workspace.selectors import actor_for_member, actor_for_user
 from crm.workspace.team_services import team_create
 from tenants.actors import Actor, TenantRef
 from tests import factories
-from tests.records.conftest import elsewhere
+from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 
 def of(actor: Actor) -> UUID:
@@ -309,7 +310,7 @@ class TestAtOnce:
         together = threading.Barrier(2)
 
         def out(actor: Actor, other: Actor) -> str:
-            together.wait(10)
+            together.wait(PATIENCE)
             try:
                 member_hand_over(actor, member_id=of(other), takers={})
             except (NotAllowed, Conflict) as refused:
@@ -337,7 +338,7 @@ class TestAtOnce:
             actor, other = circle[place], of(circle[(place + 1) % 3])
 
             def work() -> str:
-                together.wait(10)
+                together.wait(PATIENCE)
                 try:
                     if means == "role" or (means == "both" and place):
                         services.member_update(actor, member_id=other, role="member")
@@ -358,18 +359,16 @@ class TestAtOnce:
     def test_what_he_is_writing_is_handed_over_with_the_rest(
         self, people: dict[str, Actor], real_tenant: TenantRef, really: Any
     ) -> None:
-        written, leave = threading.Event(), threading.Event()
+        written = threading.Event()
 
         def write() -> None:
             with transaction.atomic():
                 writing.create(people["sam"], registry.get("company"), {"name": "Last one"})
                 written.set()
-                leave.wait(10)
-                time.sleep(0.3)
+                until_waited_for()
 
         def hand_over() -> None:
-            written.wait(10)
-            leave.set()
+            written.wait(PATIENCE)
             member_hand_over(people["olga"], member_id=of(people["sam"]), takers={"company": of(people["otto"])})
 
         for wait in [elsewhere(write, real_tenant), elsewhere(hand_over, real_tenant)]:
@@ -383,18 +382,16 @@ class TestAtOnce:
         """His own request that was let in before, or somebody who gives him something at this very moment."""
         company = registry.get("company")
         made = really(lambda: writing.create(people["olga"], company, {"name": "Acme"}).id)
-        leaving, started = threading.Event(), threading.Event()
+        leaving = threading.Event()
 
         def hand_over() -> None:
             with transaction.atomic():
                 member_hand_over(people["olga"], member_id=of(people["sam"]), takers={"company": of(people["otto"])})
                 leaving.set()
-                started.wait(10)
-                time.sleep(0.3)
+                until_waited_for()
 
         def write() -> str:
-            leaving.wait(10)
-            started.set()
+            leaving.wait(PATIENCE)
             try:
                 if named == "himself":
                     writing.create(people["sam"], company, {"name": "Too late"})
@@ -409,22 +406,29 @@ class TestAtOnce:
         assert not really(lambda: Company.objects.filter(owner=of(people["sam"])).exists())
 
     def test_a_record_that_is_being_changed_is_waited_for_without_a_deadlock(
-        self, people: dict[str, Actor], real_tenant: TenantRef, really: Any
+        self, people: dict[str, Actor], real_tenant: TenantRef, really: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The writer holds the record and then needs the leaver's row; the one who deactivates needs both."""
         company, task = registry.get("company"), registry.get("task")
         made = really(lambda: writing.create(people["sam"], company, {"name": "Acme"}).id)
-        held = threading.Event()
+        held, in_vain = threading.Event(), threading.Event()
+
+        def pause(seconds: float) -> None:
+            in_vain.set()
+            time.sleep(seconds)
+
+        monkeypatch.setattr(belongings, "time", SimpleNamespace(sleep=pause))
+        monkeypatch.setattr(belongings, "TRIES", 2000)
 
         def write() -> None:
             with transaction.atomic():
                 writing.update(people["olga"], company, made, {"industry": "Glass"})
                 held.set()
-                time.sleep(0.4)
+                in_vain.wait(PATIENCE)
                 writing.create(people["olga"], task, {"name": "Call", "assignee": of(people["sam"])})
 
         def hand_over() -> None:
-            held.wait(10)
+            held.wait(PATIENCE)
             takers = dict.fromkeys(("company", "task"), of(people["otto"]))
             member_hand_over(people["olga"], member_id=of(people["sam"]), takers=takers)
 
@@ -444,7 +448,7 @@ class TestAtOnce:
 
         def accepting(user: User) -> Callable[[], str]:
             def accept() -> str:
-                together.wait(10)
+                together.wait(PATIENCE)
                 try:
                     services.invitation_accept(real_tenant, token, user, name="Nora")
                 except Conflict as refused:

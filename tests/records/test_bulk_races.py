@@ -16,7 +16,7 @@ from crm.records.types import registry
 from crm.workspace.models import Member, Role
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
-from tests.records.conftest import elsewhere
+from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 type Really = Callable[[Callable[[], Any]], Any]
 
@@ -91,18 +91,17 @@ def test_a_row_that_is_being_edited_is_waited_for_and_judged_by_what_it_becomes(
     first = really(lambda: Company.objects.order_by("id").values_list("pk", flat=True)[0])
     tree = {"field": "name", "op": "starts_with", "value": "Company"}
     job = really(lambda: bulk_start(boss, company, "edit", Selection(filter=tree), values={"industry": "Glass"}))
-    holds, may_go = threading.Event(), threading.Event()
+    holds = threading.Event()
 
     def edit() -> None:
         with transaction.atomic():
             writing.update(boss, company, first, {"name": "Something else"})
             holds.set()
-            may_go.wait(10)
+            until_waited_for()
 
     editing = elsewhere(edit, boss.tenant)
-    holds.wait(10)
+    holds.wait(PATIENCE)
     working = run(boss, job)
-    threading.Timer(0.3, may_go.set).start()
     editing()
     working()
     job = really(lambda: Job.objects.get(pk=job.pk))
@@ -112,18 +111,17 @@ def test_a_row_that_is_being_edited_is_waited_for_and_judged_by_what_it_becomes(
 
 def test_a_cancel_that_comes_in_the_middle_of_a_chunk_ends_it_behind_that(boss, really):
     job = really(lambda: start(boss))
-    inside, may_go = threading.Event(), threading.Event()
+    inside = threading.Event()
 
     def slow() -> None:
         with transaction.atomic():
             jobs.step(boss.tenant, job.pk)
             inside.set()
-            may_go.wait(10)
+            until_waited_for()
 
     working = elsewhere(slow, boss.tenant)
-    inside.wait(10)
+    inside.wait(PATIENCE)
     cancelling = elsewhere(lambda: jobs.job_cancel(boss, job.pk), boss.tenant)
-    threading.Timer(0.2, may_go.set).start()
     working()
     cancelling()
     really(lambda: jobs.run(boss.tenant, job.pk))
@@ -164,7 +162,7 @@ def test_of_two_undos_at_once_one_is_begun(boss, really):
     together = threading.Barrier(2)
 
     def take_back() -> str:
-        together.wait(10)
+        together.wait(PATIENCE)
         try:
             return str(undo_start(boss, change_set).pk)
         except UndoConflict:

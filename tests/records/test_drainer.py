@@ -25,7 +25,7 @@ from tenants.roles import role_of
 from tenants.scopes import shared
 from tenants.turns import Progress, turns
 from tests import factories
-from tests.records.conftest import elsewhere
+from tests.records.conftest import PATIENCE, elsewhere
 
 type Really = Callable[[Callable[[], Any]], Any]
 
@@ -99,10 +99,10 @@ def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
         with transaction.atomic():
             writing.create(robot, company, {"name": "Slow"})
             written.set()
-            go_on.wait(10)
+            go_on.wait(PATIENCE)
 
     waiting = elsewhere(slow, real_tenant)
-    written.wait(10)
+    written.wait(PATIENCE)
     really(lambda: writing.create(robot, company, {"name": "Quick"}))
     really(lambda: drainer.drain(real_tenant))
     assert really(lambda: list(Event.objects.values_list("after__name", "position"))) == [("Quick", 1)]
@@ -162,7 +162,7 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
     codes: list[int] = []
     while not codes or codes[-1] != 0:
         codes.append(
-            subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=False).returncode
+            subprocess.run([sys.executable, "-c", script], env=environment, timeout=240, check=False).returncode
         )
         assert codes[-1] in {0, -signal.SIGKILL}, codes
         assert len(codes) < 10
@@ -227,10 +227,10 @@ def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it
         with transaction.atomic():
             assert drainer.give_positions() == 1
             holding.set()
-            let_go.wait(10)
+            let_go.wait(PATIENCE)
 
     waiting = elsewhere(other_drainer, real_tenant)
-    holding.wait(10)
+    holding.wait(PATIENCE)
     really(lambda: turns("events", [real_tenant], 5, events_turn))
     assert really(lambda: wakeups_of(real_tenant)) == 1
     let_go.set()
@@ -252,10 +252,10 @@ def test_a_reader_that_another_worker_runs_is_looked_at_again(
         with transaction.atomic():
             HandlerPosition.objects.select_for_update().get(handler="tally")
             holding.set()
-            let_go.wait(10)
+            let_go.wait(PATIENCE)
 
     waiting = elsewhere(other_worker, real_tenant)
-    holding.wait(10)
+    holding.wait(PATIENCE)
     assert really(lambda: drainer.drain(real_tenant)) is Progress.BUSY
     let_go.set()
     waiting()

@@ -15,7 +15,7 @@ from crm.records.models import ChangeSet, Event
 from crm.records.types import registry
 from crm.records.undo import undo
 from tenants.actors import Actor, TenantRef
-from tests.records.conftest import elsewhere
+from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 type Really = Callable[[Callable[[], Any]], Any]
 
@@ -26,7 +26,7 @@ def test_of_two_writers_with_one_version_only_one_wins(robot: Actor, real_tenant
     start = threading.Barrier(4)
 
     def write(name: str) -> str:
-        start.wait(10)
+        start.wait(PATIENCE)
         try:
             writing.update(robot, company, made, {"name": name}, if_version=1)
         except VersionConflict:
@@ -45,17 +45,16 @@ def test_of_two_writers_with_one_version_only_one_wins(robot: Actor, real_tenant
 def test_writers_of_different_fields_both_keep_theirs(robot: Actor, real_tenant: TenantRef, really: Really) -> None:
     company = registry.get("company")
     made = really(lambda: writing.create(robot, company, {"name": "Acme"}).id)
-    first_holds, second_waits = threading.Event(), threading.Event()
+    first_holds = threading.Event()
 
     def first() -> None:
         with transaction.atomic():
             writing.update(robot, company, made, {"name": "Acme Ltd"})
             first_holds.set()
-            second_waits.wait(10)
+            until_waited_for()
 
     def second() -> None:
-        first_holds.wait(10)
-        threading.Timer(0.3, second_waits.set).start()
+        first_holds.wait(PATIENCE)
         writing.update(robot, company, made, {"industry": "Glass"})
 
     for wait in [elsewhere(first, real_tenant), elsewhere(second, real_tenant)]:
@@ -117,7 +116,7 @@ def test_one_change_is_undone_once(robot: Actor, real_tenant: TenantRef, really:
     start = threading.Barrier(3)
 
     def take_back() -> bool:
-        start.wait(10)
+        start.wait(PATIENCE)
         try:
             undo(robot, change.change_set.pk)
         except UndoConflict:

@@ -1,7 +1,6 @@
 """A pipeline is archived with a move of its deals, copied, put in order; and two at once lose nothing."""
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -33,7 +32,7 @@ from crm.sales.services import (
 )
 from tenants.actors import Actor, TenantRef
 from tests import factories
-from tests.records.conftest import elsewhere
+from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 PIPELINE, STAGE, DEAL = registry.get("pipeline"), registry.get("stage"), registry.get("deal")
 
@@ -226,24 +225,26 @@ def test_pipelines_are_for_who_may_change_settings(
 
 
 def race(tenant: TenantRef, slow: Callable[[], Any], quick: Callable[[], Any]) -> list[Any]:
-    """``slow`` has done its work and keeps its transaction open until ``quick`` had time to run into it."""
-    done, waiting = threading.Event(), threading.Event()
+    """``slow`` has done its work and keeps its transaction open until ``quick`` has run into it, or past it."""
+    done, past = threading.Event(), threading.Event()
 
     def first() -> Any:
         with transaction.atomic():
             try:
-                return slow()
+                found = slow()
             finally:
                 done.set()
-                waiting.wait(10)
+            until_waited_for(past)
+            return found
 
     def second() -> Any:
-        done.wait(10)
-        threading.Timer(0.4, waiting.set).start()
+        done.wait(PATIENCE)
         try:
             return quick()
         except Invalid as error:
             return {one.code for one in error.errors}
+        finally:
+            past.set()
 
     return [wait() for wait in [elsewhere(first, tenant), elsewhere(second, tenant)]]
 
@@ -377,7 +378,7 @@ def test_who_moves_several_and_who_removes_their_stage_never_wait_for_each_other
             close(ids)
             together = partial(deals_move, robot, deal_ids=[one, two], stage_id=proposal)
             movers.append(elsewhere(together, real_tenant))
-            time.sleep(0.5)
+            until_waited_for()
         else:
             close(ids)
 
@@ -441,7 +442,7 @@ def test_an_undo_waits_for_the_stages_before_it_holds_deals(
 
     def held_late(*given: Any) -> Any:
         undoing.append(elsewhere(lambda: undo.undo(robot, removed.change_set.pk), real_tenant))
-        time.sleep(0.5)
+        until_waited_for()
         return deals_held(*given)
 
     monkeypatch.setattr("crm.sales.services._deals_held", held_late)
@@ -464,7 +465,7 @@ def test_an_undo_waits_for_the_pipelines_before_it_holds_deals(
 
     def held_late(*given: Any) -> Any:
         undoing.append(elsewhere(lambda: undo.undo(robot, archived.change_set.pk), real_tenant))
-        time.sleep(0.5)
+        until_waited_for()
         return deals_held(*given)
 
     monkeypatch.setattr("crm.sales.services._deals_held", held_late)

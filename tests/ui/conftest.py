@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, Page, Route
 
 from tenants.actors import Actor
 from tenants.hosts import tenant_url
+from tests.chromium import open_page
 
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "json": "application/json"}
 
@@ -51,27 +51,21 @@ def screen(
 
     Asked for after the actor and what he has, so that the page sees them.
     """
-    contexts: list[Any] = []
+    pages: list[Page] = []
     # Playwright calls back in a context of its own, which has another database connection.
     here = copy_context()
     problems: list[str] = []
 
-    def open_page(actor: Actor, path: str, *, width: int = 1280, theme: str = "light") -> Page:
+    def opened(actor: Actor, path: str, *, width: int = 1280, theme: str = "light") -> Page:
         client = browser_client(actor)
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, has_touch=width < 720, reduced_motion="reduce"
-        )
-        contexts.append(context)
-        context.set_default_timeout(15_000)
-        page = context.new_page()
+        page = open_page(browser, problems, viewport={"width": width, "height": 800}, has_touch=width < 720)
+        pages.append(page)
         client.cookies["theme"] = theme
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda said: problems.append(said.text) if "Content Security" in said.text else None)
         page.route("**/*", lambda route: answer(route, client, here))
         page.goto(tenant_url(actor.tenant, path))
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    yield opened
+    for page in pages:
+        page.context.close()
     assert not problems

@@ -13,6 +13,7 @@ from crm.activities.models import Call, Meeting, Task
 from crm.records import writing
 from crm.records.types import registry
 from crm.workspace.configuration_services import formats_update
+from tests.chromium import settled
 from tests.ui.conftest import Screen
 
 WEEK = "/calendar/?span=week&date=2026-11-18"
@@ -89,6 +90,7 @@ def test_a_meeting_is_dragged_to_another_day_and_hour(owner: Any, week: dict[str
     with page.expect_response("**/when/"):
         page.mouse.up()
     page.wait_for_selector("[data-timed][data-day='2026-11-20'] [data-entry]")
+    settled(page)
     assert Call.objects.get(pk=week["call"]).starts_at == datetime(
         2026, 11, 20, 15, 15, tzinfo=owner.time_zone
     ).astimezone(UTC)
@@ -102,7 +104,7 @@ def test_by_keyboard_a_day_later_an_hour_later_and_longer(owner: Any, week: dict
     assert "Visit at Bauer" in page.locator("[data-timed][data-day='2026-11-19']").inner_text()
     with page.expect_response("**/when/"):
         page.keyboard.press("Space")
-    page.wait_for_load_state("networkidle")
+    settled(page)
     found = Meeting.objects.get(pk=week["visit"])
     assert found.starts_at == datetime(2026, 11, 19, 10, 0, tzinfo=owner.time_zone).astimezone(UTC)
     assert found.minutes == 90
@@ -124,7 +126,7 @@ def test_in_a_month_a_task_is_carried_a_week_on(owner: Any, week: dict[str, UUID
     page.keyboard.press("ArrowDown")
     with page.expect_response("**/when/"):
         page.keyboard.press("Enter")
-    page.wait_for_load_state("networkidle")
+    settled(page)
     assert str(Task.objects.get(pk=week["offer"]).due_on) == "2026-11-27"
 
 
