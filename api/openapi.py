@@ -30,6 +30,7 @@ ROUTES = {
     "api.v1.views",
     "api.v1.activities",
     "api.v1.pipelines",
+    "api.v1.why",
 }
 VERBS = {
     "GET": _("Get: %(noun)s"),
@@ -39,6 +40,7 @@ VERBS = {
 }
 WITHOUT_BODY = {"RecordRestore", "RecordSkip", "RecordEndSeries"}
 OWN_VERBS = {
+    "RecordWhy": _("Why it is seen, and by whom else: %(noun)s"),
     "RecordCopy": _("Copy with its stages: %(noun)s"),
     "RecordArchive": _("Archive with a move of its deals: %(noun)s"),
     "RecordBoard": _("Stages with counts, sums and cards: %(noun)s"),
@@ -176,6 +178,8 @@ class DeclaredSchema(AutoSchema):
             return parameters + [query_parameter(name, "") for name in sorted(self.view.parameters)]
         if self.kind == "RecordList" and self.method == "GET":
             return parameters + LIST_QUERY + CHOOSE_QUERY + self._filters(self.rt)
+        if self.kind == "RecordWhy":
+            return [*parameters, query_parameter("member", _("Another member's id, for who looks after members."))]
         if self.kind in OWN_SCHEMAS:
             return parameters
         if self.kind == "RecordBoard":
@@ -229,6 +233,8 @@ class DeclaredSchema(AutoSchema):
             listed = self.kind == "RecordViews" and self.method == "GET"
             status = "201" if self.kind == "RecordViews" and self.method == "POST" else "200"
             return {status: json_answer(ref("ViewPage" if listed else "View"), _("Saved view")), **answers}
+        if self.kind == "RecordWhy":
+            return {"200": json_answer(ref("Why"), _("Why it is seen")), **answers}
         rt = self.rt
         if self.view.component:
             return self._answers_of_people() | answers

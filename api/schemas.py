@@ -310,7 +310,7 @@ def people_schemas() -> dict[str, dict[str, Any]]:
 
 
 def work_schemas() -> dict[str, dict[str, Any]]:
-    """Work in the background, saved views, and answers to meetings."""
+    """Work in the background, saved views, answers to meetings, and why a record is seen."""
     condition = {"$ref": "#/components/schemas/Condition"}
     optional_id = {"type": ["string", "null"], "format": "uuid"}
     number = {"type": "integer", "minimum": 0}
@@ -368,7 +368,20 @@ def work_schemas() -> dict[str, dict[str, Any]]:
         "reply": {"type": "string", "enum": ["accepted", "tentative", "declined"]},
         "following": {"type": "boolean", "default": False},
     }
+    yes = {"type": "boolean"}
+    may = {"edit": yes, "delete": yes}
+    other = {"why": TEXT, "names": TEXT}
+    why = {
+        "member": optional_id,
+        "name": TEXT,
+        "sees": yes,
+        "why": TEXT,
+        "may": {"type": "object", "properties": may, "required": list(may)},
+        "hidden_fields": number,
+        "others": {"type": "array", "items": {"type": "object", "properties": other, "required": list(other)}},
+    }
     return {
+        "Why": {"type": "object", "properties": why, "required": list(why)},
         "MeetingReply": {"type": "object", "properties": reply, "required": ["reply"], "additionalProperties": False},
         "Job": {"type": "object", "properties": job, "required": list(job)},
         "BulkChange": {"type": "object", "properties": bulk, "additionalProperties": False},

@@ -16,6 +16,7 @@ from api.v1.records import RecordDetail, RecordList, RecordQuery, RecordRestore,
 from api.v1.roles import RoleDetail, RoleList
 from api.v1.teams import TeamDetail, TeamList
 from api.v1.views import RecordSavedView, RecordViews
+from api.v1.why import RecordWhy
 from api.v1.workspace import HolidayDetail, HolidayList, Me, RateDetail, RateList, WorkspaceDetail
 from api.views import NotThere
 from crm.activities.visibility import PLANNED
@@ -46,6 +47,7 @@ def _routes(rt: RecordType) -> list[URLPattern]:
         path(f"{root}/views", view(RecordViews).as_view(), name=f"{rt.slug}-views"),
         path(f"{root}/views/<uuid:view_id>", view(RecordSavedView).as_view(), name=f"{rt.slug}-view"),
         path(f"{root}/<uuid:record_id>", view(RecordDetail).as_view(), name=f"{rt.slug}-detail"),
+        path(f"{root}/<uuid:record_id>/why", view(RecordWhy).as_view(), name=f"{rt.slug}-why"),
         path(f"{root}/<uuid:record_id>/restore", view(RecordRestore).as_view(), name=f"{rt.slug}-restore"),
         *(
             path(f"{root}/<uuid:record_id>/{verb}", view(base).as_view(), name=f"{rt.slug}-{verb}")

@@ -194,3 +194,18 @@ def test_a_key_of_a_role_of_ones_own_reads_the_events_of_what_the_role_sees(
     assert "7777" not in answer.content.decode()
     without = api(seller, scopes=["deal:read"]).get("/api/v1/events")
     assert (without.status_code, without.json()["error"]["param"]) == (403, "event:read")
+
+
+def test_why_one_sees_a_record_is_told_by_the_api_too(api: Any, owner: Actor, seller: Actor, outsider: Actor) -> None:
+    deal = factories.deal(seller, name="Mine")
+    address = f"/api/v1/deals/{deal.pk}/why"
+    mine = api(seller, scopes=["deal:read"]).get(address).json()
+    assert (mine["sees"], mine["why"]) == (True, "It is theirs: they own it, do it or made it.")
+    assert mine["may"] == {"edit": False, "delete": False}, "a key that only reads"
+    asked = api(owner).get(f"{address}?member={seller.member_id}").json()
+    assert (asked["name"], asked["sees"], asked["may"]) == (seller.label, True, {"edit": True, "delete": True})
+    assert api(seller).get(f"{address}?member={owner.member_id}").status_code == 403
+    assert api(owner).get(f"{address}?member={uuid4()}").status_code == 404
+    assert api(owner).get(f"{address}?member=x").status_code == 400
+    assert api(outsider).get(address).status_code == 404
+    assert api(owner, scopes=["company:read"]).get(address).status_code == 403
