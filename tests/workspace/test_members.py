@@ -10,9 +10,10 @@ import pytest
 from crm.records.models import Event
 from crm.workspace import services
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
-from crm.workspace.models import Member, Role
+from crm.workspace.models import Invitation, Member, Role
 from crm.workspace.notification_services import notifications_mark_read
 from crm.workspace.notifying import notify
+from crm.workspace.role_services import role_create, role_delete
 from crm.workspace.roles import FIXED_ROLES, covers, fixed_permissions
 from crm.workspace.selectors import actor_for_user, grantable_roles
 from tenants.actors import Actor, Scope, TenantRef
@@ -290,3 +291,35 @@ def test_a_key_cannot_make_a_key(admin: Actor, api: Any) -> None:
     key_actor = replace(admin, kind=ActorKind.API_KEY, scopes=frozenset({"deal:read"}))
     with pytest.raises(PermissionDenied):
         api_key_create(key_actor, name="Another", scopes=[])
+
+
+class TestBeyondOnesOwn:
+    """Who looks after members and roles, but may do less with records than those he would touch."""
+
+    @pytest.fixture
+    def clerk(self, owner: Actor, reader: Actor) -> Actor:
+        rights = {"company": {"view": "all"}, "workspace": {"members": "all", "roles": "all"}}
+        role = role_create(owner, name="Clerk", permissions=rights, fields={})
+        services.member_update(owner, member_id=member(reader).id, role=role)
+        actor = actor_for_user(owner.tenant, member(reader).user_id)
+        assert actor is not None
+        return actor
+
+    def test_he_neither_shuts_them_out_nor_lets_them_in(self, owner: Actor, admin: Actor, clerk: Actor) -> None:
+        with pytest.raises(NotAllowed, match="more than your own"):
+            services.member_deactivate(clerk, member_id=member(admin).id)
+        services.member_deactivate(owner, member_id=member(admin).id)
+        with pytest.raises(NotAllowed, match="more than your own"):
+            services.member_reactivate(clerk, member_id=member(admin).id)
+
+    def test_he_sends_no_invitation_of_theirs_again(self, owner: Actor, clerk: Actor) -> None:
+        sent = services.invitation_send(owner, email="new@example.com", role="admin")
+        with pytest.raises(NotAllowed, match="more than your own"):
+            services.invitation_resend(clerk, invitation_id=sent.id)
+
+    def test_he_gives_no_greater_role_to_who_is_invited_by_removing_theirs(self, owner: Actor, clerk: Actor) -> None:
+        small = role_create(owner, name="Small", permissions={"company": {"view": "all"}}, fields={})
+        services.invitation_send(owner, email="new@example.com", role=small)
+        with pytest.raises(NotAllowed, match="more than your own"):
+            role_delete(clerk, role_id=small.id, replacement=Role.objects.get(slug="admin"))
+        assert Invitation.objects.get().role == small
