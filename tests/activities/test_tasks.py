@@ -252,12 +252,15 @@ def test_a_whole_day_ends_in_the_zone_that_was_changed_to(seller: Actor, owner: 
 
 def test_a_reminder_does_not_tell_what_the_role_hides(seller: Actor) -> None:
     assert seller.member_id is not None
-    fields = {"task": {"reminder": "hidden"}}
+    fields = {"task": {"reminder": "hidden", "description": "hidden"}}
     role = Role.objects.create(slug="blind", name="Blind", permissions={"*": {"view": "all"}}, fields=fields)
     Member.objects.filter(pk=seller.member_id).update(role=role)
-    factories.task(seller, name="Ring", due_at=timezone.now() + timedelta(minutes=10), reminder=15)
+    factories.task(
+        seller, name="Ring", due_at=timezone.now() + timedelta(minutes=10), reminder=15, description="Worth 7777"
+    )
     fire(seller)
     assert told(seller) == ["Reminder: Ring"]
+    assert Notification.objects.get(member_id=seller.member_id).body == ""
 
 
 def test_what_follows_in_a_series_is_no_news_to_its_assignee(seller: Actor, manager: Actor) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from crm.records.drainer import drain
 from crm.workspace.auditing import audit_note
-from crm.workspace.models import Invitation, Member, Team
+from crm.workspace.models import Invitation, Member, Role, Team
 from crm.workspace.role_services import role_create
 from crm.workspace.services import member_deactivate
 from tenants.actors import Actor
@@ -117,6 +117,8 @@ def test_without_the_power_a_scope_is_not_enough(api: Any, actor_named: Any, sel
     assert client.patch(address, {"role": "read_only"}).status_code == 403
     assert client.post(f"{address}/deactivate", {}).status_code == 403
     assert client.post("/api/v1/teams", {"name": "Mine"}).status_code == 403
+    assert client.get("/api/v1/roles").status_code == 403
+    assert client.get(f"/api/v1/roles/{Role.objects.get(slug='owner').pk}").status_code == 403
     assert client.get("/api/v1/invitations").status_code == 404
     assert client.post("/api/v1/invitations", {"email": "x@example.com"}).status_code == 404
     assert member_of(seller_two).is_active
