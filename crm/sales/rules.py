@@ -147,6 +147,8 @@ def stage_is_sound(batch: Batch) -> None:
     for draft in batch.drafts:
         if draft.after["kind"] != OPEN:
             draft.set("probability", Decimal(100 if draft.after["kind"] == WON else 0))
+        elif draft.after["probability"] is None:
+            draft.set("probability", Decimal(0))
         demanded = list(dict.fromkeys(draft.after["required_fields"] or []))
         unknown = [slug for slug in demanded if slug not in known]
         if unknown:

@@ -10,6 +10,8 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
+SHAPES = ("pipeline", "stage", "lost_reason")
+
 
 def stage(name, pipeline=None):
     where = {"pipeline": pipeline} if pipeline else {"pipeline__is_default": True}
@@ -70,3 +72,15 @@ def test_who_may_not_shape_pipelines_only_looks(api, admin, seller, outsider):
     assert api(outsider).get(f"/api/v1/pipelines/{first.pk}/board").status_code == 404
     for path in (f"pipelines/{first.pk}/copy", f"pipelines/{first.pk}/archive", f"stages/{stage('New').pk}/remove"):
         assert api(seller).post(f"/api/v1/{path}", {}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("noun", "slug"), [(rt.slug, one.slug) for rt in registry.all() if rt.slug in SHAPES for one in rt.fields]
+)
+def test_a_field_that_is_left_empty_is_taken_or_refused(api, admin, noun, slug):
+    program, rt = api(admin), registry.get(noun)
+    first = program.get(f"/api/v1/{rt.plural}?limit=1").json()["data"][0]
+    new = {"name": "Another", "kind": "open", "pipeline": str(stage("New").pipeline_id)}
+    given = {name: value for name, value in new.items() if rt.has_field(name)} | {slug: None}
+    assert program.post(f"/api/v1/{rt.plural}", given).status_code in (201, 422)
+    assert program.patch(f"/api/v1/{rt.plural}/{first['id']}", {slug: None}).status_code in (200, 422)
