@@ -370,6 +370,10 @@ def deal_stands_in_a_stage(batch: Batch) -> None:
         entry.hold_entry(batch, entering)
 
 
+def stage_gone(name: str) -> str:
+    return _("The stage “%(stage)s” has been removed meanwhile. Choose another.") % {"stage": name}
+
+
 def _hold_open(draft: Draft, stage: Stage, moved: bool) -> None:
     """Nobody comes into a stage that was removed meanwhile, nor opens a deal in an archived pipeline."""
     came = moved or draft.batch.action == "restore"
@@ -377,7 +381,7 @@ def _hold_open(draft: Draft, stage: Stage, moved: bool) -> None:
         draft.error(
             "stage",
             "stage_gone",
-            _("The stage “%(stage)s” has been removed meanwhile. Choose another.") % {"stage": stage.name},
+            stage_gone(stage.name),
         )
     elif stage.pipeline.archived and ((came and stage.kind == OPEN) or "pipeline" in draft.changed):
         draft.error(

@@ -14,8 +14,8 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from crm.activities.parts import entry_changes
 from crm.records import filtering, reading
-from crm.records.answers import back, gone_to, shows_errors, toast
-from crm.records.errors import Invalid, NotFound
+from crm.records.answers import back, gone_to, refused, shows_errors, toast
+from crm.records.errors import FieldError, Invalid, NotFound
 from crm.records.forms import controls, other_errors, read_values
 from crm.records.history import Entry
 from crm.records.presenting import record_url
@@ -26,6 +26,7 @@ from crm.sales.board_address import BoardAddress
 from crm.sales.cards import CardPrinter, icons
 from crm.sales.models import Stage
 from crm.sales.my_day import my_day
+from crm.sales.rules import stage_gone
 from crm.workspace.selectors import active_members
 from tenants.access import MEMBER, access, needs
 from tenants.actors import Actor
@@ -149,6 +150,8 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Move a deal to a stage; when the stage asks for more, a form with only that."""
     actor = request.actor
     stage = _stage_sent(request)
+    if stage.deleted_at:
+        return _stage_gone(request, stage)
     try:
         change = services.deal_move(actor, deal_id=id, stage_id=stage.pk, values=_asked_values(request))
     except Invalid as error:
@@ -172,9 +175,23 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 
 def _stage_sent(request: MemberRequest) -> Stage:
-    found = reading.get_record(request.actor, registry.get("stage"), request.POST.get("stage", ""))
+    """The stage that was asked for, even if somebody removed it while the page was open."""
+    wanted = request.POST.get("stage", "")
+    found = reading.get_record(request.actor, registry.get("stage"), wanted, trashed="include")
     assert isinstance(found, Stage)
     return found
+
+
+def _stage_gone(request: MemberRequest, stage: Stage) -> HttpResponse:
+    """Say so, and show the board as it is now."""
+    error = Invalid([FieldError("stage", "stage_gone", stage_gone(stage.name))], stage_gone(stage.name))
+    response = refused(request, error)
+    if not request.htmx or request.POST.get("on", "board") != "board":
+        return response
+    fresh = _board_page(request, BoardAddress.of(request.actor, request), part=True)
+    fresh.status_code = error.status
+    fresh["HX-Trigger"] = response["HX-Trigger"]
+    return retarget(reswap(fresh, "outerHTML"), "#board")
 
 
 def _asked_values(request: MemberRequest) -> dict[str, Any]:
@@ -253,6 +270,8 @@ def board_together(request: MemberRequest) -> HttpResponseBase:
             told = ngettext("%(count)s deal assigned.", "%(count)s deals assigned.", len(ids))
         else:
             stage = _stage_sent(request)
+            if stage.deleted_at:
+                return _stage_gone(request, stage)
             change = services.deals_move(actor, deal_ids=ids, stage_id=stage.pk, values=_asked_values(request))
             told = ngettext("%(count)s deal moved to %(stage)s.", "%(count)s deals moved to %(stage)s.", len(ids))
     except Invalid as error:

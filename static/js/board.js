@@ -34,7 +34,7 @@ const putBack = (move) => {
   if (!move || move.settled) return;
   move.settled = true;
   const card = document.getElementById(move.card.id);
-  if (!card) return;
+  if (!card || !move.from.isConnected) return;
   if (move.next?.isConnected) move.next.before(card);
   else cardsOf(move.from)?.append(card);
   say("putBack", facts(card, move.from));

@@ -1,5 +1,6 @@
 """The board: columns, moving deals, what a stage asks for."""
 
+import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from crm.sales.services import stage_remove
 from crm.workspace.models import ExchangeRate
 from tests import factories
 from tests.screens.conftest import HTMX, filtered
@@ -290,3 +292,21 @@ def test_a_columns_sum_names_the_day_of_its_rates_in_plain_words(owner: Any, sta
     factories.deal(owner, name="One", amount="1000", currency="CHF", stage=stages["first"].pk)
     page = browser_client(owner).get("/deals/board/").content.decode()
     assert re.search(r'<span class="column-sum num" title="rates of [^"<>]+">≈ ', page)
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
+def test_a_stage_removed_while_a_card_is_dragged_into_it_is_named_and_the_board_shows_it_no_more(
+    owner: Any, stages: Any, browser_client: Any, several: bool
+) -> None:
+    deal = factories.deal(owner, stage=stages["first"].pk)
+    gone = stages["second"]
+    stage_remove(owner, stage_id=gone.pk)
+    sent = {"stage": str(gone.pk), "on": "board", "id": str(deal.pk), "action": "move"}
+    path = "/deals/board/together/" if several else f"/deals/{deal.pk}/move/"
+    answer = browser_client(owner).post(path, sent, headers=HTMX)
+    assert answer.status_code == 422
+    assert f"“{gone.name}” has been removed meanwhile" in json.loads(answer["HX-Trigger"])["toast"]["message"]
+    assert answer["HX-Retarget"] == "#board"
+    page = answer.content.decode()
+    assert f'data-stage="{gone.pk}"' not in page
+    assert f"card-{deal.pk}" in column(page, stages["first"])
