@@ -21,7 +21,7 @@ from crm.records.presenting import shown_fields
 from crm.records.query import validate
 from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs, may_read
-from crm.workspace.models import Member
+from crm.workspace.models import Member, Team
 from tenants.actors import Actor
 
 MOST_VIEWS = 100
@@ -148,6 +148,17 @@ def may_change(actor: Actor, saved: SavedView) -> bool:
     if actor.member_id is not None and saved.owner_id == actor.member_id:
         return True
     return saved.sharing != SavedView.Sharing.PRIVATE and actor.can("workspace", "settings")
+
+
+def sharings(owner_id: UUID | None, now: str) -> list[tuple[str, str]]:
+    """With whom a view of that member can be shared, in words: with the team where there is one."""
+    team = Team.objects.filter(members=owner_id).values_list("name", flat=True).first() if owner_id else None
+    labels = {value: str(label) for value, label in SavedView.Sharing.choices}
+    if team:
+        labels[SavedView.Sharing.TEAM] = _("The team %(team)s") % {"team": team}
+    elif now != SavedView.Sharing.TEAM:
+        del labels[SavedView.Sharing.TEAM]
+    return list(labels.items())
 
 
 def built_in(actor: Actor, rt: RecordType) -> list[View]:

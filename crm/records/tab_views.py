@@ -70,13 +70,14 @@ def form(
         action = reverse("records:view_new", args=[rt.plural])
     else:
         action = reverse("records:view_edit", args=[rt.plural, saved.pk])
+    sharing = saved.sharing if saved else SavedView.Sharing.PRIVATE
     context = {
         "rt": rt,
         "saved": saved,
         "state": listing.state if listing else [],
         "name": request.POST.get("name", saved.name if saved else ""),
-        "sharing": request.POST.get("sharing", saved.sharing if saved else SavedView.Sharing.PRIVATE),
-        "sharings": SavedView.Sharing.choices,
+        "sharing": request.POST.get("sharing", sharing),
+        "sharings": saved_views.sharings(saved.owner_id if saved else request.actor.member_id, sharing),
         "action": action,
         "error": error,
     }

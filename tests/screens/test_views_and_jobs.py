@@ -14,7 +14,7 @@ from crm.records.models import Event, Job, SavedView, ViewChoice
 from crm.records.saved_views import groupable
 from crm.records.timers import Due
 from crm.records.types import registry
-from crm.workspace.models import Member, Role
+from crm.workspace.models import Member, Role, Team
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +56,11 @@ class TestTabs:
         link = page.split('id="view-link" hidden>')[1].split("<")[0]
         assert link.endswith(f"/deals/?view={saved.pk}")
         assert "for you alone" in page
+
+    def test_it_is_offered_to_the_team_by_name_and_only_where_there_is_one(self, owner, seller, browser_client):
+        Member.objects.filter(pk=seller.member_id).update(team=Team.objects.create(name="North"))
+        assert "The team North" in html(browser_client(seller).get("/deals/views/"))
+        assert 'value="team"' not in html(browser_client(owner).get("/deals/views/"))
 
     def test_from_mine_it_keeps_that_they_are_mine(self, owner, browser_client):
         browser_client(owner).post("/deals/views/", {"view": "mine", "filter": RICH, "name": "My rich"})
