@@ -16,6 +16,7 @@ from tenants.access import check
 from tenants.actors import Actor, TenantRef
 from tenants.models import Membership, Tenant
 from tenants.scopes import shared
+from tenants.selectors import tenant_find
 
 MOST_GRACE = 90
 COLUMNS = ("name", "locale", "currency", "time_zone")
@@ -39,6 +40,12 @@ def workspace_update(actor: Actor, **values: str) -> None:
             before={slug: getattr(actor.tenant, slug) for slug in changed},
             after=changed,
         )
+
+
+def workspace_now(tenant: TenantRef) -> TenantRef:
+    """The workspace as it is after what this request wrote."""
+    with shared():
+        return tenant_find(tenant.id) or tenant
 
 
 def metadata_changed(tenant: TenantRef) -> None:

@@ -31,10 +31,8 @@ from crm.workspace.rate_services import (
     workspace_currency_change,
 )
 from crm.workspace.services import member_profile_update
-from tenants.actors import POWER_SCOPES, TenantRef
-from tenants.scopes import shared
-from tenants.selectors import tenant_find
-from tenants.settings import workspace_update
+from tenants.actors import POWER_SCOPES
+from tenants.settings import workspace_now, workspace_update
 
 FORMATS = {"numbers": "number_format", "dates": "date_format", "times": "time_format", "week_start": "week_start"}
 
@@ -47,11 +45,6 @@ class SettingsView(ApiView):
         scope = POWER_SCOPES[self.power]
         if not self._reads(request) and self.actor.scopes is not None and scope not in self.actor.scopes:
             raise missing_scope(scope)
-
-    def tenant_now(self) -> TenantRef:
-        """The workspace as it is after what this request wrote."""
-        with shared():
-            return tenant_find(self.actor.tenant.id) or self.actor.tenant
 
 
 def formats_given(body: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -80,7 +73,7 @@ class WorkspaceDetail(SettingsView):
     """
 
     def get(self, request: Request) -> Response:
-        tenant = self.tenant_now()
+        tenant = workspace_now(self.actor.tenant)
         found = workspace_settings(tenant)
         return Response(
             {
@@ -129,7 +122,7 @@ class WorkspaceDetail(SettingsView):
         return self.get(request)
 
     def _offer(self, wanted: list[str]) -> None:
-        tenant = self.tenant_now()
+        tenant = workspace_now(self.actor.tenant)
         present = workspace_settings(tenant).currencies
         for code in wanted:
             if code not in present and code != tenant.currency:

@@ -155,21 +155,17 @@ def money_text(amount: Decimal | int | None, currency: str, *, compact: bool = F
     """
     if amount is None:
         return ""
-    return _money_text(Decimal(amount), currency, get_language() or "en", active().numbers, compact)
-
-
-@lru_cache(maxsize=20_000)
-def _money_text(amount: Decimal, currency: str, code: str, numbers: str, compact: bool) -> str:
-    locale = _locale(code, numbers)
+    amount = Decimal(amount)
+    locale = babel_locale()
     try:
         if compact and abs(amount) >= 10_000:
             return _spaced(format_compact_currency(amount, currency, locale=locale, fraction_digits=1))
         with localcontext(prec=PRECISION):
             decimals = 0 if compact and abs(amount) >= 1000 else get_currency_precision(currency)
-            rounded = amount.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
-            whole = rounded == rounded.to_integral_value()
-            pattern = _money_pattern(code, numbers, whole)
-            return _spaced(pattern.apply(rounded, locale, currency=currency, currency_digits=not whole))
+            amount = amount.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+            whole = amount == amount.to_integral_value()
+            pattern = _money_pattern(get_language() or "en", active().numbers, whole)
+            return _spaced(pattern.apply(amount, locale, currency=currency, currency_digits=not whole))
     except UnknownCurrencyError:
         return f"{amount} {currency}"
 
