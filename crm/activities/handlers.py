@@ -10,7 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm.activities import rules
-from crm.activities.kinds import ASSIGNED, MEETING_INVITED, MEETING_MOVED, MEETING_REPLIED, MENTIONED
+from crm.activities.kinds import (
+    ASSIGNED,
+    MEETING_CANCELLED,
+    MEETING_INVITED,
+    MEETING_MOVED,
+    MEETING_REPLIED,
+    MENTIONED,
+)
 from crm.records import reading, timers
 from crm.records.mentions import mentioned, plain
 from crm.records.models import Event
@@ -73,43 +80,54 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
 
 
 def invitation_told(tenant: TenantRef, event: Event) -> None:
-    """Tell members who have become guests of a meeting that is still to come, or whose meeting has been moved; of a
-    series, of its first one only."""
-    if event.record_type != "meeting" or event.type.rpartition(".")[2] not in {"created", "updated"}:
+    """Tell members that they are asked to a meeting that is still to come, or that it is moved or off; of several
+    meetings of a series once."""
+    change, rt = event.change_set, registry.get("meeting")
+    if event.record_type != rt.slug or change.source in QUIET_SOURCES:
         return
-    change = event.change_set
-    known = {one["id"] for one in event.before.get("guests") or ()}
-    fresh = [one for one in event.after.get("guests") or () if one["type"] == "member" and one["id"] not in known]
-    asked = {UUID(one["id"]) for one in fresh} - {change.member_id}
-    if change.source in QUIET_SOURCES or (event.after.get("occurrence") or 1) > 1:
+    meeting = rt.rows.filter(pk=event.record_id, done=False).first()
+    if meeting is None or (meeting.deleted_at is not None) != (event.type == "meeting.trashed"):
         return
-    rt = registry.get("meeting")
-    meeting = rt.rows.filter(pk=event.record_id, deleted_at=None, done=False).first()
-    if meeting is None:
-        return
-    still = {UUID(one["id"]) for one in meeting.guests if one["type"] == "member"}
-    moved = still - asked - {change.member_id} if has_moved(meeting, event) else set()
-    kinds = dict.fromkeys(asked & still, MEETING_INVITED) | dict.fromkeys(moved, MEETING_MOVED)
     words = {
         MEETING_INVITED: gettext_lazy("%(who)s invites you: %(title)s"),
         MEETING_MOVED: gettext_lazy("%(who)s moved a meeting: %(title)s"),
+        MEETING_CANCELLED: gettext_lazy("%(who)s called a meeting off: %(title)s"),
     }
-    for member_id, kind in sorted(kinds.items()):
+    for member_id, kind in sorted(news_of(meeting, event).items()):
         actor = actor_for_member(tenant, member_id)
-        if actor is None or not reading.visible(actor, rt).filter(pk=meeting.pk).exists():
+        if actor is None or not reading.visible(actor, rt, trashed="include").filter(pk=meeting.pk).exists():
             continue
         with timezone.override(actor.time_zone):
             notify(
                 [member_id],
                 kind=kind,
-                key=f"{kind}:{meeting.pk}:{change.pk}",
+                key=f"{kind}:{meeting.series or meeting.pk}:{change.pk}",
                 title=words[kind] % {"who": change.actor_label, "title": meeting.name},
                 body=lambda: (
                     moment_text(meeting.starts_at) if meeting.starts_on is None else date_text(meeting.starts_on)
                 ),
                 record_type="meeting",
-                record_id=meeting.pk,
+                record_id=None if kind == MEETING_CANCELLED else meeting.pk,
             )
+
+
+def news_of(meeting: Any, event: Event) -> dict[UUID, str]:
+    """What kind of news an event of a meeting is, for each member among its guests but who made it."""
+    guests = {UUID(one["id"]) for one in meeting.guests if one["type"] == "member"} - {event.change_set.member_id}
+    ahead = meeting.starts_at > timezone.now()
+    match event.type:
+        case "meeting.created" if (event.after.get("occurrence") or 1) > 1:
+            return {}
+        case "meeting.created" | "meeting.updated":
+            known = {one["id"] for one in event.before.get("guests") or ()}
+            fresh = {UUID(one["id"]) for one in event.after.get("guests") or () if one["id"] not in known} & guests
+            moved = guests - fresh if has_moved(meeting, event) else set()
+            return dict.fromkeys(fresh, MEETING_INVITED) | dict.fromkeys(moved, MEETING_MOVED)
+        case "meeting.trashed" if ahead:
+            return dict.fromkeys(guests, MEETING_CANCELLED)
+        case "meeting.restored" if ahead:
+            return dict.fromkeys(guests, MEETING_INVITED)
+    return {}
 
 
 def has_moved(meeting: Any, event: Event) -> bool:

@@ -9,6 +9,7 @@ ASSIGNED = "assigned"
 MENTIONED = "mentioned"
 MEETING_INVITED = "meeting_invited"
 MEETING_MOVED = "meeting_moved"
+MEETING_CANCELLED = "meeting_cancelled"
 MEETING_REPLIED = "meeting_replied"
 REMINDER = "reminder"
 TASK_OVERDUE = "task_overdue"
@@ -31,6 +32,12 @@ register_kind(
     icon="calendar-clock",
     answers="activities/reply_line.html",
     standing=replies_of,
+)
+register_kind(
+    MEETING_CANCELLED,
+    _("A meeting I am invited to is called off"),
+    (Channel.IN_APP, Channel.MAIL),
+    icon="calendar-x",
 )
 register_kind(MEETING_REPLIED, _("A guest answers my meeting"), (Channel.IN_APP,), icon="calendar-check")
 register_kind(REMINDER, _("A reminder is due"), (Channel.IN_APP,), icon="bell-ring", color="amber")

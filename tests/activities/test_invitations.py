@@ -139,6 +139,27 @@ def test_a_meeting_at_another_time_asks_its_guests_again_and_tells_them(
     assert replies(meeting) == ["accepted", "accepted", "accepted"]
 
 
+def test_a_meeting_that_is_called_off_is_told_to_its_guests_and_asks_them_again_when_it_comes_back(
+    owner: Actor, reader: Actor
+) -> None:
+    invite(owner, reader, repeat="FREQ=WEEKLY;COUNT=3")
+    past = invite(owner, reader, name="Long ago", starts_at=timezone.now() - timedelta(days=2))
+    second, third = Meeting.objects.filter(occurrence__gt=1).order_by("occurrence")
+    change = writing.trash(owner, MEETING, [second.pk, third.pk, past.pk])
+    for event in Event.objects.filter(type="meeting.trashed", change_set=change.change_set).order_by("at", "id"):
+        invitation_told(owner.tenant, event)
+        invitation_told(owner.tenant, event)
+    assert told(reader) == ["Owner called a meeting off: Offer"]
+    assert Notification.objects.get(member_id=reader.member_id).record_id is None
+
+    undo(owner, change.change_set.pk)
+    Notification.objects.all().delete()
+    for event in Event.objects.filter(type="meeting.restored"):
+        invitation_told(owner.tenant, event)
+    assert told(reader) == ["Owner invites you: Offer"]
+    assert told(owner) == []
+
+
 def test_a_reply_stays_where_the_time_is_only_looked_at_from_another_zone(
     owner: Actor, reader: Actor, manager: Actor
 ) -> None:
