@@ -1,6 +1,7 @@
 """What a list shows as a CSV file, made in the background and kept for a day."""
 
 import csv
+import hashlib
 import io
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ def export_step(work: Work) -> bool:
     job.place = {"cursor": page.next_cursor, "size": size}
     if page.next_cursor:
         return True
-    job.result = {"file": True, "rows": job.done}
+    job.result = {"file": True, "rows": job.done, "sight": sight_of(actor)}
     timers.schedule(TIMER, "job", job.pk, timezone.now() + KEPT)
     audit_note(actor, "export.finished", record_id=job.pk, after={"noun": rt.slug, "rows": job.done, "fields": slugs})
     return False
@@ -166,7 +167,15 @@ def export_file(actor: Actor, job_id: UUID) -> tuple[Job, Path]:
         raise NotFound(_("This file is not kept any more. Export again."))
     if not actor.can(job.noun, "export"):
         raise Forbidden(_("Your role does not allow to export these."))
+    if job.result.get("sight") != sight_of(actor):
+        raise Forbidden(_("What you may see has changed since this was made. Export again."))
     return job, path
+
+
+def sight_of(actor: Actor) -> str:
+    """What the actor's rights come to, in a short form: the same as long as nothing of them changes."""
+    rights = (actor.permissions.to_json(), actor.permissions.fields, sorted(map(str, actor.team_members)))
+    return hashlib.sha256(orjson.dumps(rights, default=dict, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def export_expired(tenant: TenantRef, due: Sequence[Due]) -> None:

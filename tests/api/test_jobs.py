@@ -12,6 +12,7 @@ from crm.records.belongings import records_move
 from crm.records.models import Job, SavedView
 from crm.records.types import registry
 from crm.workspace.models import Member, Role
+from crm.workspace.role_services import role_create
 from tenants.api_keys import api_key_list, api_key_revoke
 from tests import factories
 
@@ -247,6 +248,16 @@ class TestExport:
             assert client.get(f"{path}/file").status_code == 404
         assert api(manager, scopes=["deal:read"]).get(f"{path}/file").status_code == 200
         assert api(manager, scopes=["deal:write"]).post("/api/v1/deals/export", {}).status_code == 403
+        mine = Role.objects.get(pk=Member.objects.get(pk=manager.member_id).role_id)
+        less = role_create(
+            owner,
+            name="Exports without amounts",
+            permissions={"deal": {"view": "all", "export": "all"}},
+            fields={"deal": {"amount": "hidden"}},
+        )
+        for role, status in ((less, 403), (mine, 200)):
+            Member.objects.filter(pk=manager.member_id).update(role=role)
+            assert api(manager, scopes=["deal:read"]).get(f"{path}/file").status_code == status
         assert api(seller).post("/api/v1/deals/export", {}).status_code == 403
         Member.objects.filter(pk=manager.member_id).update(role=Role.objects.get(slug="read_only"))
         assert api(manager).get(f"{path}/file").status_code == 403

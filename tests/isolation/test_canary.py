@@ -118,6 +118,7 @@ class Planted:
                 "rate_id": rate.id,
                 "token": unsubscribe_url(actor.tenant, member.id, "mentioned").rstrip("/").rpartition("/")[2],
                 "holiday_id": holiday.id,
+                "on": holiday.on,
                 "picture": "0123456789abcdef",
                 "size": 64,
             }
