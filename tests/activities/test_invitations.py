@@ -150,7 +150,7 @@ def test_a_meeting_that_is_called_off_is_told_to_its_guests_and_asks_them_again_
         invitation_told(owner.tenant, event)
         invitation_told(owner.tenant, event)
     assert told(reader) == ["Owner called a meeting off: Offer"]
-    assert Notification.objects.get(member_id=reader.member_id).record_id is None
+    assert Notification.objects.get(member__name="Reader").record_id is None
 
     undo(owner, change.change_set.pk)
     Notification.objects.all().delete()
