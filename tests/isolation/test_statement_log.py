@@ -15,8 +15,9 @@ from psycopg2 import sql
 
 from crm.records.types import registry
 from crm.workspace.selectors import actor_for_user
+from tenants.models import Session
 from tenants.roles import app_role, role_of, shared_role
-from tenants.scopes import tenant_scope
+from tenants.scopes import shared, tenant_scope
 
 LOG = Path(settings.DATA) / "test-postgres.log"
 LINE = re.compile(r"^\S+ \S+ \S+ \[(\d+)\] (\S+) (\S+) LOG:  (?:statement|execute [^:]*): (.*)$")
@@ -126,6 +127,10 @@ def test_every_statement_ran_as_its_tenant_or_as_the_shared_role(
             assert client.get(page).status_code in (200, 302, 403, 404), page
         assert client.post("/companies/new/", {"name": ""}).status_code < 500
 
+    def sign_out() -> None:
+        with shared():
+            Session.objects.all().delete()
+
     with django_db_blocker.unblock():
         for ref, person in ((tenant_a, "owner"), (tenant_b, "outsider")):
             with logged() as statements:
@@ -140,4 +145,5 @@ def test_every_statement_ran_as_its_tenant_or_as_the_shared_role(
                     assert one.role == shared_role(), one
                 elif OWN_TABLES.search(one.text):
                     assert one.role == own, one
+        in_a_thread(sign_out)
         connections.close_all()
