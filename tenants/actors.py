@@ -1,7 +1,7 @@
 """Who does a thing: the Actor that every service and selector takes first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
@@ -132,6 +132,3 @@ class Actor:
         if scope is Scope.NONE or holder is None or self.member_id is None:
             return False
         return holder == self.member_id or (scope is Scope.TEAM and holder in self.team_members)
-
-    def with_request(self, request_id: str) -> "Actor":
-        return replace(self, request_id=request_id)

@@ -408,11 +408,6 @@ class RecordType:
             return self.still_open
         return Q(done=False) if self.is_done_or_open else Q()
 
-    @property
-    def all_event_types(self) -> tuple[str, ...]:
-        usual = tuple(f"{self.slug}.{what}" for what in ("created", "updated", "trashed", "restored"))
-        return (*usual, *self.event_types)
-
     def has_field(self, slug: str) -> bool:
         return slug in self.by_slug or slug in SYSTEM_FIELDS
 
