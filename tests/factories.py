@@ -27,7 +27,8 @@ def pipeline(actor: Actor, **values: Any) -> Any:
 
 
 def stage(actor: Actor, **values: Any) -> Any:
-    return make(actor, "stage", {"name": "Asked", "probability": 20, "kind": "open"} | values)
+    open_one = {} if values.get("kind", "open") != "open" else {"probability": 20}
+    return make(actor, "stage", {"name": "Asked", "kind": "open"} | open_one | values)
 
 
 def deal(actor: Actor, **values: Any) -> Any:

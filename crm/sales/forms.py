@@ -212,6 +212,14 @@ class StageForm(GateForm):
         self._choose("enter_from", [(NEW, _("New deals")), *sources, *kept])
 
     @property
+    def values(self) -> dict[str, Any]:
+        """What was entered; a probability that was left as it was says nothing about another kind."""
+        found = super().values
+        if "kind" in self.changed_data and "probability" not in self.changed_data:
+            del found["probability"]
+        return found
+
+    @property
     def colors(self) -> tuple[str, ...]:
         return COLORS
 

@@ -15,6 +15,7 @@ from crm.records.batch import Batch, Draft
 from crm.records.types import registry
 from crm.sales import entry
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
+from crm.sales.probability import weigh_deal, weigh_stages
 from tenants.prepared import PreparedInstances
 
 OPEN, WON, LOST = "open", "won", "lost"
@@ -145,10 +146,6 @@ def stage_is_sound(batch: Batch) -> None:
         return
     known = set(demandable_fields())
     for draft in batch.drafts:
-        if draft.after["kind"] != OPEN:
-            draft.set("probability", Decimal(100 if draft.after["kind"] == WON else 0))
-        elif draft.after["probability"] is None:
-            draft.set("probability", Decimal(0))
         demanded = list(dict.fromkeys(draft.after["required_fields"] or []))
         unknown = [slug for slug in demanded if slug not in known]
         if unknown:
@@ -165,6 +162,7 @@ def stage_is_sound(batch: Batch) -> None:
             if problem:
                 draft.error("entry_condition", "bad_condition", problem)
     _positions_given(batch)
+    weigh_stages(batch)
     _names_differ(batch)
     _sources_exist(batch)
 
@@ -356,10 +354,7 @@ def deal_stands_in_a_stage(batch: Batch) -> None:
         if moved:
             entering.append((draft, stage))
             draft.set("stage_entered_at", draft.at)
-            if "probability" not in draft.given or draft.after["probability"] is None:
-                draft.set("probability", stage.probability)
-        elif draft.after["probability"] is None:
-            draft.set("probability", stage.probability)
+        weigh_deal(draft, stage, moved)
         before = stages.known.get(draft.before["stage"]) if draft.before.get("closed_on") else None
         _close_or_reopen(draft, stage, before if moved else stage)
         _hold_open(draft, stage, moved)

@@ -105,7 +105,12 @@ STAGE = RecordType(
         ),
         Field(slug="pipeline", label=_("Pipeline"), kind=Kind.RELATION, target="pipeline", required=True),
         Field(slug="position", label=_("Order"), kind=Kind.INTEGER, sortable=True, minimum=0, maximum=100_000),
-        Field(slug="probability", label=_("Probability"), kind=Kind.PERCENT, default=0),
+        Field(
+            slug="probability",
+            label=_("Probability"),
+            kind=Kind.PERCENT,
+            help_text=_("What a deal that comes into this stage is given. Won is always 100, lost always 0."),
+        ),
         Field(slug="color", label=_("Colour"), kind=Kind.CHOICE, choices=COLOR_CHOICES, default="gray"),
         Field(slug="kind", label=_("Kind"), kind=Kind.CHOICE, choices=STAGE_KINDS, required=True, default="open"),
         Field(

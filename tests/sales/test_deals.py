@@ -251,3 +251,43 @@ def test_every_field_that_a_stage_may_demand_can_be_looked_at_by_the_preview() -
 
     for slug in demandable_fields():
         assert Deal.objects.none().filter(_is_empty(slug)).query is not None
+
+
+# --- what is closed is certain ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "certain", "other"), [("Won", 100, "40"), ("Lost", 0, "15")])
+def test_a_closed_deal_weighs_all_or_nothing(seller: Actor, name: str, certain: int, other: str) -> None:
+    """However it comes there, and whatever else was sent is refused."""
+    facts = {
+        "stage": stage(name).pk,
+        "lost_reason": LostReason.objects.get(name="Price").pk if name == "Lost" else None,
+    }
+    deal = factories.deal(seller)
+    for refused_write in (
+        lambda: writing.update(seller, DEAL, deal.pk, {**facts, "probability": other}),
+        lambda: factories.deal(seller, **facts, probability=other),
+        lambda: writing.update(seller, DEAL, factories.deal(seller, **facts).pk, {"probability": other}),
+    ):
+        with pytest.raises(Invalid) as refused:
+            refused_write()
+        assert codes(refused) == {("probability", "closed_is_certain")}
+    for sent in ({}, {"probability": None}, {"probability": certain}):
+        assert factories.deal(seller, **facts, **sent).probability == certain
+        moved = writing.update(seller, DEAL, factories.deal(seller, probability=33).pk, {**facts, **sent})
+        assert moved.record.probability == certain
+    whole = {**facts, "probability": str(deal.probability)}
+    assert writing.update(seller, DEAL, deal.pk, whole).record.probability == certain
+    assert writing.update(seller, DEAL, deal.pk, {"probability": ""}).record.probability == certain
+
+
+def test_a_deal_that_comes_back_from_the_trash_weighs_what_its_stage_now_says(seller: Actor, admin: Actor) -> None:
+    other = factories.stage(admin, pipeline=Pipeline.objects.get(is_default=True).pk, name="Signed", kind="won")
+    deal = factories.deal(seller, stage=other.pk)
+    writing.trash(seller, DEAL, deal.pk)
+    writing.update(admin, STAGE, other.pk, {"kind": "open", "probability": 80})
+    again = writing.restore(seller, DEAL, deal.pk).record
+    assert (again.probability, again.closed_on) == (80, None)
+    writing.trash(seller, DEAL, deal.pk)
+    writing.update(admin, STAGE, other.pk, {"kind": "won"})
+    assert writing.restore(seller, DEAL, deal.pk).record.probability == 100

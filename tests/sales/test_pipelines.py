@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from crm.sales.effects import pipeline_archive_preview, stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.provisioning import provision
 from crm.sales.selectors import stages
-from crm.sales.services import pipeline_create, stage_create, stage_remove, stages_order
+from crm.sales.services import pipeline_copy, pipeline_create, stage_create, stage_remove, stages_order
 from tenants.actors import Actor, Scope
 from tests import factories
 
@@ -77,8 +78,44 @@ def test_stages_of_one_pipeline_have_different_names(admin: Actor) -> None:
 
 
 def test_won_and_lost_have_their_probability(admin: Actor) -> None:
-    won = writing.update(admin, STAGE, stage("Won").pk, {"probability": 40}).record
-    assert won.probability == Decimal(100)
+    for name, certain in (("Won", 100), ("Lost", 0)):
+        with pytest.raises(Invalid) as refused:
+            writing.update(admin, STAGE, stage(name).pk, {"probability": 40})
+        assert codes(refused) == {("probability", "closed_is_certain")}
+        assert writing.update(admin, STAGE, stage(name).pk, {"probability": ""}).record.probability == certain
+    with pytest.raises(Invalid):
+        stage_create(admin, pipeline_id=default().pk, values={"name": "Signed", "kind": "won", "probability": 40})
+    made = stage_create(admin, pipeline_id=default().pk, values={"name": "Signed", "kind": "won"}).record
+    assert made.probability == 100
+
+
+def test_a_new_open_stage_weighs_something_between_those_beside_it(admin: Actor) -> None:
+    def probability(name: str, **values: Any) -> Decimal:
+        made = stage_create(admin, pipeline_id=default().pk, values={"name": name, **values})
+        return Decimal(made.record.probability)
+
+    assert probability("Contract") == 85
+    assert probability("Signing") == 90
+    assert probability("Measuring", position=2) == 35
+    assert probability("Nothing", probability=0) == 0
+    other = factories.pipeline(admin)
+    rows = [{"name": name, "pipeline": other.pk} for name in ("One", "Two", "Three")]
+    made = writing.create_many(admin, STAGE, rows).records
+    assert [one.probability for one in made] == [50, 75, 85]
+
+
+def test_a_stage_that_becomes_another_kind_weighs_as_that_kind_does(admin: Actor) -> None:
+    made = stage_create(admin, pipeline_id=default().pk, values={"name": "Signed", "kind": "won"}).record
+    assert writing.update(admin, STAGE, made.pk, {"kind": "lost"}).record.probability == 0
+    assert writing.update(admin, STAGE, made.pk, {"kind": "open"}).record.probability == 85
+    assert writing.update(admin, STAGE, made.pk, {"kind": "won"}).record.probability == 100
+    assert writing.update(admin, STAGE, made.pk, {"kind": "open", "probability": 60}).record.probability == 60
+
+
+def test_a_copied_pipeline_weighs_as_its_pattern(admin: Actor) -> None:
+    copy = pipeline_copy(admin, pipeline_id=default().pk, name="Again").record
+    found = [(one.name, one.probability) for one in stages(admin, copy.pk)]
+    assert found == [(one.name, one.probability) for one in stages(admin, default().pk)]
 
 
 def test_a_stage_demands_only_fields_that_a_deal_has(admin: Actor) -> None:
