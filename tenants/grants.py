@@ -47,7 +47,18 @@ def schema_sql(schema: str) -> str:
         CREATE SCHEMA "{schema}";
         GRANT USAGE ON SCHEMA "{schema}" TO "{role}";
         ALTER DEFAULT PRIVILEGES IN SCHEMA "{schema}" GRANT {ROWS} ON TABLES TO "{common_role()}";
-        ALTER DEFAULT PRIVILEGES IN SCHEMA "{schema}" GRANT USAGE, SELECT ON SEQUENCES TO "{common_role()}";
+    """
+
+
+def schema_again_sql(schema: str) -> str:
+    """What ``schema_sql`` said otherwise in a release before; safe to repeat.
+
+    Sequences: ``nextval`` goes by the sequence's number, past the USAGE of a schema, so that who had rights on the
+    sequences of all could read and move on those of others. Keys are UUIDs and need none.
+    """
+    return f"""
+        ALTER DEFAULT PRIVILEGES IN SCHEMA "{check_schema(schema)}" REVOKE ALL ON SEQUENCES FROM "{common_role()}";
+        REVOKE ALL ON ALL SEQUENCES IN SCHEMA "{schema}" FROM "{common_role()}";
     """
 
 

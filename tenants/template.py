@@ -80,6 +80,13 @@ def schema_migrate(schema: str) -> None:
                 cursor.execute(grants.tables_sql(tables, settings.APPEND_ONLY))
 
 
+def schema_upgrade(schema: str) -> None:
+    """Bring a tenant's schema, as some release before made it, to this one."""
+    schema_migrate(schema)
+    with owner_scope(schema), connections[OWNER_ALIAS].cursor() as cursor:
+        cursor.execute(grants.schema_again_sql(schema))
+
+
 def schema_drop(schema: str) -> None:
     """Take a tenant's schema and role away; nothing when there are none."""
     with owner_scope(SHARED_SCHEMA), transaction.atomic(using=OWNER_ALIAS), connections[OWNER_ALIAS].cursor() as cursor:

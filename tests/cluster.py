@@ -48,8 +48,8 @@ def digest() -> str:
     for config in sorted(apps.get_app_configs(), key=lambda config: config.label):
         for path in sorted((Path(config.path) / "migrations").glob("*.py")):
             found.update(f"{config.label}/{path.name}\n".encode() + path.read_bytes())
-    for path in (Path(config_path("grants.py")), Path(config_path("management/commands/database_prepare.py"))):
-        found.update(path.read_bytes())
+    for name in ("grants.py", "catalogue_grants.py", "management/commands/database_prepare.py"):
+        found.update(Path(config_path(name)).read_bytes())
     return found.hexdigest()
 
 

@@ -11,6 +11,7 @@ from psycopg2 import sql
 
 from tenants import grants
 from tenants.backend.base import OWNER_ALIAS
+from tenants.catalogue_grants import catalogue_close
 from tenants.roles import app_role, common_role, owner_role, shared_role
 
 LOGIN_SETTINGS = {"timezone": "UTC", "search_path": ""}
@@ -53,6 +54,7 @@ def prepare(admin_url: str) -> None:
     try:
         with inside, inside.cursor() as cursor:
             cursor.execute(grants.database_sql())
+            catalogue_close(cursor)
     finally:
         inside.close()
 

@@ -3,14 +3,18 @@
 import time
 from typing import Any
 
+import structlog
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 
 from tenants.backend.base import OWNER_ALIAS
+from tenants.catalogue_grants import catalogue_open
 from tenants.models import Tenant
 from tenants.roles import SHARED_SCHEMA
 from tenants.scopes import owner_scope
-from tenants.template import schema_exists, schema_migrate, template_record
+from tenants.template import schema_exists, schema_migrate, schema_upgrade, template_record
+
+log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
 
@@ -21,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("shared schema")
         schema_migrate(SHARED_SCHEMA)
+        self.tell_open_catalogue()
         if template_record():
             self.stdout.write("template recorded")
         failed = []
@@ -36,6 +41,17 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"Not migrated, run this again: {', '.join(failed)}")
 
+    def tell_open_catalogue(self) -> None:
+        with owner_scope(SHARED_SCHEMA), connections[OWNER_ALIAS].cursor() as cursor:
+            found = catalogue_open(cursor)
+        if found:
+            shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+            log.error("catalogue.open", count=len(found), names=found[:10])
+            self.stderr.write(
+                f"Workspaces can read statistics of each other's rows in {shown}: "
+                "run manage.py database_prepare with a superuser's address in DATABASE_ADMIN_URL."
+            )
+
 
 def tenant_schemas() -> list[str]:
     with owner_scope(SHARED_SCHEMA):
@@ -46,7 +62,7 @@ def tenant_schemas() -> list[str]:
 def migrate(schema: str) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            schema_migrate(schema)
+            schema_upgrade(schema)
             break
         except DatabaseError:
             if attempt == ATTEMPTS:
