@@ -257,10 +257,18 @@ class RateList(SettingsView):
             raise ApiError(422, "too_many", problem, param="rates")
         rows = [one if isinstance(one, Mapping) else {} for one in given]
         lines = [
-            Line(place, *(str(row.get(name, "")) for name in ("currency", "on", "rate")))
+            Line(place, str(row.get("currency", "")), str(row.get("on", "")), _rate_text(row.get("rate")))
             for place, row in enumerate(rows, 1)
         ]
         return Response(exchange_rates_import(self.actor, lines=lines, source="api"))
+
+
+def _rate_text(raw: Any) -> str:
+    """A rate as JSON has numbers; what is none is refused with its line."""
+    try:
+        return f"{number(raw):f}"
+    except BadValue:
+        return ""
 
 
 class RateDetail(SettingsView):

@@ -16,12 +16,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records import mentions, reading, timers
+from crm.records.csv_cells import guarded
 from crm.records.errors import BadCursor, Forbidden, NotFound
 from crm.records.jobs import Work, job_start
 from crm.records.models import Job
 from crm.records.operands import ID_FIELD
 from crm.records.paging import sort_keys
-from crm.records.parsing import as_json
+from crm.records.parsing import ADDRESS_PARTS, as_json
 from crm.records.timers import Due
 from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, registry
 from crm.records.visibility import hidden_slugs, readable_fields
@@ -31,7 +32,6 @@ from tenants.actors import Actor, Scope, TenantRef
 KEPT = timedelta(days=1)
 TIMER = "export_expired"
 ROWS = 500
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted: reading.Query, *, name: str) -> Job:
@@ -85,7 +85,7 @@ def export_step(work: Work) -> bool:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     if not job.place:
-        writer.writerow([safe(str(known[slug].label)) for slug in slugs])
+        writer.writerow([guarded(str(known[slug].label)) for slug in slugs])
     writer.writerows([cell(known[slug], row) for slug in slugs] for row in within(actor, rt, page.rows))
     size = append(path_of(actor.tenant, job.pk), job.place.get("size", 0), text.getvalue())
     job.done += len(page.rows)
@@ -127,36 +127,31 @@ def cell(one: Field, row: Mapping[str, Any]) -> str:
         return str(value)
     match one.kind:
         case Kind.RELATION | Kind.MEMBER | Kind.REFERENCE:
-            return safe(name_of(value)) if isinstance(value, Mapping) else ""
+            return guarded(name_of(value)) if isinstance(value, Mapping) else ""
         case Kind.LINKS | Kind.REFERENCES:
-            return safe(", ".join(filter(None, map(name_of, value))))
+            return guarded(", ".join(filter(None, map(name_of, value))))
         case Kind.EMAILS | Kind.PHONES:
-            return safe(", ".join(item["value"] for item in value))
+            return guarded(", ".join(item["value"] for item in value))
         case Kind.ADDRESS:
-            return safe(", ".join(str(part) for part in value.values() if part))
+            return guarded(", ".join(str(value[part]) for part in ADDRESS_PARTS if value.get(part)))
         case Kind.CHOICE:
             choice = one.choice(value)
-            return safe(str(choice.label if choice else value))
+            return guarded(str(choice.label if choice else value))
         case Kind.JSON_LIST:
-            return safe(", ".join(map(str, value)))
+            return guarded(", ".join(map(str, value)))
         case Kind.CONDITION:
-            return orjson.dumps(value).decode() if value else ""
+            return guarded(orjson.dumps(value).decode()) if value else ""
         case Kind.INTEGER | Kind.DECIMAL | Kind.MONEY | Kind.PERCENT:
             return str(value)
         case Kind.DATETIME if one.day and row.get(one.day):
             return str(as_json(row[one.day]))
     if isinstance(value, date | datetime | bool):
         return str(as_json(value)).lower() if isinstance(value, bool) else str(as_json(value))
-    return safe(mentions.plain(str(value)))
+    return guarded(mentions.plain(str(value)))
 
 
 def name_of(related: Mapping[str, Any]) -> str:
     return mentions.plain(str(related.get("title") or ""))
-
-
-def safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def export_file(actor: Actor, job_id: UUID) -> tuple[Job, Path]:

@@ -16,6 +16,7 @@ from crm.records.forms import NUMBERS, Option, member_options, read_number, rela
 from crm.records.listing import Listing
 from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS, Operator
+from crm.records.parsing import BadValue, number
 from crm.records.query import validate
 from crm.records.saved_views import listed_fields
 from crm.records.targets import target_type
@@ -132,17 +133,16 @@ def value_text(field: Field, value: Any, titles: Mapping[str, str]) -> str:
             return str(value)
     if isinstance(value, Mapping):
         return str(value.get("title") or value.get("type") or "")
-    if field.kind in NUMBERS and (number := _decimal(value)) is not None:
-        return number_text(number)
+    if field.kind in NUMBERS and (found := _decimal(value)) is not None:
+        return number_text(found)
     return str(value)
 
 
 def _decimal(value: Any) -> Decimal | None:
     try:
-        found = Decimal(str(value))
-    except ArithmeticError:
+        return number(value)
+    except BadValue:
         return None
-    return found if found.is_finite() else None
 
 
 def titles_of(actor: Actor, rt: RecordType, nodes: Sequence[Any]) -> dict[str, str]:

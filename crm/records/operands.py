@@ -4,17 +4,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db.models import IntegerField
 from django.utils.translation import gettext as _
 
+from crm.records import parsing
 from crm.records.errors import BadQuery
 from crm.records.folding import fold
 from crm.records.normalising import email_key, phone_number, region_of
 from crm.records.types import Field, Kind, RecordType, nearest, registry
+from crm.workspace.numbers import scientific
 from tenants.actors import Actor
 
 MAX_VALUES = 500
@@ -74,13 +76,12 @@ def uuid_operand(place: Place, value: Any) -> UUID:
 
 
 def number_operand(place: Place, value: Any) -> Decimal | int:
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
-        raise refuse(place.field, _("a number is expected."))
+    number = scientific(value) if isinstance(value, str) else None
     try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
+        number = parsing.number(value) if number is None else number
+    except parsing.BadValue:
         raise refuse(place.field, _("a number is expected.")) from None
-    if not number.is_finite() or abs(number.adjusted()) > 30:
+    if abs(number.adjusted()) > 30:
         raise refuse(place.field, _("a number is expected."))
     if isinstance(place.rt.model_class._meta.get_field(place.column), IntegerField):
         if number != number.to_integral_value():

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from crm.records.normalising import email_key, phone_number, region_of
 from crm.records.types import Field, Kind, Text, nearest, registry
 from crm.workspace.formats import typed_text
+from crm.workspace.numbers import PLAIN, decimal_in
 from tenants.actors import Actor
 
 ADDRESS_PARTS = ("street", "city", "region", "postcode", "country")
@@ -34,7 +35,6 @@ DECIMALS = {Kind.MONEY: 4, Kind.DECIMAL: 6, Kind.PERCENT: 2}
 EXAMPLE = Decimal("1234.56")
 TRUE = {"true", "on", "yes", "1"}
 FALSE = {"false", "off", "no", "0"}
-NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?|[+-]?\.\d{1,40}")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 PHONE = re.compile(r"[\d\s()+./\-–#*,;:a-zA-Z]{3,50}")
 
@@ -139,10 +139,10 @@ def number(raw: Any) -> Decimal:
     elif isinstance(raw, Decimal):
         value = raw
     elif isinstance(raw, str):
-        text = re.sub(r"(?<=\d)[\s\u2019'](?=\d)", "", raw.strip())
-        if not NUMBER.fullmatch(text):
+        found = decimal_in(raw, PLAIN)
+        if found is None:
             raise problem
-        value = Decimal(text)
+        value = found
     else:
         raise problem
     if not value.is_finite():

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.workspace import rate_services as services
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.errors import Conflict, NotFound, WorkspaceError
+from crm.workspace.formats import date_text, rate_text
 from crm.workspace.forms import CurrencyForm, RateFileForm, RateForm, currency_label
 from crm.workspace.models import ExchangeRate
 from crm.workspace.rate_files import MOST_BYTES, Line, day_of, sheet_read
@@ -64,9 +65,19 @@ def currencies(request: MemberRequest) -> HttpResponse:
         except WorkspaceError as error:
             refused(form, error)
         else:
-            messages.success(request, _("The rate of %(currency)s is set.") % {"currency": found.currency})
+            messages.success(request, _rate_set(request, found))
             return redirect("settings:currencies")
     return _page(request, rate_form=form, status=422)
+
+
+def _rate_set(request: MemberRequest, found: ExchangeRate) -> str:
+    """What was read is shown, so that a slip of a sign is seen."""
+    return _("The rate of %(currency)s is set: %(rate)s %(own)s from %(day)s.") % {
+        "currency": found.currency,
+        "rate": rate_text(found.rate),
+        "own": request.actor.tenant.currency,
+        "day": date_text(found.on),
+    }
 
 
 @access(SETTINGS)
@@ -106,11 +117,11 @@ def currency(request: MemberRequest, code: str) -> HttpResponse:
     form = RateForm(request.POST or None, codes=[], currency=code, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            services.exchange_rate_set(actor, currency=code, **form.cleaned_data)
+            found = services.exchange_rate_set(actor, currency=code, **form.cleaned_data)
         except WorkspaceError as error:
             refused(form, error)
         else:
-            messages.success(request, _("The rate of %(currency)s is set.") % {"currency": code})
+            messages.success(request, _rate_set(request, found))
             return redirect("settings:currency", code)
     page = Paginator(rates, PER_PAGE).get_page(request.GET.get("page"))
     context = {

@@ -27,21 +27,12 @@ from django.utils import timezone
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from crm.workspace.numbers import NumberFormat, number_in
+
 JUST_NOW = timedelta(seconds=45)
 HARD_SPACE = "\u00a0"
-BLANKS = re.compile(r"(?<=\d)[\s'’](?=\d)")
 CODE_END = re.compile(r"(?<=[A-Z])(?=\d)")
-MINUS = str.maketrans({"\u2212": "-", "\u2013": "-"})
 PRECISION = 60
-
-
-@dataclass(frozen=True, slots=True)
-class NumberFormat:
-    """``indian`` groups by two digits left of the thousands."""
-
-    decimal: str
-    group: str
-    indian: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,22 +188,13 @@ def separators() -> NumberFormat:
 def number_read(text: str) -> str:
     """What somebody typed as a number, as the API would have it: ``1.234,50`` becomes ``1234.50``.
 
-    Read by the reader's own format first, with blanks and apostrophes between digits allowed whatever it is; then as a
-    number with a point. What is neither comes back as it was, for the write gate to refuse.
+    Read by the reader's own format first, then as a number with a point. What is neither comes back as it was, for the
+    write gate to refuse.
     """
-    own = separators()
-    plain = BLANKS.sub("", text.strip().translate(MINUS))
-    decimal = re.escape(own.decimal)
-    if own.group.strip() and own.group not in "'’":
-        group = re.escape(own.group)
-        inner = rf"(?:{group}\d{{2}})*{group}\d{{3}}" if own.indian else rf"(?:{group}\d{{3}})+"
-        whole = rf"\d{{1,3}}{inner}|\d+"
-    else:
-        group, whole = "", r"\d+"
-    if re.fullmatch(rf"[+-]?(?:(?:{whole})(?:{decimal}\d*)?|{decimal}\d+)", plain):
-        ungrouped = re.sub(group, "", plain) if group else plain
-        return ungrouped.replace(own.decimal, ".")
-    return plain if re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)", plain) else text
+    found = number_in(text, separators())
+    if found is None:
+        found = number_in(text)
+    return text if found is None else found
 
 
 def typed_text(value: Decimal | int) -> str:

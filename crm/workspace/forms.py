@@ -17,8 +17,9 @@ from crm.workspace import formats
 from crm.workspace.configuration import Configuration, Span
 from crm.workspace.configuration_services import MOST_ESCALATION, holiday_regions, spans_read, spans_text
 from crm.workspace.errors import WorkspaceError
-from crm.workspace.formats import babel_locale, number_read, typed_text
+from crm.workspace.formats import babel_locale, separators, typed_text
 from crm.workspace.models import COLORS, Member
+from crm.workspace.numbers import PLAIN, decimal_in, scientific, two_readings
 from tenants.actors import TenantRef
 
 EXAMPLE_AMOUNT = Decimal("1234.5")
@@ -54,10 +55,27 @@ class TypedNumberField(forms.DecimalField):
         super().__init__(widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}), **kwargs)
 
     def to_python(self, value: Any) -> Any:
-        return super().to_python(number_read(value) if isinstance(value, str) else value)
+        if not isinstance(value, str) or not value.strip():
+            return super().to_python(value)
+        found = decimal_in(value, separators(), PLAIN)
+        if found is None and (found := scientific(value)) is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return found
 
     def prepare_value(self, value: Any) -> Any:
         return typed_text(value) if isinstance(value, Decimal) else value
+
+
+class RateField(TypedNumberField):
+    """A rate: one of four digits is rare, so a sign that may part thousands or decimals is not guessed at."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and (readings := two_readings(value, separators())):
+            problem = _("This can be read as %(whole)s or as %(part)s. Write the one that is meant.")
+            raise forms.ValidationError(
+                problem, code="ambiguous", params=dict(zip(("whole", "part"), readings, strict=True))
+            )
+        return super().to_python(value)
 
 
 class RateForm(forms.Form):
@@ -65,7 +83,7 @@ class RateForm(forms.Form):
 
     currency = forms.ChoiceField(label=_("Currency"))
     on = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
-    rate = TypedNumberField(label=_("Rate"))
+    rate = RateField(label=_("Rate"))
 
     def __init__(self, *args: Any, codes: Sequence[str], currency: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -6,24 +6,23 @@ euro. https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_e
 """
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import Decimal, localcontext
 from xml.parsers import expat
 
 from django.utils.translation import gettext as _
 
 from crm.workspace.currencies import PRECISION
 from crm.workspace.errors import WorkspaceError
+from crm.workspace.numbers import PLAIN, WITH_COMMA, decimal_in
 
 MOST_BYTES = 8 * 1024 * 1024
 MOST_RATES = 10_000
 EURO = "EUR"
 DIGITS = Decimal("1e-15")
 DATE_SHAPES = ("%Y-%m-%d", "%d %B %Y", "%d.%m.%Y", "%d/%m/%Y")
-NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +179,8 @@ def _crossed(table: dict[str, str], code: str, own: str) -> str:
 
 
 def number_of(text: str) -> Decimal | None:
-    """A rate as files have it, with a point or a comma; None for what is none."""
-    if not NUMBER.fullmatch(text.strip()) or len(text) > 40:
-        return None
-    try:
-        return Decimal(text.strip().replace(",", "."))
-    except InvalidOperation:
-        return None
+    """A rate as files have it, with a point or a comma, never with a sign between thousands; None for what is none."""
+    return decimal_in(text, PLAIN, WITH_COMMA)
 
 
 def day_of(text: str) -> date | None:

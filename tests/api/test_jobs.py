@@ -225,6 +225,12 @@ class TestExport:
         _head, line = export(api(owner), "meetings", fields=fields)[1]
         assert line == ["Visit", "2026-06-01", "'=Energy & Co", "Roof", "Ask @Sue Seller"]
 
+    def test_addresses_are_in_the_order_one_writes_them_and_numbers_stay_numbers(self, api, owner, export):
+        address = {"country": "Norway", "city": "Oslo", "postcode": "0150", "street": "Storgata 1"}
+        factories.company(owner, name="1;=1+1", phones=["+47 22 12 34 56"], address=address, description="-5")
+        _head, line = export(api(owner), "companies", fields=["name", "phones", "address", "description"])[1]
+        assert line == ["1;'=1+1", "+47 22 12 34 56", "Storgata 1, Oslo, 0150, Norway", "-5"]
+
     @pytest.mark.parametrize(
         ("body", "status"),
         [

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from crm.workspace.models import Member
 from tests import factories
 from tests.screens.conftest import HTMX, filtered
 
@@ -216,6 +217,27 @@ def test_editing_another_field_meanwhile_is_no_conflict(owner: Any, browser_clie
     assert late.status_code == 422
     unread = client.post(amount, {"amount": "300,5,5", "currency": "EUR", "version": "1"}, headers=HTMX)
     assert 'name="version" value="1"' in unread.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("format", "typed"),
+    [("comma_point", "0,005"), ("comma_point", "0 005"), ("comma_point", "1,08"), ("point_comma", "0.005.000")],
+)
+def test_an_amount_with_a_sign_that_parts_no_thousands_is_refused(
+    format: str, typed: str, owner: Any, browser_client: Any
+) -> None:
+    deal = factories.deal(owner, amount="7", currency="EUR")
+    Member.objects.filter(pk=owner.member_id).update(number_format=format)
+    client = browser_client(owner)
+    cell = client.post(
+        f"/deals/{deal.id}/edit/amount/", {"amount": typed, "currency": "EUR", "version": "1"}, headers=HTMX
+    )
+    assert cell.status_code == 422
+    assert f'value="{typed}"' in cell.content.decode()
+    form = client.post("/deals/new/", {"name": "Other", "amount": typed, "currency": "EUR"})
+    assert form.status_code == 422
+    deal.refresh_from_db()
+    assert deal.amount == 7
 
 
 def test_wrong_value_keeps_what_was_typed(owner: Any, browser_client: Any) -> None:

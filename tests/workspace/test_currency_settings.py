@@ -50,6 +50,37 @@ def test_a_rate_is_set_corrected_and_removed(owner, browser_client):
     assert not ExchangeRate.objects.exists()
 
 
+def test_what_was_read_as_a_rate_is_shown_back(owner, browser_client):
+    answer = browser_client(owner).post(PAGE, {"currency": "USD", "on": "2026-03-31", "rate": "0.925"}, follow=True)
+    assert "0.925 EUR from Mar 31, 2026" in answer.content.decode()
+
+
+@pytest.mark.parametrize("page", [PAGE, f"{PAGE}USD/"])
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("0,925", "number"),
+        ("0 925", "number"),
+        ("1,23", "number"),
+        ("1_000", "number"),
+        ("1,085", "can be read as 1085 or as 1.085"),
+        ("17,500", "can be read as 17500 or as 17.500"),
+    ],
+)
+def test_a_rate_that_may_be_read_in_two_ways_is_not_guessed_at(page, typed, says, owner, browser_client):
+    answer = browser_client(owner).post(page, {"currency": "USD", "on": "2026-03-31", "rate": typed})
+    assert answer.status_code == 422
+    assert says in answer.content.decode()
+    assert not ExchangeRate.objects.exists()
+
+
+@pytest.mark.parametrize("rate", ["1,085", "0,925", "1_0", "0 925"])
+def test_a_list_of_rates_by_the_api_reads_numbers_as_json_has_them(rate, owner, api):
+    body = {"rates": [{"currency": "USD", "on": "2026-03-31", "rate": rate}]}
+    assert api(owner).post("/api/v1/exchange-rates", body).status_code in {200, 422}
+    assert not ExchangeRate.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [

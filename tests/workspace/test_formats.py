@@ -37,6 +37,15 @@ def test_what_is_written_is_read_back_the_same(chosen, value, currency):
             assert Decimal(number_read(text)) == value
 
 
+@settings(deadline=None)
+@given(numbers, st.integers(min_value=0, max_value=10**12))
+def test_a_number_behind_a_zero_is_never_read_as_thousands(chosen, whole):
+    with override(Formats(numbers=chosen)):
+        for sign in ",. '’":
+            typed = f"0{sign}{whole:03}"
+            assert (read := number_read(typed)) == typed or Decimal(read) < 1
+
+
 @pytest.mark.parametrize(
     ("chosen", "typed", "read"),
     [
@@ -69,6 +78,42 @@ def test_numbers_as_people_type_them(chosen, typed, read):
 def test_what_is_no_number_stays_as_it_is_for_the_gate_to_refuse(chosen, typed):
     with override(Formats(numbers=chosen)):
         assert number_read(typed) == typed
+
+
+@pytest.mark.parametrize("chosen", ["", "comma_point", "indian", "apostrophe_point", "space_point"])
+@pytest.mark.parametrize(
+    "typed", ["0,925", "0,005", "00,925", "0 925", "0'005", "1,23,4", "12 34", "1 2 3", "1 234'567"]
+)
+def test_a_group_of_thousands_is_of_three_digits_and_follows_no_zero(chosen, typed):
+    with override(Formats(numbers=chosen)):
+        assert number_read(typed) == typed
+
+
+@pytest.mark.parametrize("chosen", ["point_comma", "space_comma"])
+def test_a_point_after_a_zero_is_no_group_either(chosen):
+    with override(Formats(numbers=chosen)):
+        assert number_read("0.925") == "0.925"
+        assert number_read("0,925") == "0.925"
+        assert number_read("0.925.000") == "0.925.000"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed", "read"),
+    [
+        ("comma_point", "１，２３４．５", "1234.5"),
+        ("comma_point", "\u200e1,234.5\u200f", "1234.5"),
+        ("comma_point", "1\u2011234", "1\u2011234"),
+        ("comma_point", "\u20117", "-7"),
+        ("point_comma", "1 234 567,5", "1234567.5"),
+        ("indian", "123,456", "123456"),
+        ("indian", "1,00,000", "100000"),
+        ("indian", "123,45,678", "123,45,678"),
+        ("comma_point", "12,34,567", "12,34,567"),
+    ],
+)
+def test_numbers_as_people_paste_them(chosen, typed, read):
+    with override(Formats(numbers=chosen)):
+        assert number_read(typed) == read
 
 
 def test_a_comma_that_may_mean_either_is_not_guessed():
