@@ -199,6 +199,7 @@ def pipeline_schemas() -> dict[str, dict[str, Any]]:
             "currency": TEXT,
             "rates_on": {"type": ["string", "null"], "format": "date"},
             "missing": {"type": "array", "items": TEXT},
+            "missing_count": {"type": "integer"},
         },
     }
     deal = {

@@ -83,9 +83,9 @@ def _column(column: Column) -> dict[str, Any]:
         "stage": column.stage.id,
         "count": column.count,
         "sums": _amounts(column.sums),
-        "weighted": _amounts(column.weighted),
+        "weighted": _amounts(column.weighted.sums if column.weighted else {}),
         "total": _total(column.total),
-        "weighted_total": _total(column.weighted_total),
+        "weighted_total": _total(column.weighted.total if column.weighted else None),
         "deals": [_card(one) for one in column.cards],
     }
 
@@ -102,6 +102,7 @@ def _total(total: Converted | None) -> dict[str, Any] | None:
         "currency": total.currency,
         "rates_on": total.rates_on,
         "missing": list(total.missing),
+        "missing_count": total.missing_count,
     }
 
 

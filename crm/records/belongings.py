@@ -8,7 +8,6 @@ stays where it is.
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -16,18 +15,17 @@ from uuid import UUID
 
 import orjson
 from django.db import OperationalError, transaction
-from django.db.models import Count, QuerySet, Sum
-from django.utils import timezone
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from crm.records import writing
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
+from crm.records.money import MoneySum, money_sum
 from crm.records.saved_views import views_handed_over
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.records.visibility import reach, readable_fields, writable_fields
-from crm.workspace.currencies import Converted, converted
 from crm.workspace.errors import Conflict, WorkspaceError
 from crm.workspace.kinds import HANDED_OVER
 from crm.workspace.leaving import member_leave
@@ -50,16 +48,14 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What a member has of one noun: ``count`` still open, with the ``sums`` of its money by currency (``total`` in the
-    workspace's when there are several), and ``closed`` ones beside them (None where nothing is ever closed, or what is
-    done stays with who did it). ``query`` shows them in a list."""
+    """What a member has of one noun: ``count`` still open and what these are ``worth``, and ``closed`` ones beside them
+    (None where nothing is ever closed, or what is done stays with who did it). ``query`` shows them in a list."""
 
     rt: RecordType
     count: int
-    sums: Mapping[str, Decimal]
+    worth: MoneySum
     closed: int | None
     query: str = ""
-    total: Converted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +100,11 @@ def portions(actor: Actor, member_id: UUID, *, actions: Collection[str] = ("edit
     for rt in held_types(actor):
         money = next((one for one in readable_fields(actor, rt) if one.kind is Kind.MONEY), None)
         rows = held(actor, rt, member_id, actions=actions).order_by()
-        if money is None:
-            count, sums = rows.count(), {}
-        else:
-            by_currency = rows.values_list(money.currency).annotate(Count("pk"), Sum(money.slug))
-            count = sum(number for _currency, number, _sum in by_currency)
-            sums = {currency: total for currency, _number, total in by_currency if total is not None}
+        worth = money_sum(actor, rows, money)
         closed = held(actor, rt, member_id, part="closed", actions=actions).count() if rt.still_open else None
-        if count or closed:
-            found.append(Portion(rt, count, sums, closed, list_query(rt, member_id), total_of(actor, sums)))
+        if worth.rows or closed:
+            found.append(Portion(rt, worth.rows, worth, closed, list_query(rt, member_id)))
     return found
-
-
-def total_of(actor: Actor, sums: Mapping[str, Decimal]) -> Converted | None:
-    if len(sums) < 2:
-        return None
-    return converted(sums, to=actor.tenant.currency, on=timezone.localdate(timezone=actor.time_zone))
 
 
 def list_query(rt: RecordType, member_id: UUID) -> str:

@@ -1,7 +1,7 @@
 """What stands under a list: each column summed up over all rows, in SQL, money in the workspace's currency."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +9,10 @@ from django.db.models import Avg, Count, Max, Min, Q, Sum
 from django.utils.translation import gettext_lazy
 
 from crm.records import reading
+from crm.records.money import MoneySum, money_sum
 from crm.records.saved_views import LISTED_SYSTEM_FIELDS, NO_FOOTER, footers_for
 from crm.records.types import Field, Kind, RecordType
 from crm.records.visibility import readable_fields
-from crm.workspace.currencies import Converted, totals
 from crm.workspace.formats import date_text, moment_text, money_text, number_text
 from tenants.actors import Actor
 
@@ -31,13 +31,16 @@ AGGREGATES = {"sum": Sum, "average": Avg, "min": Min, "max": Max}
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """``text`` is the figure; of money in several currencies ``total`` is the sum in one, of the ``sums`` of each."""
+    """``text`` is the figure; of the sum of money it is what ``worth`` holds."""
 
     how: str
     label: str
     text: str = ""
-    total: Converted | None = None
-    sums: Mapping[str, Decimal] = field(default_factory=dict)
+    worth: MoneySum | None = None
+
+    @property
+    def sums(self) -> dict[str, Decimal]:
+        return self.worth.sums if self.worth else {}
 
 
 def label_of(one: Field, how: str) -> str:
@@ -82,13 +85,11 @@ def filled(one: Field) -> Q:
 
 
 def money(actor: Actor, rows: Any, one: Field, how: str, label: str) -> Footer:
+    if how == "sum":
+        return Footer(how, label, "–", worth=money_sum(actor, rows, one))
     pairs = rows.filter(**{f"{one.slug}__isnull": False}).values_list(one.currency)
     found: dict[str, Decimal] = dict(pairs.annotate(AGGREGATES[how](one.slug)))
-    if not found:
-        return Footer(how, label, "–")
-    if how == "sum":
-        return Footer(how, label, total=totals(actor, {one.slug: found})[one.slug], sums=found)
-    return Footer(how, label, " · ".join(money_text(amount, code) for code, amount in sorted(found.items())))
+    return Footer(how, label, " · ".join(money_text(amount, code) for code, amount in sorted(found.items())) or "–")
 
 
 def value_text(actor: Actor, one: Field, how: str, value: Any) -> str:

@@ -3,20 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, DecimalField, F, Sum, Value
-from django.db.models.functions import TruncMonth
+from django.db.models import F, Value
+from django.db.models.functions import NullIf, TruncMonth
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from crm.records import reading
+from crm.records.money import MoneySum, Part, money_sums
 from crm.records.presenting import choice_label
 from crm.records.types import Field, Kind, RecordType, registry
-from crm.workspace.currencies import totals
-from crm.workspace.formats import money_text
 from tenants.actors import Actor
 
 MOST_GROUPS = 100
@@ -25,15 +23,17 @@ NONE = "none"
 
 @dataclass(slots=True)
 class Group:
-    """Rows with one value; ``sums`` are those of the money field asked for, by currency, ``total`` is their text."""
+    """Rows with one value, and what they come to in the money field asked for."""
 
     key: str
     label: str
     color: str = ""
     place: int = 0
-    count: int = 0
-    sums: dict[str, Decimal] = field(default_factory=dict)
-    total: str = ""
+    worth: MoneySum = field(default_factory=MoneySum)
+
+    @property
+    def count(self) -> int:
+        return self.worth.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +51,14 @@ def groups(actor: Actor, rt: RecordType, wanted: reading.Query, slug: str, money
         value = TruncMonth(one.column)
     elif one.kind is Kind.DATETIME:
         value = TruncMonth(one.column, tzinfo=actor.time_zone)
-    currency: Any = F(money.currency) if money else Value("")
-    total: Any = Sum(money.slug) if money else Value(None, DecimalField())
-    rows = (
-        reading.matching(actor, rt, wanted)
-        .order_by()
-        .annotate(group_value=value, group_currency=currency)
-        .values_list("group_value", "group_currency")
-        .annotate(number=Count("pk"), total=total)
-        .order_by()
-    )
-    found: dict[str, Group] = {}
-    for raw, code, number, amount in rows:
-        key = key_of(one, raw)
-        group = found.setdefault(key, Group(key, ""))
-        group.count += number
-        if amount:
-            group.sums[code] = group.sums.get(code, Decimal()) + amount
-    add_up(actor, list(found.values()))
-    shown = sorted(found.values(), key=lambda group: -group.count)[:MOST_GROUPS]
+    elif one.kind is Kind.CHOICE:
+        value = NullIf(one.column, Value(""))
+    rows = reading.matching(actor, rt, wanted).annotate(group_value=value)
+    sums = money_sums(actor, rows, money, {"worth": Part()}, by="group_value")
+    found = [Group(key_of(one, raw), "", worth=parts["worth"]) for raw, parts in sums.items()]
+    shown = sorted(found, key=lambda group: -group.count)[:MOST_GROUPS]
     name(actor, one, shown)
     return Groups(in_order(one, shown), len(found) - len(shown))
-
-
-def add_up(actor: Actor, found: Sequence[Group]) -> None:
-    """Say each group's sum in one currency: its own, or the workspace's where there are several."""
-    made = totals(actor, {group.key: group.sums for group in found if len(group.sums) > 1})
-    for group in found:
-        if group.key in made:
-            total = made[group.key]
-            group.total = f"≈ {money_text(total.amount, total.currency, compact=True)}" + (
-                " +" if total.missing else ""
-            )
-        else:
-            group.total = "".join(money_text(one, code, compact=True) for code, one in group.sums.items())
 
 
 def key_of(one: Field, value: Any) -> str:

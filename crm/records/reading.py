@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.apps import apps
@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from crm.records import mentions, paging, query, search_text
 from crm.records.errors import BadQuery, NotFound
+from crm.records.money import money_sum
 from crm.records.search import Hit, search_all
 from crm.records.statements import any_of, named
 from crm.records.targets import MEMBER_TYPE, target_rows, target_type
@@ -330,8 +331,7 @@ def sums(actor: Actor, rt: RecordType, wanted: Query, slug: str) -> dict[str, De
         raise BadQuery(_("“%(field)s” cannot be summed.") % {"field": slug[:60]}, param="field", code="unknown_field")
     rows = matching(actor, rt, wanted).order_by()
     if one.kind is Kind.MONEY:
-        pairs = rows.filter(**{f"{slug}__isnull": False}).values_list(one.currency).annotate(Sum(slug))
-        return dict(cast(Iterable[tuple[str, Decimal]], pairs))
+        return money_sum(actor, rows, one).sums
     total = rows.aggregate(total=Sum(slug))["total"]
     return None if total is None else Decimal(total)
 

@@ -11,19 +11,20 @@ from uuid import UUID, uuid4
 from django.apps import apps
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from crm.activities.rules import UNDATED
 from crm.activities.selectors import planned_places
 from crm.records import reading
 from crm.records.errors import BadCursor, NotFound
+from crm.records.money import MoneySum, Part, money_sums
 from crm.records.types import SYSTEM_FIELDS, Field, Kind, registry
 from crm.records.visibility import hidden_slugs, may_read, readable_fields
 from crm.sales.models import Deal, Stage
 from crm.sales.rules import OPEN
 from crm.sales.selectors import PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref
-from crm.workspace.currencies import Converted, rounded, totals
+from crm.workspace.currencies import Converted
 from crm.workspace.models import Member
 from crm.workspace.selectors import team_reach
 from tenants.actors import Actor
@@ -62,23 +63,27 @@ class Card:
 
 @dataclass(slots=True)
 class Column:
-    """A stage with its deals: how many, their sums and weighted sums by currency, and the first cards.
-
-    ``closed_count`` and ``closed_sums`` are of those won or lost this month. The totals are in the workspace's
-    currency; None for who may not see amounts.
-    """
+    """A stage with its deals: how many and what they are ``worth``, the same weighed by probability, what of it was won
+    or lost this month, and the first cards. What the reader may not see is None, or has no amounts."""
 
     stage: StageRef
-    count: int = 0
-    sums: dict[str, Decimal] = field(default_factory=dict)
-    weighted: dict[str, Decimal] = field(default_factory=dict)
-    closed_count: int = 0
-    closed_sums: dict[str, Decimal] = field(default_factory=dict)
-    total: Converted | None = None
-    weighted_total: Converted | None = None
-    closed_total: Converted | None = None
+    worth: MoneySum = field(default_factory=MoneySum)
+    weighted: MoneySum | None = None
+    closed: MoneySum | None = None
     cards: list[Card] = field(default_factory=list)
     next_cursor: str | None = None
+
+    @property
+    def count(self) -> int:
+        return self.worth.rows
+
+    @property
+    def sums(self) -> dict[str, Decimal]:
+        return self.worth.sums
+
+    @property
+    def total(self) -> Converted | None:
+        return self.worth.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,59 +302,28 @@ def board(actor: Actor, pipeline_id: UUID | str | None = None, asked: Asked = AS
     here = [stage for stage in found if stage.pipeline_id == chosen.pk]
     columns = {stage.pk: Column(stage=stage_ref(stage)) for stage in here}
     deals = _deals(actor, asked, here).filter(pipeline_id=chosen.pk)
-    add_sums(columns, deals, actor)
-    _add_totals(actor, columns)
+    add_sums(actor, columns, deals)
     _add_cards(actor, columns, {stage.pk: stage for stage in here}, deals, CardReader.of(actor, asked.card_fields))
     refs = [pipeline_ref(one) for one in ordered if not one.archived or one is chosen]
     return Board(pipeline_ref(chosen), refs, list(columns.values()))
 
 
-def add_sums(columns: Mapping[UUID, Column], deals: QuerySet[Deal], actor: Actor) -> None:
-    """Fill in counts and sums by currency, the workspace's own before the others."""
-    first = actor.tenant.currency
-    month = timezone.now().astimezone(actor.time_zone).date().replace(day=1)
-    in_month = Q(closed_on__gte=month)
-    found = (
-        deals.order_by()
-        .values("stage_id", "currency")
-        .annotate(
-            count=Count("pk"),
-            total=Sum("amount"),
-            weighted_total=Sum(F("amount") * F("probability") / Decimal(100)),
-            closed=Count("pk", filter=in_month),
-            closed_total=Sum("amount", filter=in_month),
-        )
-    )
-    for row in sorted(found, key=lambda row: (row["currency"] != first, row["currency"])):
-        column = columns.get(row["stage_id"])
-        if column is None:
-            continue
-        column.count += row["count"]
-        column.closed_count += row["closed"]
-        if row["total"] is not None:
-            column.sums[row["currency"]] = rounded(row["total"], row["currency"])
-            column.weighted[row["currency"]] = rounded(row["weighted_total"] or Decimal(0), row["currency"])
-        if row["closed_total"] is not None:
-            column.closed_sums[row["currency"]] = rounded(row["closed_total"], row["currency"])
-
-
-def _add_totals(actor: Actor, columns: Mapping[UUID, Column]) -> None:
-    """The sums of each column as one in the workspace's currency, for who may see amounts."""
+def add_sums(actor: Actor, columns: Mapping[UUID, Column], deals: QuerySet[Deal]) -> None:
+    """Fill in what the columns come to, as far as the actor may read it."""
     deal = registry.get("deal")
-    if not may_read(actor, deal, "amount"):
-        for column in columns.values():
-            column.sums, column.weighted, column.closed_sums = {}, {}, {}
-        return
-    weighs = may_read(actor, deal, "probability")
-    sums: dict[str, Mapping[str, Decimal]] = {}
+    month = timezone.now().astimezone(actor.time_zone).date().replace(day=1)
+    money = deal.field("amount") if may_read(actor, deal, "amount") else None
+    parts = {"worth": Part()}
+    if money and may_read(actor, deal, "probability"):
+        parts["weighted"] = Part(percent="probability")
+    if may_read(actor, deal, "closed_on"):
+        parts["closed"] = Part(Q(closed_on__gte=month))
+    found = money_sums(actor, deals, money, parts, by="stage_id")
     for id, column in columns.items():
-        column.weighted = column.weighted if weighs else {}
-        sums |= {f"sum {id}": column.sums, f"weighted {id}": column.weighted, f"closed {id}": column.closed_sums}
-    found = totals(actor, sums)
-    for id, column in columns.items():
-        column.total = found[f"sum {id}"] if column.sums else None
-        column.weighted_total = found[f"weighted {id}"] if column.weighted else None
-        column.closed_total = found[f"closed {id}"] if column.closed_sums else None
+        sums = found.get(id, {})
+        column.worth = sums.get("worth", MoneySum())
+        column.weighted = sums.get("weighted", MoneySum() if "weighted" in parts else None)
+        column.closed = sums.get("closed", MoneySum() if "closed" in parts else None)
 
 
 def _add_cards(

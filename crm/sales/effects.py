@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from crm.records import query, reading
+from crm.records.money import MoneySum
 from crm.records.types import registry
-from crm.records.visibility import may_read
 from crm.sales import entry
 from crm.sales.boards import Column, add_sums
 from crm.sales.models import Deal, Stage
@@ -56,11 +56,10 @@ def stage_remove_preview(actor: Actor, *, stage_id: UUID | str) -> StageEffect:
 
 def _add_effects(columns: Mapping[UUID, Column], deals: QuerySet[Deal], actor: Actor) -> None:
     """Counts of all deals, whoever may see them; what they are worth for who may see all of it."""
-    add_sums(columns, deals, actor)
-    deal = registry.get("deal")
-    if not (deal.shows_all_to(actor) and may_read(actor, deal, "amount")):
+    add_sums(actor, columns, deals)
+    if not registry.get("deal").shows_all_to(actor):
         for column in columns.values():
-            column.sums = {}
+            column.worth = MoneySum(rows=column.count)
 
 
 def not_taken(actor: Actor, deals: QuerySet[Deal], target: StageRef) -> int:

@@ -1,21 +1,22 @@
-"""What the day asks of a member: his activities, his deals that need something, and his numbers."""
+"""What the day asks of a member: their activities, their deals that need something, and their numbers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import reduce
+from operator import or_
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm.activities.selectors import ActivityRow, my_plan
 from crm.records import history, reading
 from crm.records.history import Entry
+from crm.records.money import MoneySum, Part, money_sums
 from crm.records.types import registry
-from crm.records.visibility import hidden_slugs, may_read
+from crm.records.visibility import may_read
 from crm.sales.boards import Card, CardReader, cards_of, is_stale
 from crm.sales.rules import OPEN, WON
 from crm.sales.selectors import StageRef, all_stages, stage_ref
-from crm.workspace.currencies import Converted, rounded, totals
 from tenants.actors import Actor
 
 
@@ -29,34 +30,17 @@ class DealNeed:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineNumbers:
-    """Mine in one currency: what is open, and what was won this month."""
+class Figure:
+    """One of my numbers: ``open``, ``weighted`` (the same by probability) or ``won`` (this month)."""
 
-    currency: str
-    open_count: int
-    open_sum: Decimal
-    weighted: Decimal
-    won_count: int
-    won_sum: Decimal
+    name: str
+    label: str
+    worth: MoneySum
 
-
-@dataclass(frozen=True, slots=True)
-class PipelineTotal:
-    """Mine of all currencies in the workspace's own."""
-
-    open_count: int
-    open_sum: Converted
-    weighted: Converted
-    won_count: int
-    won_sum: Converted
-
-    @classmethod
-    def of(cls, actor: Actor, numbers: Sequence[PipelineNumbers]) -> "PipelineTotal":
-        parts = ("open_sum", "weighted", "won_sum")
-        sums = totals(actor, {part: {one.currency: getattr(one, part) for one in numbers} for part in parts})
-        return cls(
-            open_count=sum(one.open_count for one in numbers), won_count=sum(one.won_count for one in numbers), **sums
-        )
+    @property
+    def is_inexact(self) -> bool:
+        """Whether it needed a rate, or lacks one."""
+        return self.worth.total is not None and not self.worth.total.is_exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +52,19 @@ class MyDay:
     upcoming: list[ActivityRow]
     deals: list[DealNeed]
     recent: list[Entry]
-    numbers: list[PipelineNumbers]
-    total: PipelineTotal
-    open_count: int
+    numbers: list[Figure]
 
 
 def my_day(actor: Actor, *, deals: int = 8, recent: int = 12) -> MyDay:
     """Everything on the home page, in a fixed number of queries."""
     plan = my_plan(actor)
-    numbers = my_numbers(actor)
     return MyDay(
         overdue=plan.overdue,
         today=plan.today,
         upcoming=plan.upcoming,
         deals=deals_in_need(actor, limit=deals),
         recent=history.recent(actor, recent),
-        numbers=numbers,
-        total=PipelineTotal.of(actor, numbers),
-        open_count=sum(one.open_count for one in numbers),
+        numbers=my_numbers(actor),
     )
 
 
@@ -114,34 +93,22 @@ def deals_in_need(actor: Actor, *, limit: int = 8) -> list[DealNeed]:
     return needs
 
 
-def my_numbers(actor: Actor) -> list[PipelineNumbers]:
-    """The actor's own pipeline by currency, the workspace's own first; nothing for who does not read amounts."""
-    hidden = hidden_slugs(actor, registry.get("deal"))
-    if actor.member_id is None or hidden & {"amount", "closed_on"}:
+def my_numbers(actor: Actor) -> list[Figure]:
+    """What the actor's own pipeline comes to, as far as they may read it; nothing without anything open or won."""
+    deal = registry.get("deal")
+    if actor.member_id is None or not may_read(actor, deal, "amount"):
         return []
     today = timezone.now().astimezone(actor.time_zone).date()
     is_open = Q(stage__kind=OPEN)
-    is_won = Q(stage__kind=WON, closed_on__gte=today.replace(day=1), closed_on__lte=today)
-    rows = (
-        reading.visible(actor, registry.get("deal"))
-        .filter(is_open | is_won, owner_id=actor.member_id)
-        .order_by()
-        .values("currency")
-        .annotate(
-            open_count=Count("pk", filter=is_open),
-            open_sum=Sum("amount", filter=is_open),
-            weighted=Sum(F("amount") * F("probability") / Decimal(100), filter=is_open),
-            won_count=Count("pk", filter=is_won),
-            won_sum=Sum("amount", filter=is_won),
-        )
-    )
-    numbers = []
-    for row in rows:
-        currency = row["currency"] or actor.tenant.currency
-        sums = {slug: rounded(row[slug] or Decimal(0), currency) for slug in ("open_sum", "weighted", "won_sum")}
-        if "probability" in hidden:
-            sums["weighted"] = Decimal(0)
-        numbers.append(
-            PipelineNumbers(currency=currency, open_count=row["open_count"], won_count=row["won_count"], **sums)
-        )
-    return sorted(numbers, key=lambda one: (one.currency != actor.tenant.currency, -one.open_count, one.currency))
+    parts, labels = {"open": Part(is_open)}, {"open": _("Open")}
+    if may_read(actor, deal, "probability"):
+        parts["weighted"], labels["weighted"] = Part(is_open, "probability"), _("Weighted")
+    if may_read(actor, deal, "closed_on"):
+        this_month = Q(stage__kind=WON, closed_on__gte=today.replace(day=1), closed_on__lte=today)
+        parts["won"], labels["won"] = Part(this_month), _("Won this month")
+    mine = reading.visible(actor, deal).filter(owner_id=actor.member_id)
+    some = mine.filter(reduce(or_, (part.where for part in parts.values())))
+    found = money_sums(actor, some, deal.field("amount"), parts)[None]
+    if not any(one.rows for one in found.values()):
+        return []
+    return [Figure(name, labels[name], worth) for name, worth in found.items()]

@@ -30,12 +30,16 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """``amount`` without what is in the currencies ``missing``; ``rates_on`` is the day of the oldest rate used."""
+    """``amount`` without what is in the currencies ``missing``; ``rates_on`` is the day of the oldest rate used.
+
+    ``missing_count`` is how many amounts are left out, where these were counted.
+    """
 
     amount: Decimal
     currency: str
     rates_on: date | None = None
     missing: tuple[str, ...] = ()
+    missing_count: int = 0
 
     @property
     def is_exact(self) -> bool:
@@ -100,13 +104,8 @@ def converted(sums: Mapping[str, Decimal], *, to: str, on: date, rates: Mapping[
         return Converted(rounded(total, to), to, min(used, default=None), tuple(missing))
 
 
-def total(actor: Actor, sums: Mapping[str, Decimal]) -> Converted:
-    """The sums by currency as one in the workspace's, by the rates of the actor's today."""
-    return converted(sums, to=actor.tenant.currency, on=timezone.now().astimezone(actor.time_zone).date())
-
-
-def totals(actor: Actor, sums: Mapping[str, Mapping[str, Decimal]]) -> dict[str, Converted]:
-    """Several of them (of a board's columns, of a list's footers) with one query for their rates."""
+def totals[Key](actor: Actor, sums: Mapping[Key, Mapping[str, Decimal]]) -> dict[Key, Converted]:
+    """Several sums by currency, each as one in the workspace's by the rates of the actor's today; one query."""
     to, on = actor.tenant.currency, timezone.now().astimezone(actor.time_zone).date()
     foreign = {code for one in sums.values() for code, amount in one.items() if amount and code and code != to}
     rates = rates_at(foreign, on)

@@ -71,7 +71,10 @@ class TestLooking:
     def test_what_is_open_is_counted_with_its_sums(self, admin: Actor, seller: Actor, desk: dict[str, Any]) -> None:
         found = {one.rt.slug: one for one in portions(admin, of(seller))}
         assert (found["deal"].count, found["deal"].closed) == (2, 1)
-        assert {currency: int(amount) for currency, amount in found["deal"].sums.items()} == {"EUR": 100, "USD": 50}
+        assert {currency: int(amount) for currency, amount in found["deal"].worth.sums.items()} == {
+            "EUR": 100,
+            "USD": 50,
+        }
         assert (found["task"].count, found["task"].closed) == (1, None)
         assert found["company"].count == 1
         assert "contact" not in found

@@ -32,12 +32,7 @@ def mentions_plain(text: str) -> str:
 
 
 @register.filter
-def main_first(sums: Mapping[str, Decimal], currency: str) -> list[tuple[str, Decimal]]:
-    """Sums by currency with the workspace's own first, then the largest."""
-    return sorted(sums.items(), key=lambda one: (one[0] != currency, -one[1], one[0]))
-
-
-@register.filter
-def sum_rows(column: Any, currency: str) -> list[tuple[str, Decimal, Decimal | None]]:
-    """Currency, sum and weighted sum of a board's column, a line a currency."""
-    return [(code, amount, column.weighted.get(code)) for code, amount in main_first(column.sums, currency)]
+def sum_rows(column: Any) -> list[tuple[str, Decimal, Decimal | None]]:
+    """Currency, sum and weighted sum of a board's column, a line a currency; the workspace's own first."""
+    weighted = column.weighted.sums if column.weighted else {}
+    return [(code, amount, weighted.get(code)) for code, amount in column.sums.items()]
