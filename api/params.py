@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from django.http import QueryDict
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from api.errors import ApiError
 from crm.records.reading import Query
+from crm.records.settling import CHANGED
 from crm.records.types import RecordType
 from crm.records.visibility import readable_fields
 from tenants.actors import Actor
@@ -128,6 +130,21 @@ def query_from(actor: Actor, rt: RecordType, given: Mapping[str, Any], tree: dic
         deleted=deleted,
         count="count" in include,
     )
+
+
+def settled(wanted: Query) -> Query:
+    """The query, held back behind the writers still at work where it goes by when records changed: whoever keeps a
+    copy then asks for what changed since the last row it got, and has missed none."""
+    waiting: list[Any] = [wanted.filter, *({"field": slug.removeprefix("-")} for slug in wanted.sort)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            if node.get("field") == CHANGED:
+                return replace(wanted, settled=True)
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    return wanted
 
 
 def _joined(name: str, value: Any) -> str | None:

@@ -7,6 +7,8 @@ from tenants.roles import EXTENSIONS_SCHEMA, app_role, check_schema, common_role
 ROWS = "SELECT, INSERT, UPDATE, DELETE"
 WAKEUPS = "tenants_wakeup"
 MIGRATIONS = "django_migrations"
+TICKS = 2**32
+"""So many hundredths of a second, 497 days, until the name of a writer's lock comes again."""
 
 
 def database_sql() -> str:
@@ -25,6 +27,45 @@ def database_sql() -> str:
         ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO "{shared}";
         GRANT "{shared}" TO "{app}" WITH INHERIT FALSE, SET TRUE;
         GRANT "{common}" TO "{owner}" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
+        GRANT SELECT ON pg_catalog.pg_locks TO "{owner}";
+        GRANT EXECUTE ON FUNCTION pg_catalog.pg_lock_status() TO "{owner}";
+    """  # noqa: S608
+
+
+def writers_sql() -> str:
+    """Two functions by which readers know how far the writers of their own workspace have come (ADR 0425).
+
+    ``writer_stamp()`` is the time of a write. It first takes, until the end of the transaction, a lock that all can
+    share and that is named by the workspace and the hundredth of a second in which the transaction began.
+    ``settled_until()`` is the time before which nobody else writes any more: the owner of all tables looks at the
+    locks, and tells a workspace of its own alone.
+    """
+    fixed = "SET search_path = pg_catalog, pg_temp"
+    ticks = "floor(extract(epoch FROM {}) * 100)::bigint"
+    began, reached = ticks.format("now()"), ticks.format("reached")
+    return f"""
+        CREATE OR REPLACE FUNCTION public.writer_stamp() RETURNS timestamptz
+        LANGUAGE plpgsql VOLATILE {fixed} AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock_shared(hashtext(current_user), ({began} % {TICKS} - {TICKS // 2})::integer);
+            RETURN clock_timestamp();
+        END $$;
+        CREATE OR REPLACE FUNCTION public.settled_until() RETURNS timestamptz
+        LANGUAGE plpgsql VOLATILE SECURITY DEFINER {fixed} AS $$
+        DECLARE
+            reached timestamptz := clock_timestamp();
+            oldest bigint;
+        BEGIN
+            SELECT max(age) INTO oldest FROM (
+                SELECT ({reached} + {TICKS // 2} - objid::bigint) & {TICKS - 1} AS age FROM pg_locks
+                WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND classid::bigint = hashtext(current_setting('role'))::bigint & {TICKS - 1}
+            ) AS writers WHERE age < {TICKS // 2};
+            RETURN least(reached, to_timestamp(({reached} - oldest) / 100.0));
+        END $$;
+        REVOKE EXECUTE ON FUNCTION public.writer_stamp(), public.settled_until() FROM PUBLIC;
+        GRANT EXECUTE ON FUNCTION public.writer_stamp(), public.settled_until() TO "{common_role()}"
     """  # noqa: S608
 
 
@@ -34,7 +75,8 @@ def shared_sql() -> str:
         REVOKE ALL ON {WAKEUPS} FROM "{common_role()}";
         GRANT INSERT (due_at, work) ON {WAKEUPS} TO "{common_role()}";
         REVOKE INSERT, UPDATE, DELETE ON {MIGRATIONS} FROM "{shared_role()}";
-    """
+        {writers_sql()};
+    """  # noqa: S608
 
 
 def schema_sql(schema: str) -> str:

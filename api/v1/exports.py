@@ -7,6 +7,7 @@ from django.http import FileResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.params import settled
 from api.v1.jobs import JobView, accepted
 from api.v1.records import RecordQuery
 from crm.records import exporting
@@ -23,7 +24,7 @@ class RecordExport(RecordQuery):
 
     def post(self, request: Request) -> Response:
         self.require_right("export")
-        wanted = self.wanted(request)
+        wanted = settled(self.wanted(request))
         slugs, name = wanted.fields, str(self.rt.label_plural)
         if key := self.body(request).get("view"):
             view = Views(self.actor, self.rt).get(str(key))

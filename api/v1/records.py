@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.errors import ApiError
-from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_from, unknown_parameter
+from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_from, settled, unknown_parameter
 from api.views import ANY, ONE, ApiView
 from crm.records import reading, writing
 from crm.records.errors import NotFound
@@ -77,7 +77,7 @@ class RecordList(RecordView):
         wanted = list_query(self.actor, self.rt, request.query_params)
         if request.query_params.get("view"):
             wanted = seen_through(self.actor, self.rt, request.query_params["view"], wanted)
-        return Response(page_body(reading.page(self.actor, self.rt, wanted)))
+        return Response(page_body(reading.page(self.actor, self.rt, settled(wanted))))
 
     def post(self, request: Request) -> Response:
         self.require_right("create")
@@ -95,7 +95,7 @@ class RecordQuery(RecordView):
     keys: ClassVar[frozenset[str]] = LIST_PARAMETERS | {"filter"}
 
     def post(self, request: Request) -> Response:
-        return Response(page_body(reading.page(self.actor, self.rt, self.wanted(request))))
+        return Response(page_body(reading.page(self.actor, self.rt, settled(self.wanted(request)))))
 
     def wanted(self, request: Request) -> reading.Query:
         body = self.body(request)

@@ -44,6 +44,7 @@ def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted:
         "filter": dict(wanted.filter) if wanted.filter else None,
         "sort": list(wanted.sort),
         "search": wanted.search,
+        "settled": wanted.settled,
     }
     title = _("Export of %(what)s") % {"what": name}
     return job_start(actor, "export", params, title=title, noun=rt.slug, total=reading.count(actor, rt, wanted))
@@ -75,6 +76,7 @@ def export_step(work: Work) -> bool:
         search=params["search"],
         limit=ROWS,
         cursor=job.place.get("cursor"),
+        settled=params.get("settled", False),
         fields=tuple(dict.fromkeys([*slugs, *days])),
         expand=tuple(slug for slug in slugs if known[slug].kind in {Kind.RELATION, Kind.MEMBER} and slug != "id"),
     )

@@ -7,7 +7,8 @@ row.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any
@@ -23,6 +24,7 @@ from crm.records import mentions, paging, query, search_text
 from crm.records.errors import BadQuery, NotFound
 from crm.records.money import money_sum
 from crm.records.search import Hit, search_all
+from crm.records.settling import settled_until
 from crm.records.statements import any_of, named
 from crm.records.targets import MEMBER_TYPE, target_rows, target_type
 from crm.records.types import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
@@ -64,6 +66,7 @@ type Expansions = Mapping[str, "Expansions"]
 SYSTEM_COLUMNS = ("id", "created_at", "updated_at", "created_by", "version", "deleted_at", "is_sample")
 ALWAYS = ("id", "version")
 EXPANDABLE = {Kind.RELATION, Kind.MEMBER, Kind.LINKS, Kind.REFERENCE, Kind.REFERENCES}
+SETTLED = paging.SortKey("settled", False, None, False, Kind.DATETIME)
 UNTYPED = {Kind.REFERENCE, Kind.REFERENCES}
 MAX_HOPS = 2
 
@@ -79,6 +82,8 @@ class Query:
     """What a list shows. ``sort`` are field slugs, with ``-`` for descending; empty means the type's own order.
 
     ``fields`` None means all; ``id`` and ``version`` always come along. ``expand`` are paths of at most two relations.
+    ``settled`` is for who keeps a copy: nothing that changed after the oldest writer now at work began, and the pages
+    that follow go no further than the first.
     """
 
     filter: Mapping[str, Any] | None = None
@@ -90,6 +95,8 @@ class Query:
     expand: tuple[str, ...] = ()
     deleted: Trashed = "exclude"
     count: bool = False
+    settled: bool = False
+    changed_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +207,7 @@ def matching(actor: Actor, rt: RecordType, wanted: Query) -> QuerySet[Any]:
         rows = rows.filter(query.compile(actor, rt, wanted.filter))
     if wanted.search.strip():
         rows = rows.filter(search_text.search_q(actor, rt, wanted.search))
-    return rows
+    return rows.filter(updated_at__lt=wanted.changed_before) if wanted.changed_before else rows
 
 
 def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
@@ -217,11 +224,15 @@ def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
         wanted.search.strip(),
         wanted.sort or rt.default_sort,
         wanted.deleted,
+        *([SETTLED.slug] if wanted.settled else ()),
     )
-    after = paging.decode(wanted.cursor, keys, bound_to) if wanted.cursor else None
+    marks = [*keys, SETTLED] if wanted.settled else keys
+    after = paging.decode(wanted.cursor, marks, bound_to) if wanted.cursor else None
+    if wanted.settled:
+        wanted = replace(wanted, changed_before=after.pop() if after else settled_until())
     types = paging.value_types(keys) if after else ()
     worded = None
-    if not wanted.filter and not wanted.search.strip() and types is not None:
+    if not (wanted.filter or wanted.search.strip() or wanted.settled) and types is not None:
         worded = page_prepared(
             view_scopes(actor), rt.slug, wanted.fields, hidden, tuple(wanted.sort), wanted.deleted, limit, types
         )
@@ -233,7 +244,8 @@ def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
         found = prepared.rows(*(after or ()), *reader_values(actor))
     more = len(found) > limit
     del found[limit:]
-    next_cursor = paging.encode([found[-1][place] for place in places], bound_to) if more else None
+    until = [wanted.changed_before] if wanted.settled else []
+    next_cursor = paging.encode([*(found[-1][place] for place in places), *until], bound_to) if more else None
     total = count(actor, rt, wanted) if wanted.count else None
     return Page(rows_of(actor, plan, found, tree), next_cursor, total)
 

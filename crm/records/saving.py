@@ -13,6 +13,7 @@ from crm.records.normalising import region_of
 from crm.records.parsing import as_json, is_blank
 from crm.records.row_values import put
 from crm.records.search_text import derive
+from crm.records.settling import CHANGED, WriterStamp, forget_stamp
 from crm.records.statements import insert_row, update_row
 
 INSERT_SIZE = 1000
@@ -37,7 +38,7 @@ def insert(batch: Batch) -> None:
     for draft in batch.drafts:
         record = rt.model_class(
             created_at=draft.at,
-            updated_at=draft.at,
+            updated_at=WriterStamp(),
             created_by_id=batch.actor.member_id,
             is_sample=batch.source == "sample",
         )
@@ -50,6 +51,8 @@ def insert(batch: Batch) -> None:
         insert_row(records[0])
     else:
         rt.rows.bulk_create(records, batch_size=INSERT_SIZE)
+        for record in records:
+            forget_stamp(record)
 
 
 def save(batch: Batch) -> None:
@@ -69,22 +72,22 @@ def save(batch: Batch) -> None:
         if batch.action in {"trash", "restore"}:
             record.deleted_at = batch.at if batch.action == "trash" else None
             columns["deleted_at"] = None
-        record.updated_at = draft.at
+        record.updated_at = WriterStamp()
         record.version += 1
         records.append(record)
     first = records[0]
     if len(records) == 1:
-        update_row(first, sorted([*columns, "updated_at", "version"]))
+        update_row(first, sorted([*columns, CHANGED, "version"]))
         return
-    if all(
-        getattr(record, name) == getattr(first, name) for record in records[1:] for name in [*columns, "updated_at"]
-    ):
+    if all(getattr(record, name) == getattr(first, name) for record in records[1:] for name in columns):
         values = {name: getattr(first, name) for name in columns}
         rows = rt.rows.filter(pk__in=[record.pk for record in records])
-        rows.update(**values, updated_at=first.updated_at, version=F("version") + 1)
-        return
-    names = [rt.model_class._meta.get_field(name).name for name in columns]
-    rt.rows.bulk_update(records, [*names, "updated_at", "version"], batch_size=INSERT_SIZE)
+        rows.update(**values, updated_at=WriterStamp(), version=F("version") + 1)
+    else:
+        names = [rt.model_class._meta.get_field(name).name for name in columns]
+        rt.rows.bulk_update(records, [*names, CHANGED, "version"], batch_size=INSERT_SIZE)
+    for record in records:
+        forget_stamp(record)
 
 
 def save_links(batch: Batch) -> None:

@@ -11,6 +11,7 @@ from django.db.models import Field, Model, QuerySet, Value
 from psycopg2 import sql
 
 from crm.records.models import ChangeSet, Event, Record
+from crm.records.settling import CHANGED
 from crm.records.types import MEMBER_TARGET, RecordType, registry
 from crm.workspace.models import Member
 from tenants.prepared import Prepared, PreparedInstances, prepare
@@ -71,22 +72,28 @@ def columns_of(model: type[Model]) -> "list[Field[Any, Any]]":
 def inserting(model: type[Model]) -> str:
     names = [sql.Identifier(str(one.column)) for one in columns_of(model)]
     return worded(
-        sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id").format(
+        sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id, {}").format(
             sql.Identifier(model._meta.db_table),
             sql.SQL(", ").join(names),
-            sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+            sql.SQL(", ").join([value_of(one.attname) for one in columns_of(model)]),
+            sql.Identifier(CHANGED),
         )
     )
 
 
+def value_of(name: str) -> sql.Composable:
+    return sql.SQL("public.writer_stamp()") if name == CHANGED else sql.Placeholder()
+
+
 @lru_cache(maxsize=512)
 def updating(model: type[Model], names: tuple[str, ...]) -> str:
-    columns = [sql.Identifier(str(column(model, name).column)) for name in names]
+    columns = [(sql.Identifier(str(column(model, name).column)), value_of(name)) for name in names]
     return worded(
-        sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
+        sql.SQL("UPDATE {} SET {} WHERE id = {} RETURNING {}").format(
             sql.Identifier(model._meta.db_table),
-            sql.SQL(", ").join([sql.SQL("{} = {}").format(name, sql.Placeholder()) for name in columns]),
+            sql.SQL(", ").join([sql.SQL("{} = {}").format(*one) for one in columns]),
             sql.Placeholder(),
+            sql.Identifier(CHANGED),
         )
     )
 
@@ -102,21 +109,26 @@ def worded(statement: sql.Composed) -> str:
 
 def insert_row(record: Record) -> None:
     model = type(record)
-    values = [one.get_db_prep_save(getattr(record, one.attname), connection) for one in columns_of(model)]
+    values = values_of(record, columns_of(model))
     with connection.cursor() as cursor:
         cursor.execute(inserting(model), values)
-        (record.pk,) = cursor.fetchone()
+        record.pk, record.updated_at = cursor.fetchone()
     mark_saved(record)
 
 
 def update_row(record: Record, names: Sequence[str]) -> None:
-    """Write the named columns of a row that is locked."""
+    """Write the named columns of a row that is locked, when it changed among them."""
     check_stamps([record])
     model = type(record)
-    fields = [column(model, name) for name in names]
-    values = [one.get_db_prep_save(getattr(record, one.attname), connection) for one in fields]
+    values = values_of(record, [column(model, name) for name in names])
     with connection.cursor() as cursor:
         cursor.execute(updating(model, tuple(names)), [*values, record.pk])
+        (record.updated_at,) = cursor.fetchone()
+
+
+def values_of(record: Record, fields: "Sequence[Field[Any, Any]]") -> list[Any]:
+    """What the columns get, but for the time of change, which the database says."""
+    return [one.get_db_prep_save(getattr(record, one.attname), connection) for one in fields if one.attname != CHANGED]
 
 
 def mark_saved(row: Record | ChangeSet | Event) -> None:
