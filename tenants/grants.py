@@ -76,7 +76,7 @@ def shared_sql() -> str:
         GRANT INSERT (due_at, work) ON {WAKEUPS} TO "{common_role()}";
         REVOKE INSERT, UPDATE, DELETE ON {MIGRATIONS} FROM "{shared_role()}";
         {writers_sql()};
-    """  # noqa: S608
+    """
 
 
 def schema_sql(schema: str) -> str:
