@@ -6,12 +6,12 @@ from typing import IO, Any
 
 import orjson
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from api.errors import ApiError
+from tenants.strict_json import NotJson, read_json
 
 MEDIA_TYPE = "application/json"
 
@@ -45,10 +45,9 @@ class JsonParser(BaseParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         try:
-            return orjson.loads(stream.read())
-        except orjson.JSONDecodeError as error:
-            message = _("The body is not valid JSON: %(reason)s") % {"reason": str(error)}
-            raise ApiError(400, "invalid_json", message) from error
+            return read_json(stream.read())
+        except NotJson as error:
+            raise ApiError(400, error.code, error.message) from error
 
 
 class AlwaysJson(BaseContentNegotiation):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import SuspiciousOperation
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from crm.records.errors import BadCursor, BadQuery, Invalid, NotFound, RecordError, UndoConflict
 from crm.workspace.errors import NotFound as NotThere
 from crm.workspace.errors import WorkspaceError
+from tenants.outages import RETRY_SECONDS, is_outage
 from tenants.rates import TooMany
 
 log = structlog.get_logger(__name__)
@@ -23,6 +24,7 @@ TYPES = {
     403: "permission_error",
     404: "not_found",
     405: "invalid_request",
+    411: "invalid_request",
     409: "conflict",
     412: "conflict",
     413: "invalid_request",
@@ -30,6 +32,7 @@ TYPES = {
     422: "validation_error",
     429: "rate_limit",
     500: "api_error",
+    503: "api_error",
 }
 
 
@@ -99,14 +102,18 @@ def as_api_error(exc: Exception) -> ApiError:
     if isinstance(exc, TooMany):
         message = _("Too many at once. Wait %(seconds)s seconds.") % {"seconds": exc.seconds}
         return ApiError(429, "rate_limited", message, headers={"Retry-After": str(exc.seconds)})
-    if isinstance(exc, RequestDataTooBig):
-        return ApiError(413, "body_too_large", _("The body is too large. Send less in one request."))
     if isinstance(exc, exceptions.MethodNotAllowed):
         return ApiError(405, "method_not_allowed", str(exc.detail))
     if isinstance(exc, exceptions.UnsupportedMediaType):
         return ApiError(415, "unsupported_media_type", _("Send JSON with Content-Type: application/json."))
     if isinstance(exc, exceptions.APIException):
         return ApiError(exc.status_code, str(exc.default_code), str(exc.detail))
+    if isinstance(exc, SuspiciousOperation):
+        return ApiError(400, "bad_request", _("This request cannot be understood."))
+    if is_outage(exc):
+        message = _("We are away for a moment. Nothing was done by halves; try again in %(seconds)d seconds.")
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        return ApiError(503, "unavailable", message % {"seconds": RETRY_SECONDS}, headers=headers)
     return ApiError(500, "internal_error", _("Something went wrong on our side. We have been told; try again."))
 
 

@@ -13,6 +13,11 @@ from django.utils import translation
 PREFIX = "/api/"
 
 
+def is_api(request: HttpRequest) -> bool:
+    """Whether a program asks, which is answered in the API's shape whatever happens."""
+    return getattr(request, "host_kind", "public") != "public" and request.path_info.startswith(PREFIX)
+
+
 class ApiMiddleware:
     """Answers paths under /api/, but for the public host, at once; what stands below it in MIDDLEWARE is for browsers.
 
@@ -23,7 +28,7 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if getattr(request, "host_kind", "public") == "public" or not request.path_info.startswith(PREFIX):
+        if not is_api(request):
             return self.get_response(request)
         with translation.override(settings.LANGUAGE_CODE):
             match = request.resolver_match = resolve(request.path_info, settings.API_URLCONF)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import structlog
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -16,7 +14,7 @@ from api.authentication import KeyAuthentication, authenticate
 from api.encoding import MEDIA_TYPE, AlwaysJson, JsonParser, JsonRenderer, dumps
 from api.errors import ApiError, as_api_error, error_body, handle, missing_scope, not_found
 from api.limits import spend
-from api.params import refuse_unknown
+from api.params import refuse_unknown, unknown_parameter
 from tenants.access import API_KEY
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope
@@ -72,11 +70,12 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if "\x00" in request.META.get("QUERY_STRING", "") or "%00" in request.META.get("QUERY_STRING", ""):
             raise ApiError(400, "nul_byte", _("NUL bytes are not text; take them out of the query string."))
-        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise RequestDataTooBig
         self.check_scope(request)
         super().initial(request, *args, **kwargs)
         refuse_unknown(request.query_params, self.parameters if request.method in READING else ONE)
+        if not self.takes_body and request.method == "POST":
+            for name in self.body_or_nothing(request):
+                raise unknown_parameter(name, ())
 
     def check_scope(self, request: Request) -> None:
         """A key without the scope is told which; a role that may not see the noun finds nothing there."""
@@ -97,10 +96,16 @@ class ApiView(APIView):
 
     def body(self, request: Request) -> Mapping[str, Any]:
         """The request's JSON object. Raises ApiError 400 for anything else."""
+        if not request.META.get("CONTENT_LENGTH", "0").strip("0"):
+            raise ApiError(400, "empty_body", _("The body is empty; a JSON object is expected."))
         data = request.data
         if not isinstance(data, dict):
             raise ApiError(400, "invalid_body", _("The body must be a JSON object."))
         return data
+
+    def body_or_nothing(self, request: Request) -> Mapping[str, Any]:
+        """As ``body``, where a request without one is as good as an empty object."""
+        return self.body(request) if request.META.get("CONTENT_LENGTH", "0").strip("0") else {}
 
 
 ANY: frozenset[str] = frozenset({"*"})

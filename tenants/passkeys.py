@@ -5,7 +5,6 @@ good for one purpose, once, and for a while.
 """
 
 import hashlib
-import json
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from tenants.account_log import Kind, account_event
 from tenants.browsers import Visit
 from tenants.hosts import public_hosts
 from tenants.models import Passkey, User
+from tenants.strict_json import read_json
 
 SALT = "passkey-challenge"
 SECONDS = 15 * 60
@@ -101,14 +101,15 @@ def passkey_make(user: User, *, name: str, credential: str, challenge: str) -> P
     if wanted is None or len(credential) > MOST_TEXT:
         return None
     try:
+        said = read_json(credential)
         made = webauthn.verify_registration_response(
-            credential=credential,
+            credential=said,
             expected_challenge=wanted,
             expected_rp_id=rp_id(),
             expected_origin=origins(),
             require_user_verification=True,
         )
-        transports = json.loads(credential)["response"].get("transports") or []
+        transports = said["response"].get("transports") or []
     except BROKEN:
         return None
     return Passkey.objects.create(
@@ -143,7 +144,7 @@ def passkey_use(
     if wanted is None or len(credential) > MOST_TEXT:
         return None
     try:
-        said = json.loads(credential)
+        said = read_json(credential)
         found = Passkey.objects.select_related("user").filter(credential_id=str(said["id"])[:1400]).first()
         if found is None or not found.user.is_active or (user is not None and found.user_id != user.pk):
             return None

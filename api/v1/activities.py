@@ -17,7 +17,7 @@ class ActivityView(RecordView):
     keys: frozenset[str] = frozenset()
 
     def given(self, request: Request) -> dict[str, Any]:
-        body = self.body(request) if request.data else {}
+        body = self.body_or_nothing(request)
         for name in body:
             if name not in self.keys:
                 raise unknown_parameter(str(name), self.keys)

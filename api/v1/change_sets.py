@@ -15,6 +15,8 @@ from crm.records.undo import undo
 
 
 class ChangeSetUndo(ApiView):
+    takes_body = False
+
     def post(self, request: Request, change_set_id: UUID) -> Response:
         if bulk.is_many(change_set_id):
             return accepted(bulk.undo_start(self.actor, change_set_id))

@@ -139,6 +139,8 @@ class JobDetail(JobView):
 class JobCancel(JobView):
     """Stop it after the rows it is at. What is done stays, and can be undone."""
 
+    takes_body = False
+
     def post(self, request: Request, job_id: UUID) -> Response:
         self.job(job_id, write=True)
         return Response(job_body(jobs.job_cancel(self.actor, job_id)))
@@ -146,6 +148,8 @@ class JobCancel(JobView):
 
 class JobUndo(JobView):
     """Take back all that it changed, in the background."""
+
+    takes_body = False
 
     def post(self, request: Request, job_id: UUID) -> Response:
         job = self.job(job_id, write=True)

@@ -73,7 +73,7 @@ class RecordRemove(RecordView):
 
     def post(self, request: Request, record_id: UUID) -> Response:
         self.require_right("delete")
-        body = known(self.body(request) if request.data else {}, ("move_to",))
+        body = known(self.body_or_nothing(request), ("move_to",))
         services.stage_remove(self.actor, stage_id=record_id, move_to=text(body, "move_to") or None, source="api")
         return Response(status=204)
 

@@ -138,6 +138,8 @@ class RecordDetail(RecordView):
 
 
 class RecordRestore(RecordView):
+    takes_body = False
+
     def post(self, request: Request, record_id: UUID) -> Response:
         self.require_right("delete")
         writing.restore(self.actor, self.rt, record_id, source="api")

@@ -25,6 +25,7 @@ from crm.records.visibility import may_read, readable_fields
 from crm.workspace.formats import date_text, number_text, separators, typed_text
 from crm.workspace.selectors import members
 from tenants.actors import Actor
+from tenants.strict_json import NotJson, read_json
 
 MOST_ROWS = 20
 VALUE_INPUTS = {Kind.DATE: "date", Kind.DATETIME: "date"}
@@ -348,8 +349,8 @@ def tree_of(actor: Actor, rt: RecordType, match: str, rows: Sequence[Row]) -> di
 
 def reading_tree(text: str) -> dict[str, Any]:
     try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        found = read_json(text)
+    except NotJson:
         raise BadQuery(param="filter") from None
     if not isinstance(found, dict):
         raise BadQuery(param="filter")

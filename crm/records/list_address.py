@@ -23,6 +23,7 @@ from crm.records.saved_views import (
 from crm.records.types import Field, RecordType, nearest
 from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
+from tenants.strict_json import NotJson, read_json
 
 LONGEST_SEARCH = 200
 LIST, BOARD = "list", "board"
@@ -90,8 +91,8 @@ def read_filter(actor: Actor, rt: RecordType, text: str) -> dict[str, Any] | Non
     if not text:
         return None
     try:
-        tree = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        tree = read_json(text)
+    except NotJson:
         raise BadQuery(_("The filter in this address is broken, so it was left out."), param="filter") from None
     if not isinstance(tree, dict):
         raise BadQuery(_("The filter in this address is broken, so it was left out."), param="filter")

@@ -22,6 +22,7 @@ from crm.records.types import Field, Kind, Text, nearest, registry
 from crm.workspace.formats import typed_text
 from crm.workspace.numbers import PLAIN, decimal_in
 from tenants.actors import Actor
+from tenants.strict_json import NotJson, read_json
 
 ADDRESS_PARTS = ("street", "city", "region", "postcode", "country")
 TEXT_LIMIT = 255
@@ -71,9 +72,16 @@ def is_blank(field: Field, value: Any) -> bool:
 
 
 def parse(field: Field, raw: Any, actor: Actor) -> Any:
-    """The native value of ``raw``. None, blank text and empty lists clear the field. Raises BadValue."""
-    if raw is None or (isinstance(raw, str) and not raw.strip()) or (isinstance(raw, (list, tuple, dict)) and not raw):
-        return blank(field)
+    """The native value of ``raw``. None, blank text and what is empty in the field's own shape clear it: a list where
+    it holds several, an object where it has parts. Raises BadValue."""
+    empty = blank(field)
+    if (
+        raw is None
+        or (isinstance(raw, str) and not raw.strip())
+        or (isinstance(raw, (list, tuple)) and not raw and isinstance(empty, list))
+        or (isinstance(raw, dict) and not raw and isinstance(empty, dict))
+    ):
+        return empty
     return PARSERS[field.kind](field, raw, actor)
 
 
@@ -265,9 +273,9 @@ def labelled(raw: Any) -> Iterable[tuple[str, str]]:
         raise BadValue("too_many", _("At most %(limit)d are possible.") % {"limit": LIST_LIMIT})
     for one in raw:
         value, label = (one.get("value"), one.get("label")) if isinstance(one, Mapping) else (one, "")
-        if isinstance(one, Mapping) and one.keys() - {"value", "label"}:
+        if isinstance(one, Mapping) and ("value" not in one or one.keys() - {"value", "label"}):
             raise wrong(_("Each of these has a value and a label, and nothing else."))
-        text = clean_text(value if value is not None else "", 254)
+        text = clean_text(value, 254)
         if text:
             yield text, clean_text(label if label is not None else "", 40)
 
@@ -344,15 +352,13 @@ def parse_links(field: Field, raw: Any, actor: Actor) -> list[dict[str, Any]]:
     return [{"id": target, "role": found[target]} for target in sorted(found)]
 
 
-def parse_reference(field: Field, raw: Any, actor: Actor) -> dict[str, Any] | None:
+def parse_reference(field: Field, raw: Any, actor: Actor) -> dict[str, Any]:
     if isinstance(raw, str):
         slug, _colon, text = raw.partition(":")
         raw = {"type": slug.strip(), "id": text}
     if not isinstance(raw, Mapping):
         raise wrong(_("This must name the type and the id of a record."))
     named = raw.get("type")
-    if not named and not raw.get("id"):
-        return None
     if not isinstance(named, str) or named not in (field.targets or registry):
         raise BadValue("unknown_choice", _("“%(value)s” is no type of record.") % {"value": str(named)[:50]})
     return {"type": named, "id": identifier(raw)}
@@ -370,11 +376,9 @@ def parse_references(field: Field, raw: Any, actor: Actor) -> list[dict[str, Any
     found: dict[tuple[str, UUID], dict[str, Any]] = {}
     for one in raw:
         entry = parse_reference(field, one, actor)
-        if entry is None:
-            continue
         if field.mark:
             given = one.get(field.mark) if isinstance(one, Mapping) else None
-            entry[field.mark] = parse_choice(field, given, actor) if given else field.choices[0].value
+            entry[field.mark] = field.choices[0].value if given is None else parse_choice(field, given, actor)
         found[entry["type"], entry["id"]] = entry
     return [found[key] for key in sorted(found)]
 
@@ -386,7 +390,7 @@ def parse_list(field: Field, raw: Any, actor: Actor) -> list[str]:
         raise wrong(_("This must be a list."))
     if len(raw) > LINKS_LIMIT:
         raise BadValue("too_many", _("At most %(limit)d are possible.") % {"limit": LINKS_LIMIT})
-    texts = (clean_text(one, 200) for one in raw)
+    texts = [clean_text(one, 200) for one in raw]
     return list(dict.fromkeys(text for text in texts if text))
 
 
@@ -394,9 +398,9 @@ def parse_condition(field: Field, raw: Any, actor: Actor) -> dict[str, Any]:
     """A tree of the query language as an object or as its JSON; the type's rules check what it says."""
     if isinstance(raw, str):
         try:
-            raw = orjson.loads(raw) if raw.strip() else {}
-        except orjson.JSONDecodeError:
-            raise wrong(_("This must be a condition in JSON.")) from None
+            raw = read_json(raw)
+        except NotJson as problem:
+            raise wrong(f"{_('This must be a condition in JSON.')} {problem.message}") from None
     if not isinstance(raw, Mapping) or len(orjson.dumps(raw, default=str)) > CONDITION_LIMIT:
         raise wrong(_("This must be a condition in JSON."))
     return dict(raw)

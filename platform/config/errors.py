@@ -1,23 +1,44 @@
 """The pages for what went wrong, in the look of the host that was asked."""
 
+import sys
+from collections.abc import Mapping
 from typing import Any, cast
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from api.errors import ApiError, as_api_error
+from api.middleware import is_api
+from api.views import plain_error
 from tenants.http import Request
+from tenants.outages import RETRY_SECONDS, is_outage
 
 
-def _page(request: HttpRequest, status: int, **context: Any) -> HttpResponse:
+def _page(request: HttpRequest, status: int, *, template: int = 0, **context: Any) -> HttpResponse:
     inside = getattr(cast(Request, request), "actor", None) is not None
     context |= {"layout": "layout/app.html" if inside else "layout/public.html"}
-    return render(request, f"errors/{status}.html", context, status=status)
+    return render(request, f"errors/{template or status}.html", context, status=status)
+
+
+def refused(
+    request: HttpRequest, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """A request that could not be read, answered in the API's shape or as a page."""
+    if is_api(request):
+        return plain_error(ApiError(status, code, message, headers=headers), getattr(request, "request_id", ""))
+    if status == 404:
+        return _page(request, status)
+    response = _page(request, status, template=400, text=message)
+    for name, value in (headers or {}).items():
+        response[name] = value
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, 400)
+    return _page(request, 413 if isinstance(exception, RequestDataTooBig) else 400, template=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -33,9 +54,16 @@ def not_allowed(request: HttpRequest) -> HttpResponse:
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Asks nothing of the database: it may be what failed."""
-    html = render_to_string("errors/500.html", {"request_id": getattr(request, "request_id", "")})
-    return HttpResponse(html, status=500)
+    """What was raised and not caught. Asks nothing of the database: it may be what failed."""
+    error, request_id = sys.exception(), getattr(request, "request_id", "")
+    if is_api(request):
+        return plain_error(as_api_error(error if isinstance(error, Exception) else Exception()), request_id)
+    away = is_outage(error)
+    html = render_to_string("errors/500.html", {"request_id": request_id, "away": away})
+    response = HttpResponse(html, status=503 if away else 500)
+    if away:
+        response["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -221,6 +221,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "tenants.middleware.HealthMiddleware",
     "tenants.middleware.HostMiddleware",
+    "config.incoming.IncomingMiddleware",
     "api.middleware.ApiMiddleware",
     "tenants.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -362,11 +363,6 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
-FILE_UPLOAD_HANDLERS = [
-    "tenants.uploads.LimitedUploadHandler",
-    "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
-]
 
 LOGGING_CONFIG = None
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO").upper()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import psycopg2.extensions
+from django.core.exceptions import SuspiciousOperation
 from django.db.backends.postgresql.introspection import DatabaseIntrospection
 from django.utils.functional import cached_property
 from django_tenants.postgresql_backend.base import DatabaseWrapper as DjangoTenantsWrapper
@@ -27,6 +28,10 @@ POSTGRES_VERSION = 180000
 
 class NoScope(RuntimeError):
     """A statement was about to run without saying for whom."""
+
+
+class Unstorable(SuspiciousOperation):
+    """A value that somebody sent cannot be put into a statement; nobody's form sends such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class ScopedCursor(psycopg2.extensions.cursor):
                     else:
                         query = prefix + (query if isinstance(query, str) else query.as_string(self))
             super().execute(query, vars)
+        except ValueError as error:
+            wrapper.forget_scope()
+            raise Unstorable("A text holds signs that no column can: NUL, or half a surrogate.") from error
         except BaseException:
             wrapper.forget_scope()
             raise

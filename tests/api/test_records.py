@@ -332,13 +332,11 @@ def test_giving_a_record_away_answers_with_its_id(api, owner, seller, seller_two
 
 
 def test_a_failure_before_the_view_has_the_apis_own_shape(api, owner, monkeypatch):
-    from django.db import OperationalError
-
-    def down(*_args: object, **_kwargs: object) -> None:
-        raise OperationalError("the database is away")
+    def broken(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("something broke away")
 
     client = api(owner)
-    monkeypatch.setattr("api.authentication.api_key_authenticate", down)
+    monkeypatch.setattr("api.authentication.api_key_authenticate", broken)
     answer = client.get("/api/v1/companies")
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "internal_error"

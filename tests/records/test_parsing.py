@@ -145,9 +145,22 @@ def test_any_json_is_either_refused_or_survives_a_journey_through_an_event(kind:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-@pytest.mark.parametrize("nothing", [None, "", "  ", [], {}])
+@pytest.mark.parametrize("nothing", [None, "", "  "])
 def test_nothing_clears_a_field_of_any_kind(kind: Kind, nothing: Any) -> None:
     assert parse(field(kind), nothing, ACTOR) == blank(field(kind))
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("empty", [[], {}, (), [{}], [None], [[]], {"": None}, [{"label": "work"}], [{"type": None}]])
+def test_an_empty_shape_clears_only_a_field_of_that_shape(kind: Kind, empty: Any) -> None:
+    one = field(kind)
+    if (empty in ([], ()) and isinstance(blank(one), list)) or (empty == {} and isinstance(blank(one), dict)):
+        assert parse(one, empty, ACTOR) == blank(one)
+    elif kind is Kind.CONDITION and empty == {"": None}:
+        assert parse(one, empty, ACTOR) == empty, "the type's rules judge what it says"
+    else:
+        with pytest.raises(BadValue):
+            parse(one, empty, ACTOR)
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
