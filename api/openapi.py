@@ -48,6 +48,7 @@ OWN_VERBS = {
     "RecordSkip": _("Leave out this time of a series: %(noun)s"),
     "RecordEndSeries": _("End the series with this one: %(noun)s"),
     "RecordFollowing": _("Change this one and all that follow in the series: %(noun)s"),
+    "RecordSeries": _("Change all open ones of the series: %(noun)s"),
     "RecordReply": _("Answer as a guest: %(noun)s"),
 }
 
@@ -186,7 +187,7 @@ class DeclaredSchema(AutoSchema):
             return parameters + BOARD_QUERY
         if self.method != "DELETE" and self.kind not in {"RecordQuery", "RecordSkip", "RecordRemove"}:
             parameters += CHOOSE_QUERY
-        if self.kind in {"RecordDetail", "RecordFollowing"} and self.method in {"PATCH", "DELETE"}:
+        if self.kind in {"RecordDetail", "RecordFollowing", "RecordSeries"} and self.method in {"PATCH", "DELETE"}:
             parameters.append(
                 {
                     "in": "header",

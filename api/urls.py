@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from api.openapi import OpenApiDocument
-from api.v1.activities import RecordEndSeries, RecordFollowing, RecordReply, RecordSkip
+from api.v1.activities import RecordEndSeries, RecordFollowing, RecordReply, RecordSeries, RecordSkip
 from api.v1.change_sets import ChangeSetUndo
 from api.v1.describe import TypeList
 from api.v1.events import EventList
@@ -32,7 +32,12 @@ def _routes(rt: RecordType) -> list[URLPattern]:
     root = f"v1/{rt.plural}"
     verbs: dict[str, type[RecordView]] = {}
     if rt.slug in PLANNED:
-        verbs |= {"skip": RecordSkip, "end-series": RecordEndSeries, "following": RecordFollowing}
+        verbs |= {
+            "skip": RecordSkip,
+            "end-series": RecordEndSeries,
+            "following": RecordFollowing,
+            "series": RecordSeries,
+        }
     if rt.slug == "meeting":
         verbs["reply"] = RecordReply
     if rt.slug == "pipeline":

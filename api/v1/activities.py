@@ -10,6 +10,7 @@ from api.params import unknown_parameter
 from api.v1.records import RecordView, expected_version
 from api.views import ONE
 from crm.activities import services
+from crm.activities.following import series_follow
 
 
 class ActivityView(RecordView):
@@ -48,18 +49,26 @@ class RecordFollowing(RecordView):
     """``PATCH /v1/<nouns>/<id>/following``: change this time of a series and all that come after it."""
 
     parameters = ONE
+    whole = False
 
     def patch(self, request: Request, record_id: UUID) -> Response:
         self.require_right("edit")
-        services.series_follow(
+        series_follow(
             self.actor,
             noun=self.noun,
             id=record_id,
             values=self.body(request),
+            whole=self.whole,
             if_version=expected_version(request),
             source="api",
         )
         return self.answer_write(request, record_id)
+
+
+class RecordSeries(RecordFollowing):
+    """``PATCH /v1/<nouns>/<id>/series``: change all times of a series that are not done."""
+
+    whole = True
 
 
 class RecordReply(ActivityView):

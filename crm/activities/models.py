@@ -39,7 +39,8 @@ class Planned(Activity):
     """What somebody plans and does. In a ``series`` it is the ``occurrence``-th time its rule names.
 
     ``series_start`` is the local time of the first one, ``2026-03-02T09:00`` or a date for all-day ones, in
-    ``series_zone``.
+    ``series_zone``, of its part that begins with the number ``series_from`` (1 where there is none). ``plain`` is JSON:
+    what the series has where this one differs.
     """
 
     name = models.CharField(max_length=200, blank=True)
@@ -53,6 +54,8 @@ class Planned(Activity):
     series = models.CharField(max_length=36, blank=True, default="", db_default="")
     series_start = models.CharField(max_length=16, blank=True, default="", db_default="")
     series_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
+    series_from = models.IntegerField(null=True, blank=True)
+    plain = models.TextField(blank=True, default="", db_default="")
     occurrence = models.IntegerField(null=True, blank=True)
 
     class Meta(Activity.Meta):

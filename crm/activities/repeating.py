@@ -5,7 +5,7 @@ whether or not the rule names it. A rule keeps the time on the clock: 09:00 stay
 that the clock leaves out is taken as much later as the clock jumps; of one that it shows twice the first is meant.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -121,10 +121,60 @@ def shortened(rule: str, gone: int) -> str:
     return ";".join(f"{key}={value}" for key, value in given.items())
 
 
-def moved(rule: str, day: date, to: date) -> str:
-    """The rule for a series that is held on another day from now on, where the rule names the day it was on."""
+def nth(rule: str, start: datetime, index: int) -> datetime | None:
+    """The local time of the ``index``-th of a series, counted from 1; None if it has ended before."""
+    return next((moment for one, moment in times(rule, start) if one == index), None)
+
+
+def numbered(rule: str, start: datetime, indexes: Collection[int]) -> dict[int, datetime]:
+    """The local times of some of a series, by their index; those after its end are missing."""
+    wanted, last = set(indexes), max(indexes, default=0)
+    found: dict[int, datetime] = {}
+    for index, moment in times(rule, start):
+        if index > last:
+            break
+        if index in wanted:
+            found[index] = moment
+    return found
+
+
+def standing(rule: str, start: datetime, since: datetime, end: datetime, limit: int) -> list[datetime]:
+    """The local times of a series from ``since`` to before ``end``, at most ``limit``.
+
+    However old a series is, it costs no more: what is neither counted nor ended is begun anew shortly before.
+    """
+    if "COUNT" not in parts_of(rule):
+        start = begun_anew(rule, start, since)
+    last = until(rule)
+    found: list[datetime] = []
+    for _index, moment in times(rule, start):
+        if moment >= end or len(found) >= limit or (last is not None and moment.date() > last):
+            break
+        if moment >= since:
+            found.append(moment)
+    return found
+
+
+def begun_anew(rule: str, start: datetime, since: datetime) -> datetime:
+    """A time before ``since`` from which a rule of days or weeks names the same times as from its start."""
+    given = parts_of(rule)
+    days = {"DAILY": 1, "WEEKLY": 7}.get(given["FREQ"], 0) * int(given.get("INTERVAL", "1"))
+    gone = (since - start).days // days - 1 if days else 0
+    on_rule = next(iter(dates(rule, start)), None) == start
+    return start + timedelta(days=gone * days) if gone > 0 and on_rule else start
+
+
+def moved(rule: str, day: date, to: date) -> str | None:
+    """The rule for a series that is held on another day from now on; None if it names days that this is none of.
+
+    A last day moves along, so that as many times are left.
+    """
+    if day == to:
+        return rule
     given = parts_of(rule)
     code, new = WEEKDAYS[day.weekday()], WEEKDAYS[to.weekday()]
+    if last := until(rule):
+        given["UNTIL"] = f"{last + (to - day):%Y%m%d}"
     if given.get("FREQ") == "WEEKLY" and given.get("BYDAY") == code:
         given["BYDAY"] = new
     elif given.get("FREQ") == "MONTHLY" and given.get("BYDAY") in {f"{place}{code}" for place in places_of(day)}:
@@ -132,7 +182,16 @@ def moved(rule: str, day: date, to: date) -> str:
     elif given.get("FREQ") == "MONTHLY" and f";{monthly_on(day.day)}" in f";{rule}" and "BYDAY" not in given:
         kept = ";".join(f"{key}={value}" for key, value in given.items() if key not in {"BYMONTHDAY", "BYSETPOS"})
         return normalised(f"{kept};{monthly_on(to.day)}")
-    return ";".join(f"{key}={value}" for key, value in given.items())
+    elif given.keys() & {"BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS"}:
+        return None
+    return completed(";".join(f"{key}={value}" for key, value in given.items()), to)
+
+
+def aligned(rule: str, start: datetime) -> datetime:
+    """The begin of a series whose rule names a day of the month: that day of its first month."""
+    if parts_of(rule)["FREQ"] != "MONTHLY" or not parts_of(rule).keys() & {"BYDAY", "BYMONTHDAY"}:
+        return start
+    return next(iter(dates(rule, start.replace(day=1))), start)
 
 
 def places_of(day: date) -> list[str]:

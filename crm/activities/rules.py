@@ -1,29 +1,25 @@
 """What must hold of tasks, calls, meetings, emails and notes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from crm.activities import repeating
 from crm.activities.models import Place
 from crm.activities.visibility import NOUNS
-from crm.records import timers, validation, writing
+from crm.records import timers
 from crm.records.batch import Batch, Draft
-from crm.records.models import ChangeSet
 from crm.records.row_values import snapshot
 from crm.records.types import MEMBER_TARGET, RecordType, registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member
-from crm.workspace.roles import EVERYTHING
 from crm.workspace.selectors import zone
-from tenants.actors import Actor, TenantRef
+from tenants.actors import Actor, ActorKind, TenantRef
 
 UNDATED = datetime(9999, 1, 1, tzinfo=UTC)
 """When an open activity without a time is planned for: after all that have one."""
@@ -33,16 +29,7 @@ WATCHED = frozenset({"due_at", "due_on", "starts_at", "starts_on", "minutes", "r
 DAY = 24 * 60
 REMINDED_FROM = time(9)
 """From when the reminder of something that lasts all day counts back."""
-HORIZON = timedelta(days=90)
-"""How far ahead the meetings of a series stand in calendars."""
-MOST_AHEAD = 100
 MEND_AT_ONCE = 1000
-SERIES = ("series", "series_start", "series_zone", "occurrence")
-CARRIED = (
-    "name", "minutes", "reminder", "description", "about", "also", "assignee", "priority", "direction", "phone",
-    "place", "guests",
-)  # fmt: skip
-"""What one time of a series has from the one before."""
 
 
 def writes(batch: Batch) -> bool:
@@ -57,13 +44,21 @@ def undoes(batch: Batch) -> bool:
 def zones(batch: Batch) -> dict[UUID | None, ZoneInfo]:
     """The time zones of the assignees of a batch; the workspace's for nobody's."""
     found: dict[UUID | None, ZoneInfo] = {None: zone(batch.actor.tenant.time_zone)}
-    if batch.actor.member_id is not None:
+    if batch.actor.kind is ActorKind.MEMBER:
         found[batch.actor.member_id] = batch.actor.time_zone
     others = {draft.after["assignee"] for draft in batch.drafts} - found.keys()
     if others:
         for pk, name in Member.objects.filter(pk__in=others).values_list("pk", "time_zone"):
             found[pk] = zone(name) if name else found[None]
     return found
+
+
+def zone_of(actor: Actor, member_id: UUID | None) -> ZoneInfo:
+    """The time zone of somebody's assignee; the workspace's for nobody's."""
+    if actor.kind is ActorKind.MEMBER and member_id == actor.member_id:
+        return actor.time_zone
+    own = Member.objects.filter(pk=member_id).values_list("time_zone", flat=True).first() if member_id else ""
+    return zone(own or actor.tenant.time_zone)
 
 
 # -- what an activity is on --------------------------------------------------------------------------------------------
@@ -263,12 +258,15 @@ def moved_asks_again(batch: Batch) -> None:
         is_over = values["done"] or values["starts_at"] is None or values["starts_at"] <= draft.at
         if is_over or "guests" in draft.given or not draft.changed & begin_of(draft):
             continue
-        mover = (MEMBER_TARGET, str(batch.actor.member_id))
-        guests = [
-            one if (one["type"], str(one["id"])) == mover else {**one, "reply": "none"} for one in draft.after["guests"]
-        ]
-        if guests != draft.after["guests"]:
+        guests = asked_again(values["guests"], batch.actor.member_id)
+        if guests != values["guests"]:
             draft.set("guests", guests)
+
+
+def asked_again(guests: Sequence[Mapping[str, Any]], mover: UUID | None) -> list[dict[str, Any]]:
+    """The guests of a meeting that somebody moves: without their replies, but for his own."""
+    own = (MEMBER_TARGET, str(mover))
+    return [dict(one) if (one["type"], str(one["id"])) == own else {**one, "reply": "none"} for one in guests]
 
 
 def begin_of(draft: Draft) -> set[str]:
@@ -343,219 +341,3 @@ def late_from(noun: str, values: Mapping[str, Any]) -> datetime:
     moment, day = WHEN[noun]
     when: datetime = values[moment]
     return when + timedelta(seconds=1) if day and values[day] else when
-
-
-# -- series ------------------------------------------------------------------------------------------------------------
-
-
-def repeat_is_a_rule(batch: Batch) -> None:
-    """A repeated activity begins a series; a rule that is changed begins a new one from here on."""
-    if not writes(batch) or undoes(batch):
-        return
-    moment, day = WHEN[batch.rt.slug]
-    given = batch.details.get("series")
-    known: dict[UUID | None, ZoneInfo] = {}
-    for draft in batch.drafts:
-        if given is not None:
-            for slug, value in given[draft.index].items():
-                draft.set(slug, value)
-            continue
-        text = draft.after["repeat"]
-        if "repeat" not in draft.changed:
-            continue
-        try:
-            rule = repeating.normalised(text) if text else ""
-        except repeating.BadRule as problem:
-            draft.error("repeat", "invalid", str(problem))
-            continue
-        draft.set("repeat", rule)
-        if "repeat" not in draft.changed:
-            continue
-        when = draft.after[moment]
-        if rule and when is None:
-            draft.error("repeat", "needs_time", _("What repeats needs a time to begin with."))
-            continue
-        known = known or zones(batch)
-        if rule and when is not None:
-            on = draft.after[day] if day else None
-            rule = repeating.completed(rule, on or repeating.local(when, known[draft.after["assignee"]]).date())
-            draft.set("repeat", rule)
-        begin_series(draft, rule, draft.after[day] if day else None, when, known[draft.after["assignee"]])
-
-
-def begin_series(draft: Draft, rule: str, on: date | None, when: datetime | None, zone: ZoneInfo) -> None:
-    start = on.isoformat() if on else repeating.local(when, zone).isoformat(timespec="minutes") if when else ""
-    values = {
-        "series": str(uuid4()) if rule else "",
-        "series_start": start if rule else "",
-        "series_zone": zone.key if rule else "",
-        "occurrence": 1 if rule else None,
-    }
-    for slug, value in values.items():
-        draft.set(slug, value)
-
-
-def series_goes_on(batch: Batch) -> None:
-    """After a write: what follows in the series of the rows is there, what no longer follows is not."""
-    if undoes(batch) or batch.action in {"trash", "restore"}:
-        return
-    noun = batch.rt.slug
-    for draft in batch.drafts:
-        if draft.record is None:
-            continue
-        if batch.action == "update" and draft.before["series"] and draft.before["series"] != draft.after["series"]:
-            end_series(batch, draft)
-        if not draft.after["series"] or batch.details.get("series") is not None:
-            continue
-        if noun == "meeting":
-            if draft.before["series"] != draft.after["series"]:
-                meetings_ahead(batch.actor, batch.rt, draft.after, batch.at, **together(batch))
-        elif "done" in draft.changed and draft.after["done"]:
-            next_made(batch.actor, batch.rt, draft.after, batch.at, **together(batch))
-
-
-def together(batch: Batch) -> dict[str, Any]:
-    """What makes a further write part of this one."""
-    return {"change_set": batch.change_set, "source": batch.source}
-
-
-def end_series(batch: Batch, draft: Draft) -> None:
-    """What was planned after this in the old series goes to the trash."""
-    number = draft.before["occurrence"] or 0
-    gone = batch.rt.rows.filter(
-        series=draft.before["series"], occurrence__gt=number, deleted_at=None, done=False
-    ).values_list("pk", flat=True)
-    ids = list(gone)
-    if ids:
-        writing.trash(maker(batch.actor), batch.rt, ids, change_set=batch.change_set, source=batch.source)
-
-
-def maker(actor: Actor) -> Actor:
-    """The one who makes a series go on is never stopped by what he may not add: he may do what makes it go on."""
-    return replace(actor, permissions=EVERYTHING, scopes=None)
-
-
-def series_of(values: Mapping[str, Any]) -> tuple[str, datetime, ZoneInfo]:
-    return values["repeat"], datetime.fromisoformat(values["series_start"]), zone(values["series_zone"])
-
-
-def next_made(
-    actor: Actor,
-    rt: RecordType,
-    values: Mapping[str, Any],
-    now: datetime,
-    *,
-    change_set: ChangeSet | None = None,
-    source: str = "ui",
-) -> bool:
-    """Make the one after this in its series, unless there is a later one already or the series has ended.
-
-    Those whose time went by meanwhile are left out.
-    """
-    rule, start, zone = series_of(values)
-    number = values["occurrence"]
-    if rt.rows.filter(series=values["series"], occurrence__gt=number, deleted_at=None).exists():
-        return False
-    found = repeating.after(rule, start, number, max(repeating.local(now, zone), number_time(rule, start, number)))
-    if found is None:
-        return False
-    make(actor, rt, values, [found], change_set=change_set, source=source)
-    return True
-
-
-def number_time(rule: str, start: datetime, number: int) -> datetime:
-    return next((moment for one, moment in repeating.times(rule, start) if one == number), start)
-
-
-def meetings_ahead(
-    actor: Actor,
-    rt: RecordType,
-    values: Mapping[str, Any],
-    now: datetime,
-    *,
-    change_set: ChangeSet | None = None,
-    source: str = "ui",
-) -> int:
-    """Make the meetings of a series that come after this one, up to the horizon; says how many."""
-    rule, start, zone = series_of(values)
-    end = repeating.local(now, zone) + HORIZON
-    found = repeating.between(rule, start, values["occurrence"], end, MOST_AHEAD)
-    if found:
-        make(actor, rt, values, found, change_set=change_set, source=source)
-    return len(found)
-
-
-def series_is_watched(batch: Batch) -> None:
-    """After a write: the last meeting of a series has the timer that makes the next ones when their time comes near."""
-    drafts = [draft for draft in batch.drafts if draft.record and draft.after["series"]]
-    if not drafts:
-        return
-    rows = batch.rt.rows.filter(series__in={draft.after["series"] for draft in drafts}).order_by()
-    last = dict(rows.values_list("series").annotate(Max("occurrence")))
-    due: list[tuple[UUID, datetime | None]] = []
-    for draft in drafts:
-        values, when = draft.after, None
-        if batch.action != "trash" and values["occurrence"] >= last[values["series"]]:
-            rule, start, zone = series_of(values)
-            beyond = repeating.after(rule, start, values["occurrence"], datetime.min)
-            when = repeating.instant(beyond[1], zone) - HORIZON if beyond else None
-        due.append((draft.record.pk, when) if draft.record else (UUID(int=0), None))
-    timers.schedule_many("meeting_series", batch.rt.slug, due)
-
-
-def make(
-    actor: Actor,
-    rt: RecordType,
-    values: Mapping[str, Any],
-    found: Sequence[repeating.Occurrence],
-    *,
-    change_set: ChangeSet | None,
-    source: str,
-) -> None:
-    """Make those of a series like the one of ``values``, on what is still there, with who is still here."""
-    moment, day = WHEN[rt.slug]
-    zone = series_of(values)[2]
-    all_day = "T" not in values["series_start"]
-    by = maker(actor)
-    carried = {slug: values[slug] for slug in CARRIED if slug in rt.by_slug}
-    wanted: dict[str, set[UUID]] = {}
-    referred = [*carried["also"], *carried.get("guests", ()), *filter(None, [carried["about"]])]
-    for one in referred:
-        wanted.setdefault(one["type"], set()).add(one["id"])
-    if carried["assignee"]:
-        wanted.setdefault(MEMBER_TARGET, set()).add(carried["assignee"])
-    there = validation.found_targets(by, wanted) if wanted else set()
-    for slug in ("also", "guests"):
-        if slug in carried:
-            carried[slug] = [one for one in carried[slug] if (one["type"], one["id"]) in there]
-    if carried["about"] and (carried["about"]["type"], carried["about"]["id"]) not in there:
-        carried["about"] = None
-    if (MEMBER_TARGET, carried["assignee"]) not in there:
-        carried["assignee"] = None
-    rows, series = [], []
-    for number, local in found:
-        when = {day: local.date()} if all_day else {moment: repeating.instant(local, zone)}
-        rows.append({**carried, **when, "done": False})
-        series.append({**{slug: values[slug] for slug in SERIES}, "occurrence": number, "repeat": values["repeat"]})
-    writing.create_many(
-        by,
-        rt,
-        rows,
-        change_set=change_set,
-        source=source,
-        details={"series": series},
-    )
-
-
-def one_of_each_time(batch: Batch) -> None:
-    """What comes back from the trash does not stand beside another of the same time in its series."""
-    if batch.action != "restore":
-        return
-    for draft in batch.drafts:
-        if (
-            draft.after["series"]
-            and batch.rt.rows.filter(
-                series=draft.after["series"], occurrence=draft.after["occurrence"], deleted_at=None
-            ).exists()
-        ):
-            draft.error("", "occurs_twice", _("This time of the series has been planned anew meanwhile."))

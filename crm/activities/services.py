@@ -1,17 +1,17 @@
 """What is done with activities beyond writing them."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.activities import repeating, rules
+from crm.activities import rules
+from crm.activities.following import series_answer
 from crm.activities.kinds import MEETING_INVITED, MEETING_MOVED
+from crm.activities.series import next_made
 from crm.records import reading, row_values, writing
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
@@ -94,7 +94,7 @@ def occurrence_skip(actor: Actor, *, noun: str, id: UUID | str, source: str = "u
         values = row_values.snapshot(rt, record)
         change = writing.trash(actor, rt, record.pk, source=source)
         if record.series:
-            rules.next_made(actor, rt, values, timezone.now(), change_set=change.change_set, source=source)
+            next_made(actor, rt, values, timezone.now(), change_set=change.change_set, source=source)
         return change
 
 
@@ -116,56 +116,17 @@ def meeting_reply(actor: Actor, *, id: UUID | str, reply: str, following: bool =
         record = reading.get_record(actor, rt, id)
         rows = rt.rows.filter(pk=record.pk, deleted_at=None)
         if following and record.series:
-            rows = (
-                rt.rows.filter(series=record.series, occurrence__gte=record.occurrence, deleted_at=None, done=False)
-                | rows
-            )
-        answers: dict[UUID, dict[str, Any]] = {}
-        for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
-            guests = rules.answered(row.guests, actor.member_id, reply)
-            if guests is not None:
-                answers[row.pk] = {"guests": guests}
-        if record.pk not in answers:
+            later = rt.rows.filter(series=record.series, occurrence__gt=record.occurrence, deleted_at=None, done=False)
+            rows = later | rows
+        locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+        invited = {row.pk: row for row in locked if rules.answered(row.guests, actor.member_id, reply) is not None}
+        if record.pk not in invited:
             raise Forbidden(_("Only who is invited to a meeting can answer."))
-        asked = notifications_of(actor).filter(kind__in=[MEETING_INVITED, MEETING_MOVED], record_id__in=answers)
+        asked = notifications_of(actor).filter(kind__in=[MEETING_INVITED, MEETING_MOVED], record_id__in=invited)
         notifications_mark_read(actor, ids=list(asked.values_list("id", flat=True)))
-        return writing.update_many(rules.maker(actor), rt, answers, source=source)
+        return series_answer(actor, rt, invited.values(), reply, only=not following, source=source)
 
 
 def series_end(actor: Actor, *, noun: str, id: UUID | str, source: str = "ui") -> Change:
     """Let a series end with this one; what was planned after it goes to the trash."""
     return writing.update(actor, registry.get(noun), id, {"repeat": ""}, source=source)
-
-
-def series_follow(
-    actor: Actor,
-    *,
-    noun: str,
-    id: UUID | str,
-    values: Mapping[str, Any] | None = None,
-    if_version: int | None = None,
-    seen_version: int | None = None,
-    source: str = "ui",
-) -> Change:
-    """Make all that comes after this one like it, as it is or with these ``values``: a new series begins here, the old
-    one has ended before."""
-    rt = registry.get(noun)
-    with transaction.atomic():
-        record = reading.get_record(actor, rt, id, action="edit")
-        if not record.series:
-            raise Invalid([], _("This does not repeat."))
-        rule = repeating.shortened(record.repeat, (record.occurrence or 1) - 1)
-        start, zone = datetime.fromisoformat(record.series_start), ZoneInfo(record.series_zone)
-        planned = rules.number_time(record.repeat, start, record.occurrence or 1).date()
-        ended = {**(values or {}), "repeat": ""}
-        change = writing.update(
-            actor, rt, record.pk, ended, if_version=if_version, seen_version=seen_version, source=source
-        )
-        moment, day = rules.WHEN[noun]
-        when = getattr(change.record, moment)
-        if when is None:
-            raise Invalid([FieldError(moment, "needs_time", _("What repeats needs a time to begin with."))])
-        on = getattr(change.record, day) if day else None
-        rule = repeating.moved(rule, planned, on or repeating.local(when, zone).date())
-        writing.update(actor, rt, record.pk, {"repeat": rule}, change_set=change.change_set, source=source)
-        return change

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.activities import rules
+from crm.activities import rules, series
 from crm.activities.kinds import ESCALATION, REMINDER, TASK_OVERDUE
 from crm.records import timers
 from crm.records.row_values import snapshot
@@ -182,9 +182,11 @@ def meeting_series(tenant: TenantRef, due: Sequence[Due]) -> None:
     rt = registry.get("meeting")
     for one in due:
         record = rt.rows.filter(pk=one.record_id, deleted_at=None).exclude(series="").select_for_update().first()
-        if record is None or rt.rows.filter(series=record.series, occurrence__gt=record.occurrence).exists():
+        if record is None:
             continue
-        rules.meetings_ahead(system_actor(tenant), rt, snapshot(rt, record), timezone.now(), source="timer")
+        if rt.rows.filter(series=record.series, occurrence__gt=record.occurrence, deleted_at=None).exists():
+            continue
+        series.meetings_ahead(system_actor(tenant), rt, snapshot(rt, record), timezone.now(), source="timer")
 
 
 task_reminder = partial(reminder, "task")

@@ -1,15 +1,16 @@
 """What tasks, calls, meetings, logged emails and notes are made of."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from crm.activities import repeat_control, repeating, rules
-from crm.activities.services import series_follow
+from crm.activities import repeat_control, repeating, rules, series
+from crm.activities.following import series_follow
 from crm.activities.visibility import own_or_about_the_visible
-from crm.records.types import Choice, Field, Further, Kind, Pieces, RecordType, register
+from crm.records.types import Choice, Field, Further, Kind, Pieces, RecordType, Way, register
 from crm.records.writing import Change
 from crm.workspace.formats import minutes_text
 from tenants.actors import Actor
@@ -87,25 +88,37 @@ SERIES = (
     Field(slug="series", label=_("Series"), kind=Kind.TEXT, editable=False, hidden=True),
     Field(slug="series_start", label=_("Begin of the series"), kind=Kind.TEXT, editable=False, hidden=True),
     Field(slug="series_zone", label=_("Time zone of the series"), kind=Kind.TEXT, editable=False, hidden=True),
+    Field(slug="series_from", label=_("Since which number"), kind=Kind.INTEGER, editable=False, hidden=True),
+    Field(
+        slug="plain", label=_("What the series has"), kind=Kind.TEXT, max_length=100_000, editable=False, hidden=True
+    ),
     Field(slug="occurrence", label=_("Number in the series"), kind=Kind.INTEGER, editable=False, hidden=True),
 )
 
 
-def following(actor: Actor, rt: RecordType, id: UUID, values: Mapping[str, Any], *, seen_version: int | None) -> Change:
-    return series_follow(actor, noun=rt.slug, id=id, values=values, seen_version=seen_version)
+def following(
+    actor: Actor,
+    rt: RecordType,
+    id: UUID,
+    values: Mapping[str, Any],
+    *,
+    seen_version: int | None,
+    whole: bool = False,
+) -> Change:
+    return series_follow(actor, noun=rt.slug, id=id, values=values, whole=whole, seen_version=seen_version)
 
 
 FOLLOWING = Further(
-    fields=frozenset(
-        {"name", "due_at", "starts_at", "minutes", "place", "assignee", "reminder", "description", "guests"}
-    ),
-    holds=lambda record: bool(getattr(record, "series", "")),
+    fields=frozenset({*series.CARRIED, "due_at", "starts_at"}),
+    holds=lambda record: bool(getattr(record, "repeat", "")),
     only=_("Save for this one"),
-    label=_("This and the following"),
-    save=following,
+    ways=(
+        Way(name="1", label=_("This and the following"), save=following),
+        Way(name="all", label=_("All that are open"), save=partial(following, whole=True)),
+    ),
 )
 
-PLANNED_HOOKS = (rules.done_is_told, rules.places_kept, rules.series_goes_on, rules.timers_are_set)
+PLANNED_HOOKS = (rules.done_is_told, rules.places_kept, series.series_goes_on, rules.timers_are_set)
 
 TASK = RecordType(
     slug="task",
@@ -143,8 +156,9 @@ TASK = RecordType(
         rules.main_record_is_not_also,
         rules.whole_days_stay,
         rules.done_has_its_time,
-        rules.repeat_is_a_rule,
-        rules.one_of_each_time,
+        series.repeat_is_a_rule,
+        series.exceptions_are_noted,
+        series.one_of_each_time,
     ),
     after_write=PLANNED_HOOKS,
     event_types=("task.done",),
@@ -187,8 +201,9 @@ CALL = RecordType(
         rules.name_is_given,
         rules.times_are_known,
         rules.done_has_its_time,
-        rules.repeat_is_a_rule,
-        rules.one_of_each_time,
+        series.repeat_is_a_rule,
+        series.exceptions_are_noted,
+        series.one_of_each_time,
     ),
     after_write=PLANNED_HOOKS,
     event_types=("call.done",),
@@ -244,10 +259,11 @@ MEETING = RecordType(
         rules.lengths_fit,
         rules.moved_asks_again,
         rules.done_has_its_time,
-        rules.repeat_is_a_rule,
-        rules.one_of_each_time,
+        series.repeat_is_a_rule,
+        series.exceptions_are_noted,
+        series.one_of_each_time,
     ),
-    after_write=(rules.replies_are_told, *PLANNED_HOOKS, rules.series_is_watched),
+    after_write=(rules.replies_are_told, *PLANNED_HOOKS, series.series_is_watched),
     event_types=("meeting.done", "meeting.replied"),
     in_related=False,
     open_first=False,

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from crm.activities import parts, services
+from crm.activities.following import series_follow
 from crm.activities.visibility import PLANNED
 from crm.records import pages, reading, writing
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
@@ -200,7 +201,7 @@ def _uuid(text: str) -> UUID | None:
 SERIES = {
     "skip": (services.occurrence_skip, gettext_lazy("This time is left out.")),
     "end": (services.series_end, gettext_lazy("The series ends here.")),
-    "follow": (services.series_follow, gettext_lazy("What follows is like this one now.")),
+    "follow": (series_follow, gettext_lazy("What follows is like this one now.")),
 }
 
 

@@ -239,15 +239,22 @@ SYSTEM_FIELDS: Mapping[str, Field] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Way:
+    """Sent by a form as ``name``; ``save`` takes what an update of the write gate takes."""
+
+    name: str
+    label: Text
+    save: Callable[..., "Change"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Further:
-    """A second way to save some fields of a record for which ``holds`` says so: for more than this one ``only``.
-    ``save`` takes what an update of the write gate takes."""
+    """Further ways to save some fields of a record for which ``holds`` says so: for more than this one ``only``."""
 
     fields: frozenset[str]
     holds: Callable[["Record"], bool]
     only: Text
-    label: Text
-    save: Callable[..., "Change"]
+    ways: tuple["Way", ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -389,7 +389,8 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
     if request.method == "POST":
         values = read_values(actor, rt, slugs, request.POST)
         try:
-            save = writing.update if further is None or "further" not in request.POST else further.save
+            ways = further.ways if further else ()
+            save = next((one.save for one in ways if one.name == request.POST.get("further")), writing.update)
             change = None if "keep" in request.POST else save(actor, rt, id, values, seen_version=seen)
         except (Invalid, VersionConflict) as found:
             error = found

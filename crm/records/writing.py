@@ -152,13 +152,15 @@ def update_many(
     source: str = "ui",
     at: Dated = None,
     restoring: bool = False,
+    details: Mapping[str, Any] | None = None,
 ) -> Change:
-    """Give each record its own values, all or nothing. ``at`` dates the changes as in ``create_many``.
+    """Give each record its own values, all or nothing. ``at`` and ``details`` are as in ``create_many``.
 
     ``restoring`` is for undo: fields that nobody may edit are taken too, and the values win over what rules would set.
     """
     with transaction.atomic():
         batch = batch_new(actor, rt, "update", source, change_set, at)
+        batch.details.update(details or {})
         lock(batch, list(rows), if_versions, dates(batch, len(rows), at))
         bad = [take(draft, rows[draft.record.pk], restoring=restoring) for draft in batch.drafts if draft.record]
         if not restoring:

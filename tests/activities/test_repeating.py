@@ -229,12 +229,14 @@ def test_a_day_that_not_every_month_has_is_its_last_one(rule: str, first: date, 
     ("rule", "day", "to", "then"),
     [
         ("FREQ=WEEKLY;BYDAY=MO;COUNT=3", date(2027, 3, 1), date(2027, 3, 2), "FREQ=WEEKLY;BYDAY=TU;COUNT=3"),
-        ("FREQ=WEEKLY;BYDAY=MO,WE", date(2027, 3, 1), date(2027, 3, 2), "FREQ=WEEKLY;BYDAY=MO,WE"),
+        ("FREQ=WEEKLY;BYDAY=MO,WE", date(2027, 3, 1), date(2027, 3, 2), None),
+        ("FREQ=WEEKLY;UNTIL=20270329", date(2027, 3, 1), date(2027, 3, 2), "FREQ=WEEKLY;UNTIL=20270330"),
+        ("FREQ=MONTHLY", date(2027, 3, 1), date(2027, 3, 31), "FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1"),
         ("FREQ=MONTHLY;BYDAY=1MO", date(2027, 3, 1), date(2027, 3, 9), "FREQ=MONTHLY;BYDAY=2TU"),
         ("FREQ=MONTHLY;BYDAY=-1WE", date(2027, 3, 31), date(2027, 3, 26), "FREQ=MONTHLY;BYDAY=-1FR"),
         ("FREQ=MONTHLY;BYMONTHDAY=3;COUNT=4", date(2027, 3, 3), date(2027, 3, 5), "FREQ=MONTHLY;BYMONTHDAY=5;COUNT=4"),
         ("FREQ=DAILY", date(2027, 3, 3), date(2027, 3, 5), "FREQ=DAILY"),
     ],
 )
-def test_a_series_that_is_moved_to_another_day_names_that_day(rule: str, day: date, to: date, then: str) -> None:
+def test_a_series_that_is_moved_to_another_day_names_that_day(rule: str, day: date, to: date, then: str | None) -> None:
     assert repeating.moved(rule, day, to) == then

@@ -63,9 +63,12 @@ def test_a_change_is_for_this_one_or_for_all_that_follow(seller: Actor, browser_
     second, third = meetings()[1:3]
     client = browser_client(seller)
     form = client.get(f"/meetings/{second.pk}/edit/name/", headers=HTMX).content.decode()
-    assert 'name="further"' in form
+    assert 'name="further" value="1"' in form
+    assert 'name="further" value="all"' in form
     client.post(f"/meetings/{second.pk}/edit/name/", {"name": "This one"}, headers=HTMX)
     assert [one.name for one in meetings()] == ["Round", "This one", "Round", "Round"]
+    client.post(f"/meetings/{third.pk}/edit/place/", {"place": "Kiel", "further": "all"}, headers=HTMX)
+    assert {one.place for one in meetings()} == {"Kiel"}
     assert third.starts_at is not None
     local = (third.starts_at + timedelta(days=1, minutes=30)).astimezone(seller.time_zone)
     sent = {"starts_at.day": local.date().isoformat(), "starts_at.time": f"{local:%H:%M}", "further": "1"}

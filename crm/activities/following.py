@@ -1,0 +1,223 @@
+"""A change of one time of a series that is meant for others of it too: for those that follow, or for all.
+
+What is an exception stays one: a record that was moved, named, described or answered by itself keeps that, and takes
+from the change only what it has in common with its series.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm.activities import repeating
+from crm.activities.rules import WHEN, answered, asked_again, zone_of
+from crm.activities.series import Part, differences, pattern, put
+from crm.records import reading, writing
+from crm.records.errors import FieldError, Invalid
+from crm.records.row_values import snapshot
+from crm.records.types import Kind, RecordType, registry
+from crm.records.writing import Change
+from tenants.actors import Actor
+
+type Entries = Sequence[Mapping[str, Any]]
+
+
+def series_follow(
+    actor: Actor,
+    *,
+    noun: str,
+    id: UUID | str,
+    values: Mapping[str, Any] | None = None,
+    whole: bool = False,
+    if_version: int | None = None,
+    seen_version: int | None = None,
+    source: str = "ui",
+) -> Change:
+    """Change this time of a series with ``values``, and in the same way all that come after it; without values, make
+    these like it is. With ``whole`` those before it too. Nothing changes in what is done; the
+    last one only keeps what those after it are to be like.
+
+    Raises Invalid for what does not repeat.
+    """
+    rt = registry.get(noun)
+    with transaction.atomic():
+        record = reading.get_record(actor, rt, id, action="edit")
+        if not record.repeat:
+            raise Invalid([], _("This does not repeat."))
+        series = rt.rows.filter(series=record.series, deleted_at=None).order_by("pk")
+        rows = {row.pk: snapshot(rt, row) for row in series.select_for_update(of=("self",), no_key=True)}
+        before = rows.pop(record.pk)
+        given = dict(values or {})
+        rule = given.pop("repeat", None)
+        change = writing.update(
+            actor, rt, record.pk, given, if_version=if_version, seen_version=seen_version, source=source
+        )
+        spread = Spread.of(actor, rt, before, snapshot(rt, change.record), None if values is None else set(given))
+        last = max((one["occurrence"] for one in rows.values()), default=0)
+        others = {
+            pk: one
+            for pk, one in rows.items()
+            if (whole or one["occurrence"] > before["occurrence"])
+            and (not one["done"] or one["occurrence"] == last > before["occurrence"])
+        }
+        made = put(
+            actor, rt, spread.changes(record.pk, others, whole=whole), change_set=change.change_set, source=source
+        )
+        events = change.events + made.events
+        if rule is not None:
+            events += writing.update(
+                actor, rt, record.pk, {"repeat": rule}, change_set=change.change_set, source=source
+            ).events
+        return Change(change.change_set, change.records, events)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What one record was and is, and which of its fields others take from it; ``retimed`` says that its time is one
+    of them. ``answers`` says whether the replies of its guests are."""
+
+    actor: Actor
+    rt: RecordType
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    base: Mapping[str, Any]
+    slugs: Collection[str]
+    retimed: bool
+    answers: bool
+
+    @classmethod
+    def of(
+        cls, actor: Actor, rt: RecordType, before: Mapping[str, Any], after: Mapping[str, Any], given: set[str] | None
+    ) -> "Spread":
+        """With ``given`` the fields just written; without, all in which the record differs from its series."""
+        common = pattern(rt, before)
+        times = set(WHEN[rt.slug])
+        if given is None:
+            slugs = {slug for slug, value in common.items() if after[slug] != value}
+            return cls(actor, rt, before, after, common, slugs, retimed=True, answers=False)
+        changed = {slug for slug in common if after[slug] != before[slug]} - {"guests"}
+        slugs = (given | changed) & common.keys()
+        retimed = bool(given & times or any(after[slug] != before[slug] for slug in times if slug))
+        return cls(actor, rt, before, after, before, slugs, retimed=retimed, answers=True)
+
+    def changes(
+        self, id: UUID, others: Mapping[UUID, Mapping[str, Any]], *, whole: bool
+    ) -> dict[UUID, tuple[dict[str, Any], dict[str, Any]]]:
+        """Of the record itself and of the others: the values that they get, and what their series keeps in them."""
+        numbers: dict[Part, set[int]] = {Part.of(self.before): set()}
+        for values in others.values():
+            numbers.setdefault(Part.of(values), set()).add(values["occurrence"])
+        becomes = {part: self.moved(part, whole=whole) if self.retimed else part for part in numbers}
+        was = {part: part.planned_each(found) for part, found in numbers.items()}
+        will = {part: becomes[part].planned_each(found) for part, found in numbers.items()}
+        own = Part.of(self.before)
+        found = {id: self.kept(self.before, dict(self.after), own, becomes[own], {})}
+        for pk, values in others.items():
+            part, number = Part.of(values), values["occurrence"]
+            local = will[part].get(number)
+            stays = values["done"] or local is None or not part.holds(self.rt.slug, values, was[part].get(number))
+            when = {} if stays or local is None or becomes[part] == part else becomes[part].when(self.rt.slug, local)
+            found[pk] = self.kept(values, self.followed(values, when), part, becomes[part], when)
+        return found
+
+    def followed(self, values: Mapping[str, Any], when: Mapping[str, Any]) -> dict[str, Any]:
+        """What another record of the series is then: what is its own stays, and all of what is done."""
+        if values["done"]:
+            return dict(values)
+        new, common = dict(values), pattern(self.rt, values)
+        for slug in self.slugs:
+            if self.rt.by_slug[slug].kind is Kind.REFERENCES:
+                new[slug] = self.merged(slug, values[slug])
+            elif values[slug] == common[slug] and not (slug == "minutes" and self.retimed and not when):
+                new[slug] = self.after[slug]
+        if when and "guests" in new and to_come(self.rt.slug, {**values, **when}):
+            new["guests"] = asked_again(new["guests"], self.actor.member_id)
+        return new
+
+    def kept(
+        self,
+        values: Mapping[str, Any],
+        new: Mapping[str, Any],
+        part: Part,
+        becomes: Part,
+        when: Mapping[str, Any],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        common = pattern(self.rt, values)
+        for slug in self.slugs:
+            references = self.rt.by_slug[slug].kind is Kind.REFERENCES
+            common[slug] = self.merged(slug, common[slug]) if references else self.after[slug]
+        if becomes != part and "guests" in common:
+            common["guests"] = asked_again(common["guests"], self.actor.member_id)
+        changed = {slug: new[slug] for slug in common if new[slug] != values[slug]}
+        return {**changed, **when}, {**becomes.values, "plain": differences(common, new)}
+
+    def moved(self, part: Part, *, whole: bool) -> Part:
+        """What becomes of a part of the series whose record is put to another time. A day that its rule cannot follow
+        to is this record's alone."""
+        moment, day = WHEN[self.rt.slug]
+        own, number = Part.of(self.before), self.before["occurrence"]
+        when, on = self.after[moment], self.after[day] if day else None
+        if when is None:
+            raise Invalid([FieldError(moment, "needs_time", _("What repeats needs a time to begin with."))])
+        to = Part.beginning("", on, when, zone_of(self.actor, self.after["assignee"]), 1)
+        planned = own.planned(number) or own.start
+        shift = to.start.date() - planned.date()
+        here = part == own and not whole
+        begins, first = (planned, number) if here else (part.start, part.first)
+        from_day = planned.date() if part == own else part.start.date()
+        rule = repeating.moved(part.rule, from_day, from_day + shift)
+        begins = datetime.combine(begins.date() + (shift if rule else timedelta()), to.start.time())
+        if rule and not here:
+            begins = repeating.aligned(rule, begins)
+        rule = repeating.shortened(rule or part.rule, first - part.first)
+        return Part(rule, begins, to.all_day, to.zone, first)
+
+    def merged(self, slug: str, mine: Entries) -> list[dict[str, Any]]:
+        """A list of records with those added and taken away that were so in the record itself; a reply that was
+        written down for all is theirs, one of their own stays."""
+        field = self.rt.by_slug[slug]
+        base, theirs = ({(one["type"], one["id"]): one for one in values[slug]} for values in (self.base, self.after))
+        found: list[dict[str, Any]] = []
+        for one in mine:
+            key = (one["type"], one["id"])
+            if key in theirs:
+                told = self.answers and key in base and theirs[key] != base[key] and dict(one) == base[key]
+                found.append(dict(theirs[key] if told else one))
+            elif key not in base:
+                found.append(dict(one))
+        known = base.keys() | {(one["type"], one["id"]) for one in mine}
+        plain = {} if self.answers or not field.mark else {field.mark: field.choices[0].value}
+        found += [{**one, **plain} for key, one in theirs.items() if key not in known]
+        return sorted(found, key=itemgetter("type", "id"))
+
+
+def to_come(noun: str, values: Mapping[str, Any]) -> bool:
+    """Whether an activity with these values is still to come; of a whole day, its day is not over."""
+    moment, day = WHEN[noun]
+    on = values[day] if day else None
+    if on is not None:
+        return bool(on >= timezone.now().date())
+    return bool(values[moment] and values[moment] > timezone.now())
+
+
+def series_answer(
+    actor: Actor, rt: RecordType, meetings: Iterable[Any], reply: str, *, only: bool, source: str
+) -> Change:
+    """Write a member's reply into meetings that he is invited to, and unless it is for these ``only`` into what their
+    series has in common."""
+    changes: dict[UUID, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for row in meetings:
+        values = snapshot(rt, row)
+        common = pattern(rt, values)
+        guests = answered(values["guests"], actor.member_id, reply) or values["guests"]
+        if not only:
+            common["guests"] = answered(common["guests"], actor.member_id, reply) or common["guests"]
+        kept = {"plain": differences(common, {**values, "guests": guests})} if row.series else {}
+        changes[row.pk] = {"guests": guests}, kept
+    return put(actor, rt, changes, change_set=None, source=source)

@@ -1,0 +1,433 @@
+"""Series: each of its records carries the rule, and what is otherwise in it than in the series.
+
+A series keeps its id for life; its records are numbered in the order of their times. Where its rule or its time is
+changed, a new part of it begins, with the number of the record from which on it holds. ``plain`` is, of the values in
+which a record differs from its series, what the series has in their place; a record that is moved differs by its time
+from the one that the rule names for its number.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from django.db.models import Max, Q
+from django.utils.translation import gettext as _
+
+from crm.activities import repeating
+from crm.activities.rules import WHEN, undoes, writes, zones
+from crm.records import timers, validation, writing
+from crm.records.batch import Batch, Draft
+from crm.records.models import ChangeSet
+from crm.records.parsing import as_json
+from crm.records.row_values import snapshot
+from crm.records.types import MEMBER_TARGET, Kind, RecordType
+from crm.workspace.roles import EVERYTHING
+from crm.workspace.selectors import zone
+from tenants.actors import Actor
+
+HORIZON = timedelta(days=90)
+"""How far ahead the meetings of a series stand in calendars."""
+MOST_AHEAD = 100
+CARRIED = (
+    "name", "minutes", "reminder", "description", "about", "also", "assignee", "priority", "direction", "phone",
+    "place", "guests",
+)  # fmt: skip
+"""What the times of a series have in common, but for exceptions."""
+
+NO_SERIES = {"series": "", "series_start": "", "series_zone": "", "series_from": None, "occurrence": None, "plain": ""}
+HANDED_OVER = "hand_over"
+
+nth = lru_cache(maxsize=4096)(repeating.nth)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """From its ``first`` number on, a series is held by a rule that begins at a local time; of whole days that is
+    midnight."""
+
+    rule: str
+    start: datetime
+    all_day: bool
+    zone: str
+    first: int
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Part":
+        """The part that a record of a series belongs to."""
+        begin = values["series_start"]
+        start = datetime.fromisoformat(begin)
+        return cls(values["repeat"], start, "T" not in begin, values["series_zone"], values["series_from"] or 1)
+
+    @classmethod
+    def beginning(cls, rule: str, on: date | None, when: datetime, zone: ZoneInfo, first: int) -> "Part":
+        start = datetime.combine(on, datetime.min.time()) if on else repeating.local(when, zone).replace(second=0)
+        return cls(rule, start.replace(microsecond=0), on is not None, zone.key, first)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """How a record keeps it."""
+        start = self.start.date().isoformat() if self.all_day else self.start.isoformat(timespec="minutes")
+        return {"repeat": self.rule, "series_start": start, "series_zone": self.zone, "series_from": self.first}
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        return zone(self.zone)
+
+    def planned(self, number: int) -> datetime | None:
+        """The local time that the rule names for a number."""
+        return nth(self.rule, self.start, number - self.first + 1) if self.rule else None
+
+    def planned_each(self, numbers: Collection[int]) -> dict[int, datetime]:
+        shift = self.first - 1
+        found = repeating.numbered(self.rule, self.start, [one - shift for one in numbers]) if self.rule else {}
+        return {index + shift: moment for index, moment in found.items()}
+
+    def after(self, number: int, moment: datetime) -> repeating.Occurrence | None:
+        """The first that comes after a number and a local moment."""
+        shift = self.first - 1
+        found = repeating.after(self.rule, self.start, number - shift, moment) if self.rule else None
+        return (found[0] + shift, found[1]) if found else None
+
+    def between(self, number: int, end: datetime, limit: int) -> list[repeating.Occurrence]:
+        """Those that come after a number, up to a local moment."""
+        shift = self.first - 1
+        found = repeating.between(self.rule, self.start, number - shift, end, limit) if self.rule else []
+        return [(index + shift, moment) for index, moment in found]
+
+    def when(self, noun: str, local: datetime) -> dict[str, Any]:
+        """The values of an activity that is held at one of its local times."""
+        moment, day = WHEN[noun]
+        if self.all_day:
+            return {day: local.date()}
+        return {moment: repeating.instant(local, self.time_zone), **({day: None} if day else {})}
+
+    def holds(self, noun: str, values: Mapping[str, Any], local: datetime | None) -> bool:
+        """Whether an activity is where its rule names it: not moved by itself."""
+        moment, day = WHEN[noun]
+        on = values[day] if day else None
+        if local is None or self.all_day != (on is not None):
+            return False
+        if self.all_day:
+            return on == local.date()
+        when = values[moment]
+        return when is not None and when.replace(second=0, microsecond=0) == repeating.instant(local, self.time_zone)
+
+
+# -- exceptions --------------------------------------------------------------------------------------------------------
+
+
+def pattern(rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the series of a record has in common, in native values."""
+    own = json.loads(values["plain"]) if values["plain"] else {}
+    return {
+        slug: native(rt.by_slug[slug].kind, own[slug]) if slug in own else values[slug]
+        for slug in CARRIED
+        if slug in rt.by_slug
+    }
+
+
+def native(kind: Kind, raw: Any) -> Any:
+    match kind:
+        case Kind.MEMBER:
+            return UUID(raw) if raw else None
+        case Kind.REFERENCE:
+            return {**raw, "id": UUID(raw["id"])} if raw else None
+        case Kind.REFERENCES:
+            return [{**one, "id": UUID(one["id"])} for one in raw]
+    return raw
+
+
+def differences(common: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """What ``plain`` holds of a record with these values."""
+    own = {slug: as_json(value) for slug, value in common.items() if values[slug] != value}
+    return json.dumps(own, sort_keys=True) if own else ""
+
+
+def exceptions_are_noted(batch: Batch) -> None:
+    """What is changed in one record of a series is its own; who takes over somebody's work takes over the series."""
+    if batch.action != "update" or undoes(batch) or "series" in batch.details:
+        return
+    for draft in batch.drafts:
+        if not draft.before["series"] or draft.before["series"] != draft.after["series"]:
+            continue
+        if not draft.changed & set(CARRIED):
+            continue
+        common = pattern(batch.rt, draft.before)
+        if batch.source == HANDED_OVER:
+            common["assignee"] = draft.after["assignee"]
+        draft.set("plain", differences(common, draft.after))
+
+
+# -- rules -------------------------------------------------------------------------------------------------------------
+
+
+def repeat_is_a_rule(batch: Batch) -> None:
+    """A repeated activity begins a series; a rule that is changed holds from this one on, none ends the series."""
+    if not writes(batch) or undoes(batch):
+        return
+    moment, day = WHEN[batch.rt.slug]
+    given = batch.details.get("series")
+    known: dict[UUID | None, ZoneInfo] = {}
+    for draft in batch.drafts:
+        if given is not None:
+            for slug, value in given[draft.index].items():
+                draft.set(slug, value)
+            continue
+        text = draft.after["repeat"]
+        if "repeat" not in draft.changed:
+            continue
+        try:
+            rule = repeating.normalised(text) if text else ""
+        except repeating.BadRule as problem:
+            draft.error("repeat", "invalid", str(problem))
+            continue
+        draft.set("repeat", rule)
+        if "repeat" not in draft.changed:
+            continue
+        if not rule:
+            end(draft)
+            continue
+        when = draft.after[moment]
+        if when is None:
+            draft.error("repeat", "needs_time", _("What repeats needs a time to begin with."))
+            continue
+        known = known or zones(batch)
+        begin(draft, rule, draft.after[day] if day else None, when, known[draft.after["assignee"]])
+
+
+def begin(draft: Draft, rule: str, on: date | None, when: datetime, zone: ZoneInfo) -> None:
+    """Begin a series, or a new part of the one that the record is in: where this was planned, if it is moved itself."""
+    noun, number = draft.batch.rt.slug, 1
+    part = Part.beginning("", on, when, zone, number)
+    if draft.before["series"]:
+        number = last_number(draft.batch.rt, draft.before["series"]) + 1
+        before = Part.of(draft.before)
+        planned = before.planned(draft.before["occurrence"])
+        stays = not draft.changed & set(WHEN[noun])
+        part = replace(before, start=planned) if planned and stays else part
+    part = replace(part, first=number, rule=repeating.completed(rule, part.start.date()))
+    values = {"series": draft.before["series"] or str(uuid4()), "occurrence": number, **part.values}
+    for slug, value in values.items():
+        draft.set(slug, value)
+
+
+def end(draft: Draft) -> None:
+    """Nothing follows; what came before still knows that this was there."""
+    if draft.before["occurrence"] == 1:
+        for slug, value in NO_SERIES.items():
+            draft.set(slug, value)
+
+
+def last_number(rt: RecordType, series: str) -> int:
+    """The highest number that a record of a series ever had."""
+    return rt.rows.filter(series=series).aggregate(last=Max("occurrence"))["last"] or 0
+
+
+def one_of_each_time(batch: Batch) -> None:
+    """What comes back from the trash does not stand beside another of the same time in its series."""
+    if batch.action != "restore":
+        return
+    for draft in batch.drafts:
+        if (
+            draft.after["series"]
+            and batch.rt.rows.filter(
+                series=draft.after["series"], occurrence=draft.after["occurrence"], deleted_at=None
+            ).exists()
+        ):
+            draft.error("", "occurs_twice", _("This time of the series has been planned anew meanwhile."))
+
+
+# -- what follows ------------------------------------------------------------------------------------------------------
+
+
+def series_goes_on(batch: Batch) -> None:
+    """After a write: what follows in the series of the rows is there, what no longer follows is not."""
+    if undoes(batch) or not writes(batch) or "series" in batch.details:
+        return
+    for draft in batch.drafts:
+        before, after = draft.before, draft.after
+        if before["series"] and before["repeat"] != after["repeat"]:
+            rearrange(batch, draft)
+        elif batch.rt.slug == "meeting":
+            if before["series"] != after["series"]:
+                meetings_ahead(batch.actor, batch.rt, after, batch.at, **together(batch))
+        elif after["series"] and "done" in draft.changed and after["done"]:
+            next_made(batch.actor, batch.rt, after, batch.at, **together(batch))
+
+
+def together(batch: Batch) -> dict[str, Any]:
+    """What makes a further write part of this one."""
+    return {"change_set": batch.change_set, "source": batch.source}
+
+
+def rearrange(batch: Batch, draft: Draft) -> None:
+    """Bring what follows to a changed rule: what stands on one of its days stays with all that is its own, the others
+    go, and what was left out is not made again."""
+    rt, before = batch.rt, draft.before
+    rows = rt.rows.filter(series=before["series"], occurrence__gt=before["occurrence"])
+    if draft.record is not None:
+        rows = rows.exclude(pk=draft.record.pk)
+    found = [(row, snapshot(rt, row)) for row in rows.order_by("occurrence")]
+    days = {row.pk: day_planned(values) for row, values in found}
+    part = Part.of(draft.after if draft.after["series"] else {**before, "repeat": ""})
+    horizon = repeating.local(batch.at, part.time_zone) + HORIZON
+    last = max([horizon, *(datetime.combine(day, datetime.max.time()) for day in days.values())])
+    slots = {local.date(): (number, local) for number, local in part.between(part.first, last, MOST_AHEAD)}
+    changes: dict[UUID, tuple[dict[str, Any], dict[str, Any]]] = {}
+    gone: list[UUID] = []
+    for row, values in found:
+        number, local = slots.pop(days[row.pk], (0, None))
+        if row.deleted_at is not None:
+            continue
+        if local is None:
+            changes[row.pk] = ({}, NO_SERIES | {"repeat": ""})
+            gone += [] if row.done else [row.pk]
+            continue
+        moves = not row.done and Part.of(values).holds(rt.slug, values, Part.of(values).planned(values["occurrence"]))
+        when = part.when(rt.slug, local) if moves else {}
+        changes[row.pk] = (when, {**part.values, "series": values["series"], "occurrence": number})
+    if changes:
+        put(batch.actor, rt, changes, **together(batch))
+    if gone:
+        writing.trash(maker(batch.actor), rt, gone, **together(batch))
+    ahead = [slot for slot in slots.values() if slot[1] <= horizon]
+    if rt.slug == "meeting" and ahead:
+        make(batch.actor, rt, draft.after, ahead, **together(batch))
+
+
+def day_planned(values: Mapping[str, Any]) -> date:
+    """The day on which a record of a series was to be, wherever it was moved."""
+    part = Part.of(values)
+    planned = part.planned(values["occurrence"])
+    return (planned or part.start).date()
+
+
+def put(
+    actor: Actor,
+    rt: RecordType,
+    changes: Mapping[UUID, tuple[Mapping[str, Any], Mapping[str, Any]]],
+    *,
+    change_set: ChangeSet | None,
+    source: str,
+) -> writing.Change:
+    """Give records of a series values, and what the series keeps in them."""
+    return writing.update_many(
+        maker(actor),
+        rt,
+        {pk: values for pk, (values, _kept) in changes.items()},
+        change_set=change_set,
+        source=source,
+        details={"series": [kept for _values, kept in changes.values()]},
+    )
+
+
+def maker(actor: Actor) -> Actor:
+    """The one who makes a series go on is never stopped by what he may not add: he may do what makes it go on."""
+    return replace(actor, permissions=EVERYTHING, scopes=None)
+
+
+def next_made(
+    actor: Actor,
+    rt: RecordType,
+    values: Mapping[str, Any],
+    now: datetime,
+    *,
+    change_set: ChangeSet | None = None,
+    source: str = "ui",
+) -> bool:
+    """Make the one after this in its series, unless there is a later one already or the series has ended.
+
+    Those whose time went by meanwhile are left out.
+    """
+    part, number = Part.of(values), values["occurrence"]
+    later = rt.rows.filter(series=values["series"], occurrence__gt=number)
+    if later.filter(Q(deleted_at=None) | Q(repeat="")).exists():
+        return False
+    found = part.after(number, max(repeating.local(now, part.time_zone), part.planned(number) or part.start))
+    if found is None:
+        return False
+    make(actor, rt, values, [found], change_set=change_set, source=source)
+    return True
+
+
+def meetings_ahead(
+    actor: Actor,
+    rt: RecordType,
+    values: Mapping[str, Any],
+    now: datetime,
+    *,
+    change_set: ChangeSet | None = None,
+    source: str = "ui",
+) -> int:
+    """Make the meetings of a series that come after all that there were, up to the horizon, like this one; says how
+    many."""
+    part = Part.of(values)
+    end = repeating.local(now, part.time_zone) + HORIZON
+    found = part.between(max(last_number(rt, values["series"]), values["occurrence"]), end, MOST_AHEAD)
+    if found:
+        make(actor, rt, values, found, change_set=change_set, source=source)
+    return len(found)
+
+
+def series_is_watched(batch: Batch) -> None:
+    """After a write: the last meeting of a series has the timer that makes the next ones when their time comes near."""
+    touched: set[str] = set()
+    due: dict[UUID, datetime | None] = {}
+    for draft in batch.drafts:
+        of = {draft.before["series"], draft.after["series"]} - {""}
+        if of and draft.record:
+            touched |= of
+            due[draft.record.pk] = None
+    if not due:
+        return
+    rows = batch.rt.rows.filter(series__in=touched)
+    numbers = dict(rows.order_by().values_list("series").annotate(Max("occurrence")))
+    kept = ("pk", "series", "repeat", "series_start", "series_zone", "series_from")
+    living = rows.filter(deleted_at=None).order_by("series", "-occurrence").distinct("series")
+    for row in living.values(*kept):
+        part = Part.of(row)
+        beyond = part.after(numbers[row["series"]], datetime.min)
+        due[row["pk"]] = repeating.instant(beyond[1], part.time_zone) - HORIZON if beyond else None
+    timers.schedule_many("meeting_series", batch.rt.slug, due.items())
+
+
+def make(
+    actor: Actor,
+    rt: RecordType,
+    values: Mapping[str, Any],
+    found: Sequence[repeating.Occurrence],
+    *,
+    change_set: ChangeSet | None,
+    source: str,
+) -> None:
+    """Make those of a series that are named, on what is still there, with who is still here."""
+    by, part = maker(actor), Part.of(values)
+    carried = pattern(rt, values)
+    wanted: dict[str, set[UUID]] = {}
+    referred = [*carried["also"], *carried.get("guests", ()), *filter(None, [carried["about"]])]
+    for one in referred:
+        wanted.setdefault(one["type"], set()).add(one["id"])
+    if carried["assignee"]:
+        wanted.setdefault(MEMBER_TARGET, set()).add(carried["assignee"])
+    there = validation.found_targets(by, wanted) if wanted else set()
+    for slug in ("also", "guests"):
+        if slug in carried:
+            carried[slug] = [one for one in carried[slug] if (one["type"], one["id"]) in there]
+    if carried["about"] and (carried["about"]["type"], carried["about"]["id"]) not in there:
+        carried["about"] = None
+    if (MEMBER_TARGET, carried["assignee"]) not in there:
+        carried["assignee"] = None
+    kept = {**part.values, "series": values["series"], "plain": ""}
+    writing.create_many(
+        by,
+        rt,
+        [{**carried, **part.when(rt.slug, local), "done": False} for _number, local in found],
+        change_set=change_set,
+        source=source,
+        details={"series": [{**kept, "occurrence": number} for number, _local in found]},
+    )
