@@ -10,7 +10,7 @@ holds. Texts are compared folded: without case and accents. Days begin at midnig
 Monday. What an operator means stands in ``operators``, what a value may be in ``operands``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -219,6 +219,15 @@ def condition_sql(actor: Actor, rt: RecordType, condition: Condition) -> Q:
     if condition.hop.kind is Kind.LINKS:
         return linked(Place(rt, condition.hop, condition.place.context), rows)
     return Q(**{f"{condition.hop.column}__in": rows.values("pk")})
+
+
+def conditions_of(node: Group | Condition) -> Iterator[Condition]:
+    """Every condition of a tree that was read."""
+    if isinstance(node, Condition):
+        yield node
+        return
+    for part in node.parts:
+        yield from conditions_of(part)
 
 
 type Related = Callable[[Field, UUID], Mapping[str, Any] | None]

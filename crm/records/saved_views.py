@@ -14,13 +14,14 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from crm.records.authoring import merge_hidden, parts_of, whole_of
 from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, NotFound
 from crm.records.models import ChangeSet, SavedView, ViewChoice
 from crm.records.paging import sortable_fields
 from crm.records.presenting import shown_fields
 from crm.records.query import validate
 from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
-from crm.records.visibility import hidden_slugs, may_read
+from crm.records.visibility import hidden_slugs, may_read, readable_quick_filters
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor
 
@@ -199,7 +200,7 @@ def view_of(actor: Actor, rt: RecordType, saved: SavedView) -> View:
         grouping=grouping,
         footers={slug: how for slug, how in saved.footers.items() if slug in known},
         card_fields=tuple(slug for slug in saved.card_fields if slug in known),
-        quick=tuple(one for one in saved.quick if one in rt.quick_filters),
+        quick=tuple(one for one in saved.quick if one in readable_quick_filters(actor, rt)),
         sharing=saved.sharing,
         owner_id=saved.owner_id,
         may_change=may_change(actor, saved),
@@ -295,11 +296,52 @@ def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str
             wrong("card_fields", _("One of these fields cannot be shown on a card."))
     if "quick" in values:
         found["quick"] = list_of(values["quick"], len(rt.quick_filters) + 1)
-        if any(one not in rt.quick_filters for one in found["quick"]):
+        if any(one not in readable_quick_filters(actor, rt) for one in found["quick"]):
             wrong("quick", _("There is no such quick filter."))
     if errors:
         raise Invalid(errors, str(errors[0].message))
     return found
+
+
+def with_hidden(actor: Actor, rt: RecordType, saved: SavedView, found: dict[str, Any]) -> dict[str, Any]:
+    """What somebody makes of a view, with what it says of fields that their role hides, which they leave as it is."""
+    if not hidden_slugs(actor, rt):
+        return found
+    shown, kept = view_of(actor, rt, saved), dict(found)
+    for name in {"sort", "card_fields", "quick"} & found.keys():
+        kept[name] = merge_hidden(found[name], getattr(shown, name), getattr(saved, name))
+    if "columns" in found:
+        given, stored = ([one["field"] for one in columns] for columns in (found["columns"], saved.columns))
+        kept["columns"] = [{"field": slug} for slug in merge_hidden(given, shown.columns, stored)]
+    if "footers" in found:
+        unseen = {slug: how for slug, how in saved.footers.items() if slug not in shown.footers}
+        kept["footers"] = unseen | found["footers"]
+    if "grouping" in found and not found["grouping"] and not shown.grouping:
+        kept["grouping"] = saved.grouping
+    if "filter" in found:
+        kept["filter"] = filter_with_hidden(actor, rt, saved.filter, found["filter"])
+    return kept
+
+
+def filter_with_hidden(
+    actor: Actor, rt: RecordType, stored: Mapping[str, Any], given: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The filter that was given, with those parts of the stored one that name something hidden."""
+    everything = replace(actor, permissions=replace(actor.permissions, fields={}))
+    hidden = [part for part in parts_of(stored) if asks(everything, rt, part) and not asks(actor, rt, part)]
+    if parts_of(given) == parts_of(cleaned(actor, rt, stored, []) or {}):
+        return stored
+    rests = [cleaned(actor, rt, part, []) for part in hidden]
+    return whole_of([*(part for part in parts_of(given) if part not in rests), *hidden])
+
+
+def asks(actor: Actor, rt: RecordType, tree: Mapping[str, Any]) -> bool:
+    """Whether the actor could ask this."""
+    try:
+        validate(actor, rt, tree)
+    except BadQuery:
+        return False
+    return True
 
 
 def list_of(value: Any, most: int) -> list[str]:
@@ -343,7 +385,7 @@ def view_get(actor: Actor, rt: RecordType, view_id: UUID, *, change: bool = Fals
 
 def view_update(actor: Actor, rt: RecordType, view_id: UUID, values: Mapping[str, Any]) -> SavedView:
     saved = view_get(actor, rt, view_id, change=True)
-    found = checked(actor, rt, values)
+    found = with_hidden(actor, rt, saved, checked(actor, rt, values))
     for name, value in found.items():
         setattr(saved, name, value)
     saved.updated_at = timezone.now()

@@ -34,6 +34,11 @@ def readable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
     return tuple(one for one in rt.shown_fields if rights[one.slug] != HIDDEN) if rights else rt.shown_fields
 
 
+def readable_quick_filters(actor: Actor, rt: RecordType) -> list[str]:
+    """The quick filters that go by a field that the actor may read, or by none."""
+    return [name for name, slug in rt.quick_filters.items() if not slug or may_read(actor, rt, slug)]
+
+
 def writable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
     """Of those the actor may read, the ones that he may set on the records he may add or edit."""
     return tuple(one for one in rt.shown_fields if may_write(actor, rt, one))

@@ -20,7 +20,7 @@ from crm.records import reading
 from crm.records.errors import BadCursor, NotFound
 from crm.records.money import MoneySum, Part, money_sums
 from crm.records.types import SYSTEM_FIELDS, Field, Kind, registry
-from crm.records.visibility import hidden_slugs, may_read, readable_fields
+from crm.records.visibility import hidden_slugs, may_read, readable_fields, readable_quick_filters
 from crm.sales.models import Deal, Stage
 from crm.sales.rules import OPEN
 from crm.sales.selectors import PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref
@@ -93,10 +93,6 @@ class Board:
     columns: list[Column]
 
 
-QUICK = {"mine": "owner", "team": "owner", "closing": "expected_close", "stale": "stage_entered_at", "idle": ""}
-"""What a board is narrowed by with one click, and the field that each goes by."""
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What of a pipeline a board shows: a filter, a search and quick filters together, and the fields on its cards."""
@@ -131,15 +127,13 @@ def _deals(actor: Actor, asked: Asked, found: Sequence[Stage]) -> QuerySet[Deal]
     return rows
 
 
-def quick_filters(actor: Actor, among: Collection[str] = tuple(QUICK)) -> list[str]:
+def quick_filters(actor: Actor, among: Collection[str] | None = None) -> list[str]:
     """Those that mean something to the actor: who is a member, and may see what they go by."""
     deal = registry.get("deal")
     return [
         name
-        for name, slug in QUICK.items()
-        if name in among
-        and (not slug or may_read(actor, deal, slug))
-        and (slug != "owner" or actor.member_id is not None)
+        for name in readable_quick_filters(actor, deal)
+        if (among is None or name in among) and (deal.quick_filters[name] != "owner" or actor.member_id is not None)
     ]
 
 

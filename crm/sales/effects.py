@@ -63,9 +63,11 @@ def _add_effects(columns: Mapping[UUID, Column], deals: QuerySet[Deal], actor: A
 
 
 def not_taken(actor: Actor, deals: QuerySet[Deal], target: StageRef) -> int:
-    """How many of these deals a stage would refuse, for a field they lack or by its rule of entry."""
+    """How many of these deals a stage would refuse, for a field they lack or by its rule of entry; of those that the
+    actor sees, since a rule that is one's own would tell of the others."""
     if not (target.required_fields or target.entry_condition or target.enter_from):
         return 0
+    deals = deals.filter(pk__in=reading.visible(actor, registry.get("deal")).values("pk"))
     refused = Q(pk__in=[])
     for slug in target.required_fields:
         refused |= _is_empty(slug)

@@ -8,8 +8,10 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from crm.records import filtering, query, targets
+from crm.records.authoring import added, condition_problem, parts_of, whole_of
 from crm.records.batch import Batch, Draft
 from crm.records.errors import BadQuery
+from crm.records.query import conditions_of
 from crm.records.row_values import snapshot
 from crm.records.types import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
 from crm.records.visibility import hidden_slugs
@@ -26,8 +28,12 @@ def judging(actor: Actor) -> Actor:
     return replace(system_actor(actor.tenant), member_id=actor.member_id, time_zone=actor.time_zone)
 
 
-def problem_of(actor: Actor, tree: Mapping[str, Any]) -> str:
-    """Why this cannot be a stage's condition, or an empty text."""
+def problem_of(actor: Actor, tree: Mapping[str, Any], standing: Mapping[str, Any]) -> str:
+    """Why the actor cannot make this a stage's condition in place of the ``standing`` one, or an empty text."""
+    new = added(parts_of(standing), parts_of(tree))
+    problem = condition_problem(actor, registry.get("deal"), new)
+    if problem:
+        return problem
     try:
         parsed = query.parse(judging(actor), registry.get("deal"), tree)
     except BadQuery as error:
@@ -35,16 +41,6 @@ def problem_of(actor: Actor, tree: Mapping[str, Any]) -> str:
     if any(one.hop and one.place.field.kind is Kind.LINKS for one in conditions_of(parsed)):
         return _("A rule cannot look at the links of a related record.")
     return ""
-
-
-def parts_of(tree: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The conditions that must all hold, each with a message of its own."""
-    return list(tree["all"]) if "all" in tree else [tree] if tree else []
-
-
-def whole_of(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The condition that has these parts."""
-    return {"all": list(parts)} if len(parts) > 1 else parts[0] if parts else {}
 
 
 def condition_split(actor: Actor, tree: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -167,14 +163,6 @@ def _field_to_mend(draft: Draft, node: query.Group | query.Condition) -> str:
     if one is None or not one.editable or (over and draft.after[slug]):
         return ""
     return slug
-
-
-def conditions_of(node: query.Group | query.Condition) -> Iterator[query.Condition]:
-    if isinstance(node, query.Condition):
-        yield node
-        return
-    for part in node.parts:
-        yield from conditions_of(part)
 
 
 class Seen(Mapping[str, Any]):

@@ -1,7 +1,7 @@
 """What must hold of pipelines, stages and deals."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
+from crm.records import authoring
 from crm.records.batch import Batch, Draft
 from crm.records.types import registry
 from crm.sales import entry
@@ -26,6 +27,26 @@ FREE_SLUGS = frozenset({"name", "pipeline", "stage", "stage_entered_at", "probab
 def demandable_fields() -> list[str]:
     """The deal's fields that a stage may demand, and that a pipeline may choose to show."""
     return [field.slug for field in registry.get("deal").fields if field.editable and field.slug not in FREE_SLUGS]
+
+
+STANDING = "standing"
+"""What a batch's ``details`` hold of the rows that are copied: their values stand already, whoever copies them."""
+
+
+def standing(draft: Draft, slug: str) -> Any:
+    """What of a field was there before whoever writes now: of the record itself, or of the one it is a copy of."""
+    copied = draft.batch.details.get(STANDING)
+    return copied[draft.index][slug] if copied else draft.before[slug]
+
+
+def not_to_name(draft: Draft, slug: str, known: Collection[str]) -> list[str]:
+    """Of the deal's fields that a list names those that there are not, or that are hidden from who adds them."""
+    named = draft.after[slug]
+    if draft.batch.change_set.undo_of_id is not None:
+        return [one for one in named if one not in known]
+    new = authoring.added(standing(draft, slug), named)
+    unread = authoring.unreadable(draft.batch.actor, registry.get("deal"), new)
+    return [one for one in named if one not in known or one in unread]
 
 
 def writes(batch: Batch) -> bool:
@@ -63,7 +84,7 @@ def pipeline_is_sound(batch: Batch) -> None:
     for draft in batch.drafts:
         shown = list(dict.fromkeys(draft.after["deal_fields"] or []))
         draft.set("deal_fields", shown)
-        unknown = [slug for slug in shown if slug not in known]
+        unknown = not_to_name(draft, "deal_fields", known)
         if unknown and "deal_fields" in draft.changed:
             draft.error(
                 "deal_fields",
@@ -146,19 +167,20 @@ def stage_is_sound(batch: Batch) -> None:
         return
     known = set(demandable_fields())
     for draft in batch.drafts:
-        demanded = list(dict.fromkeys(draft.after["required_fields"] or []))
-        unknown = [slug for slug in demanded if slug not in known]
+        draft.set("required_fields", list(dict.fromkeys(draft.after["required_fields"] or [])))
+        unknown = not_to_name(draft, "required_fields", known)
         if unknown:
             draft.error(
                 "required_fields",
                 "unknown_field",
                 _("A stage cannot demand %(fields)s.") % {"fields": ", ".join(map(str, unknown))},
             )
-        draft.set("required_fields", demanded)
         if batch.action == "update" and "pipeline" in draft.changed:
             draft.error("pipeline", "fixed", _("A stage stays in its pipeline."))
         if "entry_condition" in draft.changed and draft.after["entry_condition"]:
-            problem = entry.problem_of(batch.actor, draft.after["entry_condition"])
+            undone = batch.change_set.undo_of_id is not None
+            before = draft.after["entry_condition"] if undone else standing(draft, "entry_condition")
+            problem = entry.problem_of(batch.actor, draft.after["entry_condition"], before)
             if problem:
                 draft.error("entry_condition", "bad_condition", problem)
     _positions_given(batch)

@@ -20,7 +20,7 @@ from crm.records.types import registry
 from crm.records.writing import Change, change_set_new
 from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
-from crm.sales.rules import OPEN, is_uuid, pipelines_lock, pipelines_set_aside, stages_lock
+from crm.sales.rules import OPEN, STANDING, is_uuid, pipelines_lock, pipelines_set_aside, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
 
@@ -253,17 +253,17 @@ def pipeline_copy(actor: Actor, *, pipeline_id: UUID | str, name: str, source: s
         row = reading.get_row(actor, pipeline_type, pattern.pk)
         kept = {slug: row[slug] for slug in ("lost_reason_required", "lost_reasons")}
         kept |= {"deal_fields": pattern.deal_fields}
-        change = writing.create(actor, pipeline_type, {**kept, "name": name}, source=source)
+        values, details = {**kept, "name": name}, {STANDING: [kept]}
+        change = writing.create_many(actor, pipeline_type, [values], source=source, details=details)
         stages = in_board_order(list(Stage.objects.filter(pipeline_id=pattern.pk, deleted_at=None)))
         copied = [one.slug for one in stage_type.fields if one.slug not in {"pipeline", "position", "enter_from"}]
+        there = [{slug: getattr(stage, slug) for slug in copied} for stage in stages]
         made = writing.create_many(
             actor,
             stage_type,
-            [
-                {**{slug: getattr(stage, slug) for slug in copied}, "pipeline": change.id, "position": place}
-                for place, stage in enumerate(stages, 1)
-            ],
+            [{**one, "pipeline": change.id, "position": place} for place, one in enumerate(there, 1)],
             change_set=change.change_set,
+            details={STANDING: there},
         )
         twin = {str(old.pk): str(new.pk) for old, new in zip(stages, made.records, strict=True)}
         entries = {

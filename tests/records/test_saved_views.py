@@ -83,6 +83,64 @@ class TestWhoSees:
         assert keys(owner) == ["All", "Mine", "Shared"]
 
 
+class TestWhatAWriterDoesNotSee:
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"filter": RICH},
+            {"filter": {"any": [MINE, RICH]}},
+            {"sort": ["-amount"]},
+            {"columns": ["name", "amount"]},
+            {"columns": ["currency"]},
+            {"card_fields": ["amount"]},
+            {"footers": {"amount": "sum"}},
+            {"grouping": "source"},
+            {"quick": ["closing"]},
+        ],
+        ids=str,
+    )
+    def test_it_is_not_put_into_a_view(self, owner, values):
+        writer = blind(owner, "amount", "source", "expected_close")
+        with pytest.raises(Invalid):
+            save(writer, **{"filter": {}, **values})
+
+    def test_what_a_greater_colleague_put_there_stays(self, owner, admin):
+        saved = save(
+            owner,
+            sharing="everyone",
+            filter={"all": [RICH, MINE]},
+            columns=["name", "amount", "owner"],
+            sort=["-amount", "name"],
+            footers={"amount": "sum"},
+            card_fields=["amount", "owner"],
+            grouping="source",
+            quick=["closing", "mine"],
+        )
+        deal, narrow = registry.get("deal"), blind(admin, "amount", "source", "expected_close")
+        shown = view_of(narrow, deal, saved)
+        same: dict[str, Any] = {
+            "filter": shown.filter,
+            "sort": shown.sort,
+            "columns": shown.columns,
+            "footers": shown.footers,
+        }
+        same |= {"card_fields": shown.card_fields, "grouping": shown.grouping, "quick": shown.quick}
+        before = {name: getattr(saved, name) for name in same}
+        saved_views.view_update(narrow, deal, saved.pk, same)
+        saved.refresh_from_db()
+        assert {name: getattr(saved, name) for name in same} == before
+
+        other = {"field": "name", "op": "contains", "value": "attic"}
+        saved_views.view_update(
+            narrow, deal, saved.pk, {"filter": other, "columns": ["name"], "sort": ["-name"], "quick": []}
+        )
+        saved.refresh_from_db()
+        assert saved.filter == {"all": [other, RICH]}
+        assert [one["field"] for one in saved.columns] == ["name", "amount"]
+        assert (saved.sort, saved.quick) == (["-name", "-amount"], ["closing"])
+        assert saved_views.view_update(owner, deal, saved.pk, {"filter": {}}).filter == {}
+
+
 class TestWhatIsLeftOut:
     def test_a_condition_on_a_hidden_field_is_dropped_and_said_so(self, owner, seller):
         saved = save(

@@ -13,12 +13,13 @@ from crm.records.drainer import drain
 from crm.records.errors import Invalid
 from crm.records.events import feed
 from crm.records.types import registry
+from crm.sales.effects import stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
-from crm.sales.services import deal_move, pipeline_create, stage_remove
+from crm.sales.services import deal_move, pipeline_copy, pipeline_create, stage_remove
 from crm.workspace.role_services import role_create
 from crm.workspace.selectors import actor_for_member
 from crm.workspace.services import member_update
-from tenants.actors import Actor
+from tenants.actors import Actor, Scope
 from tests import factories
 
 PIPELINE, STAGE, DEAL = registry.get("pipeline"), registry.get("stage"), registry.get("deal")
@@ -295,3 +296,71 @@ def test_who_changes_a_rule_leaves_what_he_does_not_see(admin: Actor, narrow_adm
     writing.update(narrow_admin, STAGE, proposal.pk, {"entry_condition": {}, "required_fields": ["source"]})
     assert stage("Proposal").entry_condition == AMOUNT
     assert stage("Proposal").required_fields == ["source", "amount"]
+
+
+HIDDEN_PARTS = (
+    AMOUNT,
+    {"any": [SOURCE, AMOUNT]},
+    {"not": AMOUNT},
+    {"field": "currency", "op": "eq", "value": "EUR"},
+    INDUSTRY,
+)
+
+
+@pytest.mark.parametrize("part", HIDDEN_PARTS, ids=str)
+def test_nobody_adds_a_rule_of_what_his_role_hides(admin: Actor, narrow_admin: Actor, api: Any, part: Any) -> None:
+    """Twenty such rules in turn would find an amount."""
+    proposal = asks(admin, "Proposal", entry_condition=SOURCE)
+    program = api(narrow_admin)
+    for condition in (part, {"all": [SOURCE, part]}):
+        answer = program.patch(f"/api/v1/stages/{proposal.pk}", {"entry_condition": condition})
+        assert (answer.status_code, answer.json()["error"]["errors"][0]["code"]) == (422, "bad_condition")
+        values = {"name": "Probe", "pipeline": proposal.pipeline_id, "entry_condition": condition}
+        with pytest.raises(Invalid):
+            writing.create(narrow_admin, STAGE, values)
+    assert stage("Proposal").entry_condition == SOURCE
+
+
+def test_nobody_demands_or_chooses_a_field_that_his_role_hides(admin: Actor, narrow_admin: Actor) -> None:
+    proposal = stage("Proposal")
+    for slug in ("amount", "currency"):
+        with pytest.raises(Invalid) as refused:
+            writing.update(narrow_admin, STAGE, proposal.pk, {"required_fields": ["source", slug]})
+        assert [(one, code) for one, code, _text in said(refused)] == [("required_fields", "unknown_field")]
+        with pytest.raises(Invalid) as refused:
+            writing.update(narrow_admin, PIPELINE, proposal.pipeline_id, {"deal_fields": [slug]})
+        assert [(one, code) for one, code, _text in said(refused)] == [("deal_fields", "unknown_field")]
+    writing.update(narrow_admin, STAGE, proposal.pk, {"required_fields": ["source"], "entry_condition": SOURCE})
+
+
+def test_a_rule_looks_at_related_records_only_if_its_writer_sees_them_all(admin: Actor, narrow_admin: Actor) -> None:
+    city = {"field": "company.domain", "op": "eq", "value": "acme.example"}
+    matrix = {**narrow_admin.permissions.matrix, "company": {"view": Scope.OWN}}
+    near = replace(narrow_admin, permissions=replace(narrow_admin.permissions, matrix=matrix))
+    with pytest.raises(Invalid) as refused:
+        writing.update(near, STAGE, stage("Proposal").pk, {"entry_condition": city})
+    assert "companies" in said(refused)[0][2]
+    writing.update(narrow_admin, STAGE, stage("Proposal").pk, {"entry_condition": city})
+
+
+def test_a_copy_and_an_undo_keep_what_a_greater_colleague_asks(admin: Actor, narrow_admin: Actor) -> None:
+    proposal = asks(admin, "Proposal", entry_condition={"all": [SOURCE, AMOUNT]}, required_fields=["amount"])
+    writing.update(admin, PIPELINE, proposal.pipeline_id, {"deal_fields": ["amount", "source"]})
+    copy = pipeline_copy(narrow_admin, pipeline_id=proposal.pipeline_id, name="Again").record
+    again = Stage.objects.get(name="Proposal", pipeline=copy.pk)
+    assert (again.entry_condition, again.required_fields) == ({"all": [SOURCE, AMOUNT]}, ["amount"])
+    assert copy.deal_fields == ["amount", "source"]
+
+    eased = writing.update(admin, STAGE, proposal.pk, {"entry_condition": SOURCE, "required_fields": []})
+    undo.undo(narrow_admin, eased.change_set.pk)
+    assert stage("Proposal").entry_condition == {"all": [SOURCE, AMOUNT]}
+
+
+def test_the_effect_of_a_removal_tells_nothing_of_deals_out_of_sight(admin: Actor, narrow_admin: Actor) -> None:
+    factories.deal(admin, stage=stage("New").pk, source="website")
+    asks(admin, "Proposal", entry_condition=SOURCE)
+    matrix = {**narrow_admin.permissions.matrix, "deal": {"view": Scope.OWN, "edit": Scope.OWN}}
+    near = replace(narrow_admin, permissions=replace(narrow_admin.permissions, matrix=matrix))
+    lacking = stage_remove_preview(near, stage_id=stage("New").pk).lacking
+    assert lacking[stage("Proposal").pk] == 0
+    assert stage_remove_preview(admin, stage_id=stage("New").pk).lacking[stage("Proposal").pk] == 1
