@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import set_urlconf
@@ -126,9 +126,7 @@ class HostMiddleware:
                         return not_found()
                     if request.path_info.startswith(API_PATH):
                         return self._moved_api(request, tenant, primary, domain.redirect_until)
-                    return HttpResponsePermanentRedirect(
-                        hosts.tenant_url(tenant.ref(primary), request.get_full_path()), preserve_request=True
-                    )
+                    return moved_page(hosts.tenant_url(tenant.ref(primary), request.get_full_path()))
                 domain = primary or domain
             ref = tenant.ref(domain)
             if tenant.state not in SERVED:
@@ -200,6 +198,11 @@ def _shut_out(request: Request, tenant: Tenant, user: AbstractBaseUser | Anonymo
 def not_found() -> HttpResponse:
     """The answer of a host that is nobody's: says nothing of who is here."""
     return HttpResponse("Not found\n", status=404, content_type="text/plain; charset=utf-8")
+
+
+def moved_page(url: str) -> HttpResponse:
+    """The answer of a workspace's old host. No browser may remember it: the address can be taken back."""
+    return HttpResponseRedirect(url, preserve_request=True, headers={"Cache-Control": "no-store"})
 
 
 def out_of_service(request: HttpRequest, tenant: Tenant) -> HttpResponse:

@@ -353,3 +353,16 @@ def _made_in(migration: Any, operation: Any) -> bool:
     return any(
         isinstance(one, CreateModel) and one.name_lower == operation.model_name_lower for one in migration.operations
     )
+
+
+def test_no_redirect_is_for_ever():
+    """Browsers remember a permanent one, also after the address was taken back."""
+    lasting = [
+        name
+        for name, tree in trees()
+        for word, call in called(tree)
+        if word == "HttpResponsePermanentRedirect"
+        or any(one.arg == "permanent" and getattr(one.value, "value", True) for one in call.keywords)
+        or any(one.arg == "status" and getattr(one.value, "value", 0) in (301, 308) for one in call.keywords)
+    ]
+    assert lasting == []

@@ -99,7 +99,8 @@ def test_a_changed_address_leads_on_for_its_time(tenant_a):
             redirect_until=timezone.now() + timedelta(days=90),
         )
     answer = get(old.domain, "/deals/?q=1")
-    assert answer.status_code == 308
+    assert answer.status_code == 307
+    assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Location"] == tenant_url(tenant_a, "/deals/?q=1")
     with shared():
         Domain.objects.filter(id=old.id).update(redirect_until=timezone.now() - timedelta(seconds=1))

@@ -312,7 +312,7 @@ def test_another_address(owner, seller, browser_client, mailoutbox, django_captu
     assert told.count() == Member.objects.filter(state="active").count()
     assert Event.objects.filter(type="settings.address_changed").exists()
     old = client.get("/deals/?q=a")
-    assert old.status_code == 308
+    assert old.status_code == 307
     assert old["Location"].startswith("http://alder-trees.localhost")
     assert old["Location"].endswith("/deals/?q=a")
     session = dict(client.cookies.items())
@@ -322,6 +322,20 @@ def test_another_address(owner, seller, browser_client, mailoutbox, django_captu
     stranger = Client(headers={"host": "alder-trees.localhost"}).get("/deals/")
     assert stranger.status_code == 302
     assert stranger["Location"].startswith("/handover/")
+
+
+def test_an_address_taken_back_is_good_in_a_browser_that_followed_the_other(owner, browser_client):
+    """A redirect that a browser remembers would send it from either address to the other for ever."""
+    own = owner.tenant.subdomain
+    client = browser_client(owner)
+    assert move(client, owner, "alder-trees").status_code == 200
+    assert client.get("/deals/")["Cache-Control"] == "no-store"
+    moved = browser_client(owner, host="alder-trees.localhost")
+    assert move(moved, owner, own, confirm="alder-trees").status_code == 200
+    away = moved.get("/deals/")
+    assert (away.status_code, away["Cache-Control"]) == (307, "no-store")
+    assert away["Location"].startswith(f"http://{own}.localhost")
+    assert client.get("/deals/").status_code == 200
 
 
 def test_programs_are_answered_at_the_old_address_with_a_notice(owner, api, browser_client):
