@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.core import mail
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
@@ -113,6 +114,15 @@ def _empty_cache() -> None:
     cache.clear()
     # A test that is rolled back takes the metadata version back with it.
     kept.clear()
+
+
+@pytest.fixture(autouse=True)
+def _links_of_mails() -> Iterator[None]:
+    """Whatever mail a test sends, no link in it is empty or dead."""
+    from tests.screens.links import mail_problems
+
+    yield
+    assert [problem for message in getattr(mail, "outbox", []) for problem in mail_problems(message)] == []
 
 
 @pytest.fixture(autouse=True)

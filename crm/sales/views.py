@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
+from crm.activities.calendar_pages import nouns_shown
 from crm.activities.parts import entry_changes
 from crm.records import filtering, reading
 from crm.records.answers import back, gone_to, refused, shows_errors, toast
@@ -58,6 +59,9 @@ def home(request: MemberRequest) -> HttpResponseBase:
         ],
         "is_fresh": not news and not any(reading.visible(actor, rt).exists() for rt in registry.all() if rt.in_sidebar),
         "first_steps": [registry.get(slug) for slug in FIRST_STEPS if actor.can(slug, "create")],
+        "may_see_plans": bool(nouns_shown(actor)),
+        "may_add_task": actor.can("task", "create"),
+        "may_see_deals": actor.can("deal", "view"),
         "may_load": actor.can("workspace", "sample_data"),
     }
     return render(request, "sales/home.html", context)
