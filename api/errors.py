@@ -15,6 +15,7 @@ from crm.workspace.errors import NotFound as NotThere
 from crm.workspace.errors import WorkspaceError
 from tenants.outages import RETRY_SECONDS, is_outage
 from tenants.rates import TooMany
+from tenants.scopes import WorkspaceBehind
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +103,9 @@ def as_api_error(exc: Exception) -> ApiError:
     if isinstance(exc, TooMany):
         message = _("Too many at once. Wait %(seconds)s seconds.") % {"seconds": exc.seconds}
         return ApiError(429, "rate_limited", message, headers={"Retry-After": str(exc.seconds)})
+    if isinstance(exc, WorkspaceBehind):
+        message = _("This workspace is being updated, and nothing was done. Ask again in a few seconds.")
+        return ApiError(503, "being_updated", message, headers={"Retry-After": "3"})
     if isinstance(exc, exceptions.MethodNotAllowed):
         return ApiError(405, "method_not_allowed", str(exc.detail))
     if isinstance(exc, exceptions.UnsupportedMediaType):

@@ -17,7 +17,7 @@ from api.limits import spend
 from api.params import refuse_unknown, unknown_parameter
 from tenants.access import API_KEY
 from tenants.actors import Actor
-from tenants.scopes import tenant_scope
+from tenants.scopes import WorkspaceBehind, tenant_scope
 
 READING = {"GET", "HEAD"}
 
@@ -60,7 +60,7 @@ class ApiView(APIView):
                 response = super().dispatch(request, *args, **kwargs)
         except Exception as problem:
             error = as_api_error(problem)
-            if error.status >= 500:
+            if error.status >= 500 and not isinstance(problem, WorkspaceBehind):
                 log.exception("api.failed", request_id=request_id)
             return plain_error(error, request_id)
         for name, value in (("Request-Id", request_id), *allowance.headers().items()):

@@ -123,8 +123,9 @@ def running() -> Iterator[Stack]:
 
 
 @contextmanager
-def product(port: int, data: Path) -> Iterator[dict[str, str]]:
-    if (data / "bench.log").exists():
+def product(port: int, data: Path, *, kept: bool = False) -> Iterator[dict[str, str]]:
+    """The product, started in ``data``: anew, unless what is there is to be ``kept``."""
+    if (data / "bench.log").exists() and not kept:
         shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)
     environment = {

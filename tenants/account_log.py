@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -11,6 +12,8 @@ from tenants.hosts import public_url
 from tenants.mails import mail_queue
 from tenants.models import AccountEvent, Membership, Tenant, User
 from tenants.scopes import tenant_scope
+
+log = structlog.get_logger(__name__)
 
 Kind = AccountEvent.Kind
 
@@ -52,6 +55,9 @@ def _tell_workspaces(user: User, event: AccountEvent) -> None:
     )
     for membership in rows:
         ref = membership.tenant.ref()
+        if ref.is_behind:
+            log.warning("audit.left_out", tenant=ref.schema_name, kind=str(event.kind))
+            continue
         with tenant_scope(ref):
             tell(
                 ref,

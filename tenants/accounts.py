@@ -7,6 +7,7 @@ unproven, since a sign-up must not tell whether an address is known.
 from typing import Any
 from uuid import UUID
 
+import structlog
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
@@ -18,6 +19,8 @@ from tenants.models import Membership, Session, Tenant, User
 from tenants.scopes import tenant_scope
 from tenants.selectors import BUILT, SERVED
 from tenants.sessions import ADDRESS, DEVICE, SessionStore
+
+log = structlog.get_logger(__name__)
 
 UNVERIFIED = "unverified"
 """Set in a workspace's session as long as its user has not proven the address."""
@@ -157,6 +160,9 @@ def _end(rows: QuerySet[Session]) -> None:
             continue
         data = one.parent.get_decoded()
         ref = tenants[one.tenant_id].ref()
+        if ref.is_behind:
+            log.warning("audit.left_out", tenant=ref.schema_name, kind="session.ended")
+            continue
         with tenant_scope(ref):
             tell(
                 ref,

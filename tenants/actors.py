@@ -30,7 +30,10 @@ class Scope(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TenantRef:
-    """What code needs to know of a tenant without reading the shared schema."""
+    """What code needs to know of a tenant without reading the shared schema.
+
+    ``is_behind``: its schema is of a release before this one, and nobody enters until it has been upgraded.
+    """
 
     id: UUID
     schema_name: str
@@ -43,6 +46,7 @@ class TenantRef:
     limits: Mapping[str, int] = field(default_factory=dict)
     metadata_version: int = 0
     has_sample: bool = False
+    is_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ from django.utils.http import http_date
 from django.utils.translation import gettext as _
 
 from tenants import health, hosts
+from tenants.actors import TenantRef
 from tenants.backend.base import DatabaseWrapper
 from tenants.browsers import browser_cookie
 from tenants.http import Request
 from tenants.models import Domain, Tenant, User
 from tenants.prepared import PreparedInstances
-from tenants.scopes import scope_copy, scope_resume, shared, tenant_scope
+from tenants.scopes import WorkspaceBehind, scope_copy, scope_resume, shared, tenant_scope
 from tenants.sessions import SessionStore, is_weak, seen
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -131,6 +132,8 @@ class HostMiddleware:
             ref = tenant.ref(domain)
             if tenant.state not in SERVED:
                 return out_of_service(request, tenant)
+            if ref.is_behind:
+                return self._being_upgraded(request, ref)
             request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME), ref.id)
             request.session.preload()
             # What AuthenticationMiddleware would read later, when the connection speaks for the tenant only.
@@ -147,11 +150,24 @@ class HostMiddleware:
         with tenant_scope(ref):
             return self._answer(request, settings.TENANT_URLCONF)
 
+    def _being_upgraded(self, request: Request, ref: TenantRef) -> HttpResponseBase:
+        """A page that waits; programs are answered by the API, which says it in its own way."""
+        if not request.path_info.startswith(API_PATH):
+            return being_upgraded(request)
+        request.tenant = ref
+        return self._answer(request, settings.TENANT_URLCONF)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """A page of the public host that had to change something in a workspace: nothing of it was done."""
+        return being_upgraded(request) if isinstance(exception, WorkspaceBehind) else None
+
     def _moved_api(self, request: Request, tenant: Tenant, primary: Domain, until: datetime) -> HttpResponseBase:
         """A program's call to an old address is answered there: after a redirect most would drop their key."""
         if tenant.state not in SERVED:
             return out_of_service(request, tenant)
         ref = tenant.ref(primary)
+        if ref.is_behind:
+            return self._being_upgraded(request, ref)
         request.session, request.tenant = SessionStore(None, ref.id), ref
         request._cached_user = AnonymousUser()  # type: ignore[attr-defined]
         with tenant_scope(ref):
@@ -215,6 +231,20 @@ def out_of_service(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     else:
         status, title = 410, _("This workspace is being deleted")
         text = _("Its owner can say when, and what remains.")
+    return waiting_page(request, status, title, text)
+
+
+def being_upgraded(request: HttpRequest) -> HttpResponse:
+    """The workspace's schema is of the release before, for a moment yet."""
+    if request.method in ("GET", "HEAD"):
+        text = _("It will be ready in a moment. This page looks again by itself.")
+    else:
+        text = _("Nothing was saved. Wait a moment, go back, and send it again: what you typed is still there.")
+    return waiting_page(request, 503, _("Your workspace is being updated"), text)
+
+
+def waiting_page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    """The page of a workspace that nobody can enter; with 503 it says when to come back, and looks again by itself."""
     response = render(
         request,
         "layout/out_of_service.html",
@@ -223,5 +253,7 @@ def out_of_service(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     )
     if status == 503:
         response["Retry-After"] = "3"
-        response["Refresh"] = "3"
+        response["Cache-Control"] = "no-store"
+        if request.method in ("GET", "HEAD"):
+            response["Refresh"] = "3"
     return response

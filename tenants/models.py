@@ -4,13 +4,14 @@ from typing import Any, ClassVar, Never
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.actors import TenantRef
 from tenants.fields import CurrentUser, UUIDKey
+from tenants.release import template_digest
 from tenants.roles import schema_name_new
 
 
@@ -82,6 +83,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     currency = models.CharField(_("currency"), max_length=3, default="EUR")
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
     metadata_version = models.PositiveIntegerField(_("metadata version"), default=0)
+    schema_version = models.CharField(
+        _("release of the schema"), max_length=64, default="", db_default="", blank=True, editable=False
+    )
     has_sample = models.BooleanField(_("has sample data"), default=False)
     requires_second_factor = models.BooleanField(_("requires a second factor"), default=False, db_default=False)
     second_factor_from = models.DateTimeField(_("nobody enters without from"), null=True, blank=True)
@@ -123,6 +127,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             limits=dict(self.limits),
             metadata_version=self.metadata_version,
             has_sample=self.has_sample,
+            is_behind=is_behind(self.schema_version),
         )
 
 
@@ -413,6 +418,23 @@ class TemplateRecording(models.Model):
 
     def __str__(self) -> str:
         return self.digest
+
+
+def is_behind(schema_version: str, using: str = DEFAULT_DB_ALIAS) -> bool:
+    """Whether a schema of this version is older than this process's release, by when their templates were recorded.
+
+    One that a later release has upgraded is not: old and new processes work side by side. Reads the shared schema
+    where the two differ.
+    """
+    ours = template_digest()
+    if schema_version == ours:
+        return False
+    recorded = dict(
+        TemplateRecording.objects.using(using)
+        .filter(digest__in=[ours, schema_version])
+        .values_list("digest", "created_at")
+    )
+    return len(recorded) < 2 or recorded[schema_version] < recorded[ours]
 
 
 class TenantStep(models.Model):

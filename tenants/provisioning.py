@@ -7,7 +7,9 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from tenants.actors import TenantRef
+from tenants.fleet import workspace_upgrade
 from tenants.models import Tenant, TenantStep, User
+from tenants.release import template_digest
 from tenants.scopes import shared, tenant_scope
 from tenants.template import schema_create, schema_drop, schema_exists
 
@@ -54,8 +56,9 @@ def tenant_provision(tenant: Tenant, owner: User | None) -> TenantRef:
         with shared():
             return tenant.ref()
     tenant_state_set(tenant, State.PROVISIONING)
-    _step(tenant, "schema", lambda: None if schema_exists(tenant.schema_name) else schema_create(tenant.schema_name))
+    _step(tenant, "schema", lambda: _schema_ready(tenant.schema_name))
     with shared():
+        tenant.refresh_from_db()
         ref = tenant.ref()
     for path in settings.WORKSPACE_PROVISIONERS:
         _step(tenant, path, lambda path=path: _provision(path, ref, owner))  # type: ignore[misc]
@@ -69,6 +72,16 @@ def tenant_drop(tenant: Tenant) -> None:
     tenant_state_set(tenant, State.DELETING)
     schema_drop(tenant.schema_name)
     tenant_state_set(tenant, State.DELETED)
+
+
+def _schema_ready(schema: str) -> None:
+    """Make the schema, or bring one that an earlier call made and had no time to note to this release."""
+    if schema_exists(schema):
+        workspace_upgrade(schema)
+        return
+    schema_create(schema)
+    with shared():
+        Tenant.objects.filter(schema_name=schema).update(schema_version=template_digest())
 
 
 def _provision(path: str, ref: TenantRef, owner: User | None) -> None:

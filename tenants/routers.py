@@ -10,10 +10,6 @@ from tenants.backend.base import OWNER_ALIAS
 from tenants.roles import SHARED_SCHEMA
 
 
-def app_labels(names: list[str]) -> frozenset[str]:
-    return frozenset(config.label for config in apps.get_app_configs() if config.name in names)
-
-
 class TenantRouter:
     """Only the owner migrates, and only the apps of the schema that its connection is in."""
 

@@ -13,6 +13,7 @@ from tenants.roles import SHARED_SCHEMA, is_tenant_schema
 
 __all__ = [
     "NoScope",
+    "WorkspaceBehind",
     "current_schema",
     "current_tenant",
     "owner_scope",
@@ -21,6 +22,14 @@ __all__ = [
     "shared",
     "tenant_scope",
 ]
+
+
+class WorkspaceBehind(RuntimeError):
+    """A workspace's schema is of a release before this one: it opens again when it has been upgraded."""
+
+    def __init__(self, tenant: TenantRef) -> None:
+        super().__init__(f"{tenant.schema_name} is being upgraded.")
+        self.tenant = tenant
 
 
 def _wrapper(alias: str = DEFAULT_DB_ALIAS) -> DatabaseWrapper:
@@ -38,10 +47,12 @@ def _entered(wrapper: DatabaseWrapper, scope: ConnectionScope | None) -> Iterato
 
 @contextmanager
 def tenant_scope(tenant: TenantRef | Tenant) -> Iterator[None]:
-    """Every statement in the block runs in the tenant's schema as the tenant's role."""
+    """Every statement in the block runs in the tenant's schema as the tenant's role. Raises WorkspaceBehind."""
     ref = tenant.ref() if isinstance(tenant, Tenant) else tenant
     if not is_tenant_schema(ref.schema_name):
         raise NoScope(f"{ref.schema_name!r} is no schema of a tenant.")
+    if ref.is_behind:
+        raise WorkspaceBehind(ref)
     wrapper = _wrapper()
     with _entered(wrapper, wrapper.scope_for(ref.schema_name, ref)):
         yield

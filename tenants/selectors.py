@@ -27,7 +27,7 @@ def tenants_built() -> list[TenantRef]:
 
 
 def tenants_served(tenant_ids: Sequence[str]) -> list[TenantRef]:
-    """Those of the tenants that are in service, in the order of their ids as given."""
+    """Those of the tenants that are in service and at this release, in the order of their ids as given."""
     wanted = [UUID(one) for one in tenant_ids]
     found = {domain.tenant_id: domain.tenant.ref(domain) for domain in PRIMARY.all(wanted)}
-    return [found[one] for one in wanted if one in found]
+    return [found[one] for one in wanted if one in found and not found[one].is_behind]

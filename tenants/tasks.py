@@ -56,6 +56,8 @@ def tenant_served(tenant_id: object) -> TenantRef:
         found = tenant_find(wanted)
     if found is None or found.state not in SERVED:
         raise TenantRefused(f"The tenant {wanted} is {'unknown' if found is None else found.state}.")
+    if found.is_behind:
+        raise TenantRefused(f"The tenant {wanted} is not at this release yet.")
     return found
 
 

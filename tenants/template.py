@@ -1,16 +1,11 @@
 """A tenant's schema out of the template: the SQL of the real migrations, recorded once and replayed as one string."""
 
-import hashlib
-import inspect
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -18,8 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from tenants import grants
 from tenants.backend.base import OWNER_ALIAS
 from tenants.models import TemplateRecording
+from tenants.release import app_labels, template_digest
 from tenants.roles import SHARED_SCHEMA
-from tenants.routers import app_labels
 from tenants.scopes import owner_scope
 
 TEMPLATE_SCHEMA = "t_000000template"
@@ -30,19 +25,6 @@ CONCURRENTLY = re.compile(r"^(\s*(?:CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+)CONCUR
 
 class TemplateMissing(RuntimeError):
     """This release's template has not been recorded: ``manage.py migrate_all`` does."""
-
-
-@cache
-def template_digest() -> str:
-    """Changes when a tenant migration, or what is said of rights beside them, does."""
-    found = hashlib.sha256()
-    for label in sorted(app_labels(settings.TENANT_APPS)):
-        folder = Path(apps.get_app_config(label).path) / "migrations"
-        for path in sorted(folder.glob("*.py")):
-            found.update(f"{label}/{path.name}\n".encode() + path.read_bytes())
-    found.update(json.dumps(settings.APPEND_ONLY, sort_keys=True).encode())
-    found.update(inspect.getsource(grants).encode() + Path(__file__).read_bytes())
-    return found.hexdigest()
 
 
 @cache

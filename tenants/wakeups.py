@@ -14,7 +14,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from tenants.actors import TenantRef
-from tenants.models import Tenant, Wakeup
+from tenants.models import Tenant, Wakeup, is_behind
 from tenants.roles import role_of, schema_of
 from tenants.scopes import shared
 
@@ -35,7 +35,8 @@ def wake(due_at: datetime, work: str) -> None:
 def wakeups_claim() -> list[tuple[UUID, str]]:
     """Take the due wake-ups, a share of each tenant's, for a while; gives tenants and what they have to do.
 
-    One that is not told done by then is given out again. Those of tenants that are gone are dropped.
+    One that is not told done by then is given out again. Those of tenants that are gone are dropped; those of tenants
+    out of service or behind this release wait.
     """
     now = timezone.now()
     free = Wakeup.objects.filter(Q(claimed_at=None) | Q(claimed_at__lt=now - CLAIM))
@@ -48,16 +49,16 @@ def wakeups_claim() -> list[tuple[UUID, str]]:
             return []
         schemas = {role: _schema(role) for role, _work in taken}
         known = {
-            schema: (id, state)
-            for schema, id, state in Tenant.objects.filter(schema_name__in=schemas.values()).values_list(
-                "schema_name", "id", "state"
+            one.schema_name: one
+            for one in Tenant.objects.filter(schema_name__in=schemas.values()).only(
+                "id", "schema_name", "state", "schema_version"
             )
         }
+        ready = {schema for schema, one in known.items() if one.state in SERVED and not is_behind(one.schema_version)}
         gone = [role for role, schema in schemas.items() if schema not in known]
         if gone:
             Wakeup.objects.filter(role__in=gone).delete()
-    found = [(known[schemas[role]], work) for role, work in taken if schemas[role] in known]
-    return [(id, work) for (id, state), work in found if state in SERVED]
+    return [(known[schemas[role]].id, work) for role, work in taken if schemas[role] in ready]
 
 
 def _claim(keys: Sequence[UUID], now: datetime) -> list[tuple[str, str]]:

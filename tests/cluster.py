@@ -15,7 +15,8 @@ from psycopg2 import sql
 
 from tenants.backend.base import OWNER_ALIAS
 from tenants.management.commands.database_prepare import prepare
-from tenants.template import TEMPLATE_SCHEMA, schema_drop, template_digest
+from tenants.release import template_digest
+from tenants.template import TEMPLATE_SCHEMA, schema_drop
 
 PASSWORD = "test"
 KEPT_TABLES = {"django_migrations", "tenants_templaterecording"}

@@ -28,10 +28,12 @@ from crm.workspace.team_services import team_create
 from tenants import accounts
 from tenants.actors import Actor, TenantRef
 from tenants.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
+from tenants.fleet import workspace_upgrade
 from tenants.hosts import subdomain_host, tenant_host, tenant_url
 from tenants.models import Domain, Tenant, User
 from tenants.provisioning import tenant_provision
 from tenants.scopes import shared, tenant_scope
+from tenants.selectors import BUILT
 
 NAME = "Morgenlicht Fenster"
 SUBDOMAIN = "morgenlicht"
@@ -165,6 +167,10 @@ def _workspace() -> tuple[TenantRef, User]:
         if domain is None:
             tenant = Tenant.objects.create(name=NAME, currency="EUR", time_zone="Europe/Berlin")
             domain = Domain.objects.create(tenant=tenant, domain=subdomain_host(SUBDOMAIN), is_primary=True)
+    with shared():
+        behind = domain.tenant.state in BUILT and domain.tenant.ref(domain).is_behind
+    if behind:
+        workspace_upgrade(domain.tenant.schema_name)
     return tenant_provision(domain.tenant, owner), owner
 
 

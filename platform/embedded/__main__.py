@@ -166,6 +166,7 @@ class Copy:
         ]
         self._program("web", web, ready=self._web_ready)
         self.supervisor.await_ready(self.supervisor.parts, READY_SECONDS)
+        self._program("upgrade", ["django", "migrate_all"], ends=True)
         for queue, size in (("timers", wishes.timers), ("interactive", wishes.interactive), ("bulk", wishes.bulk)):
             worker = [
                 *("celery", "-A", "config.celery", "worker", "-Q", queue, "-c", str(size)),
@@ -177,10 +178,19 @@ class Copy:
         schedule.parent.mkdir(exist_ok=True)
         self._program("beat", ["celery", "-A", "config.celery", "beat", "-s", str(schedule), "--pidfile="])
 
-    def _program(self, name: str, module: list[str], *, ready: Callable[[], bool] | None = None) -> None:
+    def _program(
+        self, name: str, module: list[str], *, ready: Callable[[], bool] | None = None, ends: bool = False
+    ) -> None:
         command = [sys.executable, "-m", *module]
         self.supervisor.start(
-            Part(name, lambda: launched(os.getpid(), command), self.environment.copy(), ready=ready, stop_seconds=8)
+            Part(
+                name,
+                lambda: launched(os.getpid(), command),
+                self.environment.copy(),
+                ready=ready,
+                ends=ends,
+                stop_seconds=8,
+            )
         )
 
     def _web_ready(self) -> bool:

@@ -41,7 +41,8 @@ def prepare_database() -> None:
 
 
 def migrate() -> None:
-    call_command("migrate_all", verbosity=0)
+    """What every workspace needs; those behind are upgraded beside the servers, by a program of its own."""
+    call_command("migrate_all", shared=True, verbosity=0)
 
 
 def collect_static() -> None:

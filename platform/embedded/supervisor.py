@@ -33,7 +33,10 @@ class Stopped(Exception):
 
 @dataclass
 class Part:
-    """One supervised program. ``command`` is asked again at each start; ``stage`` 0 stops last."""
+    """One supervised program. ``command`` is asked again at each start; ``stage`` 0 stops last.
+
+    One that ``ends`` is started again only where it failed.
+    """
 
     name: str
     command: Callable[[], list[str]]
@@ -42,6 +45,7 @@ class Part:
     stop_seconds: float = 10.0
     stage: int = 1
     ready: Callable[[], bool] | None = None
+    ends: bool = False
     process: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
     crashes: int = 0
@@ -101,12 +105,16 @@ class Supervisor:
         """Restart what ends, until somebody asks to stop."""
         while not self.stopping.wait(0.1):
             now = time.monotonic()
+            self.parts = [part for part in self.parts if not (part.ends and self._is_done(part))]
             for part in self.parts:
                 if part.process is not None and part.process.poll() is not None:
                     self._note_crash(part, now)
                 if part.process is None and now >= part.again_at:
                     self._spawn(part)
                     self._note_processes()
+
+    def _is_done(self, part: Part) -> bool:
+        return part.process is not None and part.process.poll() == 0
 
     def stop(self) -> None:
         for stage in sorted({part.stage for part in self.parts}, reverse=True):

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import psycopg2.extensions
 from django.core.exceptions import SuspiciousOperation
-from django.db.backends.postgresql.introspection import DatabaseIntrospection
+from django.db.backends.postgresql.introspection import DatabaseIntrospection, TableInfo
 from django.utils.functional import cached_property
 from django_tenants.postgresql_backend.base import DatabaseWrapper as DjangoTenantsWrapper
 
@@ -123,6 +123,21 @@ class ScopedCursor(psycopg2.extensions.cursor):
         self._said_first(super().copy_expert, *args, **kwargs)
 
 
+class SchemaIntrospection(DatabaseIntrospection):
+    """Lists the tables of the schema that the connection is in.
+
+    Django asks of every table of all tenants whether it is visible from here, and finds those of ``ext`` too.
+    """
+
+    def get_table_list(self, cursor: Any) -> list[TableInfo]:  # type: ignore[override]
+        cursor.execute(
+            "SELECT relname, CASE WHEN relispartition THEN 'p' WHEN relkind IN ('m', 'v') THEN 'v' ELSE 't' END,"
+            " obj_description(oid, 'pg_class') FROM pg_class"
+            " WHERE relkind IN ('f', 'm', 'p', 'r', 'v') AND relnamespace = current_schema()::regnamespace"
+        )
+        return [TableInfo(*row) for row in cursor.fetchall()]
+
+
 class DatabaseWrapper(DjangoTenantsWrapper):  # type: ignore[misc]
     """See the module. ``default`` speaks as one tenant or as the shared role, ``owner`` as the owner of all tables."""
 
@@ -137,7 +152,7 @@ class DatabaseWrapper(DjangoTenantsWrapper):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._made = True
         # django-tenants' own sets and restores the path by hand; ours already looks at one schema only.
-        self.introspection = DatabaseIntrospection(self)
+        self.introspection = SchemaIntrospection(self)
 
     # The scope
 

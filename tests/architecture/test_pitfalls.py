@@ -37,6 +37,7 @@ MAY_CALL_SHARED = {
 MAY_SPEAK_AS_OWNER = {
     "tenants/scopes.py",
     "tenants/template.py",
+    "tenants/fleet.py",
     "tenants/management/commands/migrate_all.py",
 }
 

@@ -1,26 +1,31 @@
 """Bring the shared schema, the template and every tenant to this release."""
 
-import time
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connections
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
 from tenants.backend.base import OWNER_ALIAS
 from tenants.catalogue_grants import catalogue_open
-from tenants.models import Tenant
+from tenants.fleet import FleetStopped, fleet_upgrade
 from tenants.roles import SHARED_SCHEMA
 from tenants.scopes import owner_scope
-from tenants.template import schema_exists, schema_migrate, schema_upgrade, template_record
+from tenants.template import schema_migrate, template_record
 
 log = structlog.get_logger(__name__)
 
-ATTEMPTS = 3
-
 
 class Command(BaseCommand):
-    help = "Migrates the shared schema, records the template anew where it changed, and migrates every tenant."
+    help = (
+        "Migrates the shared schema, records the template anew where it changed, and upgrades every workspace that is "
+        "not at this release; those at it are not opened. Stopped in the middle, the next call goes on from there."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--shared", action="store_true", help="leave the workspaces for a call beside the servers")
+        which.add_argument("--every", action="store_true", help="open also the workspaces that are at this release")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("shared schema")
@@ -28,18 +33,21 @@ class Command(BaseCommand):
         self.tell_open_catalogue()
         if template_record():
             self.stdout.write("template recorded")
-        failed = []
-        for schema in tenant_schemas():
-            if not schema_exists(schema):
-                continue
-            try:
-                migrate(schema)
+        if options["shared"]:
+            return
+        count = 0
+        try:
+            for schema in fleet_upgrade(every=options["every"]):
                 self.stdout.write(schema)
-            except DatabaseError as error:
-                failed.append(schema)
-                self.stderr.write(f"{schema}: {error}")
-        if failed:
-            raise CommandError(f"Not migrated, run this again: {', '.join(failed)}")
+                count += 1
+        except FleetStopped as stopped:
+            for schema, problem in stopped.failed.items():
+                self.stderr.write(f"{schema}: {problem}")
+            raise CommandError(
+                f"{count} workspaces upgraded, {len(stopped.failed)} failed ({', '.join(stopped.failed)}), "
+                f"{stopped.left} not tried: mend what is said above and run this again."
+            ) from stopped
+        self.stdout.write(f"{count} workspaces upgraded")
 
     def tell_open_catalogue(self) -> None:
         with owner_scope(SHARED_SCHEMA), connections[OWNER_ALIAS].cursor() as cursor:
@@ -51,20 +59,3 @@ class Command(BaseCommand):
                 f"Workspaces can read statistics of each other's rows in {shown}: "
                 "run manage.py database_prepare with a superuser's address in DATABASE_ADMIN_URL."
             )
-
-
-def tenant_schemas() -> list[str]:
-    with owner_scope(SHARED_SCHEMA):
-        tenants = Tenant.objects.using(OWNER_ALIAS).exclude(state__in=[Tenant.State.RESERVED, Tenant.State.DELETED])
-        return list(tenants.order_by("created_at").values_list("schema_name", flat=True))
-
-
-def migrate(schema: str) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            schema_upgrade(schema)
-            break
-        except DatabaseError:
-            if attempt == ATTEMPTS:
-                raise
-            time.sleep(attempt)
