@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from crm.records.errors import BadCursor, BadQuery, Invalid, NotFound, RecordError, UndoConflict
+from crm.records.errors import BadCursor, BadQuery, Invalid, MissingScope, NotFound, RecordError, UndoConflict
 from crm.workspace.errors import NotFound as NotThere
 from crm.workspace.errors import WorkspaceError
 from tenants.outages import RETRY_SECONDS, is_outage
@@ -69,8 +69,7 @@ def not_found() -> ApiError:
 
 
 def missing_scope(scope: str) -> ApiError:
-    message = _("This key has no scope %(scope)s. Make a key that has it under Settings → API.")
-    return ApiError(403, "missing_scope", message % {"scope": scope}, param=scope)
+    return as_api_error(MissingScope(scope))
 
 
 def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
@@ -129,6 +128,8 @@ def _from_record_error(exc: RecordError) -> ApiError:
         ]
         first = exc.errors[0] if exc.errors else None
         return ApiError(exc.status, "invalid", str(exc.message), param=first.field if first else None, errors=errors)
+    if isinstance(exc, MissingScope):
+        return ApiError(exc.status, exc.code, str(exc.message), param=exc.scope)
     if isinstance(exc, UndoConflict):
         return ApiError(exc.status, exc.code, str(exc.message), errors=[c.as_dict() for c in exc.conflicts])
     if isinstance(exc, BadQuery):

@@ -13,7 +13,7 @@ from api.errors import ApiError
 from crm.records.reading import Query
 from crm.records.settling import CHANGED
 from crm.records.types import RecordType
-from crm.records.visibility import readable_fields
+from crm.records.visibility import readable_fields, require_field
 from tenants.actors import Actor
 
 MAX_LIMIT = 500
@@ -81,6 +81,7 @@ def chosen_fields(actor: Actor, rt: RecordType, raw: str | None) -> tuple[str, .
     known = {field.slug for field in readable_fields(actor, rt)} | {*SYSTEM_FIELDS, "version", "is_sample"}
     chosen = names(raw)
     for name in chosen:
+        require_field(actor, rt, name)
         if name not in known:
             raise _unknown_field(name, known, "fields")
     return chosen
@@ -158,6 +159,8 @@ def _joined(name: str, value: Any) -> str | None:
 def _condition(actor: Actor, rt: RecordType, name: str, value: str) -> dict[str, Any]:
     match = FILTER.match(name)
     known = {field.slug for field in readable_fields(actor, rt) if field.filterable} | set(SYSTEM_FIELDS)
+    if match is not None:
+        require_field(actor, rt, match["field"].split(".")[0])
     if match is None or (match["field"].split(".")[0] not in known):
         raise unknown_parameter(name, known | LIST_PARAMETERS)
     operator = match["op"] or "eq"

@@ -126,6 +126,16 @@ class Actor:
         needed = f"{noun}:{'read' if action in READING else 'write'}"
         return allowed if needed in self.scopes else Scope.NONE
 
+    def scope_needed(self, noun: str, action: str) -> str:
+        """The scope without which an API key may not do what the role behind it allows; else an empty text."""
+        if self.scopes is None or self.permissions.scope(noun, action) is Scope.NONE:
+            return ""
+        if noun == "workspace":
+            needed = POWER_SCOPES.get(action, "")
+        else:
+            needed = f"{noun}:{'read' if action in READING else 'write'}"
+        return "" if needed in self.scopes else needed
+
     def can(self, noun: str, action: str) -> bool:
         return self.scope(noun, action) is not Scope.NONE
 

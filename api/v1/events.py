@@ -22,4 +22,4 @@ class EventList(ApiView):
         limit = whole_number(request.query_params.get("limit"), param="limit", lowest=1, highest=500, default=50)
         after = whole_number(request.query_params.get("cursor"), param="cursor", lowest=0, highest=2**62, default=0)
         feed = events.feed(self.actor, after=after, limit=limit)
-        return Response({"data": feed.rows, "next_cursor": str(feed.position)})
+        return Response({"data": feed.rows, "next_cursor": str(feed.position), "has_more": feed.has_more})

@@ -30,7 +30,7 @@ class RecordExport(RecordQuery):
             view = Views(self.actor, self.rt).get(str(key))
             slugs, name = slugs or view.columns, f"{name}: {view.name}"
         known = exporting.exportable(self.actor, self.rt)
-        columns = [known[slug] for slug in slugs or [one.slug for one in known.values() if not one.hidden]]
+        columns = [known[slug] for slug in slugs] if slugs else exporting.columns_of(self.actor, self.rt)
         return accepted(exporting.export_start(self.actor, self.rt, columns, wanted, name=name))
 
 

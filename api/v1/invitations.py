@@ -6,9 +6,9 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import missing_scope, not_found
-from api.v1.members import cursor_of, known, limit_of, text
-from api.views import ApiView
+from api.errors import not_found
+from api.v1.members import PeopleView, cursor_of, known, limit_of, text
+from crm.records.visibility import require_scope
 from crm.workspace import selectors
 from crm.workspace.services import invitation_resend, invitation_revoke, invitation_send
 from tenants import rates
@@ -16,15 +16,13 @@ from tenants import rates
 FIELDS = ("email", "role", "team", "manager")
 
 
-class InvitationView(ApiView):
-    noun = "member"
+class InvitationView(PeopleView):
     component = "Invitation"
 
     def check_scope(self, request: Request) -> None:
         """Addresses of people who are not here yet are for those only who may invite, to read them too."""
         super().check_scope(request)
-        if self.actor.scopes is not None and "member:write" not in self.actor.scopes:
-            raise missing_scope("member:write")
+        require_scope(self.actor, "workspace", "members")
         if not self.actor.can("workspace", "members"):
             raise not_found()
 

@@ -16,6 +16,7 @@ from crm.records.bulk import Selection, bulk_start
 from crm.records.errors import BadCursor, NotFound
 from crm.records.models import Job
 from crm.records.saved_views import Views
+from crm.records.visibility import require_scope
 
 KEYS = frozenset({"action", "ids", "filter", "search", "view", "values", "on_error"})
 
@@ -76,7 +77,7 @@ class RecordBulk(RecordView):
         if "ids" in body:
             return Selection(ids=ids_read(body["ids"]))
         if "view" in body:
-            return Selection(filter=Views(self.actor, self.rt).get(str(body["view"])).filter, search=search)
+            return Selection(filter=Views(self.actor, self.rt).get_whole(str(body["view"])).filter, search=search)
         tree = body["filter"]
         if not isinstance(tree, dict):
             raise ApiError(400, "invalid_filter", _("filter must be a tree of conditions."), param="filter")
@@ -104,6 +105,8 @@ class JobView(ApiView):
         if not all(self.actor.can(noun, "view") for noun in jobs.nouns_of(job)):
             raise NotFound
         needed = "export" if job.kind == "export" else "bulk" if job.noun else "edit"
+        for noun in jobs.nouns_of(job) if write else ():
+            require_scope(self.actor, noun, needed)
         if write and not all(self.actor.can(noun, needed) for noun in jobs.nouns_of(job)):
             raise ApiError(403, "forbidden", _("The role behind this key may not do that."))
         return job

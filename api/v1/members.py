@@ -11,7 +11,9 @@ from rest_framework.response import Response
 from api.errors import ApiError, not_found
 from api.params import whole_number
 from api.views import ApiView
-from crm.records.belongings import held_types, member_hand_over
+from crm.records.belongings import held_at_all, held_types, member_hand_over
+from crm.records.sight import require_sight
+from crm.records.visibility import require_scope
 from crm.workspace import selectors
 from crm.workspace.services import member_reactivate, member_update
 
@@ -65,8 +67,17 @@ def shaped[T](body: Mapping[str, Any], name: str, shape: type[T]) -> T:
     return value
 
 
-class MemberView(ApiView):
+class PeopleView(ApiView):
+    """Of who works here. What is changed is answered with too, so that takes the scope to read as well."""
+
     noun = "member"
+
+    def check_scope(self, request: Request) -> None:
+        super().check_scope(request)
+        require_sight(self.actor, self.noun)
+
+
+class MemberView(PeopleView):
     component = "Member"
 
     def row(self, member_id: UUID) -> dict[str, Any]:
@@ -112,6 +123,8 @@ class MemberDeactivate(MemberView):
         given, heads, closed = shaped(body, "takers", dict), shaped(body, "heads", dict), shaped(body, "closed", list)
         takers = {}
         if body.get("to") is not None:
+            for rt in held_at_all():
+                require_scope(self.actor, rt.slug)
             takers = dict.fromkeys((rt.slug for rt in held_types(self.actor)), identity(body["to"], "to"))
         takers |= {str(noun): one and identity(one, "takers") for noun, one in given.items()}
         done = member_hand_over(

@@ -8,13 +8,13 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import missing_scope, not_found
 from api.params import names
 from api.v1.jobs import accepted
 from api.v1.members import identity, known, shaped, text
 from api.v1.records import RecordView
 from api.views import ONE
 from crm.records.models import Job
+from crm.records.sight import require_sight
 from crm.sales import services
 from crm.sales.boards import Asked, Card, Column, board
 from crm.workspace.currencies import Converted
@@ -57,10 +57,8 @@ class RecordBoard(RecordView):
     parameters = frozenset({"quick", "search"})
 
     def get(self, request: Request, record_id: UUID) -> Response:
-        if self.actor.scopes is not None and "deal:read" not in self.actor.scopes:
-            raise missing_scope("deal:read")
-        if not self.actor.can("deal", "view"):
-            raise not_found()
+        for noun in ("stage", "deal"):
+            require_sight(self.actor, noun)
         asked = Asked(quick=names(request.query_params.get("quick")), search=request.query_params.get("search", ""))
         found = board(self.actor, record_id, asked)
         return Response({"pipeline": found.pipeline.id, "stages": [_column(one) for one in found.columns]})

@@ -148,7 +148,7 @@ class RecordRestore(RecordView):
 
 def seen_through(actor: Actor, rt: RecordType, key: str, wanted: reading.Query) -> reading.Query:
     """A query within a view: its filter holds as well, its sorting unless another one is asked for. Raises NotFound."""
-    view = Views(actor, rt).get(key)
+    view = Views(actor, rt).get_whole(key)
     tree = {"all": [view.filter, wanted.filter]} if view.filter and wanted.filter else view.filter or wanted.filter
     return replace(wanted, filter=tree, sort=wanted.sort or view.sort)
 

@@ -1,14 +1,15 @@
-"""``/v1/roles``: what each role may do. For keys with ``member:read`` whose maker looks after members or roles."""
+"""``/v1/roles``: what each role may do. For keys with ``member:read`` and ``member:write``, whose maker looks after
+members."""
 
 from typing import Any
 from uuid import UUID
 
-from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import ApiError, not_found
+from api.errors import not_found
 from api.views import ApiView
+from crm.records.sight import require_sight
 from crm.workspace.models import Role
 
 
@@ -32,8 +33,7 @@ class RoleView(ApiView):
 
     def check_scope(self, request: Request) -> None:
         super().check_scope(request)
-        if not self.actor.can("workspace", "members") and not self.actor.can("workspace", "roles"):
-            raise ApiError(403, "forbidden", _("The role behind this key may not do that."))
+        require_sight(self.actor, "role")
 
 
 class RoleList(RoleView):

@@ -7,16 +7,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.errors import not_found
-from api.v1.members import cursor_of, known, limit_of, text
-from api.views import ApiView
+from api.v1.members import PeopleView, cursor_of, known, limit_of, text
 from crm.workspace import selectors
 from crm.workspace.team_services import team_create, team_delete, team_update
 
 FIELDS = ("name", "parent", "head")
 
 
-class TeamView(ApiView):
-    noun = "member"
+class TeamView(PeopleView):
     component = "Team"
 
     def row(self, team_id: UUID) -> dict[str, Any]:

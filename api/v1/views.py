@@ -11,6 +11,7 @@ from api.v1.records import RecordView
 from crm.records import saved_views
 from crm.records.models import SavedView
 from crm.records.types import RecordType
+from crm.records.visibility import require_scope
 from tenants.actors import Actor
 
 KEYS = frozenset(
@@ -41,7 +42,13 @@ def view_body(actor: Actor, rt: RecordType, saved: SavedView) -> dict[str, Any]:
 
 
 class ViewRoute(RecordView):
+    """What is kept or changed is answered with too, so that takes the scope to read as well."""
+
     parameters = frozenset()
+
+    def check_scope(self, request: Request) -> None:
+        super().check_scope(request)
+        require_scope(self.actor, self.noun)
 
     def values(self, request: Request) -> dict[str, Any]:
         body = self.body(request)

@@ -9,16 +9,19 @@ from rest_framework.response import Response
 from api.errors import ApiError, not_found
 from api.v1.members import identity
 from api.v1.records import RecordView
+from crm.records.sight import require_sight
 from crm.records.visibility import get_record
 from crm.records.why import why
 
 
 class RecordWhy(RecordView):
-    """Of the member behind the key, or of another ``member`` for who looks after members."""
+    """Of the member behind the key, or of another ``member`` for who looks after members. It names members, so it
+    takes ``member:read``."""
 
     parameters = frozenset({"member"})
 
     def get(self, request: Request, record_id: UUID) -> Response:
+        require_sight(self.actor, "member")
         get_record(self.actor, self.rt, record_id, trashed="include")
         raw = request.query_params.get("member")
         of = identity(raw, "member") if raw else None

@@ -25,7 +25,7 @@ from crm.records.models import ChangeSet, Job
 from crm.records.money import MoneySum, money_sum
 from crm.records.saved_views import views_handed_over
 from crm.records.types import Field, Kind, RecordType, registry
-from crm.records.visibility import reach, readable_fields, writable_fields
+from crm.records.visibility import reach, readable_fields, require_scope, writable_fields
 from crm.workspace.errors import Conflict, WorkspaceError
 from crm.workspace.kinds import HANDED_OVER
 from crm.workspace.leaving import member_leave
@@ -72,8 +72,12 @@ class Outcome:
 
 
 def held_types(actor: Actor) -> list[RecordType]:
-    """The nouns whose records are somebody's and can become another's."""
-    return [rt for rt in registry.all() if rt.owner_field and not rt.is_history and actor.can(rt.slug, "view")]
+    """The nouns whose records are somebody's and can become another's, as far as the actor sees them."""
+    return [rt for rt in held_at_all() if actor.can(rt.slug, "view")]
+
+
+def held_at_all() -> list[RecordType]:
+    return [rt for rt in registry.all() if rt.owner_field and not rt.is_history]
 
 
 def owner_of(rt: RecordType) -> Field:
@@ -241,7 +245,8 @@ def part_of(rt: RecordType, closed_too: Collection[str]) -> Part:
 
 
 def check_takers(actor: Actor, giver: Member, takers: Mapping[str, UUID]) -> None:
-    """Raise WorkspaceError for a taker who is not active, is the giver himself, or may not see such records."""
+    """Raise WorkspaceError for a taker who is not active, is the giver himself, or may not see such records, and
+    MissingScope for records that a key may not read or change."""
     seen: dict[UUID, Actor | None] = {}
     for noun, taker_id in takers.items():
         if taker_id not in seen:
@@ -251,6 +256,8 @@ def check_takers(actor: Actor, giver: Member, takers: Mapping[str, UUID]) -> Non
             raise WorkspaceError("unknown_taker", _("Choose another active member to take over."), field=noun)
         if noun not in registry:
             raise WorkspaceError("unknown_noun", _("There are no records of this kind."), field=noun)
+        require_scope(actor, noun)
+        require_scope(actor, noun, "edit")
         if not taker.can(noun, "view"):
             raise WorkspaceError(
                 "taker_blind",

@@ -23,7 +23,7 @@ from crm.records.models import ChangeSet, Event, Job
 from crm.records.parsing import BadValue, parse
 from crm.records.reading import reach
 from crm.records.types import Kind, RecordType, registry
-from crm.records.visibility import writable_fields
+from crm.records.visibility import require_field, require_scope, writable_fields
 from crm.workspace.notifying import notify
 from tenants.actors import Actor
 
@@ -60,6 +60,8 @@ class Selection:
 
 def reached(actor: Actor, rt: RecordType, action: Action) -> QuerySet[Any]:
     """The rows that the actor may deal with in bulk, those he may not ``action`` one by one among them."""
+    for needed in ("bulk", NEEDS[action], "view"):
+        require_scope(actor, rt.slug, needed)
     if not actor.can(rt.slug, "bulk") or not actor.can(rt.slug, NEEDS[action]):
         raise Forbidden(_("Your role does not allow this for many records at once."))
     return reach(actor, rt, "bulk", trashed="only" if action == "restore" else "exclude")
@@ -125,6 +127,7 @@ def check_values(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> Non
         errors.append(FieldError("", "required", _("Say what is to be changed.")))
     writable = {one.slug: one for one in writable_fields(actor, rt)}
     for slug, raw in values.items():
+        require_field(actor, rt, slug)
         one = writable.get(slug)
         if one is None:
             errors.append(FieldError(str(slug)[:100], *writing.unwritable(actor, rt, str(slug))))
@@ -276,7 +279,10 @@ def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -
     neither made nor could have, and UndoConflict when it is undone already or still underway.
     """
     change_set = ChangeSet.objects.filter(pk=change_set_id).first()
-    if change_set is None or not may_undo(actor, change_set):
+    if change_set is None:
+        raise NotFound
+    undo.require_scopes(actor, change_set)
+    if not may_undo(actor, change_set):
         raise NotFound
     underway = Job.objects.filter(change_set=change_set, state__in=OPEN)
     if (underway.exclude(pk=ended.pk) if ended else underway).exists():

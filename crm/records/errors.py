@@ -39,6 +39,18 @@ class Forbidden(RecordError):
     message = _("Your role does not allow this.")
 
 
+class MissingScope(RecordError):
+    """An API key may not do what is asked, or not read all that it touches, though the role behind it may."""
+
+    status = 403
+    code = "missing_scope"
+
+    def __init__(self, scope: str) -> None:
+        message = _("This key has no scope %(scope)s. Make a key that has it under Settings → API.")
+        super().__init__(message % {"scope": scope})
+        self.scope = scope
+
+
 class HolderGone(RecordError):
     """A member was deactivated while something was becoming his."""
 

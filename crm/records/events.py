@@ -1,6 +1,6 @@
 """Events of things that are no records, and the feed of all events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,19 +9,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm.records import wakeups
-from crm.records.models import ChangeSet, Event
+from crm.records.drainer import COUNTER
+from crm.records.models import ChangeSet, Event, HandlerPosition
 from crm.records.noting import save_events
 from crm.records.parsing import as_json
+from crm.records.sight import kinds_seen, sees, tells_something
 from crm.records.types import MEMBER_TARGET, RecordType, registry
 from crm.records.visibility import may_read
 from crm.records.writing import change_set_new
-from crm.workspace.auditing import AUDITED
 from tenants.actors import Actor
 
-ROUNDS = 10
-OF_MEMBERS = frozenset({MEMBER_TARGET, "team", "role"})
-"""What is told of to whom may view members."""
 MOST = 500
+MOST_LOOKED_AT = 5000
 
 
 def note(
@@ -54,50 +53,51 @@ def note(
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Rows ready for JSON, and the last position that was looked at: where the next call goes on."""
+    """Rows ready for JSON. ``position`` is where the next call goes on, ``has_more`` whether there is more by now."""
 
     rows: list[dict[str, Any]]
     position: int
+    has_more: bool
 
 
 def feed(actor: Actor, after: int = 0, limit: int = 50) -> Feed:
-    """What happened after a position, in order: only records and fields that the actor may see now."""
-    rows: list[dict[str, Any]] = []
-    position = after
+    """What happened after a position, in order: only records and fields that the actor may see now.
+
+    A page is full unless it is the last.
+    """
     limit = max(1, min(limit, MOST))
-    for _round in range(ROUNDS):
-        found = list(
-            Event.objects.filter(position__gt=position).order_by("position").select_related("change_set")[:limit]
+    end = HandlerPosition.objects.filter(handler=COUNTER).values_list("position", flat=True).first() or 0
+    told = Event.objects.filter(tells_something(actor), record_type__in=kinds_seen(actor), position__lte=end)
+    found: list[int] = []
+    reached, at_once = after, limit + 1
+    while len(found) <= limit:
+        looked_at = list(
+            told.filter(position__gt=reached)
+            .order_by("position")
+            .values_list("position", "record_type", "record_id")[:at_once]
         )
-        seen = visible_ids(actor, found)
-        for event in found:
-            if len(rows) == limit:
-                return Feed(rows, position)
-            position = event.position or position
-            if (event.record_type, event.record_id) in seen and tells_something(actor, event):
-                rows.append(row(actor, event))
-        if len(found) < limit or len(rows) == limit:
+        seen = visible_ids(actor, [(kind, record_id) for _position, kind, record_id in looked_at])
+        found += [position for position, *about in looked_at if tuple(about) in seen]
+        if len(looked_at) < at_once:
             break
-    return Feed(rows, position)
+        reached, at_once = looked_at[-1][0], min(at_once * 4, MOST_LOOKED_AT)
+    has_more = len(found) > limit
+    events = Event.objects.filter(position__in=found[:limit]).order_by("position").select_related("change_set")
+    rows = [row(actor, event) for event in events]
+    return Feed(rows, found[limit - 1] if has_more else max(after, end), has_more)
 
 
-def visible_ids(actor: Actor, events: Sequence[Event]) -> set[tuple[str, UUID]]:
-    """Which of the records that events tell of the actor may see, in a query a type."""
+def visible_ids(actor: Actor, about: Iterable[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+    """Of what events of kinds that the actor sees tell of, what he sees: in a query a record type."""
     wanted: dict[str, set[UUID]] = {}
-    for event in events:
-        wanted.setdefault(event.record_type, set()).add(event.record_id)
+    for kind, record_id in about:
+        wanted.setdefault(kind, set()).add(record_id)
     seen: set[tuple[str, UUID]] = set()
-    for slug, ids in wanted.items():
-        if slug in OF_MEMBERS:
-            if actor.can(MEMBER_TARGET, "view"):
-                seen |= {(slug, record_id) for record_id in ids}
-        elif slug in AUDITED:
-            if actor.can("workspace", "audit"):
-                seen |= {(slug, record_id) for record_id in ids}
-        elif slug in registry:
-            rt = registry.get(slug)
-            rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
-            seen |= {(slug, record_id) for record_id in rows.values_list("pk", flat=True)}
+    for kind, ids in wanted.items():
+        if kind in registry:
+            rt = registry.get(kind)
+            ids = set(rt.visible_to(actor, rt.rows.filter(pk__in=ids)).values_list("pk", flat=True))
+        seen |= {(kind, record_id) for record_id in ids}
     return seen
 
 
@@ -108,15 +108,6 @@ def readable(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[st
         for slug, value in values.items()
         if slug in rt.by_slug and may_read(actor, rt, slug)
     }
-
-
-def tells_something(actor: Actor, event: Event) -> bool:
-    """Whether an event is of anything that the actor may read: a change of hidden fields alone is none for him."""
-    if event.record_type not in registry or not actor.permissions.fields.get(event.record_type):
-        return True
-    rt = registry.get(event.record_type)
-    told = event.before.keys() | event.after.keys()
-    return not told or any(slug in rt.by_slug and may_read(actor, rt, slug) for slug in told)
 
 
 def row(actor: Actor, event: Event) -> dict[str, Any]:
@@ -136,10 +127,15 @@ def row(actor: Actor, event: Event) -> dict[str, Any]:
             "kind": change_set.actor_kind,
             "id": as_json(change_set.actor_id),
             "member": as_json(change_set.member_id),
-            "label": change_set.actor_label,
+            "label": change_set.actor_label if names_whom(actor, change_set) else None,
         },
         "source": change_set.source,
         "request_id": change_set.request_id,
         "cause_id": as_json(change_set.cause_id),
         "change_set": str(change_set.pk),
     }
+
+
+def names_whom(actor: Actor, change_set: ChangeSet) -> bool:
+    """Whether the actor may read who did something: himself, no member at all, or one of those whom he sees."""
+    return change_set.member_id in (None, actor.member_id) or sees(actor, MEMBER_TARGET)

@@ -23,9 +23,10 @@ from crm.records.models import Job
 from crm.records.operands import ID_FIELD
 from crm.records.paging import sort_keys
 from crm.records.parsing import ADDRESS_PARTS, as_json
+from crm.records.sight import kinds_told_by, sees
 from crm.records.timers import Due
 from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, registry
-from crm.records.visibility import hidden_slugs, readable_fields
+from crm.records.visibility import hidden_slugs, readable_fields, require_scope
 from crm.workspace.auditing import audit_note
 from tenants.actors import Actor, Scope, TenantRef
 
@@ -35,9 +36,13 @@ ROWS = 500
 
 
 def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted: reading.Query, *, name: str) -> Job:
-    """Begin to write all rows of a query to a file. Raises Forbidden without the right to export, and BadQuery."""
+    """Begin to write all rows of a query to a file. Raises Forbidden without the right to export, BadQuery, and
+    MissingScope for a column that names records which a key may not read."""
+    require_scope(actor, rt.slug, "export")
     if not actor.can(rt.slug, "export"):
         raise Forbidden(_("Your role does not allow to export these."))
+    for kind in kinds_told_by(columns):
+        require_scope(actor, kind)
     sort_keys(rt, wanted.sort, hidden_slugs(actor, rt))
     params = {
         "columns": [one.slug for one in columns],
@@ -53,6 +58,12 @@ def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted:
 def exportable(actor: Actor, rt: RecordType) -> dict[str, Field]:
     """The fields that can be columns of a file, by slug."""
     return {one.slug: one for one in (ID_FIELD, *readable_fields(actor, rt), *SYSTEM_FIELDS.values())}
+
+
+def columns_of(actor: Actor, rt: RecordType) -> list[Field]:
+    """The columns of a file where none are asked for: all but those that name records which a key may not read."""
+    shown = [one for one in exportable(actor, rt).values() if not one.hidden]
+    return [one for one in shown if not any(actor.scope_needed(kind, "view") for kind in kinds_told_by([one]))]
 
 
 def path_of(tenant: TenantRef, job_id: UUID) -> Path:
@@ -95,7 +106,8 @@ def export_step(work: Work) -> bool:
     job.place = {"cursor": page.next_cursor, "size": size}
     if page.next_cursor:
         return True
-    job.result = {"file": True, "rows": job.done, "sight": sight_of(actor)}
+    scopes = sorted(f"{kind}:read" for kind in (rt.slug, *kinds_told_by(columns)) if sees(actor, kind))
+    job.result = {"file": True, "rows": job.done, "sight": sight_of(actor), "scopes": scopes}
     timers.schedule(TIMER, "job", job.pk, timezone.now() + KEPT)
     audit_note(actor, "export.finished", record_id=job.pk, after={"noun": rt.slug, "rows": job.done, "fields": slugs})
     return False
@@ -157,13 +169,16 @@ def name_of(related: Mapping[str, Any]) -> str:
 
 
 def export_file(actor: Actor, job_id: UUID) -> tuple[Job, Path]:
-    """The finished file, for who had it made and still may export. Raises NotFound and Forbidden."""
+    """The finished file, for who had it made and still may export; a key reads all that stands in it. Raises NotFound,
+    Forbidden and MissingScope."""
     job = Job.objects.filter(pk=job_id, member=actor.member_id, kind="export", state=Job.State.DONE).first()
     path = path_of(actor.tenant, job_id)
     if job is None or job.finished_at is None or job.finished_at < timezone.now() - KEPT or not path.exists():
         raise NotFound(_("This file is not kept any more. Export again."))
     if not actor.can(job.noun, "export"):
         raise Forbidden(_("Your role does not allow to export these."))
+    for scope in job.result.get("scopes", ()):
+        require_scope(actor, scope.partition(":")[0])
     if job.result.get("sight") != sight_of(actor):
         raise Forbidden(_("What you may see has changed since this was made. Export again."))
     return job, path

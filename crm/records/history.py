@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from crm.records import paging
 from crm.records.models import ChangeSet, Event
 from crm.records.paging import SortKey
 from crm.records.query import native
 from crm.records.reading import titles
+from crm.records.sight import tells_something
 from crm.records.types import Field, Kind, RecordType, Text, registry
-from crm.records.visibility import get_record, hidden_slugs, readable_fields
+from crm.records.visibility import get_record, readable_fields
 from tenants.actors import Actor
 
 ROUNDS = 5
@@ -103,12 +104,7 @@ def events_read(actor: Actor) -> QuerySet[Event]:
     """Events with their changes, whether undone or not; none that tells of nothing but what the role hides."""
     undone = ChangeSet.objects.filter(undo_of=OuterRef("change_set_id"))
     events = Event.objects.select_related("change_set").annotate(undone=Exists(undone))
-    for slug in actor.permissions.fields:
-        if slug in registry and hidden_slugs(actor, registry.get(slug)):
-            readable = [one.slug for one in readable_fields(actor, registry.get(slug))]
-            told = Q(before__has_any_keys=readable) | Q(after__has_any_keys=readable) | Q(before={}, after={})
-            events = events.filter(~Q(record_type=slug) | told)
-    return events
+    return events.filter(tells_something(actor))
 
 
 def cursor_binding(actor: Actor, what: str) -> bytes:

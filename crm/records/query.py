@@ -26,7 +26,7 @@ from crm.records.operands import ID_FIELD, Context, Place, shown
 from crm.records.operators import OPERATORS, Operator, default_operator, linked, operand_of
 from crm.records.targets import MEMBER_TYPE, as_uuid, target_rows, target_type
 from crm.records.types import Field, Kind, RecordType, nearest
-from crm.records.visibility import readable_fields
+from crm.records.visibility import readable_fields, require_field, require_scope
 from tenants.actors import Actor
 
 type Tree = Mapping[str, Any]
@@ -60,6 +60,9 @@ def known_fields(actor: Actor, rt: RecordType) -> list[str]:
 
 
 def field_named(actor: Actor, rt: RecordType, slug: str, param: str) -> Field:
+    """The field to filter by. Raises BadQuery for one that is not there, MissingScope for links to what a key may not
+    read."""
+    require_field(actor, rt, slug)
     known = known_fields(actor, rt)
     if slug not in known:
         raise BadQuery(
@@ -152,6 +155,7 @@ class Reader:
                 raise BadQuery(
                     _("“%(field)s” is no relation.") % {"field": first}, param=shown(path), code="unknown_field"
                 )
+            require_scope(actor, field.target)
             hop, rt = field, target_type(field.target)
             field = field_named(actor, rt, rest, path)
         operator = operator_named(field, str(tree.get("op", default_operator(field))), path)
@@ -160,7 +164,7 @@ class Reader:
 
 
 def parse(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | None = None) -> Group | Condition:
-    """A tree read and checked. Raises BadQuery."""
+    """A tree read and checked. Raises BadQuery, and MissingScope where it touches what a key may not read."""
     context = Context(actor, now or datetime.now(UTC))
     return Group("all", ()) if not tree else Reader(rt, context).read(tree)
 

@@ -37,6 +37,8 @@ from crm.records.visibility import (
     reach,
     readable_fields,
     reader_values,
+    require_field,
+    require_scope,
     stand_in_reader,
     view_scopes,
     visible,
@@ -168,7 +170,8 @@ def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: 
 
 
 def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions:
-    """Paths such as ``company.owner`` as a tree. Raises BadQuery for one that is no relation or goes too far."""
+    """Paths such as ``company.owner`` as a tree. Raises BadQuery for one that is no relation or goes too far, and
+    MissingScope for one that leads to what a key may not read."""
     tree: dict[str, Any] = {}
     for path in paths:
         steps = path.split(".")
@@ -180,6 +183,7 @@ def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions
             )
         here, at = rt, tree
         for place, step in enumerate(steps):
+            require_field(actor, here, step)
             known = {one.slug: one for one in readable_fields(actor, here) if one.kind in EXPANDABLE}
             if here is not MEMBER_TYPE:
                 known["created_by"] = SYSTEM_FIELDS["created_by"]
@@ -193,6 +197,7 @@ def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions
                 )
             at = at.setdefault(step, {})
             if found.kind not in UNTYPED:
+                require_scope(actor, found.target)
                 here = target_type(found.target)
     return tree
 
@@ -202,6 +207,7 @@ def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions
 
 def matching(actor: Actor, rt: RecordType, wanted: Query) -> QuerySet[Any]:
     """The visible rows of a query's filter, search and ``deleted``, in no order and without a limit."""
+    require_scope(actor, rt.slug)
     rows = visible(actor, rt, trashed=wanted.deleted)
     if wanted.filter:
         rows = rows.filter(query.compile(actor, rt, wanted.filter))
@@ -457,6 +463,7 @@ def references_fill(actor: Actor, entries: list[Row], *, expanded: bool) -> None
             continue
         target = target_type(name)
         if expanded:
+            require_scope(actor, name)
             found |= {(name, pk): row for pk, row in fetched(actor, target, ids, {}).items()}
         else:
             titles = target_rows(actor, target).filter(pk__in=ids).values_list("pk", target.title)

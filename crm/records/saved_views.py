@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records.authoring import merge_hidden, parts_of, whole_of
-from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, NotFound
+from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, MissingScope, NotFound
 from crm.records.models import ChangeSet, SavedView, ViewChoice
 from crm.records.paging import sortable_fields
 from crm.records.presenting import shown_fields
-from crm.records.query import validate
+from crm.records.query import parse, validate
 from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs, may_read, readable_quick_filters
 from crm.workspace.models import Member, Team
@@ -134,6 +134,20 @@ class Views:
             )
         return view_of(self.actor, self.rt, found)
 
+    def get_whole(self, key: str) -> View:
+        """A view as ``get``, for who does not look at what was left out of it: a program would take more for less.
+
+        Raises also MissingScope and Forbidden where its filter goes by what the reader may not see.
+        """
+        view = self.get(key)
+        saved = next((one for one in self.saved if str(one.pk) == view.key), None)
+        try:
+            parse(self.actor, self.rt, saved.filter if saved else None)
+        except BadQuery:
+            problem = _("The filter of this view goes by something that is not shown to you, so it cannot be used.")
+            raise Forbidden(problem) from None
+        return view
+
 
 def seen(actor: Actor, rt: RecordType) -> QuerySet[SavedView]:
     """The saved views of a noun that the actor may open: his own and those shared with him."""
@@ -218,7 +232,7 @@ def cleaned(actor: Actor, rt: RecordType, tree: Mapping[str, Any], dropped: list
     if "field" in tree:
         try:
             return dict(validate(actor, rt, tree))
-        except BadQuery:
+        except (BadQuery, MissingScope):
             dropped.append(_("a condition of its filter"))
             return None
     joint, inner = next(iter(tree.items()))

@@ -20,7 +20,7 @@ from crm.records.parsing import as_json, blank, same
 from crm.records.row_values import Links, snapshot
 from crm.records.saved_views import views_back
 from crm.records.types import Kind, RecordType, registry
-from crm.records.visibility import field_rights, hidden_slugs
+from crm.records.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.writing import Change
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.leaving import people_undo
@@ -57,7 +57,7 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
     """Take a change back, whole or not at all; taking that back again does it anew.
 
     Raises NotFound for a change the actor sees nothing of, and UndoConflict with all that stands in the way: done
-    already, something changed or gone since, or no permission.
+    already, something changed or gone since, or no permission; MissingScope.
     """
     with transaction.atomic():
         change_set = ChangeSet.objects.filter(pk=as_uuid(change_set_id)).first()
@@ -65,6 +65,7 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
             raise NotFound
         if Job.objects.filter(change_set=change_set, state__in=OPEN).exists():
             raise UndoConflict(message=_("This is still underway. Cancel it first, then undo what it did."))
+        require_scopes(actor, change_set)
         effects, strange = effects_of(change_set.events.all())
         records = locked(actor, effects)
         if not records and not (people_of(change_set).exists() and actor.can("workspace", "members")):
@@ -87,6 +88,16 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
             raise UndoConflict(message=_("This has been undone already.")) from None
         people_back(actor, change_set, undoing)
         return reverse(actor, effects, records, undoing, source)
+
+
+def require_scopes(actor: Actor, change_set: ChangeSet) -> None:
+    """Raise MissingScope for a key that may not read or change all that a change is of."""
+    for kind in change_set.events.order_by("record_type").values_list("record_type", flat=True).distinct():
+        if kind in PEOPLE:
+            require_scope(actor, "workspace", "members")
+        elif kind in registry:
+            require_scope(actor, kind)
+            require_scope(actor, kind, "edit")
 
 
 def people_of(change_set: ChangeSet) -> QuerySet[Event]:

@@ -11,12 +11,15 @@ from crm.records.normalising import region_of
 from crm.records.parsing import is_blank, keys
 from crm.records.statements import advisory_lock, any_of, find_each, named, target_rows
 from crm.records.types import MEMBER_TARGET, Kind, registry
-from crm.records.visibility import hidden_slugs
+from crm.records.visibility import hidden_slugs, require_scope
 from tenants.actors import Actor
 
 
 def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
-    """What given values refer to is there, not in the trash, and visible to the actor: one query for all."""
+    """What given values refer to is there, not in the trash, and visible to the actor: one query for all.
+
+    Raises MissingScope where a key names a record of a noun that it may not read.
+    """
     wanted: dict[str, dict[UUID, list[tuple[Draft, str, set[str]]]]] = {}
 
     def want(target: str, record_id: UUID, place: tuple[Draft, str, set[str]]) -> None:
@@ -44,6 +47,8 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
                 want(one.target, value, place)
     if not wanted:
         return
+    for target in wanted:
+        require_scope(batch.actor, target)
     found = found_targets(batch.actor, wanted)
     for target, ids in wanted.items():
         for record_id, places in ids.items():

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db.models import Model, QuerySet
 
-from crm.records.errors import Forbidden, NotFound
-from crm.records.types import Field, RecordType, registry, rows_within
+from crm.records.errors import Forbidden, MissingScope, NotFound
+from crm.records.types import Field, Kind, RecordType, registry, rows_within
 from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
 
@@ -23,13 +23,27 @@ def in_trash(rows: QuerySet[Any], trashed: Trashed) -> QuerySet[Any]:
     return rows if trashed == "include" else rows.filter(deleted_at__isnull=trashed == "exclude")
 
 
+def require_scope(actor: Actor, noun: str, action: str = "view") -> None:
+    """Raise MissingScope where only a scope keeps an API key from doing this with a noun."""
+    needed = actor.scope_needed(noun, action)
+    if needed:
+        raise MissingScope(needed)
+
+
+def require_field(actor: Actor, rt: RecordType, slug: str) -> None:
+    """Raise MissingScope for links to records of a noun that an API key lacks the scope to read."""
+    one = rt.by_slug.get(slug)
+    if one is not None and one.kind is Kind.LINKS:
+        require_scope(actor, one.target)
+
+
 def hidden_slugs(actor: Actor, rt: RecordType) -> frozenset[str]:
-    """The fields that the actor's role hides from him."""
+    """The fields that are not there for the actor."""
     return frozenset(slug for slug, right in field_rights(actor, rt).items() if right == HIDDEN)
 
 
 def readable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
-    """The declared fields this actor may read, condition on and sort by: what his role hides is not there for him."""
+    """The declared fields this actor may read, condition on and sort by: what is hidden is not there for him."""
     rights = field_rights(actor, rt)
     return tuple(one for one in rt.shown_fields if rights[one.slug] != HIDDEN) if rights else rt.shown_fields
 
@@ -55,9 +69,11 @@ def may_read(actor: Actor, rt: RecordType, slug: str) -> bool:
 
 
 def field_rights(actor: Actor, rt: RecordType) -> Mapping[str, str]:
-    """``hidden``, ``read`` or nothing for every field; empty for who is not narrowed. A currency is as its amount."""
-    given = actor.permissions.fields.get(rt.slug)
-    if not given:
+    """``hidden``, ``read`` or nothing for every field; empty for who is not narrowed. A currency is as its amount, and
+    links to records of a noun that he may not view at all are hidden: an empty list would be untrue."""
+    given = actor.permissions.fields.get(rt.slug, {})
+    beyond = [one.slug for one in rt.links if not actor.can(one.target, "view")]
+    if not given and not beyond:
         return {}
     rights = {one.slug: given.get(one.slug, "") for one in rt.fields}
     for slug in rt.always_shown:
@@ -66,7 +82,7 @@ def field_rights(actor: Actor, rt: RecordType) -> Mapping[str, str]:
     for one in rt.fields:
         if one.companion:
             rights[one.companion] = rights[one.slug]
-    return rights
+    return {**rights, **dict.fromkeys(beyond, HIDDEN)}
 
 
 # -- statements for all who see alike ----------------------------------------------------------------------------------
@@ -121,7 +137,10 @@ def allows(actor: Actor, rt: RecordType, record: Model, action: str) -> bool:
 def get_record(
     actor: Actor, rt: RecordType, id: UUID | str, *, action: str = "view", trashed: Trashed = "exclude"
 ) -> Any:
-    """One record as an instance. Raises NotFound when there is none to be seen, Forbidden when only to be looked at."""
+    """One record as an instance. Raises NotFound when there is none to be seen, Forbidden when only to be looked at,
+    and MissingScope."""
+    require_scope(actor, rt.slug)
+    require_scope(actor, rt.slug, action)
     try:
         wanted = id if isinstance(id, UUID) else UUID(str(id))
     except ValueError:

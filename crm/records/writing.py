@@ -31,7 +31,7 @@ from crm.records.saving import events_of, holders_of, insert, save, save_links
 from crm.records.statements import advisory_lock, lock_row
 from crm.records.types import SYSTEM_FIELDS, RecordType, nearest
 from crm.records.validation import check_references, found_targets, run_rules
-from crm.records.visibility import field_rights, readable_fields
+from crm.records.visibility import field_rights, readable_fields, require_field, require_scope
 from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, Scope
 
@@ -283,9 +283,11 @@ def change_set_save(change_set: ChangeSet) -> None:
 
 
 def require(actor: Actor, rt: RecordType, action: Action) -> Scope:
-    """How far the actor reaches with ``action``; Forbidden, or NotFound if he may not even see the noun."""
+    """How far the actor reaches with ``action``. Raises Forbidden, NotFound if he may not even see the noun, and
+    MissingScope."""
     scope = actor.scope(rt.slug, PERMISSIONS[action])
     if scope is Scope.NONE:
+        require_scope(actor, rt.slug, PERMISSIONS[action])
         raise Forbidden if actor.can(rt.slug, "view") else NotFound
     if actor.tenant.state == "read_only":
         raise Forbidden(_("This workspace is read-only at the moment."))
@@ -298,6 +300,7 @@ def lock(
     """Lock the rows, in the order of their ids, and make a draft of each; all are there and may be changed."""
     actor, rt = batch.actor, batch.rt
     scope = require(actor, rt, batch.action)
+    require_scope(actor, rt.slug)
     wait_for_turn(rt)
     found = locked(actor, rt, ids, live=batch.action == "update")
     if any(wanted not in found for wanted in ids):
@@ -354,6 +357,8 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
         return set()
     bad: set[str] = set()
     for slug, raw in row.items():
+        if not restoring:
+            require_field(actor, rt, slug)
         one = rt.by_slug.get(slug)
         if one is None or (not one.editable and not restoring) or rights.get(slug):
             draft.errors.append(FieldError(str(slug), *unwritable(actor, rt, str(slug)), draft.index))
