@@ -77,10 +77,10 @@ def feed(actor: Actor, after: int = 0, limit: int = 50) -> Feed:
             .values_list("position", "record_type", "record_id")[:at_once]
         )
         seen = visible_ids(actor, [(kind, record_id) for _position, kind, record_id in looked_at])
-        found += [position for position, *about in looked_at if tuple(about) in seen]
+        found += [position for position, *about in looked_at if position and tuple(about) in seen]
         if len(looked_at) < at_once:
             break
-        reached, at_once = looked_at[-1][0], min(at_once * 4, MOST_LOOKED_AT)
+        reached, at_once = looked_at[-1][0] or end, min(at_once * 4, MOST_LOOKED_AT)
     has_more = len(found) > limit
     events = Event.objects.filter(position__in=found[:limit]).order_by("position").select_related("change_set")
     rows = [row(actor, event) for event in events]

@@ -341,7 +341,7 @@ def filter_with_hidden(
     actor: Actor, rt: RecordType, stored: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The filter that was given, with those parts of the stored one that name something hidden."""
-    everything = replace(actor, permissions=replace(actor.permissions, fields={}))
+    everything = replace(actor, permissions=replace(actor.permissions, fields={}), scopes=None)
     hidden = [part for part in parts_of(stored) if asks(everything, rt, part) and not asks(actor, rt, part)]
     if parts_of(given) == parts_of(cleaned(actor, rt, stored, []) or {}):
         return stored
@@ -353,7 +353,7 @@ def asks(actor: Actor, rt: RecordType, tree: Mapping[str, Any]) -> bool:
     """Whether the actor could ask this."""
     try:
         validate(actor, rt, tree)
-    except BadQuery:
+    except (BadQuery, MissingScope):
         return False
     return True
 

@@ -252,7 +252,9 @@ class TestExport:
         assert api(owner).get(path).status_code == 200
         for client in (api(owner), api(seller), api(manager, scopes=["company:read"])):
             assert client.get(f"{path}/file").status_code == 404
-        assert api(manager, scopes=["deal:read"]).get(f"{path}/file").status_code == 200
+        assert api(manager, scopes=["deal:read"]).get(f"{path}/file").status_code == 403
+        told = [f"{noun}:read" for noun in ("deal", "company", "contact", "member", "pipeline", "stage", "lost_reason")]
+        assert api(manager, scopes=told).get(f"{path}/file").status_code == 200
         assert api(manager, scopes=["deal:write"]).post("/api/v1/deals/export", {}).status_code == 403
         mine = Role.objects.get(pk=Member.objects.get(pk=manager.member_id).role_id)
         less = role_create(
@@ -263,7 +265,7 @@ class TestExport:
         )
         for role, status in ((less, 403), (mine, 200)):
             Member.objects.filter(pk=manager.member_id).update(role=role)
-            assert api(manager, scopes=["deal:read"]).get(f"{path}/file").status_code == status
+            assert api(manager, scopes=told).get(f"{path}/file").status_code == status
         assert api(seller).post("/api/v1/deals/export", {}).status_code == 403
         Member.objects.filter(pk=manager.member_id).update(role=Role.objects.get(slug="read_only"))
         assert api(manager).get(f"{path}/file").status_code == 403

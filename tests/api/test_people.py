@@ -202,7 +202,7 @@ def test_a_key_of_a_role_of_ones_own_reads_the_events_of_what_the_role_sees(
 def test_why_one_sees_a_record_is_told_by_the_api_too(api: Any, owner: Actor, seller: Actor, outsider: Actor) -> None:
     deal = factories.deal(seller, name="Mine")
     address = f"/api/v1/deals/{deal.pk}/why"
-    mine = api(seller, scopes=["deal:read"]).get(address).json()
+    mine = api(seller, scopes=["deal:read", "member:read"]).get(address).json()
     assert (mine["sees"], mine["why"]) == (True, "It is theirs: they own it, do it or made it.")
     assert mine["may"] == {"edit": False, "delete": False}, "a key that only reads"
     asked = api(owner).get(f"{address}?member={seller.member_id}").json()
