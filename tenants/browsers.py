@@ -1,7 +1,8 @@
 """Browsers: what they call themselves, and which of them a person has used before.
 
-Each browser that signs in keeps a random cookie on the public host; a row for each person who uses it says so. That a
-browser is known spares it the limits that strangers run into; for a while it may also stand for the second factor.
+Each browser that signs in keeps a random cookie on the public host; a row for each person who uses it says so. Guesses
+from a browser that an account knows are counted apart from those of strangers; for a while it may also stand for the
+second factor.
 """
 
 import re
@@ -48,10 +49,16 @@ def _token(request: HttpRequest) -> str:
     return token if TOKEN.match(token) else ""
 
 
-def is_known(request: Request, email: str) -> bool:
-    """Whether somebody with this address has signed in here before."""
+def known_as(request: Request, email: str) -> str:
+    """What tells this browser from others, where whoever has proven the address has signed in here; else empty.
+
+    An account that only says the address knows no browser: anybody can sign up with somebody else's.
+    """
     token = _token(request)
-    return bool(token) and KnownBrowser.objects.filter(token_hash=digest(token), user__email=email.lower()).exists()
+    if not token:
+        return ""
+    proven = {"user__emailaddress__email": email.lower(), "user__emailaddress__verified": True}
+    return digest(token) if KnownBrowser.objects.filter(token_hash=digest(token), **proven).exists() else ""
 
 
 def is_trusted(request: Request, user: User) -> bool:

@@ -286,6 +286,7 @@ def factors_drop_since(user: User, moment: datetime) -> None:
         Totp.objects.filter(Q(confirmed_at=None) | Q(confirmed_at__gte=moment), user=user).delete()
         Passkey.objects.filter(user=user, created_at__gte=moment).delete()
         RecoveryCode.objects.filter(user=user, created_at__gte=moment).delete()
+        KnownBrowser.objects.filter(user=user, created_at__gte=moment).delete()
         trust_end(user)
         _settle(user)
 

@@ -24,7 +24,7 @@ from django.utils.crypto import constant_time_compare
 from tenants import accounts, rates
 from tenants.account_log import Kind, account_event, failed_lately
 from tenants.adapters import BACKEND
-from tenants.browsers import Visit, browser_note, is_known, is_trusted, trust_end, visit_of
+from tenants.browsers import Visit, browser_note, is_trusted, known_as, trust_end, visit_of
 from tenants.factors import code_use, totp_check
 from tenants.handover import safe_path
 from tenants.http import Request
@@ -98,10 +98,10 @@ def second_factor_shown(request: Request, user: User, method: str) -> None:
 
 
 def factor_count(request: Request, user: User) -> str:
-    """Count a try of a second factor, by network and for all together; a known browser has a count of its own."""
+    """Count a try of a second factor, by network and for all strangers together; a known browser counts by itself."""
     key = f"{user.pk} {rates.client_network(request)}"
     rates.count("second", key)
-    rates.count("second_anywhere", f"{user.pk} {is_known(request, user.email)}")
+    rates.count("second_anywhere", f"{user.pk} {known_as(request, user.email)}")
     return key
 
 

@@ -27,7 +27,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from tenants import accounts, rates
 from tenants.access import PUBLIC, SIGNED_IN, access
 from tenants.api_keys import EVER, secrets_drop_since
-from tenants.browsers import is_known, trust_end
+from tenants.browsers import known_as, trust_end
 from tenants.factor_pages import GO_ON, SECOND_STEP, factor_choices, not_fitting
 from tenants.factors import factors_drop
 from tenants.forms import NewPasswordForm, ResetForm, SignInForm, SignUpForm, WorkspaceForm
@@ -146,11 +146,11 @@ def signin(request: Request) -> HttpResponseBase:
         email = form.cleaned_data["email"].lower()
         key = f"{rates.client_network(request)} {email}"
         rates.count("signin", key)
-        if not is_known(request, email):
-            rates.slow("signin_anywhere", email)
+        rates.slow("signin_anywhere", f"{email} {known_as(request, email)}")
         user = authenticate(request, email=email, password=form.cleaned_data["password"])
         if user is not None:
-            rates.clear("signin", key)
+            if accounts.is_verified(user.pk):
+                rates.clear("signin", key)
             return sign_in(request, user, target=target)
         form.add_error(None, _("Email and password do not fit together. Try again, or set a new password."))
     return _signin_page(request, form, target, status=422 if form.errors else 200)

@@ -31,6 +31,14 @@ def sign_in(browser: Browser, email: str = OWNER, password: str = PASSWORD) -> A
     return browser.post(f"{PUBLIC}/signin/", {"email": email, "password": password})
 
 
+def signed_up(browser: Browser) -> None:
+    """A stranger signs up with the owner's address and a password of their own, and out again."""
+    form = {"email": OWNER, "company": "Namesake", "subdomain": "namesake", "password": "the namesake's own"}
+    browser.post(f"{PUBLIC}/signup/", form)
+    assert browser.url == "http://namesake.localhost/"
+    browser.post(f"{PUBLIC}/signout/")
+
+
 def later(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + seconds)
@@ -315,7 +323,7 @@ class TestAddress:
             assert list(Passkey.objects.filter(user=user).values_list("name", flat=True)) == ["Mine"]
             assert not Totp.objects.filter(user=user).exists()
             assert not RecoveryCode.objects.filter(user=user).exists()
-            assert not KnownBrowser.objects.filter(user=user, trusted_until__isnull=False).exists()
+            assert not KnownBrowser.objects.filter(user=user, token_hash="t").exists()
             assert of(OWNER).has_second_factor
             Passkey.objects.filter(user=user).delete()
 
@@ -405,6 +413,7 @@ class TestAddress:
         assert browser.post(asked.replace("/confirm/", "/undo/")).status_code == 410
 
 
+@pytest.mark.usefixtures("owner_alias")
 class TestFairLimits:
     @pytest.mark.parametrize(
         ("one", "other", "same"),
@@ -437,6 +446,44 @@ class TestFairLimits:
         assert answer["Retry-After"] == "5"
         sign_in(browser)
         assert browser.url == "http://alder.localhost/"
+
+    def test_who_signs_up_with_somebodys_address_is_a_stranger_to_the_account(
+        self, browser: Browser, tenant_a: Any, mails: list[Any], settings: Any
+    ) -> None:
+        settings.TRUSTED_PROXIES = 1
+        signed_up(browser)
+        wrong = {"email": OWNER, "password": "wrong"}
+        answers = {
+            browser.post(f"{PUBLIC}/signin/", wrong, **forwarded(f"192.0.2.{number}")).status_code
+            for number in range(62)
+        }
+        assert answers == {422, 429}
+
+    def test_signing_in_as_a_namesake_takes_no_guess_back(
+        self, browser: Browser, tenant_a: Any, mails: list[Any]
+    ) -> None:
+        signed_up(browser)
+        for _try in range(9):
+            sign_in(browser, OWNER, "wrong")
+        sign_in(browser, OWNER, "the namesake's own")
+        assert browser.url.startswith("http://namesake.localhost/")
+        browser.post(f"{PUBLIC}/signout/")
+        assert sign_in(browser, OWNER, "wrong").status_code == 429
+
+    def test_a_known_browser_may_not_guess_for_ever_either(
+        self, browser: Browser, other_browser: Browser, tenant_a: Any, settings: Any
+    ) -> None:
+        """It counts by itself: whoever guesses from a borrowed one locks no other out."""
+        settings.TRUSTED_PROXIES = 1
+        for one in (browser, other_browser):
+            sign_in(one)
+            one.post(f"{PUBLIC}/signout/")
+        wrong = {"email": OWNER, "password": "wrong"}
+        for number in range(62):
+            answer = browser.post(f"{PUBLIC}/signin/", wrong, **forwarded(f"192.0.2.{number}"))
+        assert answer.status_code == 429
+        sign_in(other_browser)
+        assert other_browser.url == "http://alder.localhost/"
 
 
 def test_events_are_the_persons_own(browser: Browser, tenant_a: Any) -> None:

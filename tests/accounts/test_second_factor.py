@@ -241,14 +241,21 @@ class TestTheSecondStep:
             assert AccountEvent.objects.filter(kind="second_failed").count() == 10
         assert [one.subject for one in mails].count("Your Rapport account: Second step failed") == 1
 
+    @pytest.mark.parametrize("namesake", [False, True], ids=["a stranger", "who signed up with the address"])
+    @pytest.mark.usefixtures("owner_alias")
     def test_those_who_guess_elsewhere_do_not_lock_out_a_known_browser(
-        self, app: App, browser: Browser, settings: Any
+        self, app: App, browser: Browser, other_browser: Browser, settings: Any, mails: list[Any], namesake: bool
     ) -> None:
         settings.TRUSTED_PROXIES = 1
         sign_in(browser)
         second(browser, app.code())
         browser.post(f"{PUBLIC}/signout/")
-        stranger = Browser()
+        stranger = other_browser
+        if namesake:
+            form = {"email": OWNER, "company": "Namesake", "subdomain": "namesake", "password": "a password of mine"}
+            stranger.post(f"{PUBLIC}/signup/", form)
+            assert stranger.url == "http://namesake.localhost/"
+            stranger.post(f"{PUBLIC}/signout/")
         for number in range(4):
             client = f"192.0.2.{number}"
             stranger.post(f"{PUBLIC}/signin/", {"email": OWNER, "password": PASSWORD}, **forwarded(client))
