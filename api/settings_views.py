@@ -20,7 +20,7 @@ from api.forms import ApiKeyForm
 from api.openapi import document
 from crm.workspace.models import Member
 from tenants.access import MEMBER, access, needs
-from tenants.api_keys import api_key_create, api_key_list, api_key_revoke
+from tenants.api_keys import api_key_create, api_key_list, api_key_revoke, api_keys_reach_all
 from tenants.http import MemberRequest
 
 REFERENCE_CSP: dict[str, Any] = {**settings.SECURE_CSP, "style-src": [CSP.SELF, CSP.UNSAFE_INLINE]}
@@ -31,7 +31,13 @@ def _page(request: MemberRequest, form: ApiKeyForm, *, plain: str = "", status: 
     keys = api_key_list(request.actor)
     makers = Member.objects.in_bulk({key.member_id for key in keys})
     listed = [(key, makers.get(key.member_id)) for key in keys]
-    context = {"form": form, "keys": listed, "plain": plain, "examples": shown}
+    context = {
+        "form": form,
+        "keys": listed,
+        "of_all": api_keys_reach_all(request.actor),
+        "plain": plain,
+        "examples": shown,
+    }
     return render(request, "api/settings.html", context, status=status)
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import structlog
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -18,15 +19,13 @@ log = structlog.get_logger(__name__)
 Kind = AccountEvent.Kind
 
 
-def account_event(
-    user: User, kind: AccountEvent.Kind, visit: Visit, *, detail: str = "", mail: bool = True, to: str = ""
-) -> None:
-    """Note it and tell the person by mail. Call it in the transaction that does the thing."""
+def account_event(user: User, kind: AccountEvent.Kind, visit: Visit, *, detail: str = "", mail: bool = True) -> None:
+    """Note it and tell the person by mail, at an address that is theirs. Call it in the transaction that does the thing."""
     event = AccountEvent.objects.create(
         user=user, kind=kind, address=visit.address, device=visit.device, detail=detail[:200]
     )
     _tell_workspaces(user, event)
-    if mail:
+    if mail and EmailAddress.objects.filter(user=user, verified=True).exists():
         context = {
             "what": kind.label,
             "kind": str(kind),
@@ -36,7 +35,7 @@ def account_event(
             "email": user.email,
             "link": public_url("/account/"),
         }
-        mail_queue("account/mail/security", to=to or user.email, locale=user.locale, context=context)
+        mail_queue("account/mail/security", to=user.email, locale=user.locale, context=context)
 
 
 def failed_lately(user: User) -> int:

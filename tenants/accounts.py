@@ -4,6 +4,7 @@ An address is proven when allauth's EmailAddress says so; at most one account ha
 unproven, since a sign-up must not tell whether an address is known.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,11 @@ def verified_user(email: str) -> User | None:
 
 def is_verified(user_id: UUID) -> bool:
     return bool(EmailAddress.objects.filter(user_id=user_id, verified=True).exists())
+
+
+def verified_among(user_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the users who have proven their address: nobody else is sent anything but the link that proves it."""
+    return set(EmailAddress.objects.filter(user_id__in=[*user_ids], verified=True).values_list("user_id", flat=True))
 
 
 def sign_in_candidates(email: str) -> tuple[User | None, User | None]:

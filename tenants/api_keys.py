@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -102,19 +102,29 @@ def api_key_create(
     return key, f"rpt_{key.prefix}_{key.public_id}_{secret}"
 
 
-def api_key_list(actor: Actor) -> list[ApiKey]:
-    """This workspace's keys that were not revoked, the newest first."""
+def api_keys_reach_all(actor: Actor) -> bool:
+    """Whether the actor looks after everybody's keys: whoever has the members or the settings in hand."""
+    return actor.can("workspace", "members") or actor.can("workspace", "settings")
+
+
+def _keys(actor: Actor) -> QuerySet[ApiKey]:
+    """The keys that the actor looks after, of this workspace and not revoked; read it inside ``shared()``."""
     check(actor, "workspace", "api_keys")
+    rows = ApiKey.objects.filter(tenant_id=actor.tenant.id, revoked_at=None)
+    return rows if api_keys_reach_all(actor) else rows.filter(member_id=actor.member_id)
+
+
+def api_key_list(actor: Actor) -> list[ApiKey]:
+    """The actor's own keys, or everybody's for who looks after them, without revoked ones; the newest first."""
     with shared():
-        return list(ApiKey.objects.filter(tenant_id=actor.tenant.id, revoked_at=None).order_by("-created_at", "-id"))
+        return list(_keys(actor).order_by("-created_at", "-id"))
 
 
 def api_key_revoke(actor: Actor, *, key_id: UUID) -> ApiKey:
-    """End a key at once. Raises Http404 for one that is not of this workspace or was revoked before."""
-    check(actor, "workspace", "api_keys")
+    """End a key at once. Raises Http404 for one that the actor does not look after or that was revoked before."""
     with transaction.atomic():
         with shared():
-            key = ApiKey.objects.filter(id=key_id, tenant_id=actor.tenant.id, revoked_at=None).first()
+            key = _keys(actor).select_for_update().filter(id=key_id).first()
             if key is None:
                 raise Http404(_("There is no such key."))
             key.revoked_at = timezone.now()

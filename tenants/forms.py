@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models import User
+from tenants.names import NameRefused, name_read
 from tenants.signup import subdomain_refusal
 
 PASSWORD_MAX = 200
@@ -30,13 +31,13 @@ def email_field(label: Any = None, **attributes: Any) -> forms.EmailField:
 
 
 class Cleaned(forms.Form):
-    """A form whose one-line texts hold no control characters and no runs of blanks."""
+    """A form that judges names and passwords."""
 
-    def _line(self, name: str) -> str:
-        text = " ".join(str(self.cleaned_data.get(name, "")).split())
-        if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-            raise ValidationError(_("This holds characters that cannot be written."), code="control")
-        return text
+    def _named(self, name: str) -> str:
+        try:
+            return name_read(str(self.cleaned_data.get(name, "")), longest=120)
+        except NameRefused as refusal:
+            raise ValidationError(refusal.message, code=refusal.code) from None
 
     def _checked_password(self, name: str, user: User) -> None:
         password = self.cleaned_data.get(name)
@@ -64,7 +65,7 @@ class WorkspaceForm(Cleaned):
     time_zone = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": ""}))
 
     def clean_company(self) -> str:
-        return self._line("company")
+        return self._named("company")
 
     def clean_subdomain(self) -> str:
         name = str(self.cleaned_data["subdomain"]).strip().lower()
@@ -125,7 +126,7 @@ class JoinForm(Cleaned):
         self.email = email
 
     def clean_name(self) -> str:
-        return self._line("name")
+        return self._named("name")
 
     def clean(self) -> dict[str, Any]:
         self._checked_password("password", User(email=self.email, name=self.cleaned_data.get("name", "")))
@@ -146,7 +147,7 @@ class PasskeyNameForm(Cleaned):
     )
 
     def clean_name(self) -> str:
-        return self._line("name")
+        return self._named("name")
 
 
 class EmailForm(Cleaned):

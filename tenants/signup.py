@@ -116,7 +116,7 @@ def sign_up(
         tenant = workspace_reserve(
             owner=user, company=company, subdomain=subdomain, locale=locale, currency=currency, time_zone=time_zone
         )
-        proof_send(user, workspace=company)
+        proof_send(user)
     return SignUp(user=user, tenant=_furnish(tenant, user, sample=sample))
 
 
@@ -135,10 +135,13 @@ def _furnish(tenant: Tenant, owner: User, *, sample: bool) -> TenantRef:
     return ref
 
 
-def proof_send(user: User, *, workspace: str = "") -> None:
-    """Mail the link that proves the address, or, where another account has proven it, the one to take over."""
+def proof_send(user: User) -> None:
+    """Mail the link that proves the address, or, where another account has proven it, the one to take over.
+
+    The mail names nothing that was typed at sign-up: whoever typed it may have given a stranger's address.
+    """
     owner = verified_user(user.email)
-    context: dict[str, Any] = {"email": user.email, "workspace": workspace}
+    context: dict[str, Any] = {"email": user.email}
     if owner is not None and owner.pk == user.pk:
         return
     if owner is None:

@@ -37,6 +37,7 @@ from tenants.http import Request
 from tenants.locales import currency_guess
 from tenants.mails import mail_queue
 from tenants.models import User
+from tenants.names import name_mailed
 from tenants.passkeys import SIGN_IN, use_options
 from tenants.rates import limited
 from tenants.sessions import PASSWORD
@@ -233,7 +234,7 @@ def reset(request: Request) -> HttpResponseBase:
         context = {
             "email": email,
             "links": [
-                {"link": link, "workspaces": [one.tenant.name for one in accounts.memberships(user)]}
+                {"link": link, "workspaces": [name_mailed(one.tenant.name) for one in accounts.memberships(user)]}
                 for link, user in links
             ],
         }

@@ -33,7 +33,7 @@ from crm.records.types import SYSTEM_FIELDS, RecordType, nearest
 from crm.records.validation import check_references, found_targets, run_rules
 from crm.records.visibility import field_rights, readable_fields, require_field, require_scope
 from crm.workspace.roles import HIDDEN, READ
-from tenants.actors import Actor, Scope
+from tenants.actors import Actor, ActorKind, Scope
 
 __all__ = ["Batch", "Change", "Draft", "create", "create_many", "restore", "trash", "update", "update_many"]
 
@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 MOST_VALUES = 500
 DATED_SOURCES = {"sample", "import"}
+UNNAMED_SOURCES = {ActorKind.API_KEY: "api", ActorKind.SYSTEM: "system"}
 PERMISSIONS: Mapping[Action, str] = {"create": "create", "update": "edit", "trash": "delete", "restore": "delete"}
 
 type Ids = UUID | str | Record | Iterable[UUID | str | Record]
@@ -261,14 +262,17 @@ def change_set_new(
     undo_of: ChangeSet | None = None,
     cause_id: UUID | None = None,
 ) -> ChangeSet:
-    """A ChangeSet that is saved with the first write in it; hand it to several writes to make them one change."""
+    """A ChangeSet that is saved with the first write in it; hand it to several writes to make them one change.
+
+    Where a service names no other ``source`` than the default, "ui", whoever has no screen is not said to have used it.
+    """
     change_set = ChangeSet(
         at=at or timezone.now(),
         actor_kind=actor.kind.value,
         actor_id=actor.id,
         member_id=actor.member_id,
         actor_label=(actor.label or actor.email)[:200],
-        source=source,
+        source=source if source != "ui" else UNNAMED_SOURCES.get(actor.kind, source),
         request_id=actor.request_id[:64],
         cause_id=cause_id,
         undo_of=undo_of,

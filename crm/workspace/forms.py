@@ -21,6 +21,7 @@ from crm.workspace.formats import babel_locale, separators, typed_text
 from crm.workspace.models import COLORS, Member
 from crm.workspace.numbers import PLAIN, decimal_in, scientific, two_readings
 from tenants.actors import TenantRef
+from tenants.names import NameRefused, name_read
 
 EXAMPLE_AMOUNT = Decimal("1234.5")
 
@@ -215,10 +216,10 @@ class WorkspaceForm(FormatsForm):
         choose(self, "week_start", [("", self.blank), *enumerate(formats.weekday_names())])
 
     def clean_name(self) -> str:
-        name = " ".join(str(self.cleaned_data["name"]).split())
-        if not name or not name.isprintable():
-            raise forms.ValidationError(_("A name is needed."), code="required")
-        return name
+        try:
+            return name_read(str(self.cleaned_data["name"]), longest=120)
+        except NameRefused as refusal:
+            raise forms.ValidationError(refusal.message, code=refusal.code) from None
 
 
 class LogoForm(forms.Form):

@@ -26,10 +26,11 @@ from crm.workspace.models import Member, Notification, NotificationMail
 from crm.workspace.notifying import DIGEST, MAILS, Channel, choices_of, chosen, kinds
 from crm.workspace.roles import HIDDEN
 from crm.workspace.selectors import actor_for_member
+from tenants import accounts
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import tenant_url
 from tenants.mails import one_line
-from tenants.scopes import current_tenant
+from tenants.scopes import current_tenant, shared
 from tenants.turns import Progress
 from tenants.wakeups import wake
 
@@ -159,10 +160,15 @@ def refused(letter: Letter, refusal: SMTPResponseException | SMTPRecipientsRefus
 
 
 def claimed(tenant: TenantRef, mail: NotificationMail) -> Letter | None:
-    """Mark a mail as being sent and write it; None when there is nothing to tell, or not yet."""
+    """Mark a mail as being sent and write it; None when there is nothing to tell, or not yet.
+
+    Nothing goes to an address that its member has not proven: it may be a stranger's.
+    """
     member = Member.objects.select_related("notification_choices").get(pk=mail.member_id)
     choices = choices_of(member)
-    actor = actor_for_member(tenant, member.pk)
+    with shared():
+        proven = bool(accounts.verified_among([member.user_id]))
+    actor = actor_for_member(tenant, member.pk) if proven else None
     awake_at = calendar_of(tenant, member, choices).awake(mail.due_at if mail.kind == DIGEST else timezone.now())
     if actor is not None and mail.kind != DIGEST and awake_at > timezone.now():
         NotificationMail.objects.filter(pk=mail.pk).update(due_at=awake_at)

@@ -5,19 +5,24 @@ from tenants.actors import Actor
 from tenants.hosts import public_url, tenant_host, tenant_url
 from tenants.mails import mail_queue
 from tenants.moving import Moved
+from tenants.names import name_mailed
 
 
 def invitation(actor: Actor, invitation: Invitation) -> None:
-    """Queue the mail for an invitation whose plain token is known; it goes after the commit."""
+    """Queue the mail for an invitation whose plain token is known; it goes after the commit.
+
+    It is signed by the member who invites, also where a key of theirs does: the key's name says nothing to an outsider.
+    """
+    by = invitation.invited_by
     mail_queue(
         "workspace/mail/invitation",
         to=invitation.email,
         locale=actor.locale,
         context={
-            "workspace": actor.tenant.name,
-            "inviter": actor.label,
-            "role": invitation.role,
-            "team": invitation.team,
+            "workspace": name_mailed(actor.tenant.name),
+            "inviter": name_mailed(by.name if by is not None else actor.tenant.name),
+            "role": name_mailed(str(invitation.role)),
+            "team": name_mailed(invitation.team.name) if invitation.team else "",
             "email": invitation.email,
             "expires_at": invitation.expires_at,
             "link": public_url(f"/invitations/{invitation.token}/"),

@@ -23,10 +23,11 @@ from crm.workspace.roles import (
     covers,
     role_nouns,
 )
-from crm.workspace.services import member_update, people_lock
+from crm.workspace.services import member_update, name_checked, people_lock
 from tenants.actors import Actor, Permissions, Scope
 
 MOST_ROLES = 50
+LONGEST_NAME = 80
 SHARED_SCOPES = frozenset({Scope.NONE, Scope.ALL})
 
 type Matrix = Mapping[str, Mapping[str, str]]
@@ -44,7 +45,7 @@ def role_create(actor: Actor, *, name: str, about: str = "", permissions: Matrix
     """A role of the workspace's own. Raises RoleInvalid, and NotAllowed for what the actor may not do himself."""
     _need(actor)
     with transaction.atomic():
-        people_lock()
+        people_lock(actor)
         if Role.objects.filter(is_fixed=False).count() >= MOST_ROLES:
             raise Conflict("too_many_roles", _("A workspace has at most %(most)d roles.") % {"most": MOST_ROLES})
         role = Role(name=_name(name), about=_about(about))
@@ -64,7 +65,7 @@ def role_update(
     """
     _need(actor)
     with transaction.atomic():
-        people_lock()
+        people_lock(actor)
         role = _own_role(actor, role_id)
         if seen and seen != role.fingerprint:
             raise Conflict("changed_since", _("Somebody changed this role meanwhile. Look at it again first."))
@@ -87,7 +88,7 @@ def role_delete(actor: Actor, *, role_id: UUID, replacement: Role | UUID | str |
     """Remove a role; its members and open invitations get the other one, which none may be without."""
     _need(actor)
     with transaction.atomic():
-        people_lock()
+        people_lock(actor)
         role = _own_role(actor, role_id)
         members = list(Member.objects.filter(role=role).order_by("id").values_list("id", flat=True))
         invitations = Invitation.objects.filter(role=role)
@@ -223,11 +224,7 @@ def _replacement(actor: Actor, role: Role, replacement: Role | UUID | str | None
 
 
 def _name(name: str, *, of: Role | None = None) -> str:
-    cleaned = " ".join(name.replace("\x00", "").split())
-    if not cleaned:
-        raise WorkspaceError("required", _("A name is needed."), field="name")
-    if len(cleaned) > 80:
-        raise WorkspaceError("too_long", _("At most 80 characters."), field="name")
+    cleaned = name_checked(name, longest=LONGEST_NAME)
     others = Role.objects.filter(is_fixed=False).values_list("id", "name")
     taken = {other.casefold() for key, other in others if of is None or key != of.id} | {
         str(fixed.name).casefold() for fixed in FIXED_ROLES

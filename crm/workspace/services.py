@@ -30,10 +30,12 @@ from crm.workspace.selectors import member_actor, reached_teams, seats, system_a
 from tenants import accounts
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.models import User
+from tenants.names import NameRefused, name_read
 from tenants.scopes import shared
 
 INVITATION_LIFE = timedelta(days=7)
 TOKEN_BYTES = 32
+LONGEST_NAME = 120
 
 
 def name_from_email(email: str) -> str:
@@ -71,13 +73,12 @@ def _need(actor: Actor, power: str) -> None:
         raise NotAllowed("forbidden", _("You may not change members of this workspace."))
 
 
-def _clean_name(name: str) -> str:
-    cleaned = " ".join(name.replace("\x00", "").split())
-    if not cleaned:
-        raise WorkspaceError("required", _("A name is needed."), field="name")
-    if len(cleaned) > 120:
-        raise WorkspaceError("too_long", _("At most 120 characters."), field="name")
-    return cleaned
+def name_checked(name: str, *, longest: int) -> str:
+    """A name as it is kept. Raises WorkspaceError for one that cannot be."""
+    try:
+        return name_read(name, longest=longest)
+    except NameRefused as refusal:
+        raise WorkspaceError(refusal.code, refusal.message, field="name") from None
 
 
 def _clean_email(email: str) -> str:
@@ -151,19 +152,19 @@ def find_team(team: Team | UUID | str | None, *, field: str = "team") -> Team | 
 def _may_place(actor: Actor, team: Team | None, member: Member | None = None) -> None:
     """Who reaches no further than his teams puts people into these only: nobody grants more than he has.
 
-    Nor does he take a ``member`` in from elsewhere, and with him what is his.
+    Nor does he take a ``member`` in from elsewhere, or out of there, and with him what is his.
     """
-    if team is None or not actor.permissions.by_team or actor.member_id is None:
+    if not actor.permissions.by_team or actor.member_id is None:
         return
     own = Member.objects.filter(id=actor.member_id).values_list("team_id", flat=True).first()
     reached = reached_teams(actor.member_id, own)
     if member is not None and member.id != actor.member_id and member.team_id not in reached:
         raise NotAllowed(
             "team_beyond_own",
-            _("Your role reaches as far as your own team, so you cannot take somebody else into it."),
+            _("Your role reaches as far as your own team, so you cannot move somebody who is elsewhere."),
             field="team",
         )
-    if team.id not in reached:
+    if team is not None and team.id not in reached:
         raise NotAllowed(
             "team_beyond_own",
             _("Your role reaches as far as your own team, so you cannot put people into another."),
@@ -173,7 +174,9 @@ def _may_place(actor: Actor, team: Team | None, member: Member | None = None) ->
 
 def _may_grant(actor: Actor, role: Role) -> None:
     if not covers(actor.permissions, role.matrix()):
-        raise NotAllowed("role_beyond_own", _("You cannot give a role that may do more than your own."), field="role")
+        raise NotAllowed(
+            "role_beyond_own", _("You cannot give or take a role that may do more than your own."), field="role"
+        )
 
 
 def people_lock(actor: Actor | None = None) -> None:
@@ -237,7 +240,7 @@ def member_create(
         else:
             before = member.snapshot()
         member.email = _clean_email(email)
-        member.name = _clean_name(name or name_from_email(email))
+        member.name = name_checked(name or name_from_email(email), longest=LONGEST_NAME)
         member.role, member.manager, member.team, member.state = role, manager, team, Member.State.ACTIVE
         member.save()
         with shared():
@@ -320,7 +323,7 @@ def member_profile_update(
         if value and value not in known:
             raise WorkspaceError("unknown_choice", _("Choose one of these."), field=field)
     values = {
-        "name": _clean_name(name),
+        "name": name_checked(name, longest=LONGEST_NAME),
         "time_zone": time_zone,
         "locale": locale,
         "number_format": number_format,
@@ -465,7 +468,8 @@ def invitation_send(
         _may_grant(actor, chosen)
         boss = _manager(manager)
         group = find_team(team)
-        _may_place(actor, group, Member.objects.filter(email=address).first())
+        if group is not None:
+            _may_place(actor, group, Member.objects.filter(email=address).first())
         _need_verified(actor)
         if Member.objects.filter(email__iexact=address, state=Member.State.ACTIVE).exists():
             raise Conflict("already_member", _("This address belongs to a member already."), field="email")
@@ -538,6 +542,7 @@ def invitation_revoke(actor: Actor, *, invitation_id: UUID) -> Invitation:
     _need(actor, "members")
     with transaction.atomic():
         invitation = _invitation_locked(invitation_id)
+        _may_grant(actor, invitation.role)
         invitation.revoked_at = timezone.now()
         invitation.save(update_fields=["revoked_at"])
         audit_note(actor, "invitation.revoked", record_id=invitation.id, before=invitation.snapshot())

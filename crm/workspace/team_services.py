@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.errors import NotAllowed, NotFound, WorkspaceError
 from crm.workspace.models import Invitation, Member, Team
-from crm.workspace.services import find_team, member_update, people_lock
+from crm.workspace.services import find_team, member_update, name_checked, people_lock
 from tenants.actors import Actor
 
 DEEPEST = 10
+LONGEST_NAME = 80
 
 
 def team_create(
@@ -24,7 +25,7 @@ def team_create(
     with transaction.atomic():
         people_lock(actor)
         above = find_team(parent, field="parent")
-        team = Team(name=_name(name), parent=above, head=_head(head))
+        team = Team(name=name_checked(name, longest=LONGEST_NAME), parent=above, head=_head(head))
         _not_too_deep(above, levels=1)
         team.save()
         _note(actor, "team.created", team, {}, team.snapshot())
@@ -50,7 +51,7 @@ def team_update(
         team = _locked(team_id)
         before = team.snapshot()
         if name is not None:
-            team.name = _name(name)
+            team.name = name_checked(name, longest=LONGEST_NAME)
         if not isinstance(parent, bool):
             above = find_team(parent, field="parent")
             _not_inside_itself(team, above)
@@ -106,15 +107,6 @@ def _locked(team_id: UUID) -> Team:
     if team is None:
         raise NotFound("not_found", _("There is no such team."))
     return team
-
-
-def _name(name: str) -> str:
-    cleaned = " ".join(name.replace("\x00", "").split())
-    if not cleaned:
-        raise WorkspaceError("required", _("A name is needed."), field="name")
-    if len(cleaned) > 80:
-        raise WorkspaceError("too_long", _("At most 80 characters."), field="name")
-    return cleaned
 
 
 def _head(head: Member | UUID | str | None, *, now: UUID | None = None) -> Member | None:

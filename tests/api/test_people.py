@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from crm.records.drainer import drain
+from crm.records.models import ChangeSet
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Invitation, Member, Role, Team
 from crm.workspace.role_services import role_create
@@ -212,3 +213,33 @@ def test_why_one_sees_a_record_is_told_by_the_api_too(api: Any, owner: Actor, se
     assert api(owner).get(f"{address}?member=x").status_code == 400
     assert api(outsider).get(address).status_code == 404
     assert api(owner, scopes=["company:read"]).get(address).status_code == 403
+
+
+def test_what_a_key_does_is_said_to_be_done_by_the_api(admins: Any, seller: Actor, admin: Actor) -> None:
+    """People, teams, invitations and settings alike, never "ui", which a key has none of."""
+    before = set(ChangeSet.objects.values_list("pk", flat=True))
+    team = admins.post("/api/v1/teams", {"name": "North"}).json()["id"]
+    invitation = admins.post("/api/v1/invitations", {"email": "new@example.com"}).json()["id"]
+    done = [
+        admins.patch(f"/api/v1/teams/{team}", {"name": "South"}),
+        admins.patch(f"/api/v1/members/{seller.member_id}", {"team": team}),
+        admins.post(f"/api/v1/invitations/{invitation}/resend"),
+        admins.delete(f"/api/v1/invitations/{invitation}"),
+        admins.post(f"/api/v1/members/{seller.member_id}/deactivate", {}),
+        admins.post(f"/api/v1/members/{seller.member_id}/reactivate"),
+        admins.delete(f"/api/v1/teams/{team}"),
+        admins.patch("/api/v1/me", {"name": "Adam"}),
+        admins.patch("/api/v1/workspace", {"name": "Alder"}),
+        admins.patch("/api/v1/workspace", {"formats": {"dates": "dmy_text"}}),
+        admins.patch("/api/v1/workspace", {"working_hours": {"0": [["09:00", "17:00"]]}}),
+        admins.patch("/api/v1/workspace", {"escalation_hours": 5}),
+        admins.patch("/api/v1/workspace", {"currencies": ["EUR", "USD"]}),
+        admins.post("/api/v1/exchange-rates", {"currency": "USD", "on": "2026-01-02", "rate": "0.9"}),
+        admins.post("/api/v1/holidays", {"on": "2026-12-24", "name": "Eve"}),
+        admins.delete("/api/v1/holidays/2026-12-24"),
+        admins.patch("/api/v1/workspace", {"currency": "USD"}),
+    ]
+    assert [one.json() for one in done if one.status_code >= 300] == []
+    made = ChangeSet.objects.exclude(pk__in=before)
+    assert made.count() >= len(done)
+    assert set(made.values_list("actor_kind", "source")) == {("api_key", "api"), ("api_key", "hand_over")}

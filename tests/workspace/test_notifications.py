@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from aiosmtpd.controller import Controller
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 
@@ -154,6 +155,21 @@ def test_a_deactivated_member_is_told_nothing_and_what_waited_for_him_is_not_sen
 
 
 # -- mails at once -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_mailed_to_an_address_that_its_member_has_not_proven(seller: Actor, box: Catcher) -> None:
+    """Whoever signs up with a stranger's address has us send them nothing."""
+    with shared():
+        EmailAddress.objects.filter(email="seller@example.com").update(verified=False)
+    tell(seller, "1")
+    send(seller)
+    assert box.mails() == []
+    assert Notification.objects.filter(member=me(seller)).count() == 1
+    with shared():
+        EmailAddress.objects.filter(email="seller@example.com").update(verified=True)
+    tell(seller, "2")
+    send(seller)
+    assert len(box.mails()) == 1
 
 
 def test_a_mail_has_words_links_and_a_way_out(seller: Actor, box: Catcher, browser_client: BrowserClient) -> None:

@@ -147,6 +147,7 @@ def test_who_reaches_his_team_grants_no_more_than_that(
     for outside in (None, tree["south"]):
         services.member_update(owner, member_id=seller_two.member_id, team=outside)
         refused("team_beyond_own", services.member_update, lead, member_id=seller_two.member_id, team=tree["north"])
+    refused("team_beyond_own", services.member_update, lead, member_id=seller_two.member_id, team=None)
     services.member_deactivate(owner, member_id=seller_two.member_id)
     refused("team_beyond_own", services.invitation_send, lead, email=seller_two.email, role=role, team=tree["north"])
     services.member_reactivate(owner, member_id=seller_two.member_id)
