@@ -20,7 +20,7 @@ Kind = AccountEvent.Kind
 
 
 def account_event(user: User, kind: AccountEvent.Kind, visit: Visit, *, detail: str = "", mail: bool = True) -> None:
-    """Note it and tell the person by mail, at an address that is theirs. Call it in the transaction that does the thing."""
+    """Note it, and mail it to a proven address. Call it in the transaction that does the thing."""
     event = AccountEvent.objects.create(
         user=user, kind=kind, address=visit.address, device=visit.device, detail=detail[:200]
     )

@@ -46,8 +46,8 @@ def is_verified(user_id: UUID) -> bool:
 
 
 def verified_among(user_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the users who have proven their address: nobody else is sent anything but the link that proves it."""
-    return set(EmailAddress.objects.filter(user_id__in=[*user_ids], verified=True).values_list("user_id", flat=True))
+    """Those of the users who have proven their address."""
+    return set(EmailAddress.objects.filter(user_id__in=user_ids, verified=True).values_list("user_id", flat=True))
 
 
 def sign_in_candidates(email: str) -> tuple[User | None, User | None]:

@@ -111,7 +111,9 @@ def _keys(actor: Actor) -> QuerySet[ApiKey]:
     """The keys that the actor looks after, of this workspace and not revoked; read it inside ``shared()``."""
     check(actor, "workspace", "api_keys")
     rows = ApiKey.objects.filter(tenant_id=actor.tenant.id, revoked_at=None)
-    return rows if api_keys_reach_all(actor) else rows.filter(member_id=actor.member_id)
+    if api_keys_reach_all(actor):
+        return rows
+    return rows.filter(member_id=actor.member_id) if actor.member_id is not None else rows.none()
 
 
 def api_key_list(actor: Actor) -> list[ApiKey]:

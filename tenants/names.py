@@ -41,7 +41,7 @@ def name_read(text: str, *, longest: int) -> str:
 def name_mailed(name: str) -> str:
     """The name as it stands in mails to people who do not know yet who writes to them.
 
-    Nobody who chooses a name can have us mail an address: nothing in it is one, or turned into a link by a mail program.
+    Nobody who chooses a name can have us mail an address: no mail program makes a link of anything in it.
     """
     plain = "".join(sign for sign in unicodedata.normalize("NFKC", name) if sign not in JOINERS)
     plain = INNER_DOT.sub(". ", SCHEME.sub("", _one_line(plain)).replace("@", " @ "))

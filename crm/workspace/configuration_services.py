@@ -24,11 +24,10 @@ from crm.workspace.models import Holiday
 from crm.workspace.notifying import notify
 from crm.workspace.rate_services import settings_locked
 from crm.workspace.selectors import active_members
-from tenants import accounts
+from crm.workspace.services import proven_users
 from tenants.actors import Actor
 from tenants.hosts import tenant_host
 from tenants.moving import AddressRefused, Moved, subdomain_change
-from tenants.scopes import shared
 from tenants.settings import metadata_changed
 
 MOST_SPANS = 6
@@ -221,8 +220,7 @@ def address_change(actor: Actor, *, subdomain: str) -> Moved:
             title=lambda: _("This workspace is at %(host)s now") % {"host": tenant_host(moved.tenant)},
             body=lambda: _("The old address leads here until %(day)s.") % {"day": date_text(moved.until.date())},
         )
-        with shared():
-            proven = accounts.verified_among(one.user_id for one in people)
+        proven = proven_users(one.user_id for one in people)
         for one in people:
             if one.user_id in proven:
                 mails.address_changed(moved, one)

@@ -26,11 +26,11 @@ from crm.workspace.models import Member, Notification, NotificationMail
 from crm.workspace.notifying import DIGEST, MAILS, Channel, choices_of, chosen, kinds
 from crm.workspace.roles import HIDDEN
 from crm.workspace.selectors import actor_for_member
-from tenants import accounts
+from crm.workspace.services import proven_users
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import tenant_url
 from tenants.mails import one_line
-from tenants.scopes import current_tenant, shared
+from tenants.scopes import current_tenant
 from tenants.turns import Progress
 from tenants.wakeups import wake
 
@@ -166,9 +166,7 @@ def claimed(tenant: TenantRef, mail: NotificationMail) -> Letter | None:
     """
     member = Member.objects.select_related("notification_choices").get(pk=mail.member_id)
     choices = choices_of(member)
-    with shared():
-        proven = bool(accounts.verified_among([member.user_id]))
-    actor = actor_for_member(tenant, member.pk) if proven else None
+    actor = actor_for_member(tenant, member.pk) if proven_users([member.user_id]) else None
     awake_at = calendar_of(tenant, member, choices).awake(mail.due_at if mail.kind == DIGEST else timezone.now())
     if actor is not None and mail.kind != DIGEST and awake_at > timezone.now():
         NotificationMail.objects.filter(pk=mail.pk).update(due_at=awake_at)

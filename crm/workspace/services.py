@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -417,13 +417,17 @@ def _need_seat(tenant: TenantRef) -> None:
         )
 
 
+def proven_users(user_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the users who have proven their address; nobody else is mailed what others wrote."""
+    wanted = list(user_ids)
+    with shared():
+        return accounts.verified_among(wanted)
+
+
 def _need_verified(actor: Actor) -> None:
     if actor.kind is not ActorKind.MEMBER or actor.member_id is None:
         return
-    user_id = Member.objects.filter(id=actor.member_id).values_list("user_id", flat=True).first()
-    with shared():
-        verified = user_id is not None and accounts.is_verified(user_id)
-    if not verified:
+    if not proven_users(Member.objects.filter(id=actor.member_id).values_list("user_id", flat=True)):
         raise NotAllowed(
             "email_not_verified",
             _(
