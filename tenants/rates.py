@@ -1,10 +1,11 @@
 """How often somebody may try: counted in the cache, by address of the network and by what is tried."""
 
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import wraps
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Concatenate
+from typing import Any, Concatenate
 
 from django.conf import settings
 from django.core.cache import cache
@@ -62,17 +63,38 @@ class TooMany(Exception):
 
 def client_address(request: Request) -> str:
     """The visitor's network address; behind ``TRUSTED_PROXIES`` proxies the one that the outermost of them saw."""
-    proxies = settings.TRUSTED_PROXIES
-    if proxies:
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-        if len(hops) >= proxies:
-            return hops[-proxies]
-    return str(request.META.get("REMOTE_ADDR", ""))
+    return address_of(request.META)
 
 
 def client_network(request: Request) -> str:
     """What counts as one visitor: an IPv4 address, or the /64 that one IPv6 customer has all of."""
-    address = client_address(request)
+    return network_of(request.META)
+
+
+def address_of(meta: Mapping[str, Any]) -> str:
+    """``client_address`` by the WSGI environment. Each proxy adds on the right; what stands further left, anybody may
+    have written."""
+    proxies = settings.TRUSTED_PROXIES
+    if proxies:
+        hops = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        seen = hop_address(hops[-proxies]) if len(hops) >= proxies else ""
+        if seen:
+            return seen
+    return str(meta.get("REMOTE_ADDR", ""))
+
+
+def hop_address(hop: str) -> str:
+    """The address of one step of X-Forwarded-For, which may have a port and brackets; empty where it is none."""
+    found = re.fullmatch(r"\[([^\]]+)\](?::\d+)?|([0-9.]+):\d+|(.*)", hop)
+    bare = (found[1] or found[2] or found[3] or "").partition("%")[0] if found else ""
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        return ""
+
+
+def network_of(meta: Mapping[str, Any]) -> str:
+    address = address_of(meta)
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:

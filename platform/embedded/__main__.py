@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -17,17 +18,19 @@ from embedded.disk import Notes, lock, no_space, port_is_free, read_json, requir
 from embedded.environment import ROOT, Wishes
 from embedded.errors import StartError
 from embedded.postgres import Postgres
-from embedded.programs import launched
+from embedded.programs import launched, web_server
 from embedded.supervisor import Part, Stopped, Supervisor, say
 from embedded.valkey import Valkey
 
 READY_SECONDS = 60.0
+OPEN_FILES = 8192
 
 
 def main() -> int:
     if "--with-parent" in sys.argv:
         os.environ["SUPERVISED"] = "1"
         die_with_parent(signal.SIGTERM)
+    raise_file_limit()
     try:
         wishes = Wishes.read()
         with held(wishes):
@@ -39,6 +42,14 @@ def main() -> int:
             raise
         say(f"Rapport cannot start: {no_space(Path(error.filename or '.'))}")
     return 1
+
+
+def raise_file_limit() -> None:
+    """Let each process hold as many connections as the web server takes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextlib.contextmanager
@@ -74,6 +85,7 @@ class Copy:
             "INSTALLATION": wishes.installation,
             "STATIC_MANIFEST": "1",
             "DEMO": "1" if wishes.demo else "0",
+            "WEB_THREADS": str(wishes.web_threads),
         }
         self.private: dict[str, str] = {}
 
@@ -158,12 +170,7 @@ class Copy:
 
     def _programs(self) -> None:
         wishes = self.wishes
-        web = [
-            *("granian", "--interface", "wsgi", "--host", wishes.host, "--port", str(wishes.port), "--no-ws"),
-            *("--http", "1", "--workers", str(wishes.web_workers), "--blocking-threads", str(wishes.web_threads)),
-            *("--blocking-threads-idle-timeout", "600", "--respawn-failed-workers", "--respawn-interval", "0.5"),
-            *("--workers-kill-timeout", "8", "--log-level", "warning", "config.wsgi:application"),
-        ]
+        web = web_server(wishes.host, wishes.port, wishes.web_workers)
         self._program("web", web, ready=self._web_ready)
         self.supervisor.await_ready(self.supervisor.parts, READY_SECONDS)
         self._program("upgrade", ["django", "migrate_all"], ends=True)

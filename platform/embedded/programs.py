@@ -17,3 +17,13 @@ def launched(
     if traverse:
         launch.append("--traverse")
     return [*launch, "--", *command]
+
+
+def web_server(host: str, port: int, workers: int) -> list[str]:
+    """The web server's module and arguments. Heads are due within 10 s; bodies and answers are config.buffering's."""
+    return [
+        *("granian", "--interface", "asginl", "--host", host, "--port", str(port), "--http", "1", "--no-ws"),
+        *("--workers", str(workers), "--backlog", "4096", "--backpressure", "2048"),
+        *("--http1-header-read-timeout", "10000", "--respawn-failed-workers", "--respawn-interval", "0.5"),
+        *("--workers-kill-timeout", "8", "--log-level", "warning", "config.asgi:application"),
+    ]

@@ -1,0 +1,15 @@
+"""The web application for granian or any other ASGI server: config.wsgi in threads, behind a buffer."""
+
+import os
+
+from config import wsgi  # first, since it sets up what the others import
+from config.buffering import Buffered
+from config.incoming import MOST_UPLOADED
+from tenants.rates import network_of
+
+application = Buffered(
+    wsgi.application,
+    threads=int(os.environ.get("WEB_THREADS", "4")),
+    max_body=MOST_UPLOADED,
+    client=network_of,
+)
