@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from crm.records.errors import BadQuery
 from crm.records.folding import fold
 from crm.records.normalising import email_key, phone_number, region_of
 from crm.records.types import Field, Kind, RecordType, nearest, registry
+from crm.workspace.configuration import first_weekday
 from crm.workspace.numbers import scientific
 from tenants.actors import Actor
 
@@ -36,6 +37,11 @@ class Context:
     @property
     def today(self) -> date:
         return self.now.astimezone(self.actor.time_zone).date()
+
+    @property
+    def week(self) -> date:
+        """The first day of this week."""
+        return self.today - timedelta(days=(self.today.weekday() - first_weekday(self.actor)) % 7)
 
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), tzinfo=self.actor.time_zone).astimezone(UTC)

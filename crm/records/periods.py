@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from crm.records.operands import Place
+from crm.records.operands import Context, Place
 from crm.records.types import Kind
 
 INSTANT = timedelta(microseconds=1)
@@ -36,8 +36,8 @@ def month(day: date, offset: int, months: int = 1) -> tuple[date, date]:
     return date(index // 12, index % 12 + 1, 1), date(after // 12, after % 12 + 1, 1) - DAY
 
 
-def relative(name: str, today: date) -> tuple[date | None, date | None]:
-    monday = today - today.weekday() * DAY
+def relative(name: str, context: Context) -> tuple[date | None, date | None]:
+    today = context.today
     match name:
         case "today":
             return today, today
@@ -46,11 +46,11 @@ def relative(name: str, today: date) -> tuple[date | None, date | None]:
         case "tomorrow":
             return today + DAY, today + DAY
         case "this_week":
-            return monday, monday + 6 * DAY
+            return context.week, context.week + 6 * DAY
         case "last_week":
-            return monday - 7 * DAY, monday - DAY
+            return context.week - 7 * DAY, context.week - DAY
         case "next_week":
-            return monday + 7 * DAY, monday + 13 * DAY
+            return context.week + 7 * DAY, context.week + 13 * DAY
         case "this_month":
             return month(today, 0)
         case "last_month":
@@ -90,7 +90,7 @@ def window(name: str, place: Place, operand: Any) -> Window:
             return days(place, place.context.today, place.context.today + operand * DAY)
         case "more_than_n_days_ago":
             return days(place, None, place.context.today - (operand + 1) * DAY)
-    return days(place, *relative(name, place.context.today))
+    return days(place, *relative(name, place.context))
 
 
 def in_window(name: str, place: Place, operand: Any) -> Q:

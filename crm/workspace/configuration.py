@@ -8,9 +8,11 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from crm.workspace.formats import Formats
+from django.conf import settings
+
+from crm.workspace.formats import Formats, first_weekday_in
 from crm.workspace.models import Holiday, WorkspaceSettings
-from tenants.actors import Actor, TenantRef
+from tenants.actors import Actor, ActorKind, TenantRef
 
 OFFERED = ("EUR", "USD", "GBP")
 WORKDAYS = range(5)
@@ -92,6 +94,16 @@ def formats_of(configuration: Configuration, own: tuple[str, str, str] = ("", ""
         times=times or configuration.time_format,
         week_start=configuration.week_start,
     )
+
+
+def first_weekday(actor: Actor) -> int:
+    """The first day of the actor's weeks, Monday 0 to Sunday 6: the workspace's; while it has chosen none, that of his
+    language, and of programs with a key that of the workspace's language."""
+    chosen = workspace_settings(actor.tenant).week_start
+    if chosen is not None:
+        return chosen
+    language = actor.tenant.locale if actor.kind is ActorKind.API_KEY else actor.locale
+    return first_weekday_in(language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE)
 
 
 def reader_formats(actor: Actor) -> Formats:

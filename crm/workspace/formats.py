@@ -251,6 +251,11 @@ def ago_text(value: datetime) -> str:
     return str(format_timedelta(delta, add_direction=True, threshold=0.9, locale=babel_locale()))
 
 
+def first_weekday_in(language: str) -> int:
+    """The first day of the week where a language is spoken, Monday 0 to Sunday 6."""
+    return int(_locale(language, "").first_week_day)
+
+
 def week_start() -> int:
     """The first day of the reader's week, Monday 0 to Sunday 6."""
     chosen = active().week_start

@@ -48,7 +48,8 @@ def member_actor(
     request_id: str = "",
     unverified: bool = False,
 ) -> Actor:
-    """The Actor for a member already read together with its role.
+    """The Actor for a member already read together with its role. A key lives in the workspace's time zone, whoever
+    made it.
 
     ``details`` hold his ``color`` and ``user_id``, and ``unverified`` while his email address is not proven.
     """
@@ -62,7 +63,7 @@ def member_actor(
         label=label or member.name,
         email=member.email,
         role=member.role.slug,
-        time_zone=zone(member.time_zone or tenant.time_zone),
+        time_zone=zone((kind is not ActorKind.API_KEY and member.time_zone) or tenant.time_zone),
         locale=member.locale or tenant.locale,
         request_id=request_id,
         scopes=scopes,
