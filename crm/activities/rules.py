@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.activities import repeating
@@ -27,6 +28,8 @@ WHEN = {"task": ("due_at", "due_on"), "call": ("starts_at", ""), "meeting": ("st
 """Of each noun the moment it is planned for, and the day where it may be meant as a whole."""
 WATCHED = frozenset({"due_at", "due_on", "starts_at", "starts_on", "minutes", "reminder", "done", "assignee", "repeat"})
 DAY = 24 * 60
+SLACK = timedelta(minutes=1)
+"""How far clocks may differ before what they say is still to come."""
 REMINDED_FROM = time(9)
 """From when the reminder of something that lasts all day counts back."""
 MEND_AT_ONCE = 1000
@@ -211,6 +214,30 @@ def times_are_known(batch: Batch) -> None:
             draft.set("starts_at", draft.at)
         if "done" not in draft.given and draft.after["starts_at"] is not None:
             draft.set("done", draft.after["starts_at"] <= draft.at)
+
+
+def calls_to_come_have_no_outcome(batch: Batch) -> None:
+    """An outcome is of a call that was held. One that is ticked off before its time was held now; one that is put off
+    has none any more."""
+    if not writes(batch) or undoes(batch):
+        return
+    now = timezone.now()
+    for draft in batch.drafts:
+        values = draft.after
+        if values["starts_at"] is None or values["starts_at"] <= now + SLACK:
+            continue
+        if not draft.changed & {"starts_at", "done", "outcome"}:
+            continue
+        timed = "starts_at" in draft.given and "starts_at" in draft.changed
+        if values["done"] and timed:
+            draft.error("starts_at", "still_to_come", _("A call that is done cannot be still to come."))
+        elif values["outcome"] and values["done"]:
+            draft.set("starts_at", now.replace(microsecond=0))
+        elif values["outcome"] and "outcome" in draft.given:
+            problem = _("A call that is still to come has no outcome yet. Tick it off, or choose the time when it was.")
+            draft.error("outcome", "still_to_come", problem)
+        elif values["outcome"]:
+            draft.set("outcome", "")
 
 
 def emails_have_a_time(batch: Batch) -> None:

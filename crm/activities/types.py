@@ -200,6 +200,7 @@ CALL = RecordType(
         rules.main_record_is_not_also,
         rules.name_is_given,
         rules.times_are_known,
+        rules.calls_to_come_have_no_outcome,
         rules.done_has_its_time,
         series.repeat_is_a_rule,
         series.exceptions_are_noted,

@@ -7,21 +7,24 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from crm.activities import parts, services
+from crm.activities import parts, rules, services
 from crm.activities.following import series_follow
 from crm.activities.visibility import PLANNED
 from crm.records import pages, reading, writing
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import Invalid, RecordError
 from crm.records.forms import is_sent, other_errors, read_values, with_companions
+from crm.records.parsing import BadValue, parse
 from crm.records.presenting import record_url, row_title
 from crm.records.types import RecordType, registry
 from tenants.access import access, needs, needs_noun
+from tenants.actors import Actor
 from tenants.http import MemberRequest
 
 DONE = {
@@ -76,17 +79,31 @@ def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> Http
         sent.append("outcome")
     values = read_values(request.actor, made, with_companions(made, sent), request.POST)
     values = {slug: value for slug, value in values.items() if value not in ("", None) or made.by_slug[slug].required}
+    added = str(parts.ADDED[what])
+    if what == "call" and is_to_come(request.actor, values.get("starts_at")):
+        # The buttons that save are those of outcomes; a call that is only planned has none.
+        values.pop("outcome", None)
+        added = _("Call planned.")
     try:
         change = writing.create(request.actor, made, {**values, "about": {"type": rt.slug, "id": id}})
     except Invalid as error:
         return _refused(request, rt, id, what, error)
     if not request.htmx:
-        return gone_to(request, record_url(rt.slug, id), parts.ADDED[what], undo=change.change_set.id)
+        return gone_to(request, record_url(rt.slug, id), added, undo=change.change_set.id)
     row = pages.record_row(request.actor, rt, id)
     context = {"rt": rt, "part": parts.activity_context(request.actor, rt, id, row=row)}
     response = render(request, "activities/activity.html#timeline", context)
     trigger_client_event(response, "record:changed", {"id": str(id)}, after="settle")
-    return toast(response, parts.ADDED[what], undo=change.change_set.id)
+    return toast(response, added, undo=change.change_set.id)
+
+
+def is_to_come(actor: Actor, typed: Any) -> bool:
+    """Whether the time that was typed is understood and lies ahead."""
+    try:
+        when = parse(registry.get("call").field("starts_at"), typed, actor)
+    except BadValue:
+        return False
+    return when is not None and when > timezone.now() + rules.SLACK
 
 
 def _refused(request: MemberRequest, rt: RecordType, id: UUID, what: str, error: Invalid) -> HttpResponse:
