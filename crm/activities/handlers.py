@@ -29,6 +29,7 @@ from crm.workspace.selectors import actor_for_member
 from tenants.actors import TenantRef
 
 # Work in the background tells by itself, once at its end.
+MOST_TOLD = 5000
 QUIET_SOURCES = frozenset({"sample", "import", "bulk", "hand_over"})
 
 
@@ -211,10 +212,15 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
                 kind=MENTIONED,
                 key=f"mentioned:{record.pk}",
                 title=title,
-                body=plain(after[slug])[:500],
+                body=excerpt(plain(after[slug])),
                 record_type=rt.slug,
                 record_id=record.pk,
             )
+
+
+def excerpt(text: str) -> str:
+    """A text as an inbox shows it: whole, but for one that is as long as a chapter."""
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}…"
 
 
 def clocks_followed(tenant: TenantRef, event: Event) -> None:

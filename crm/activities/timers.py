@@ -1,7 +1,7 @@
 """What happens by itself at a time: reminders, what is overdue, what a manager is told, and series that go on."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from crm.records.timers import Due
 from crm.records.types import RecordType, registry
 from crm.records.visibility import may_read, visible
 from crm.workspace import notifying
-from crm.workspace.formats import minutes_text
+from crm.workspace.formats import date_text, minutes_text, moment_text
 from crm.workspace.models import Member
 from crm.workspace.notifying import notify_each
 from crm.workspace.selectors import actors_for_members, system_actor, zone
@@ -119,13 +119,16 @@ def manager_of(member: Member) -> Member | None:
 def reminder(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
     """Remind the assignees, and of a meeting the members who have not declined it."""
 
-    def title(record: Any, reader: Actor) -> str:
-        facts = {"what": record.name, "when": minutes_text(record.reminder)}
-        if not may_read(reader, registry.get(noun), "reminder"):
-            return _("Reminder: %(what)s") % facts
-        return (_("In %(when)s: %(what)s") if record.reminder else _("Now: %(what)s")) % facts
+    moment, day = rules.WHEN[noun]
 
-    moment, _day = rules.WHEN[noun]
+    def title(record: Any, reader: Actor) -> str:
+        if not all(may_read(reader, registry.get(noun), slug) for slug in ("reminder", moment)):
+            return _("Reminder: %(what)s") % {"what": record.name}
+        with timezone.override(reader.time_zone):
+            on = getattr(record, day) if day else None
+            said = day_reminded(on) if on else time_reminded(getattr(record, moment))
+        return said % {"what": record.name}
+
     found = waiting(noun, due)
     values = {record.pk: now_due(noun, record, tenant) for record in found}
     reminded = [(one, rules.reminded_at(noun, values[one.pk], zone_of(one.assignee, tenant))) for one in found]
@@ -137,6 +140,25 @@ def reminder(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
         people = [record.assignee_id, *guests_of(values[record.pk])]
         tellings += [(one, record, at, partial(title, record)) for one in people]
     told(tenant, noun, REMINDER, tellings)
+
+
+def time_reminded(when: datetime) -> str:
+    """How long it is until then as it is told, and when that is, for whoever reads it later."""
+    now = timezone.now()
+    minutes = round((when - now) / timedelta(minutes=1))
+    facts = {"long": minutes_text(abs(minutes)), "when": moment_text(when)}
+    if minutes > 0:
+        said = _("In %(long)s, %(when)s") % facts
+    else:
+        said = _("%(long)s ago, %(when)s") % facts if minutes else _("Now, %(when)s") % facts
+    return said.replace("%", "%%") + ": %(what)s"
+
+
+def day_reminded(on: date) -> str:
+    """Of what lasts all day, its day: today, tomorrow, or which one."""
+    away = (on - timezone.localdate()).days
+    said = {0: _("Today"), 1: _("Tomorrow")}.get(away, date_text(on))
+    return said.replace("%", "%%") + ": %(what)s"
 
 
 def guests_of(values: dict[str, Any]) -> list[UUID]:

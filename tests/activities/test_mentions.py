@@ -157,3 +157,24 @@ def test_notes_by_the_api_mention_in_the_same_form(owner: Actor, seller_two: Act
     assert answer.json()["body"] == f"{at(seller_two)} hello"
     drain(owner.tenant)
     assert [one for one, _title, _body in told()] == [seller_two.member_id]
+
+
+def test_who_is_mentioned_reads_the_whole_text_in_the_inbox_and_on_the_notes_page(
+    owner: Actor, seller: Actor, browser_client: Any
+) -> None:
+    contact = factories.contact(owner, name="Ann Lee")
+    text = f"@[Seller](member:{seller.member_id}) " + "and so on " * 150 + "LAST WORDS"
+    about = {"type": "contact", "id": contact.pk}
+    note = writing.create(owner, registry.get("note"), {"body": text, "about": about})
+    mentions_told(owner.tenant, note.events[0])
+    client = browser_client(seller)
+    assert "LAST WORDS" in client.get("/inbox/").content.decode()
+    answer = client.get(f"/notes/{note.id}/")
+    page, here = answer.content.decode(), answer.wsgi_request.build_absolute_uri()
+    assert "LAST WORDS" in page.split('class="props"')[1].split("</dl>")[0]
+    saved = browser_client(owner).post(
+        f"/notes/{note.id}/edit/body/",
+        {"body": f"{text}!"},
+        headers={"HX-Request": "true", "HX-Current-URL": here},
+    )
+    assert "LAST WORDS!" in saved.content.decode()
