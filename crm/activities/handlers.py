@@ -22,6 +22,7 @@ from crm.records import reading, timers
 from crm.records.mentions import mentioned, plain
 from crm.records.models import Event
 from crm.records.types import Kind, registry
+from crm.records.undo import is_undone
 from crm.records.visibility import may_read
 from crm.workspace.formats import date_text, moment_text
 from crm.workspace.notifying import notify
@@ -41,7 +42,7 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
     rt = registry.get(event.record_type)
     holder = event.after.get(rt.owner_field) if rt.owner_field else None
     change = event.change_set
-    if not holder or change.source in QUIET_SOURCES or str(change.member_id) == holder:
+    if not holder or change.source in QUIET_SOURCES or str(change.member_id) == holder or change.undo_of_id:
         return
     if (event.after.get("occurrence") or 1) > 1:
         return
@@ -50,7 +51,7 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
         return
     member_id = UUID(holder)
     actor = actor_for_member(tenant, member_id)
-    if actor is None:
+    if actor is None or is_undone(change):
         return
     seen = reading.visible(actor, rt).filter(
         pk__in=together.values("record_id"), **{rt.field(rt.owner_field).column: member_id}
@@ -77,6 +78,7 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
         record_type=rt.slug,
         record_id=record.pk if record else None,
         count=count,
+        change_id=change.pk,
     )
 
 
@@ -94,7 +96,10 @@ def invitation_told(tenant: TenantRef, event: Event) -> None:
         MEETING_MOVED: gettext_lazy("%(who)s moved a meeting: %(title)s"),
         MEETING_CANCELLED: gettext_lazy("%(who)s called a meeting off: %(title)s"),
     }
-    for member_id, kind in sorted(news_of(meeting, event).items()):
+    news = news_of(meeting, event)
+    if not news or is_undone(change):
+        return
+    for member_id, kind in sorted(news.items()):
         actor = actor_for_member(tenant, member_id)
         if actor is None or not reading.visible(actor, rt, trashed="include").filter(pk=meeting.pk).exists():
             continue
@@ -109,6 +114,7 @@ def invitation_told(tenant: TenantRef, event: Event) -> None:
                 ),
                 record_type="meeting",
                 record_id=None if kind == MEETING_CANCELLED else meeting.pk,
+                change_id=change.pk,
             )
 
 
@@ -160,7 +166,7 @@ def reply_told(tenant: TenantRef, event: Event) -> None:
         }
         return said[reply] % {"who": change.actor_label, "title": meeting.name}
 
-    if reply == "none":
+    if reply == "none" or is_undone(change):
         return
     with timezone.override(actor.time_zone):
         notify(
@@ -171,6 +177,7 @@ def reply_told(tenant: TenantRef, event: Event) -> None:
             body=lambda: moment_text(meeting.starts_at) if meeting.starts_on is None else date_text(meeting.starts_on),
             record_type="meeting",
             record_id=meeting.pk,
+            change_id=change.pk,
         )
 
 
@@ -190,7 +197,7 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
     if not any(new.values()):
         return
     record = rt.rows.filter(pk=event.record_id, deleted_at=None).first()
-    if record is None:
+    if record is None or is_undone(change):
         return
     called = "" if rt.title in new else rt.title_of(record)
 
@@ -215,6 +222,7 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
                 body=excerpt(plain(after[slug])),
                 record_type=rt.slug,
                 record_id=record.pk,
+                change_id=change.pk,
             )
 
 

@@ -295,6 +295,7 @@ def tell(
             title=partial(told, actor.label, giver.name, mine),
             record_type=next(iter(mine)),
             count=sum(mine.values()),
+            change_id=change_set.pk,
         )
 
 

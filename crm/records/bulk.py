@@ -261,6 +261,7 @@ def tell_owner(work: Work, rt: RecordType) -> None:
         title=title,
         record_type=rt.slug,
         count=changed,
+        change_id=work.change_set.pk,
     )
 
 
@@ -295,6 +296,7 @@ def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -
                 writing.change_set_save(taken_back)
         except IntegrityError:
             raise UndoConflict(message=_("This has been undone already.")) from None
+        undo.notices_follow(change_set)
         undo.people_back(actor, change_set, taken_back)
         title = _("Undo: %(what)s") % {"what": made_by.title if made_by else _("a change of many records")}
         job = job_start(

@@ -24,6 +24,7 @@ from crm.records.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.writing import Change
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.leaving import people_undo
+from crm.workspace.notification_services import notifications_follow
 from crm.workspace.roles import HIDDEN
 from tenants.actors import Actor
 
@@ -86,6 +87,7 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
                 writing.change_set_save(undoing)
         except IntegrityError:
             raise UndoConflict(message=_("This has been undone already.")) from None
+        notices_follow(change_set)
         people_back(actor, change_set, undoing)
         return reverse(actor, effects, records, undoing, source)
 
@@ -98,6 +100,22 @@ def require_scopes(actor: Actor, change_set: ChangeSet) -> None:
         elif kind in registry:
             require_scope(actor, kind)
             require_scope(actor, kind, "edit")
+
+
+def notices_follow(change_set: ChangeSet) -> None:
+    """After a change was undone: what was told of it is withdrawn, and if it took back another, what was told of that
+    one holds again, and so on."""
+    one: ChangeSet | None = change_set
+    undone = True
+    while one is not None:
+        notifications_follow(one.pk, undone=undone)
+        one, undone = one.undo_of, not undone
+
+
+def is_undone(change_set: ChangeSet) -> bool:
+    """Whether a change has been undone, and that has not been undone in its turn."""
+    by = ChangeSet.objects.filter(undo_of=change_set).first()
+    return by is not None and not is_undone(by)
 
 
 def people_of(change_set: ChangeSet) -> QuerySet[Event]:

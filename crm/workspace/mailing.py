@@ -175,7 +175,7 @@ def claimed(tenant: TenantRef, mail: NotificationMail) -> Letter | None:
     wanted = Channel.DIGEST if mail.kind == DIGEST else Channel.MAIL
     found = [
         one
-        for one in mail.notifications.filter(read_at=None).order_by("created_at", "id")
+        for one in mail.notifications.filter(read_at=None, withdrawn_at=None).order_by("created_at", "id")
         if actor is not None and wanted in chosen(choices, one.kind)
     ]
     shown = seen(actor, found) if actor is not None else []

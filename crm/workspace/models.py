@@ -217,7 +217,11 @@ class Invitation(WorkspaceModel):
 
 
 class Notification(WorkspaceModel):
-    """Something a member is told, once for each ``key``. ``count`` is how many things one line stands for."""
+    """Something a member is told, once for each ``key``. ``count`` is how many things one line stands for.
+
+    ``change_id`` is the change that it tells of; while that is undone the notification is ``withdrawn_at``, in no inbox
+    and no mail.
+    """
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="notifications")
     key = models.CharField(max_length=200)
@@ -229,6 +233,8 @@ class Notification(WorkspaceModel):
     record_id = models.UUIDField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
     in_app = models.BooleanField(default=True, db_default=True)
+    change_id = models.UUIDField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
     mail = models.ForeignKey(
         "NotificationMail", on_delete=models.SET_NULL, null=True, blank=True, related_name="notifications"
     )
@@ -242,6 +248,7 @@ class Notification(WorkspaceModel):
             models.Index(fields=["member", "-created_at"], name="notification_recent"),
             models.Index(fields=["member"], name="notification_unread", condition=models.Q(read_at=None)),
             models.Index(fields=["member", "kind", "record_id", "created_at"], name="notification_group"),
+            models.Index(fields=["change_id"], name="notification_change", condition=models.Q(change_id__isnull=False)),
         ]
 
     def __str__(self) -> str:

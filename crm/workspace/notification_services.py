@@ -26,6 +26,12 @@ def notifications_mark_read(actor: Actor, *, ids: list[UUID] | None = None) -> i
     return unread.update(read_at=timezone.now())
 
 
+def notifications_follow(change_id: UUID, *, undone: bool) -> None:
+    """Withdraw what was told of a change that is undone, or bring it back."""
+    told = Notification.objects.filter(change_id=change_id, withdrawn_at__isnull=undone)
+    told.update(withdrawn_at=timezone.now() if undone else None)
+
+
 def notification_choices_update(
     actor: Actor,
     *,

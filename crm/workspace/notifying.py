@@ -31,21 +31,23 @@ BETWEEN = timedelta(minutes=5)
 TELL = """
     WITH said AS (
         SELECT * FROM unnest(
-            %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[], %s::bool[], %s::text[]
-        ) AS one (member_id, key, title, body, record_type, record_id, count, in_app, mail_kind)
+            %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[], %s::uuid[], %s::bool[],
+            %s::text[]
+        ) AS one (member_id, key, title, body, record_type, record_id, count, change_id, in_app, mail_kind)
     ), waiting AS (
         SELECT id, member_id, kind FROM workspace_notificationmail
         WHERE state = 'queued' AND (member_id, kind) IN (SELECT member_id, mail_kind FROM said)
         ORDER BY member_id, kind FOR UPDATE
     )
     INSERT INTO workspace_notification AS told
-        (member_id, key, kind, title, body, record_type, record_id, count, in_app, mail_id)
-    SELECT said.member_id, key, %s, title, body, record_type, record_id, count, in_app, waiting.id
+        (member_id, key, kind, title, body, record_type, record_id, count, change_id, in_app, mail_id)
+    SELECT said.member_id, key, %s, title, body, record_type, record_id, count, change_id, in_app, waiting.id
     FROM said LEFT JOIN waiting ON waiting.member_id = said.member_id AND waiting.kind = said.mail_kind
     ON CONFLICT (member_id, key) DO UPDATE SET
         title = excluded.title, body = excluded.body, record_id = excluded.record_id, count = excluded.count,
+        change_id = excluded.change_id, withdrawn_at = NULL,
         in_app = excluded.in_app, mail_id = coalesce(excluded.mail_id, told.mail_id), read_at = NULL
-    WHERE told.count < excluded.count
+    WHERE told.count < excluded.count OR told.withdrawn_at IS NOT NULL
     RETURNING id, member_id, mail_id
 """
 
@@ -108,7 +110,7 @@ def worded(text: Text) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """One thing that one member is told, once for every key."""
+    """One thing that one member is told, once for every key, and again once a change that it told of was undone."""
 
     member_id: UUID
     key: str
@@ -117,6 +119,7 @@ class Telling:
     record_type: str = ""
     record_id: UUID | None = None
     count: int = 1
+    change_id: UUID | None = None
 
 
 def notify(
@@ -129,14 +132,16 @@ def notify(
     record_type: str = "",
     record_id: UUID | None = None,
     count: int = 1,
+    change_id: UUID | None = None,
 ) -> int:
     """Tell active members something, each once for every key; gives how many had not been told before.
 
     Only members who may see the record: the caller knows why he tells whom. ``count`` is how many things a single
     notification stands for: told again with a greater one, it is worded anew and unread. Without a ``record_id`` it
-    leads to the list of ``record_type``.
+    leads to the list of ``record_type``. What tells of a change goes with it when that is undone.
     """
-    return notify_each(kind, [Telling(one, key, title, body, record_type, record_id, count) for one in member_ids])
+    said = (key, title, body, record_type, record_id, count, change_id)
+    return notify_each(kind, [Telling(one, *said) for one in member_ids])
 
 
 def notify_each(kind: str, tellings: Iterable[Telling]) -> int:
@@ -165,7 +170,7 @@ def notify_each(kind: str, tellings: Iterable[Telling]) -> int:
             with override(member.locale or tenant.locale):
                 said = worded(one.title)[:300], worded(one.body)
             rows.append(
-                (member_id, key, *said, one.record_type, one.record_id, one.count,
+                (member_id, key, *said, one.record_type, one.record_id, one.count, one.change_id,
                  Channel.IN_APP in channels, mail_kind(kind, channels))
             )  # fmt: skip
         if not rows:

@@ -275,11 +275,12 @@ def grantable_roles(actor: Actor) -> list[Role]:
 
 
 def notifications_of(actor: Actor) -> QuerySet[Notification]:
-    """What stands in the actor's own inbox: nothing of records that are out of his sight by now."""
+    """What stands in the actor's own inbox: nothing of records that are out of his sight by now, or of
+    changes that were undone."""
     if actor.member_id is None:
         return Notification.objects.none()
     in_sight = import_string(settings.RECORDS_IN_SIGHT)(actor)
-    return Notification.objects.filter(in_sight, member_id=actor.member_id, in_app=True)
+    return Notification.objects.filter(in_sight, member_id=actor.member_id, in_app=True, withdrawn_at=None)
 
 
 def unread_count(actor: Actor) -> int:
