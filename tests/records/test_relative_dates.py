@@ -64,6 +64,7 @@ def test_without_a_choice_a_week_is_that_of_the_calendar(owner: Actor) -> None:
 def maker_far_away(owner: Actor) -> Actor:
     """Whose day is another than the workspace's, which lives in UTC, at any hour."""
     zone = "Pacific/Kiritimati" if timezone.now().hour >= 11 else "Pacific/Pago_Pago"
+    assert owner.member_id is not None
     Member.objects.filter(pk=owner.member_id).update(time_zone=zone)
     return replace(owner, time_zone=ZoneInfo(zone))
 
