@@ -127,6 +127,10 @@ class MemberDeactivate(MemberView):
                 require_scope(self.actor, rt.slug)
             takers = dict.fromkeys((rt.slug for rt in held_types(self.actor)), identity(body["to"], "to"))
         takers |= {str(noun): one and identity(one, "takers") for noun, one in given.items()}
+        holdable = {rt.slug for rt in held_at_all()}
+        if unknown := next((str(noun) for noun in closed if noun not in holdable), None):
+            message = _("There are no records of the kind %(noun)s that are somebody's.") % {"noun": unknown[:40]}
+            raise ApiError(422, "unknown_noun", message, param="closed")
         done = member_hand_over(
             self.actor,
             member_id=record_id,

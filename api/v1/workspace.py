@@ -23,6 +23,7 @@ from crm.workspace.forms import PersonalForm, WorkspaceForm
 from crm.workspace.models import ExchangeRate, Holiday, Member
 from crm.workspace.rate_files import MOST_RATES, Line
 from crm.workspace.rate_services import (
+    RatesRefused,
     currency_add,
     currency_remove,
     exchange_rate_remove,
@@ -34,6 +35,8 @@ from crm.workspace.services import member_profile_update
 from tenants.actors import POWER_SCOPES
 from tenants.settings import workspace_now, workspace_update
 
+WEEKDAYS = tuple(map(str, range(7)))
+MOST_ERRORS = 100
 FORMATS = {"numbers": "number_format", "dates": "date_format", "times": "time_format", "week_start": "week_start"}
 
 
@@ -112,13 +115,13 @@ class WorkspaceDetail(SettingsView):
             workspace_update(actor, **{name: values[name] for name in own if name in given})
             settings.formats_update(actor, **{name: value for name, value in values.items() if name not in own})
             if "working_hours" in body:
-                settings.working_hours_set(actor, hours=hours_read(shaped(body, "working_hours", dict)))
+                settings.working_hours_set(actor, hours=hours_read(stated(body, "working_hours", dict)))
             if "escalation_hours" in body:
-                settings.escalation_set(actor, hours=shaped(body, "escalation_hours", int))
+                settings.escalation_set(actor, hours=stated(body, "escalation_hours", int))
             if "currency" in body:
                 workspace_currency_change(actor, currency=text(body, "currency"), source="api")
             if "currencies" in body:
-                self._offer([str(code) for code in shaped(body, "currencies", list)])
+                self._offer([str(code) for code in stated(body, "currencies", list)])
         return self.get(request)
 
     def _offer(self, wanted: list[str]) -> None:
@@ -133,15 +136,30 @@ class WorkspaceDetail(SettingsView):
 
 
 def hours_read(given: Mapping[str, Any]) -> dict[int, tuple[tuple[time, time], ...]]:
-    """``{"0": [["09:00", "17:00"]]}``; a day that is not named is off. Raises ApiError 422 or WorkspaceError."""
+    """``{"0": [["09:00", "17:00"]]}``; a day that is not named is off. Raises ApiError 422 and WorkspaceError."""
+    unknown = [name for name in given if name not in WEEKDAYS]
+    if unknown or not given:
+        problem = _("Working hours are by weekday, from 0 for Monday to 6 for Sunday; what is not named is off.")
+        raise ApiError(422, "unknown_weekday" if unknown else "required", problem, param="working_hours")
+    return {int(name): spans_of(spans) for name, spans in given.items()}
+
+
+def spans_of(given: Any) -> tuple[tuple[time, time], ...]:
     try:
-        return {
-            day: settings.spans_read(", ".join(f"{start}-{end}" for start, end in given.get(str(day), ())))
-            for day in range(7)
-        }
+        if not isinstance(given, list):
+            raise TypeError
+        return settings.spans_read(", ".join(f"{start}-{end}" for start, end in given))
     except (TypeError, ValueError):
         problem = _("Each weekday has a list of pairs of times, such as [[“09:00”, “17:00”]].")
         raise ApiError(422, "invalid", problem, param="working_hours") from None
+
+
+def stated[T](body: Mapping[str, Any], name: str, shape: type[T]) -> T:
+    """What the body says of something that cannot be nothing. Raises ApiError 400 for null and for another shape."""
+    if body[name] is None or isinstance(body[name], bool):
+        message = _("%(param)s has another shape.") % {"param": name}
+        raise ApiError(400, "invalid_parameter", message, param=name)
+    return shaped(body, name, shape)
 
 
 class Me(SettingsView):
@@ -215,7 +233,7 @@ def _row(one: ExchangeRate) -> dict[str, Any]:
 class RateList(SettingsView):
     """The rates in the order in which they were first set; a POST sets that of a day, or corrects it.
 
-    A POST of ``rates``, a list of up to 10,000, takes the good ones and says how many were refused.
+    A POST of ``rates``, a list of up to 10,000, takes all or none and says which ones are wrong.
     """
 
     parameters = frozenset({"currency", "limit", "cursor"})
@@ -260,7 +278,14 @@ class RateList(SettingsView):
             Line(place, str(row.get("currency", "")), str(row.get("on", "")), _rate_text(row.get("rate")))
             for place, row in enumerate(rows, 1)
         ]
-        return Response(exchange_rates_import(self.actor, lines=lines, source="api"))
+        try:
+            return Response(exchange_rates_import(self.actor, lines=lines, whole=True, source="api"))
+        except RatesRefused as error:
+            errors = [
+                {"param": "rates", "code": error.code, "message": one.problem, "index": one.line.number - 1}
+                for one in error.refused[:MOST_ERRORS]
+            ]
+            raise ApiError(422, error.code, str(error.message), param="rates", errors=errors) from error
 
 
 def _rate_text(raw: Any) -> str:

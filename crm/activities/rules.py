@@ -26,6 +26,7 @@ UNDATED = datetime(9999, 1, 1, tzinfo=UTC)
 """When an open activity without a time is planned for: after all that have one."""
 WHEN = {"task": ("due_at", "due_on"), "call": ("starts_at", ""), "meeting": ("starts_at", "starts_on")}
 """Of each noun the moment it is planned for, and the day where it may be meant as a whole."""
+CLOCKS_DIFFER = timedelta(minutes=5)
 WATCHED = frozenset({"due_at", "due_on", "starts_at", "starts_on", "minutes", "reminder", "done", "assignee", "repeat"})
 DAY = 24 * 60
 SLACK = timedelta(minutes=1)
@@ -182,7 +183,30 @@ def whole_days_stay(batch: Batch) -> None:
         elif moment in draft.changed and draft.after[moment] is not None and day not in draft.given:
             draft.set(day, None)
         else:
-            draft.set(moment, day_moment(batch.rt.slug, on, known[draft.after["assignee"]]))
+            follows = day_moment(batch.rt.slug, on, known[draft.after["assignee"]])
+            if contradicts(draft, moment, day, follows):
+                problem = _(
+                    "Give a day or a time, not both: what lasts all day has the time that follows from its day."
+                )
+                draft.error(moment, "day_or_time", problem)
+            draft.set(moment, follows)
+
+
+def contradicts(draft: Draft, moment: str, day: str, follows: datetime) -> bool:
+    """Whether a time was given beside a day, and another one than the day has and the record had."""
+    if not {moment, day} <= draft.given or "series" in draft.batch.details:
+        return False
+    return draft.after[moment] not in (None, follows, draft.before[moment])
+
+
+def reminders_have_a_time(batch: Batch) -> None:
+    """There is nothing to count back from without one."""
+    moment = WHEN[batch.rt.slug][0]
+    if not writes(batch) or undoes(batch) or "series" in batch.details:
+        return
+    for draft in batch.drafts:
+        if "reminder" in draft.given and draft.after["reminder"] is not None and draft.after[moment] is None:
+            draft.error("reminder", "needs_time", _("A reminder needs a time to count back from."))
 
 
 def day_moment(noun: str, on: date, zone: ZoneInfo) -> datetime:
@@ -241,9 +265,13 @@ def calls_to_come_have_no_outcome(batch: Batch) -> None:
 
 
 def emails_have_a_time(batch: Batch) -> None:
+    """What was written was sent or received by now."""
     for draft in batch.drafts:
         if batch.action == "create" and draft.after["sent_at"] is None:
             draft.set("sent_at", draft.at)
+        sent_at = draft.after["sent_at"] if "sent_at" in draft.given and "sent_at" in draft.changed else None
+        if sent_at is not None and sent_at > draft.at + CLOCKS_DIFFER:
+            draft.error("sent_at", "in_future", _("This cannot have been sent in the future."))
 
 
 def name_is_given(batch: Batch) -> None:

@@ -197,7 +197,11 @@ def repeat_is_a_rule(batch: Batch) -> None:
             draft.error("repeat", "needs_time", _("What repeats needs a time to begin with."))
             continue
         known = known or zones(batch)
-        begin(draft, rule, draft.after[day] if day else None, when, known[draft.after["assignee"]])
+        on, last = draft.after[day] if day else None, repeating.until(rule)
+        if last is not None and last < (on or when.astimezone(known[draft.after["assignee"]]).date()):
+            draft.error("repeat", "ends_before", _("This repetition ends before it begins."))
+            continue
+        begin(draft, rule, on, when, known[draft.after["assignee"]])
 
 
 def begin(draft: Draft, rule: str, on: date | None, when: datetime, zone: ZoneInfo) -> None:

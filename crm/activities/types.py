@@ -155,6 +155,7 @@ TASK = RecordType(
     rules=(
         rules.main_record_is_not_also,
         rules.whole_days_stay,
+        rules.reminders_have_a_time,
         rules.done_has_its_time,
         series.repeat_is_a_rule,
         series.exceptions_are_noted,
@@ -199,6 +200,7 @@ CALL = RecordType(
     rules=(
         rules.main_record_is_not_also,
         rules.name_is_given,
+        rules.reminders_have_a_time,
         rules.times_are_known,
         rules.calls_to_come_have_no_outcome,
         rules.done_has_its_time,
@@ -256,6 +258,7 @@ MEETING = RecordType(
         rules.main_record_is_not_also,
         rules.name_is_given,
         rules.whole_days_stay,
+        rules.reminders_have_a_time,
         rules.times_are_known,
         rules.lengths_fit,
         rules.moved_asks_again,

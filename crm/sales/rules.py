@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -451,11 +452,17 @@ def _close_or_reopen(draft: Draft, stage: Stage, before: Stage | None) -> None:
             draft.error("closed_on", "only_when_closed", _("Only a won or lost deal has a closing date."))
         draft.set("closed_on", None)
     elif draft.after["closed_on"] is None or (kind_before != stage.kind and "closed_on" not in draft.given):
-        draft.set("closed_on", draft.at.astimezone(draft.batch.actor.time_zone).date())
+        draft.set("closed_on", today(draft))
+    elif "closed_on" in draft.given and "closed_on" in draft.changed and draft.after["closed_on"] > today(draft):
+        draft.error("closed_on", "in_future", _("A deal cannot have been closed in the future."))
     if stage.kind != LOST:
         if "lost_reason" in draft.given and draft.after["lost_reason"] and "lost_reason" in draft.changed:
             draft.error("lost_reason", "only_when_lost", _("Only a lost deal has a lost reason."))
         draft.set("lost_reason", None)
+
+
+def today(draft: Draft) -> date:
+    return draft.at.astimezone(draft.batch.actor.time_zone).date()
 
 
 def _hold_demands(draft: Draft, stage: Stage, moved: bool) -> None:

@@ -191,11 +191,27 @@ def _compared(one: Judged, there: Mapping[tuple[str, date], Decimal]) -> Judged:
     return Judged(one.line, fate, one.currency, one.on, one.rate, before)
 
 
-def exchange_rates_import(actor: Actor, *, lines: Sequence[Line], source: str = "ui") -> dict[Fate, int]:
-    """Take the lines that are good, all in one transaction; gives how many were added, changed, the same, refused."""
+class RatesRefused(WorkspaceError):
+    """Lines that cannot be taken, with what is wrong with each."""
+
+    def __init__(self, refused: Sequence[Judged]) -> None:
+        super().__init__("invalid", refused[0].problem, field="rates")
+        self.refused = refused
+
+
+def exchange_rates_import(
+    actor: Actor, *, lines: Sequence[Line], whole: bool = False, source: str = "ui"
+) -> dict[Fate, int]:
+    """Take the lines that are good, all in one transaction; gives how many were added, changed, the same, refused.
+
+    With ``whole`` all are taken or none: raises RatesRefused.
+    """
     _need(actor)
     with transaction.atomic():
         judged = lines_judged(actor, lines)
+        refused = [one for one in judged if one.fate is Fate.REFUSED]
+        if whole and refused:
+            raise RatesRefused(refused)
         taken = [one for one in judged if one.fate in (Fate.ADDED, Fate.CHANGED)]
         counts = {fate: sum(one.fate is fate for one in judged) for fate in Fate}
         if not taken:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from crm.activities.models import Meeting, Task
@@ -71,3 +72,51 @@ def test_the_verbs_are_documented(api: Any, owner: Actor) -> None:
     body = paths["/api/v1/meetings/{record_id}/reply"]["post"]["requestBody"]["content"]["application/json"]
     assert body["schema"] == {"$ref": "#/components/schemas/MeetingReply"}
     assert "/api/v1/notes/{record_id}/skip" not in paths
+
+
+DAY_AND_TIME = [
+    ("tasks", {"name": "Ring", "due_on": "2027-03-01", "due_at": "2027-03-05T09:00:00Z"}, "due_at"),
+    ("meetings", {"name": "Visit", "starts_on": "2027-03-01", "starts_at": "2027-03-05T09:00:00Z"}, "starts_at"),
+    ("tasks", {"name": "Ring", "reminder": 10}, "reminder"),
+    ("calls", {"name": "Ring", "reminder": 10}, "reminder"),
+    ("tasks", {"name": "Ring", "due_on": "2027-03-01", "repeat": "FREQ=WEEKLY;UNTIL=20270101"}, "repeat"),
+    ("calls", {"starts_at": "2027-03-01T09:00:00Z", "repeat": "FREQ=DAILY;UNTIL=20270228"}, "repeat"),
+    ("meetings", {"starts_at": "2027-03-01T09:00:00Z", "repeat": "FREQ=DAILY;UNTIL=20270228T230000Z"}, "repeat"),
+    ("emails", {"subject": "Offer", "sent_at": "2999-01-01T00:00:00Z"}, "sent_at"),
+]
+
+
+@pytest.mark.parametrize(("nouns", "values", "param"), DAY_AND_TIME)
+def test_times_that_contradict_each_other_are_refused(api, owner, nouns, values, param):
+    refused = api(owner).post(f"/api/v1/{nouns}", values)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, param)
+    assert api(owner).get(f"/api/v1/{nouns}").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("nouns", "day", "moment"), [("tasks", "due_on", "due_at"), ("meetings", "starts_on", "starts_at")]
+)
+def test_a_day_and_a_time_are_one_or_the_other(api, owner, nouns, day, moment):
+    client = api(owner)
+    made = client.post(f"/api/v1/{nouns}", {"name": "Visit", day: "2027-03-01"}).json()
+    address = f"/api/v1/{nouns}/{made['id']}"
+    both = {day: made[day], moment: made[moment]}
+    assert client.patch(address, {**both, "name": "As it was read"}).status_code == 200
+    assert client.patch(address, {**both, moment: "2027-03-02T09:00:00Z"}).json()["error"]["param"] == moment
+    moved = client.patch(address, {day: "2027-03-03", moment: made[moment]}).json()
+    assert moved[day] == "2027-03-03"
+    timed = client.patch(address, {day: None, moment: "2027-03-02T09:00:00Z"}).json()
+    assert (timed[day], timed[moment]) == (None, "2027-03-02T09:00:00Z")
+    again = client.patch(address, {day: "2027-03-01", moment: None})
+    assert again.json()[day] == "2027-03-01"
+
+
+def test_a_reminder_counts_back_from_a_day_too(api, owner):
+    made = api(owner).post("/api/v1/tasks", {"name": "Ring", "due_on": "2027-03-01", "reminder": 10})
+    assert made.status_code == 201
+    assert api(owner).patch(f"/api/v1/tasks/{made.json()['id']}", {"reminder": None}).status_code == 200
+
+
+def test_a_series_may_end_on_the_day_it_begins(api, owner):
+    values = {"starts_at": "2027-03-01T09:00:00Z", "repeat": "FREQ=DAILY;UNTIL=20270301"}
+    assert api(owner).post("/api/v1/meetings", values).status_code == 201

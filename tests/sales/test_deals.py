@@ -291,3 +291,13 @@ def test_a_deal_that_comes_back_from_the_trash_weighs_what_its_stage_now_says(se
     writing.trash(seller, DEAL, deal.pk)
     writing.update(admin, STAGE, other.pk, {"kind": "won"})
     assert writing.restore(seller, DEAL, deal.pk).record.probability == 100
+
+
+def test_a_deal_is_not_closed_in_the_future(seller: Actor) -> None:
+    tomorrow = today(seller) + timedelta(days=1)
+    with pytest.raises(Invalid) as refused:
+        factories.deal(seller, stage=stage("Won").pk, closed_on=tomorrow)
+    assert codes(refused) == {("closed_on", "in_future")}
+    won = factories.deal(seller, stage=stage("Won").pk, closed_on=today(seller))
+    with pytest.raises(Invalid):
+        writing.update(seller, registry.get("deal"), won.pk, {"closed_on": tomorrow})

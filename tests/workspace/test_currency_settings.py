@@ -428,7 +428,10 @@ def test_many_rates_at_once_by_the_api(owner, api):
         {"currency": "USD", "on": "2026-03-31", "rate": "0"},
         "nonsense",
     ]
-    answer = program.post("/api/v1/exchange-rates", {"rates": rates})
-    assert answer.json() == {"added": 2, "changed": 0, "same": 0, "refused": 2}
+    refused = program.post("/api/v1/exchange-rates", {"rates": rates})
+    assert (refused.status_code, [one["index"] for one in refused.json()["error"]["errors"]]) == (422, [2, 3])
+    assert not ExchangeRate.objects.filter(currency="JPY").exists()
+    answer = program.post("/api/v1/exchange-rates", {"rates": rates[:2]})
+    assert answer.json() == {"added": 2, "changed": 0, "same": 0, "refused": 0}
     assert {"JPY", "KWD"} <= set(program.get("/api/v1/workspace").json()["currencies"])
     assert program.post("/api/v1/exchange-rates", {"rates": [{}] * 10_001}).status_code == 422

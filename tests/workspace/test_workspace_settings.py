@@ -494,3 +494,32 @@ def test_a_member_changes_his_own_profile_by_the_api(seller, api):
     assert program.patch("/api/v1/me", {"time_zone": None}).json()["time_zone"] is None
     assert program.patch("/api/v1/me", {"time_zone": "Middle/Earth"}).status_code == 422
     assert program.patch("/api/v1/me", {"role": "owner"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"working_hours": {"monday": [["09:00", "17:00"]]}}, "working_hours"),
+        ({"working_hours": {"0": [["09:00", "17:00"]], "7": []}}, "working_hours"),
+        ({"working_hours": {"00": []}}, "working_hours"),
+        ({"working_hours": {}}, "working_hours"),
+        ({"working_hours": None}, "working_hours"),
+        ({"working_hours": {"0": None}}, "working_hours"),
+        ({"working_hours": {"0": "09:00-17:00"}}, "working_hours"),
+        ({"working_hours": {"0": {"09": "17"}}}, "working_hours"),
+        ({"working_hours": {"0": [["17:00", "09:00"]]}}, "hours"),
+        ({"working_hours": {"0": [["09:00", "12:00"], ["11:00", "13:00"]]}}, "hours"),
+        ({"working_hours": {"0": [["09:00", "12:00", "13:00"]]}}, "working_hours"),
+        ({"escalation_hours": True}, "escalation_hours"),
+        ({"escalation_hours": None}, "escalation_hours"),
+        ({"currencies": None}, "currencies"),
+        ({"name": "Other", "working_hours": {"tuesday": []}}, "working_hours"),
+    ],
+)
+def test_what_is_not_understood_of_the_workspace_changes_nothing_of_it(owner, api, body, param):
+    program = api(owner, scopes=["settings:write"])
+    before = program.get("/api/v1/workspace").json()
+    refused = program.patch("/api/v1/workspace", body)
+    assert refused.status_code in (400, 422)
+    assert refused.json()["error"]["param"] == param
+    assert program.get("/api/v1/workspace").json() == before
