@@ -285,7 +285,7 @@ class RecordType:
     more_columns: tuple[str, ...] = ()
     default_sort: tuple[str, ...] = ("-created_at",)
     board_field: str = ""
-    quick_filters: Mapping[str, str] = field(default_factory=dict)
+    quick_filters: Mapping[str, str] = field(default_factory=dict, hash=False)
     card_fields: tuple[str, ...] = ()
     owner_field: str = ""
     still_open: Q | None = None

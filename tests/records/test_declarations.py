@@ -110,3 +110,8 @@ def test_a_column_too_short_and_one_of_the_wrong_kind_are_found(monkeypatch: pyt
     found = checks.problems()
     assert any("500 characters do not fit into 200" in one for one in found)
     assert any("date cannot be kept in a CharField" in one for one in found)
+
+
+def test_every_record_type_can_be_a_key() -> None:
+    """Statements are prepared once a type, and kept by it."""
+    assert len({rt: rt.slug for rt in registry.all()}) == len(registry.all())
