@@ -1,13 +1,17 @@
 """What must hold of companies and contacts."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from crm.people import names
 from crm.people.models import Company
-from crm.records.batch import Batch
+from crm.records.batch import Batch, Draft
+
+PARTS = ("first_name", "last_name")
 
 
 def domain_is_tidy(batch: Batch) -> None:
@@ -45,17 +49,51 @@ def parents_form_no_circle(batch: Batch) -> None:
 
 
 def name_follows_its_parts(batch: Batch) -> None:
-    """Keep a contact's full name and its two parts in step; the parts win when both are given."""
+    """Keep a contact's full name and its two parts in step. A name sent beside parts that it is not made of is refused.
+
+    A blank part of a new contact says nothing; one of an old contact clears the part.
+    """
+    if batch.action not in {"create", "update"}:
+        return
     for draft in batch.drafts:
-        if batch.action not in {"create", "update"}:
-            return
-        if draft.changed & {"first_name", "last_name"}:
-            parts = (draft.after.get("first_name"), draft.after.get("last_name"))
-            draft.set("name", " ".join(part for part in parts if part) or draft.after.get("name") or "")
-        elif "name" in draft.changed:
-            first, _space, last = (draft.after["name"] or "").rpartition(" ")
-            draft.set("first_name", first)
-            draft.set("last_name", last)
+        if not draft.changed & {"name", *PARTS}:
+            continue
+        name = draft.after["name"] if "name" in draft.given else ""
+        said = {slug: draft.after[slug] for slug in PARTS if slug in draft.given}
+        said = {slug: part for slug, part in said.items() if part or draft.before[slug]}
+        if not name:
+            if draft.changed & set(PARTS):
+                draft.set("name", names.joined(*(draft.after[slug] for slug in PARTS)) or draft.after["name"])
+            continue
+        if any(said.values()) or len(said) == 1:
+            parts = names.remainder(name, said.get("first_name"), said.get("last_name"))
+        else:
+            parts = names.corrected(draft.before["first_name"], draft.before["last_name"], name)
+        if parts is not None:
+            _set_parts(draft, parts)
+        elif not batch.restoring:
+            draft.error("name", "contradicts_parts", _contradiction(name, said))
+
+
+def _set_parts(draft: Draft, parts: tuple[str, str]) -> None:
+    for slug, part in zip(PARTS, parts, strict=True):
+        limit = draft.batch.rt.field(slug).max_length or 0
+        if len(part) > limit:
+            problem = _("A first or a last name has at most %(limit)d characters.") % {"limit": limit}
+            draft.error("name", "too_long", problem)
+        else:
+            draft.set(slug, part)
+
+
+def _contradiction(name: str, said: Mapping[str, str]) -> str:
+    parts = {"name": name, "first": said.get("first_name", ""), "last": said.get("last_name", "")}
+    if len(said) == 2:
+        problem = _("“%(name)s” is not made of the first name “%(first)s” and the last name “%(last)s”.")
+    elif "first_name" in said:
+        problem = _("“%(name)s” does not begin with the first name “%(first)s”.")
+    else:
+        problem = _("“%(name)s” does not end with the last name “%(last)s”.")
+    return f"{problem % parts} {_('Send the whole name, or its parts.')}"
 
 
 def birthday_has_been(batch: Batch) -> None:

@@ -72,7 +72,8 @@ class Draft:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Batch:
-    """The rows of one write; one record is a batch of one."""
+    """The rows of one write; one record is a batch of one. ``restoring`` writes bring back what was: no rule refuses
+    values that were there before it."""
 
     actor: Actor
     rt: RecordType
@@ -82,4 +83,5 @@ class Batch:
     drafts: list[Draft]
     change_set: "ChangeSet"
     links: "Links | None" = None
+    restoring: bool = False
     details: dict[str, Any] = field(default_factory=dict)

@@ -162,6 +162,7 @@ def update_many(
     with transaction.atomic():
         batch = batch_new(actor, rt, "update", source, change_set, at)
         batch.details.update(details or {})
+        batch.restoring = restoring
         lock(batch, list(rows), if_versions, dates(batch, len(rows), at))
         bad = [take(draft, rows[draft.record.pk], restoring=restoring) for draft in batch.drafts if draft.record]
         if not restoring:

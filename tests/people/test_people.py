@@ -4,11 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone, translation
+from hypothesis import given
+from hypothesis import strategies as st
 
+from crm.people import names
 from crm.people.choices import language_name
 from crm.records import reading, writing
 from crm.records.errors import Invalid
 from crm.records.types import registry
+from crm.records.undo import undo
 from tenants.actors import Actor
 from tests import factories
 
@@ -58,6 +62,100 @@ def test_a_contact_is_called_by_first_and_last_name(seller: Actor) -> None:
 def test_a_full_name_is_split_at_its_last_word(seller: Actor) -> None:
     ludwig = factories.contact(seller, name="Ludwig van Beethoven")
     assert (ludwig.first_name, ludwig.last_name) == ("Ludwig van", "Beethoven")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "corrected", "parts"),
+    [
+        ("Ludwig", "van Bethoven", "Ludwig van Beethoven", ("Ludwig", "van Beethoven")),
+        ("Ludwig", "van Bethoven", "Ludwig  van  Beethoven", ("Ludwig", "van Beethoven")),
+        ("Ludvig", "van Beethoven", "Ludwig van Beethoven", ("Ludwig", "van Beethoven")),
+        ("Ludwig", "van Beethoven", "L. van Beethoven", ("L.", "van Beethoven")),
+        ("Ludwig", "van Beethoven", "Ludwig", ("Ludwig", "")),
+        ("Ludwig", "van Beethoven", "van Beethoven", ("", "van Beethoven")),
+        ("Maria", "Garcia Lopes", "Maria Garcia Lopez", ("Maria", "Garcia Lopez")),
+        ("Maria Jose", "Garcia", "María José García", ("María José", "García")),
+        ("Ada", "Lovelace", "Ada King Lovelace", ("Ada King", "Lovelace")),
+        ("Ada", "Lovelace", "Ada Lovelace King", ("Ada", "Lovelace King")),
+        ("Ada", "Lovelace", "ADA LOVELACE", ("ADA", "LOVELACE")),
+        ("Ada", "Lovelace", "Charles Babbage", ("Charles", "Babbage")),
+        ("", "van Bethoven", "van Beethoven", ("", "van Beethoven")),
+        ("", "Cher", "Cher Bono", ("Cher", "Bono")),
+        ("Ludwig van", "", "Ludwig von", ("Ludwig von", "")),
+    ],
+)
+def test_a_corrected_name_keeps_its_parts(
+    first: str, last: str, corrected: str, parts: tuple[str, str], seller: Actor
+) -> None:
+    contact = factories.contact(seller, name=None, first_name=first, last_name=last)
+    changed = writing.update(seller, CONTACT, contact.pk, {"name": corrected}).record
+    assert (changed.first_name, changed.last_name) == parts
+    assert changed.name == corrected
+
+
+@given(st.text("abc é", min_size=1, max_size=12), st.text("abc é", max_size=12), st.text("abc é", min_size=1))
+def test_no_letter_of_a_corrected_name_is_lost(first: str, last: str, name: str) -> None:
+    old = (names.squashed(first), names.squashed(last))
+    assert names.joined(*names.corrected(*old, name)) == names.squashed(name)
+    assert names.corrected(*old, names.joined(*old)) == old or not all(old)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": "Ada Byron", "first_name": "Augusta"},
+        {"name": "Ada Byron", "last_name": "Lovelace"},
+        {"name": "Ada Byron", "first_name": "Augusta", "last_name": "Byron"},
+        {"name": "Adam Byron", "first_name": "Ada"},
+        {"name": "Ada Lovelace", "last_name": "Byron"},
+        {"name": "Ada Byron", "first_name": "Ada", "last_name": ""},
+    ],
+)
+def test_a_name_beside_other_parts_is_refused(values: dict[str, str], seller: Actor) -> None:
+    ada = factories.contact(seller, name="Ada Lovelace")
+    with pytest.raises(Invalid) as refused:
+        writing.update(seller, CONTACT, ada.pk, values)
+    assert codes(refused) == {("name", "contradicts_parts")}
+    assert values["name"] in str(refused.value.errors[0].message)
+    if all(values.values()):
+        with pytest.raises(Invalid):
+            factories.contact(seller, **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"name": "Ada Byron", "first_name": "Ada"}, ("Ada", "Byron")),
+        ({"name": "Ada King Byron", "last_name": "King Byron"}, ("Ada", "King Byron")),
+        ({"name": "Ada King Byron", "first_name": "Ada", "last_name": "King Byron"}, ("Ada", "King Byron")),
+        ({"name": "Cher", "first_name": ""}, ("", "Cher")),
+        ({"name": "Ada Byron", "first_name": "", "last_name": ""}, ("Ada", "Byron")),
+    ],
+)
+def test_a_name_beside_its_own_parts_is_taken(values: dict[str, str], parts: tuple[str, str], seller: Actor) -> None:
+    ada = writing.update(seller, CONTACT, factories.contact(seller, name="Ada Lovelace").pk, values).record
+    assert (ada.name, ada.first_name, ada.last_name) == (values["name"], *parts)
+    new = factories.contact(seller, **values)
+    assert (new.name, new.first_name, new.last_name) == (values["name"], *parts)
+
+
+def test_a_correction_is_undone_with_its_parts_and_one_from_before_the_rule_too(seller: Actor) -> None:
+    ludwig = factories.contact(seller, name=None, first_name="Ludwig", last_name="van Bethoven")
+    done = writing.update(seller, CONTACT, ludwig.pk, {"name": "Joseph Haydn"})
+    undo(seller, done.change_set.id)
+    ludwig.refresh_from_db()
+    assert (ludwig.name, ludwig.first_name, ludwig.last_name) == ("Ludwig van Bethoven", "Ludwig", "van Bethoven")
+    CONTACT.rows.filter(pk=ludwig.pk).update(first_name="Other", last_name="Parts")
+    done = writing.update(seller, CONTACT, ludwig.pk, {"name": "Joseph Haydn"})
+    undo(seller, done.change_set.id)
+    ludwig.refresh_from_db()
+    assert (ludwig.name, ludwig.first_name, ludwig.last_name) == ("Ludwig van Bethoven", "Other", "Parts")
+
+
+def test_a_part_that_is_too_long_is_refused(seller: Actor) -> None:
+    with pytest.raises(Invalid) as refused:
+        factories.contact(seller, name="x" * 200)
+    assert codes(refused) == {("name", "too_long")}
 
 
 def test_a_contact_without_any_name_is_refused(seller: Actor) -> None:
