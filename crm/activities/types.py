@@ -335,6 +335,7 @@ NOTE = RecordType(
     after_write=(rules.places_kept,),
     visible=own_or_about_the_visible("created_by"),
     in_sidebar=False,
+    in_search=True,
 )
 
 register(TASK, CALL, MEETING, EMAIL, NOTE)

@@ -14,13 +14,6 @@ from crm.records.batch import Batch, Draft
 PARTS = ("first_name", "last_name")
 
 
-def domain_is_tidy(batch: Batch) -> None:
-    for draft in batch.drafts:
-        if "domain" in draft.changed and draft.after.get("domain"):
-            bare = draft.after["domain"].strip().lower().split("://")[-1].split("/")[0].removeprefix("www.")
-            draft.set("domain", bare)
-
-
 def parents_form_no_circle(batch: Batch) -> None:
     """Refuse a company that would stand above itself, counting the other changes of the same batch."""
     moved = {

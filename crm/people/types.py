@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from crm.people import choices, rules
+from crm.records.normalising import web_domain
 from crm.records.types import Field, Kind, RecordType, by_owner, register
 from tenants.actors import Actor
 
@@ -32,7 +33,15 @@ COMPANY = RecordType(
             sortable=True,
         ),
         Field(slug="owner", label=_("Owner"), kind=Kind.MEMBER, target="member", default=acting_member),
-        Field(slug="domain", label=_("Domain"), kind=Kind.TEXT, max_length=253, sortable=True, searchable=True),
+        Field(
+            slug="domain",
+            label=_("Domain"),
+            kind=Kind.TEXT,
+            max_length=253,
+            sortable=True,
+            searchable=True,
+            tidy=web_domain,
+        ),
         Field(slug="industry", label=_("Industry"), kind=Kind.TEXT, max_length=100, sortable=True),
         Field(slug="size", label=_("Size"), kind=Kind.CHOICE, choices=choices.COMPANY_SIZES, sortable=True),
         Field(slug="phones", label=_("Phones"), kind=Kind.PHONES, searchable=True),
@@ -42,7 +51,7 @@ COMPANY = RecordType(
     ),
     default_columns=("name", "kind", "industry", "size", "owner", "created_at"),
     owner_field="owner",
-    rules=(rules.domain_is_tidy, rules.parents_form_no_circle),
+    rules=(rules.parents_form_no_circle,),
     visible=by_owner("owner"),
     shortcut="c",
 )

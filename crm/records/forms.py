@@ -59,9 +59,18 @@ WIDGETS = {
     Kind.REFERENCE: "reference",
     Kind.REFERENCES: "references",
 }
-INPUT_TYPES = {Kind.DATE: "date", Kind.DATETIME: "datetime-local", Kind.URL: "url"}
+INPUT_TYPES = {Kind.DATE: "date", Kind.DATETIME: "datetime-local"}
 NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.MONEY, Kind.PERCENT})
-INPUT_MODES = {Kind.INTEGER: "numeric", Kind.DECIMAL: "decimal", Kind.MONEY: "decimal", Kind.PERCENT: "decimal"}
+INPUT_MODES = {
+    Kind.INTEGER: "numeric",
+    Kind.DECIMAL: "decimal",
+    Kind.MONEY: "decimal",
+    Kind.PERCENT: "decimal",
+    Kind.URL: "url",
+    Kind.EMAILS: "email",
+    Kind.PHONES: "tel",
+}
+"""A keyboard for each; the input itself takes any text, since browsers refuse ``Jane <jane@example.com>`` elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +341,6 @@ def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, values: Mapp
                 for item in value or []
             ]
             found.entries = [*entries, Entry("")]
-            found.input_type = "email" if field.kind is Kind.EMAILS else "tel"
         case Kind.CHOICE:
             chosen = str(value or "")
             found.value = chosen

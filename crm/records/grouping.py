@@ -15,6 +15,7 @@ from crm.records import reading
 from crm.records.money import MoneySum, Part, money_sums
 from crm.records.presenting import choice_label
 from crm.records.types import Field, Kind, RecordType, registry
+from crm.workspace.folding import fold
 from tenants.actors import Actor
 
 MOST_GROUPS = 100
@@ -108,7 +109,7 @@ def in_order(one: Field, found: list[Group]) -> list[Group]:
     if one.kind in {Kind.DATE, Kind.DATETIME}:
         dated = sorted((group for group in found if group.key != NONE), key=lambda group: group.key, reverse=True)
         return [*dated, *(group for group in found if group.key == NONE)]
-    return sorted(found, key=lambda group: (group.key == NONE, group.place, group.label.casefold()))
+    return sorted(found, key=lambda group: (group.key == NONE, group.place, fold(group.label)))
 
 
 def month(key: str) -> tuple[date, date]:

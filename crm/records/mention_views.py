@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from crm.records.list_address import clean_search
 from crm.records.types import RecordType, registry
+from crm.workspace.folding import holds_words
 from crm.workspace.models import Member
 from crm.workspace.selectors import active_members, member_actor
 from tenants.access import MEMBER, access
@@ -25,7 +26,7 @@ def mentions(request: MemberRequest) -> HttpResponse:
     found = active_members().select_related("role")
     words = clean_search(request.GET.get("q", ""))
     if words:
-        found = found.filter(name__icontains=words)
+        found = found.filter(holds_words("name", words))
     place, author = _place(request), request.actor.member_id
     options = [
         {"id": one.pk, "name": one.name, "color": one.color, "sees": _sees(request.tenant, author, one, place)}

@@ -1,13 +1,17 @@
-"""Emails and phone numbers as the keys that searches and matches compare."""
+"""Emails and domains as the keys that searches and matches compare, and the country that numbers are in."""
 
+import re
 import unicodedata
 from functools import lru_cache
+from urllib.parse import unquote
 
-import phonenumbers
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 
+from crm.workspace.signs import seen
 from tenants.actors import TenantRef
+
+ANGLED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>\s*[,;]?$")
 
 
 def email_key(address: str) -> str:
@@ -31,15 +35,21 @@ def region_of(tenant: TenantRef) -> str | None:
     return territory(tenant.time_zone, tenant.locale)
 
 
-def phone_number(text: str, region: str | None) -> tuple[str, str]:
-    """A number as shown and as key: E.164 where the number is valid, else as written and its digits."""
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is not None and phonenumbers.is_valid_number(number):
-        return (
-            phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL),
-            phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
-        )
-    return text, "".join(str(unicodedata.digit(sign)) for sign in text if sign.isdecimal())
+def mail_address(text: str) -> str:
+    """The address in what was typed or pasted: ``mailto:jane@example.com``, ``Jane <jane@example.com>``."""
+    plain = seen(text)
+    if (found := ANGLED.search(plain)) is not None:
+        plain = found[1]
+    if plain[:7].lower() == "mailto:":
+        plain = unquote(plain[7:].partition("?")[0])
+    return plain.strip(" \t,;<>\"'")
+
+
+def web_domain(text: str) -> str:
+    """The domain in what was typed or pasted, such as an address of a page or of a mailbox; else what was typed."""
+    plain = seen(text).lower()
+    if " " in plain:
+        return plain
+    bare = re.split(r"[/?#]", re.sub(r"^(?:mailto:|[a-z][a-z0-9+.-]*:/+|//)", "", plain), maxsplit=1)[0]
+    bare = re.sub(r":\d+$", "", bare.rpartition("@")[2]).removeprefix("www.").strip(".")
+    return bare or plain

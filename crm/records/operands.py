@@ -1,6 +1,5 @@
 """The values of conditions, read: what people and programs write, as the operators compare it."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,10 +12,11 @@ from django.utils.translation import gettext as _
 
 from crm.records import parsing
 from crm.records.errors import BadQuery
-from crm.records.folding import fold
-from crm.records.normalising import email_key, phone_number, region_of
+from crm.records.normalising import email_key, mail_address, region_of, web_domain
+from crm.records.phones import phone_part, phone_read
 from crm.records.types import Field, Kind, RecordType, nearest, registry
 from crm.workspace.configuration import first_weekday
+from crm.workspace.folding import Sought, sought
 from crm.workspace.numbers import scientific
 from tenants.actors import Actor
 
@@ -64,12 +64,12 @@ def refuse(field: Field, message: str) -> BadQuery:
     return BadQuery(f"{field.slug}: {message}", param=field.slug, code="bad_value")
 
 
-def text_operand(place: Place, value: Any) -> str:
+def text_operand(place: Place, value: Any) -> Sought:
     if not isinstance(value, str) or not value:
         raise refuse(place.field, _("a text is expected."))
     if len(value) > MAX_TEXT or "\0" in value:
         raise refuse(place.field, _("this text cannot be searched for."))
-    return fold(value)
+    return sought(place.field.tidy(value) if place.field.tidy else value)
 
 
 def uuid_operand(place: Place, value: Any) -> UUID:
@@ -156,19 +156,20 @@ def key_operand(place: Place, value: Any) -> str:
     """A whole email address or phone number, as its key."""
     text_operand(place, value)
     if place.field.kind is Kind.EMAILS:
-        return email_key(value)
-    return phone_number(value, region_of(place.context.actor.tenant))[1]
+        return email_key(mail_address(value))
+    return phone_read(value, region_of(place.context.actor.tenant)).key
 
 
 def key_part(place: Place, value: Any) -> str:
     """Part of an address, or some digits of a number: without the zeros that are dialled in front."""
     text_operand(place, value)
     if place.field.kind is Kind.EMAILS:
-        return email_key(value)
-    digits = re.sub(r"\D", "", value).removeprefix("00").lstrip("0")
-    if not digits:
+        return email_key(mail_address(value))
+    region = region_of(place.context.actor.tenant)
+    part = phone_part(value, region) or phone_read(value, region).key.removeprefix("+")
+    if not part:
         raise refuse(place.field, _("a phone number is expected."))
-    return digits
+    return part
 
 
 def plain_operand(place: Place, value: Any) -> str:
@@ -178,7 +179,7 @@ def plain_operand(place: Place, value: Any) -> str:
 
 def domain_operand(place: Place, value: Any) -> str:
     text_operand(place, value)
-    return "@" + email_key(value).removeprefix("@")
+    return "@" + web_domain(email_key(value))
 
 
 def days_operand(place: Place, value: Any) -> int:

@@ -7,6 +7,7 @@ add a line to its table: filters, the API and the forms read it from there.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import contains, eq
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from django.apps import apps
 from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce, Concat, Right, StrIndex
-from django.db.models.lookups import Exact, GreaterThan, In
+from django.db.models.functions import Coalesce, Concat, Right
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
@@ -30,7 +31,7 @@ from crm.records.expressions import (
     literal,
     negated,
 )
-from crm.records.folding import Fold, escape_like, fold
+from crm.records.folding import escape_like
 from crm.records.normalising import region_of
 from crm.records.operands import (
     MAX_VALUES,
@@ -47,6 +48,7 @@ from crm.records.parsing import keys as normalised_keys
 from crm.records.periods import falls_in, in_window
 from crm.records.targets import as_uuid, target_rows, target_type
 from crm.records.types import Field, Kind, Text
+from crm.workspace.folding import Fold, Sought, Spelled, fold, spelled, within
 
 type Shape = Literal["one", "many", "none", "range", "days"]
 
@@ -91,20 +93,32 @@ def operand_of(place: Place, operator: Operator, value: Any) -> Any:
             return ends
 
 
-def folded(place: Place) -> Fold:
-    return Fold(F(place.column))
+def in_either(text: Combinable, operand: Sought, test: Callable[[Combinable, str], Q]) -> Q:
+    """Whether a text is as wanted in its bare letters, or spelled without umlauts where that may make a difference."""
+    found = test(Fold(text), operand.plain)
+    return found | test(Fold(Spelled(text)), operand.other) if operand.other else found
 
 
-def text(value: Any) -> str:
-    return fold(value or "")
+def either(value: Any, operand: Sought, test: Callable[[str, str], bool]) -> bool:
+    """``in_either`` of a value."""
+    text = value or ""
+    return test(fold(text), operand.plain) or bool(operand.other and test(spelled(text), operand.other))
 
 
 def text_empty(place: Place) -> Q:
     return Q(**{place.column: ""}) | Q(**{f"{place.column}__isnull": True})
 
 
-def ends(place: Place, operand: str) -> Q:
-    return Q(Exact(Right(folded(place), len(operand)), operand)) if operand else negated(text_empty(place))
+def equal(text: Combinable, part: str) -> Q:
+    return Q(Exact(text, part))
+
+
+def begins(text: Combinable, part: str) -> Q:
+    return Q(StartsWith(text, literal(part)))
+
+
+def ends(text: Combinable, part: str) -> Q:
+    return Q(Exact(Right(text, len(part)), part))
 
 
 def keys(place: Place, value: Any) -> list[str]:
@@ -164,16 +178,16 @@ def lists_reference(place: Place, operands: Sequence[tuple[str | None, UUID]]) -
     return join_any(Q(**{f"{place.column}__contains": [pattern(*one)]}) for one in operands)
 
 
-def address_line(place: Place) -> Fold:
+def address_line(place: Place) -> Concat:
     """An address as one text, a part a line."""
     parts: list[Combinable] = []
     for key in ADDRESS_PARTS:
         parts += [Coalesce(KeyTextTransform(key, place.column), literal("")), literal("\n")]
-    return Fold(Concat(*parts, output_field=TextField()))
+    return Concat(*parts, output_field=TextField())
 
 
 def address_text(value: Any) -> str:
-    return fold("".join(f"{(value or {}).get(key) or ''}\n" for key in ADDRESS_PARTS))
+    return "".join(f"{(value or {}).get(key) or ''}\n" for key in ADDRESS_PARTS)
 
 
 def address_empty(place: Place) -> Q:
@@ -231,22 +245,22 @@ _text_eq = Operator(
     "eq",
     IS,
     "one",
-    lambda place, operand: Q(Exact(folded(place), operand)),
-    lambda _place, value, operand: text(value) == operand,
+    lambda place, operand: in_either(F(place.column), operand, equal),
+    lambda _place, value, operand: either(value, operand, eq),
 )
 _text_in = Operator(
     "in",
     IS_ANY,
     "many",
-    lambda place, operand: Q(In(folded(place), operand)),
-    lambda _place, value, operand: text(value) in operand,
+    lambda place, operand: join_any(in_either(F(place.column), one, equal) for one in operand),
+    lambda _place, value, operand: any(either(value, one, eq) for one in operand),
 )
 _text_contains = Operator(
     "contains",
     CONTAINS,
     "one",
-    lambda place, operand: Q(GreaterThan(StrIndex(folded(place), literal(operand)), 0)),
-    lambda _place, value, operand: operand in text(value),
+    lambda place, operand: in_either(F(place.column), operand, within),
+    lambda _place, value, operand: either(value, operand, contains),
 )
 TEXTS = table(
     _text_contains,
@@ -259,15 +273,17 @@ TEXTS = table(
         "starts_with",
         STARTS,
         "one",
-        lambda place, operand: Q(StartsWith(folded(place), literal(operand))),
-        lambda _place, value, operand: text(value).startswith(operand),
+        lambda place, operand: in_either(F(place.column), operand, begins),
+        lambda _place, value, operand: either(value, operand, str.startswith),
     ),
     Operator(
         "ends_with",
         gettext_lazy("ends with"),
         "one",
-        ends,
-        lambda _place, value, operand: text(value).endswith(operand) if operand else bool(value),
+        lambda place, operand: (
+            in_either(F(place.column), operand, ends) if operand.plain else negated(text_empty(place))
+        ),
+        lambda _place, value, operand: either(value, operand, str.endswith) if operand.plain else bool(value),
     ),
     *emptiness(text_empty, lambda value: not value),
 )
@@ -475,8 +491,8 @@ _address_contains = Operator(
     "contains",
     CONTAINS,
     "one",
-    lambda place, operand: Q(GreaterThan(StrIndex(address_line(place), literal(operand)), 0)),
-    lambda _place, value, operand: operand in address_text(value),
+    lambda place, operand: in_either(address_line(place), operand, within),
+    lambda _place, value, operand: either(address_text(value), operand, contains),
 )
 ADDRESSES = table(
     _address_contains,

@@ -116,7 +116,9 @@ def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordP
         reach=[
             Reach(REACH_ICONS[one.kind], f"{one.label}: {row[one.slug][0]['value']}", url)
             for one in shown
-            if one.kind in REACH_ICONS and row.get(one.slug) and (url := reach_url(one.kind, row[one.slug][0]["value"]))
+            if one.kind in REACH_ICONS
+            and row.get(one.slug)
+            and (url := reach_url(one.kind, row[one.slug][0]["value"], actor))
         ],
         highlights=[cell(actor, rt, one, row, editable=False) for one in prominent],
         properties=[cell(actor, rt, one, row, editable=editable) for one in [*beside, *system]],

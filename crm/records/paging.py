@@ -24,8 +24,8 @@ from django.db.models.lookups import Exact, GreaterThan, IsNull, LessThan
 from django.utils.translation import gettext as _
 
 from crm.records.errors import BadCursor, BadQuery
-from crm.records.folding import Fold
 from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, nearest
+from crm.workspace.folding import Fold
 
 MAX_LIMIT = 500
 MAX_SORTS = 4

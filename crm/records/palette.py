@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from crm.records import reading
-from crm.records.folding import fold
 from crm.records.presenting import record_url
 from crm.records.templatetags.navigation import Entry, navigation_of
 from crm.records.types import registry
+from crm.workspace.folding import fold
 from tenants.access import MEMBER, access
 from tenants.http import Request
 
@@ -58,8 +58,7 @@ def palette(request: Request) -> HttpResponse:
     navigation = navigation_of(actor, request.path)
     found = [
         Line(hit.title or _("Untitled"), registry.get(hit.type).icon, record_url(hit.type, hit.id), hit.subtitle)
-        for hit in (reading.search_all(actor, text, HITS) if text else [])
-        if registry.get(hit.type).in_sidebar
+        for hit in (reading.search_all(actor, text, HITS, texts=True) if text else [])
     ]
     places = [*navigation.main, *navigation.records, *(navigation.settings if text else [])]
     groups = [

@@ -17,10 +17,12 @@ from django.core.validators import EmailValidator, URLValidator
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from crm.records.normalising import email_key, phone_number, region_of
+from crm.records.normalising import email_key, mail_address, region_of
+from crm.records.phones import is_phone, phone_read
 from crm.records.types import Field, Kind, Text, nearest, registry
 from crm.workspace.formats import typed_text
 from crm.workspace.numbers import PLAIN, decimal_in
+from crm.workspace.signs import seen
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json
 
@@ -37,7 +39,7 @@ EXAMPLE = Decimal("1234.56")
 TRUE = {"true", "on", "yes", "1"}
 FALSE = {"false", "off", "no", "0"}
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-PHONE = re.compile(r"[\d\s()+./\-–#*,;:a-zA-Z]{3,50}")
+LISTED = re.compile(r'(?:"[^"\n]*"|[^,;\n]|;(?=\s*ext))+', re.IGNORECASE)
 
 check_email = EmailValidator()
 check_url = URLValidator(schemes=["http", "https"])
@@ -106,7 +108,8 @@ def clean_text(raw: Any, limit: int, *, lines: bool = False) -> str:
 
 
 def parse_text(field: Field, raw: Any, actor: Actor) -> str:
-    return clean_text(raw, field.max_length or TEXT_LIMIT)
+    text = clean_text(raw, LONG_TEXT_LIMIT if field.tidy else field.max_length or TEXT_LIMIT)
+    return clean_text(field.tidy(text), field.max_length or TEXT_LIMIT) if field.tidy else text
 
 
 def parse_long_text(field: Field, raw: Any, actor: Actor) -> str:
@@ -114,7 +117,7 @@ def parse_long_text(field: Field, raw: Any, actor: Actor) -> str:
 
 
 def parse_url(field: Field, raw: Any, actor: Actor) -> str:
-    text = clean_text(raw, field.max_length or 2000)
+    text = seen(clean_text(raw, field.max_length or 2000))
     if "://" not in text:
         text = f"https://{text}"
     try:
@@ -262,9 +265,12 @@ def parse_choice(field: Field, raw: Any, actor: Actor) -> str:
 
 
 def labelled(raw: Any) -> Iterable[tuple[str, str]]:
-    """Values with their labels, from a text, a list of texts or a list of ``{"value", "label"}``."""
+    """Values with their labels, from a text, a list of texts or a list of ``{"value", "label"}``.
+
+    A text is parted at commas, semicolons and lines, but not within quotes or before an extension (``;ext=101``).
+    """
     if isinstance(raw, str):
-        raw = re.split(r"[,;\n]", raw)
+        raw = LISTED.findall(raw)
     elif isinstance(raw, Mapping):
         raw = [raw]
     if not isinstance(raw, (list, tuple)):
@@ -282,11 +288,12 @@ def labelled(raw: Any) -> Iterable[tuple[str, str]]:
 
 def parse_emails(field: Field, raw: Any, actor: Actor) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for value, label in labelled(raw):
+    for typed, label in labelled(raw):
+        value = mail_address(typed)
         try:
             check_email(value)
         except ValidationError:
-            raise wrong(_("“%(value)s” is not an email address.") % {"value": value}) from None
+            raise wrong(_("“%(value)s” is not an email address.") % {"value": typed}) from None
         found.setdefault(email_key(value), {"value": value, "label": label})
     return list(found.values())
 
@@ -295,10 +302,10 @@ def parse_phones(field: Field, raw: Any, actor: Actor) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     region = region_of(actor.tenant)
     for value, label in labelled(raw):
-        shown, key = phone_number(value, region) if PHONE.fullmatch(value) else (value, "")
-        if len(key) < 3:
+        if not is_phone(value):
             raise wrong(_("“%(value)s” is not a phone number.") % {"value": value})
-        found.setdefault(key, {"value": shown, "label": label})
+        phone = phone_read(value, region)
+        found.setdefault(phone.key, {"value": phone.shown, "label": label})
     return list(found.values())
 
 
@@ -436,7 +443,7 @@ def keys(field: Field, value: Iterable[Mapping[str, str]], region: str | None) -
     """What the array beside EMAILS and PHONES holds."""
     if field.kind is Kind.EMAILS:
         return [email_key(one["value"]) for one in value]
-    return [phone_number(one["value"], region)[1] for one in value]
+    return list(dict.fromkeys(key for one in value for key in phone_read(one["value"], region).keys))
 
 
 def as_json(value: Any) -> Any:

@@ -18,6 +18,7 @@ from crm.records.people_forms import GiveForm, LeaveForm
 from crm.workspace import services
 from crm.workspace.errors import NotFound as NoSuchMember
 from crm.workspace.errors import WorkspaceError
+from crm.workspace.folding import BY_NAME
 from crm.workspace.models import Member, Team
 from crm.workspace.people_forms import MemberForm
 from crm.workspace.selectors import members
@@ -79,8 +80,8 @@ def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
         "mine": shown.pk == actor.member_id,
         "portions": portions(actor, shown.pk, actions=("view",)),
         "may_move": bool(movable(actor, shown)),
-        "reports": Member.objects.filter(manager=shown).order_by("state", "name", "id"),
-        "heads": Team.objects.filter(head=shown).order_by("name", "id"),
+        "reports": Member.objects.filter(manager=shown).order_by("state", BY_NAME, "id"),
+        "heads": Team.objects.filter(head=shown).order_by(BY_NAME, "id"),
     }
     return render(request, "people/member.html", context, status=422 if form and form.errors else 200)
 
@@ -92,14 +93,14 @@ def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
     actor, leaver = request.actor, member_of(member_id)
     if not leaver.is_active:
         return gone_to(request, reverse("settings:member", args=[leaver.pk]))
-    reports = list(Member.objects.filter(manager=leaver, state=Member.State.ACTIVE).order_by("name", "id"))
+    reports = list(Member.objects.filter(manager=leaver, state=Member.State.ACTIVE).order_by(BY_NAME, "id"))
     form = LeaveForm(
         request.POST if request.method == "POST" else None,
         giver=leaver,
         portions=portions(actor, leaver.pk),
         suggested=suggested(actor, leaver),
         reports=reports,
-        teams=list(Team.objects.filter(head=leaver).order_by("name", "id")),
+        teams=list(Team.objects.filter(head=leaver).order_by(BY_NAME, "id")),
     )
     if request.method == "POST" and form.is_valid():
         try:

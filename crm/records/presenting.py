@@ -19,7 +19,9 @@ from django.utils.translation import gettext as _
 
 from crm.records import mentions
 from crm.records.errors import UnknownType
+from crm.records.normalising import region_of
 from crm.records.parsing import ADDRESS_PARTS
+from crm.records.phones import phone_read
 from crm.records.types import COLORS, MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.visibility import may_write, readable_fields
 from crm.workspace.formats import date_text, initials, moment_text, money_text, number_text
@@ -80,9 +82,11 @@ def _plain(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
     return str(value)
 
 
-def reach_url(kind: Kind, address: str) -> str:
-    """What calls a phone number or writes to an email address."""
-    return f"tel:{quote(address.replace(' ', ''), '+')}" if kind is Kind.PHONES else f"mailto:{quote(address, '@+')}"
+def reach_url(kind: Kind, address: str, actor: Actor) -> str:
+    """What calls a phone number or writes to an email address; empty for a number that cannot be told."""
+    if kind is Kind.PHONES:
+        return phone_read(address, region_of(actor.tenant)).link
+    return f"mailto:{quote(address, '@+')}"
 
 
 def _reach(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str:
@@ -90,8 +94,8 @@ def _reach(field: Field, value: Any, row: Row, actor: Actor) -> SafeString | str
     if not entries:
         return EMPTY
     first, label = entries[0]
-    url = reach_url(field.kind, first)
-    link = format_html('<a class="reach" href="{}" dir="ltr" title="{}">{}</a>', url, label, first)
+    url = reach_url(field.kind, first, actor)
+    link = format_html('<a class="reach" href="{}" dir="ltr" title="{}">{}</a>', url, label, first) if url else first
     rest = ", ".join(entry for entry, __ in entries[1:])
     if not rest:
         return link

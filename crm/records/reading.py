@@ -20,13 +20,13 @@ from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
-from crm.records import mentions, paging, query, search_text
+from crm.records import paging, query, search_text
 from crm.records.errors import BadQuery, NotFound
 from crm.records.money import money_sum
 from crm.records.search import Hit, search_all
 from crm.records.settling import settled_until
 from crm.records.statements import any_of, named
-from crm.records.targets import MEMBER_TYPE, target_rows, target_type
+from crm.records.targets import MEMBER_TYPE, target_rows, target_type, titles
 from crm.records.types import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
 from crm.records.visibility import (
     Trashed,
@@ -59,6 +59,7 @@ __all__ = [
     "reach",
     "search_all",
     "sums",
+    "titles",
     "visible",
 ]
 
@@ -497,17 +498,3 @@ def in_sight(actor: Actor) -> Q:
     for target in targets:
         condition |= Q(Exists(target.visible_to(actor).filter(pk=OuterRef("record_id"))), record_type=target.slug)
     return condition
-
-
-def titles(actor: Actor, wanted: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], str]:
-    """What records (and members) are called, trashed ones included, as far as the actor may see them."""
-    by_type: dict[str, set[UUID]] = {}
-    for name, id in wanted:
-        by_type.setdefault(name, set()).add(id)
-    found: dict[tuple[str, UUID], str] = {}
-    for name, ids in by_type.items():
-        if name == MEMBER_TARGET or name in registry:
-            target = target_type(name)
-            rows = target.visible_to(actor).filter(pk__in=ids).values_list("pk", target.title)
-            found |= {(name, pk): mentions.plain(title) for pk, title in rows}
-    return found

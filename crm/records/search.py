@@ -13,10 +13,15 @@ from crm.records.folding import SHORT, escape_like, sort_key
 from crm.records.mentions import plain
 from crm.records.operands import MAX_TEXT
 from crm.records.search_text import search_q
-from crm.records.targets import target_rows, target_type
-from crm.records.types import Kind, RecordType, registry
+from crm.records.targets import target_rows, target_type, titles
+from crm.records.types import Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, visible
+from crm.workspace.folding import fold, sought
 from tenants.actors import Actor, Scope
+
+EXCERPT = 120
+EXCERPT_FROM = 60_000
+WORDS_BEFORE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +32,23 @@ class Hit:
     subtitle: str = ""
 
 
-def searchable_types(actor: Actor) -> list[RecordType]:
-    """Types that have a place of their own and that the actor may look at."""
-    return [rt for rt in registry.all() if rt.in_sidebar and actor.scope(rt.slug, "view") is not Scope.NONE]
+def searchable_types(actor: Actor, *, texts: bool) -> list[RecordType]:
+    """Types that the actor may look at and that have a place of their own, with ``texts`` also those that are only to
+    be found."""
+    found = (rt for rt in registry.all() if rt.in_sidebar or (texts and rt.in_search))
+    return [rt for rt in found if actor.scope(rt.slug, "view") is not Scope.NONE]
 
 
-def search_all(actor: Actor, text: str, limit: int = 8, *, only: Collection[str] = ()) -> list[Hit]:
+def search_all(
+    actor: Actor, text: str, limit: int = 8, *, only: Collection[str] = (), texts: bool = False
+) -> list[Hit]:
     """The best hits among all types: first names that begin with the text, then whatever contains its words.
 
-    One or two characters are looked for at the beginning of names only. ``only`` names the types to look among.
+    One or two characters are looked for at the beginning of names only. ``only`` names the types to look among;
+    ``texts`` looks through notes too.
     """
     start = sort_key(text)
-    types = [rt for rt in searchable_types(actor) if not only or rt.slug in only]
+    types = [rt for rt in searchable_types(actor, texts=texts) if not only or rt.slug in only]
     if not start or not types or len(text) > MAX_TEXT or "\0" in text:
         return []
     parts = [part(actor, rt, order, start, limit) for order, rt in enumerate(types)]
@@ -54,7 +64,7 @@ def search_all(actor: Actor, text: str, limit: int = 8, *, only: Collection[str]
             seen[id] = (rank, place, order, title)
     best = sorted(seen, key=lambda id: seen[id])[:limit]
     subtitles = subtitles_of(actor, types, [(seen[id][2], id) for id in best])
-    return [Hit(types[seen[id][2]].slug, id, plain(seen[id][3]), subtitles.get(id, "")) for id in best]
+    return [Hit(types[seen[id][2]].slug, id, excerpt(seen[id][3], text), subtitles.get(id, "")) for id in best]
 
 
 def part(actor: Actor, rt: RecordType, order: int, start: str | None, limit: int, text: str = "") -> QuerySet[Any, Any]:
@@ -77,10 +87,13 @@ def subtitles_of(actor: Actor, types: list[RecordType], hits: list[tuple[int, UU
     found: dict[UUID, str] = {}
     for order in {order for order, _id in hits}:
         rt = types[order]
-        if not rt.subtitle or not may_read(actor, rt, rt.subtitle):
+        one = subtitle_field(rt)
+        if one is None or not may_read(actor, rt, one.slug):
             continue
-        one = rt.field(rt.subtitle)
         ids = [id for at, id in hits if at == order]
+        if one.kind is Kind.REFERENCE:
+            found |= reference_titles(actor, rt, one, ids)
+            continue
         if one.kind in {Kind.RELATION, Kind.MEMBER}:
             target = target_type(one.target)
             rows = rt.model_class._default_manager.filter(pk__in=ids, **{f"{one.slug}__in": target_rows(actor, target)})
@@ -89,6 +102,33 @@ def subtitles_of(actor: Actor, types: list[RecordType], hits: list[tuple[int, UU
             pairs = rt.model_class._default_manager.filter(pk__in=ids).values_list("pk", one.column)
         found |= {pk: subtitle_text(one.kind, value) for pk, value in pairs}
     return found
+
+
+def subtitle_field(rt: RecordType) -> Field | None:
+    """What tells a hit from others: of a note the record that it is about."""
+    if rt.subtitle:
+        return rt.field(rt.subtitle)
+    return next((one for one in rt.fields if one.kind is Kind.REFERENCE), None) if rt.in_search else None
+
+
+def reference_titles(actor: Actor, rt: RecordType, one: Field, ids: list[UUID]) -> dict[UUID, str]:
+    rows = rt.model_class._default_manager.filter(pk__in=ids).values_list("pk", f"{one.slug}_type", f"{one.slug}_id")
+    places = {pk: (name, id) for pk, name, id in rows if id}
+    known = titles(actor, places.values())
+    return {pk: known.get(place, "") for pk, place in places.items()}
+
+
+def excerpt(title: str, text: str) -> str:
+    """What a hit is called; of a long text the part in which the first of the words was found."""
+    words = plain(title[:EXCERPT_FROM]).split()
+    whole = " ".join(words)
+    if len(whole) <= EXCERPT:
+        return whole
+    forms = sought((text.split() or [""])[0]).forms
+    at = next((place for place, word in enumerate(words) if any(form in fold(word) for form in forms)), 0)
+    first = max(0, at - WORDS_BEFORE)
+    part = " ".join(words[first:])
+    return f"{'…' if first else ''}{part if len(part) <= EXCERPT else f'{part[:EXCERPT]}…'}"
 
 
 def subtitle_text(kind: Kind, value: object) -> str:

@@ -11,15 +11,17 @@ from django.utils.translation import gettext as _
 from crm.records import mentions
 from crm.records.errors import BadQuery
 from crm.records.expressions import Joined, Like, ListedValues, SearchForm, join_any, literal
-from crm.records.folding import SPACED, Fold, search_form, search_patterns, sort_key
+from crm.records.folding import SPACED, search_form, search_patterns, sort_key
 from crm.records.models import Record
+from crm.records.normalising import region_of
 from crm.records.operands import MAX_TEXT
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.types import Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs
+from crm.workspace.folding import Fold, Spelled
 from tenants.actors import Actor
 
-SEARCH_LIMIT = 20_000
+SEARCH_LIMIT = 60_000
 SEARCHED = {Kind.TEXT, Kind.LONG_TEXT, Kind.URL, Kind.CHOICE}
 
 
@@ -37,7 +39,7 @@ def derive(rt: RecordType, record: Record) -> list[str]:
         elif one.keys_column:
             parts.extend(item["value"] for item in value)
             parts.extend(getattr(record, one.keys_column))
-    record.search_text = search_form(parts)[:SEARCH_LIMIT]
+    record.search_text = search_form(parts, SEARCH_LIMIT)
     record.sort_name = sort_key(mentions.plain(str(getattr(record, rt.title) or ""))[:400])
     return ["search_text", "sort_name"]
 
@@ -55,14 +57,15 @@ def search_q(actor: Actor, rt: RecordType, text: str) -> Q:
     if any(one.searchable and one.slug in hidden for one in rt.fields):
         places.append(searched_text([one for one in rt.fields if one.searchable and one.slug not in hidden]))
     condition = Q()
-    for group in search_patterns(text):
+    has_phones = any(one.searchable and one.kind is Kind.PHONES for one in rt.fields)
+    for group in search_patterns(text, region_of(actor.tenant), has_phones=has_phones):
         for place in places:
             condition &= join_any(Q(Like(place, literal(pattern))) for pattern in group)
     return condition
 
 
 def searched_text(fields: Sequence[Field]) -> "SearchForm":
-    """What these fields give to the search text of a row, in the same form."""
+    """What these fields give to the search text of a row, in the same form, with all of it spelled out behind."""
     parts: list[Any] = []
     for one in fields:
         if one.kind is Kind.ADDRESS:
@@ -72,6 +75,6 @@ def searched_text(fields: Sequence[Field]) -> "SearchForm":
         else:
             parts.append(Coalesce(Cast(F(one.column), TextField()), literal("")))
     spaced: list[Any] = [part for pair in zip(parts, [literal(" ")] * len(parts), strict=True) for part in pair]
-    return SearchForm(
-        Fold(Concat(literal(""), literal(""), *spaced, output_field=TextField())), literal(SPACED.pattern)
-    )
+    whole = Concat(literal(""), literal(""), *spaced, output_field=TextField())
+    both = Concat(Fold(whole), literal(" "), Fold(Spelled(whole)), output_field=TextField())
+    return SearchForm(both, literal(SPACED.pattern))

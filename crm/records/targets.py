@@ -1,11 +1,13 @@
 """What relations lead to, as the one who asks may see it."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
+from crm.records import mentions
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, everyone, registry
 from tenants.actors import Actor
 
@@ -37,3 +39,17 @@ def target_rows(actor: Actor, target: RecordType) -> QuerySet[Any]:
 
 def as_uuid(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(str(value))
+
+
+def titles(actor: Actor, wanted: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], str]:
+    """What records (and members) are called, trashed ones included, as far as the actor may see them."""
+    by_type: dict[str, set[UUID]] = {}
+    for name, id in wanted:
+        by_type.setdefault(name, set()).add(id)
+    found: dict[tuple[str, UUID], str] = {}
+    for name, ids in by_type.items():
+        if name == MEMBER_TARGET or name in registry:
+            target = target_type(name)
+            rows = target.visible_to(actor).filter(pk__in=ids).values_list("pk", target.title)
+            found |= {(name, pk): mentions.plain(title) for pk, title in rows}
+    return found

@@ -135,6 +135,7 @@ class Field:
     CONDITION is a tree of the query language that a rule of the type judges; it cannot be filtered by. A value that is
     ``divided`` is not shown whole to everybody.
 
+    ``tidy`` brings what was typed into a TEXT, or looked for in it, into one form.
     ``options`` says what a form offers in a RELATION, by the other values of the record: ids and what they are called.
     """
 
@@ -165,6 +166,7 @@ class Field:
     hidden: bool = False
     options: Options | None = None
     divided: Divided | None = None
+    tidy: Callable[[str], str] | None = None
 
     def __post_init__(self) -> None:
         def claim(holds: bool, problem: str) -> None:
@@ -296,6 +298,7 @@ class RecordType:
     after_write: tuple[Hook, ...] = ()
     event_types: tuple[str, ...] = ()
     in_sidebar: bool = True
+    in_search: bool = False
     in_related: bool = True
     open_first: bool = True
     shortcut: str = ""

@@ -33,6 +33,7 @@ from crm.records.presenting import (
 from crm.records.saved_views import choice_save
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, may_write
+from crm.workspace.folding import holds_words
 from crm.workspace.formats import number_text
 from crm.workspace.models import Member
 from crm.workspace.selectors import active_members
@@ -250,7 +251,7 @@ def references(request: MemberRequest) -> HttpResponseBase:
     people = active_members() if MEMBER_TARGET in types and text.strip() else Member.objects.none()
     options: list[dict[str, Any]] = [
         {"id": f"{MEMBER_TARGET}:{member.pk}", "title": member.name, "hint": _("Member")}
-        for member in people.filter(name__icontains=text.strip())[:SEARCH_LIMIT]
+        for member in people.filter(holds_words("name", text))[:SEARCH_LIMIT]
     ]
     hits = reading.search_all(request.actor, text, limit=SEARCH_LIMIT, only=types) if types != {MEMBER_TARGET} else []
     options += [
@@ -532,7 +533,7 @@ def _undone(request: MemberRequest) -> HttpResponse:
 @shows_errors
 def search(request: MemberRequest) -> HttpResponseBase:
     text = clean_search(request.GET.get("q", ""))
-    hits = reading.search_all(request.actor, text, limit=SEARCH_LIMIT) if text else []
+    hits = reading.search_all(request.actor, text, limit=SEARCH_LIMIT, texts=True) if text else []
     groups: dict[str, list[Any]] = {}
     for hit in hits:
         groups.setdefault(hit.type, []).append((hit, record_url(hit.type, hit.id)))

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from crm.records.reading import titles
 from crm.records.types import RecordType, registry
 from crm.records.visibility import allows, field_rights, visible
+from crm.workspace.folding import BY_NAME
 from crm.workspace.models import Member, Team
 from crm.workspace.roles import HIDDEN
 from crm.workspace.selectors import member_actor
@@ -40,7 +41,9 @@ class Reason:
 class People:
     """Everybody who works here, read once."""
 
-    members: list[Member] = field(default_factory=lambda: list(Member.objects.select_related("role").order_by("name")))
+    members: list[Member] = field(
+        default_factory=lambda: list(Member.objects.select_related("role").order_by(BY_NAME, "id"))
+    )
     teams: dict[UUID, Team] = field(default_factory=lambda: {team.id: team for team in Team.objects.all()})
 
     @cached_property

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from crm.records.folding import fold
+from crm.workspace.folding import fold
 
 SEED = 20_260_214
 DAYS = 182

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.errors import Conflict, WorkspaceError
+from crm.workspace.folding import BY_NAME
 from crm.workspace.models import Member, Team
 from crm.workspace.services import member_deactivate, member_reactivate, member_update, people_lock
 from crm.workspace.team_services import team_update
@@ -36,11 +37,11 @@ def member_leave(
         if member_id in (next_one, *(heads or {}).values()):
             raise WorkspaceError("leaves_himself", _("Choose somebody else than the one who leaves."), field="manager")
         if leaver is not None and leaver.is_active:
-            reports = list(Member.objects.filter(manager=leaver).order_by("name", "id"))
+            reports = list(Member.objects.filter(manager=leaver).order_by(BY_NAME, "id"))
             for report in sorted(reports, key=lambda one: one.id != next_one):
                 wanted = above if report.id == next_one else next_one
                 member_update(actor, member_id=report.id, manager=wanted, change_set=change_set)
-            for team in Team.objects.filter(head=leaver).order_by("name", "id"):
+            for team in Team.objects.filter(head=leaver).order_by(BY_NAME, "id"):
                 head = (heads or {}).get(team.id, above)
                 team_update(actor, team_id=team.id, head=head or None, change_set=change_set)
         return member_deactivate(actor, member_id=member_id, change_set=change_set)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from crm.workspace import role_services
 from crm.workspace.errors import NotFound, WorkspaceError
+from crm.workspace.folding import BY_NAME, fold
 from crm.workspace.models import Invitation, Member, Role
 from crm.workspace.role_editor import PRESETS, grid_of, rights_sent
 from crm.workspace.role_services import RoleInvalid
@@ -60,7 +61,7 @@ def role_list(request: Request) -> HttpResponse:
         role.editable = not role.is_fixed and covers(actor.permissions, role.matrix())  # type: ignore[attr-defined]
     context = {
         "fixed": sorted((role for role in roles if role.is_fixed), key=lambda role: order.get(role.slug, 9)),
-        "own": sorted((role for role in roles if not role.is_fixed), key=lambda role: role.name.casefold()),
+        "own": sorted((role for role in roles if not role.is_fixed), key=lambda role: fold(role.name)),
         "presets": PRESETS,
     }
     return render(request, "workspace/roles.html", context)
@@ -139,7 +140,7 @@ def _page(
     names: list[str] = []
     number = 0
     if role is not None:
-        holders = role.members.filter(state=Member.State.ACTIVE).order_by("name")
+        holders = role.members.filter(state=Member.State.ACTIVE).order_by(BY_NAME, "id")
         number = holders.count()
         names = list(holders.values_list("name", flat=True)[:SOME_NAMES])
     context = {
@@ -175,7 +176,7 @@ def role_delete(request: Request, role_id: UUID) -> HttpResponse:
         "role": role,
         "error": error,
         "number": role.members.count(),
-        "names": list(role.members.order_by("name").values_list("name", flat=True)[:SOME_NAMES]),
+        "names": list(role.members.order_by(BY_NAME, "id").values_list("name", flat=True)[:SOME_NAMES]),
         "invitations": Invitation.objects.filter(role=role, accepted_at=None, revoked_at=None).count(),
         "others": [one for one in grantable_roles(actor) if one.id != role.id],
     }

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q, QuerySet, UUIDField
+from django.db.models import F, QuerySet, UUIDField
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from crm.workspace.folding import BY_NAME, fold, holds_words
 from crm.workspace.models import Invitation, Member, Notification, Role, Team
 from crm.workspace.roles import EVERYTHING, covers
 from tenants.actors import Actor, ActorKind, TenantRef
@@ -105,7 +106,7 @@ def reached_teams(member_id: UUID, team_id: UUID | None) -> frozenset[UUID]:
 def teams() -> list[Team]:
     """Every team with its head, parents before what is below them and each level by name; ``depth`` is set on each."""
     below: dict[UUID | None, list[Team]] = {}
-    for team in Team.objects.select_related("head").order_by("name", "id"):
+    for team in Team.objects.select_related("head").order_by(BY_NAME, "id"):
         below.setdefault(team.parent_id, []).append(team)
     found: list[Team] = []
 
@@ -164,7 +165,7 @@ def system_actor(tenant: TenantRef, request_id: str = "") -> Actor:
 
 def members() -> QuerySet[Member]:
     """All members with their role and manager, the active first."""
-    return Member.objects.select_related("role", "manager").order_by("state", "name", "id")
+    return Member.objects.select_related("role", "manager").order_by("state", BY_NAME, "id")
 
 
 def members_matching(q: str = "", role: str = "", team: str = "", state: str = "") -> QuerySet[Member]:
@@ -173,7 +174,7 @@ def members_matching(q: str = "", role: str = "", team: str = "", state: str = "
     if state != "all":
         rows = rows.filter(state=state or Member.State.ACTIVE)
     for word in q.replace("\x00", "").split():
-        rows = rows.filter(Q(name__icontains=word) | Q(email__icontains=word))
+        rows = rows.filter(holds_words("name", word) | holds_words("email", word))
     if role:
         rows = rows.filter(role__slug=role)
     if team:
@@ -259,7 +260,7 @@ def _member_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def active_members() -> QuerySet[Member]:
-    return Member.objects.filter(state=Member.State.ACTIVE).order_by("name", "id")
+    return Member.objects.filter(state=Member.State.ACTIVE).order_by(BY_NAME, "id")
 
 
 def open_invitations() -> QuerySet[Invitation]:
@@ -271,7 +272,7 @@ def grantable_roles(actor: Actor) -> list[Role]:
     """The roles this actor may give to others: none that reaches further than his own."""
     order = {"owner": 0, "admin": 1, "manager": 2, "member": 3, "read_only": 4}
     roles = [role for role in Role.objects.all() if covers(actor.permissions, role.matrix())]
-    return sorted(roles, key=lambda role: (order.get(role.slug, 9), role.name))
+    return sorted(roles, key=lambda role: (order.get(role.slug, 9), fold(role.name)))
 
 
 def notifications_of(actor: Actor) -> QuerySet[Notification]:

@@ -4,7 +4,6 @@ A part adds its page here, in its group, with the words that people look for it 
 ``id`` of its heading. ``about`` says what is on it; ``power`` is what it needs on the workspace, empty for everybody.
 """
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +12,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from crm.workspace.folding import fold, sought, spelled
 from tenants.actors import Actor
 
 
@@ -272,15 +272,9 @@ class Hit:
     is_page: bool
 
 
-def folded(text: str) -> str:
-    """For comparing what people type: without case and accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
-
-
 def search(actor: Actor, text: str) -> list[Hit]:
     """Pages open to the actor, and their sections, of which title or words hold every word of the text."""
-    wanted = folded(text).split()
+    wanted = [sought(word) for word in text.split()]
     hits: list[Hit] = []
     for page in open_pages(actor) if wanted else ():
         places = [
@@ -288,8 +282,8 @@ def search(actor: Actor, text: str) -> list[Hit]:
             *((one.label, one.words, one.anchor) for one in page.sections),
         ]
         for label, words, anchor in places:
-            known = folded(f"{label} {words}")
-            if all(word in known for word in wanted):
+            known = f"{label} {words}"
+            if all(one.plain in fold(known) or (one.other and one.other in spelled(known)) for one in wanted):
                 hits.append(Hit(page, str(label), f"{page.href}#{anchor}" if anchor else page.href, not anchor))
     return hits
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.workspace import services, team_services
 from crm.workspace.errors import WorkspaceError
+from crm.workspace.folding import BY_NAME
 from crm.workspace.member_views import LOOK, MEMBERS, actor_of, done
 from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.people_forms import TeamForm, TeamMemberForm, TeamRemoveForm
@@ -61,8 +62,8 @@ def _page(request: Request, team: Team, status: int = 200, **given: forms.Form) 
     may = actor_of(request).can("workspace", "members")
     context: dict[str, Any] = {
         "team": team,
-        "people": Member.objects.filter(team=team).select_related("role").order_by("state", "name", "id"),
-        "children": Team.objects.filter(parent=team).select_related("head").order_by("name", "id"),
+        "people": Member.objects.filter(team=team).select_related("role").order_by("state", BY_NAME, "id"),
+        "children": Team.objects.filter(parent=team).select_related("head").order_by(BY_NAME, "id"),
         "may_change": may,
     }
     if may:

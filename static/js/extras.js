@@ -81,18 +81,29 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 window.addEventListener("pageshow", () => [...sending.keys()].forEach(sent));
 
-// Without case and accents, as the server compares.
-const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+// Without case, accents and signs that one does not type, as the server compares (crm/workspace/folding.py): in bare
+// letters, and spelled without umlauts.
+const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", ı: "i", ħ: "h", ŋ: "n", ŧ: "t", œ: "oe", æ: "ae", þ: "th", ß: "ss" };
+const SPELLED = { ä: "ae", ö: "oe", ü: "ue", å: "aa", ø: "oe" };
+const folded = (text) =>
+  text
+    .normalize("NFKD")
+    .replace(/[\p{M}\p{Cf}]/gu, "")
+    .toLowerCase()
+    .replace(/[łøđðıħŋŧœæþß]/g, (letter) => LETTERS[letter])
+    .replace(/[‘’‛ʹʻʼʽ′]/g, "'")
+    .replace(/[‐‑‒–−]/g, "-");
+const spelled = (text) => folded(text.normalize("NFC").toLowerCase().replace(/[äöüåø]/g, (letter) => SPELLED[letter]));
 
 on("input", "[data-filter]", (event, input) => {
   const root = input.closest("[data-filterable]");
-  const words = folded(input.value).split(/\s+/).filter(Boolean);
+  const words = input.value.split(/\s+/).filter((word) => folded(word)).map((word) => [folded(word), spelled(word)]);
   let any = false;
   for (const group of $$("[data-filter-group]", root)) {
     let inGroup = false;
     for (const item of $$("[data-filter-item]", group)) {
-      const known = folded(item.dataset.filterItem);
-      item.hidden = words.length ? !words.every((word) => known.includes(word)) : "filterFound" in item.dataset;
+      const known = [folded(item.dataset.filterItem), spelled(item.dataset.filterItem)];
+      item.hidden = words.length ? !words.every(([bare, other]) => known[0].includes(bare) || known[1].includes(other)) : "filterFound" in item.dataset;
       inGroup ||= !item.hidden;
     }
     group.hidden = !inGroup;

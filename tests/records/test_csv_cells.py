@@ -38,6 +38,8 @@ def test_no_cell_begins_a_formula_whatever_parts_it(text: str) -> None:
         ("a\t=1+1", "a\t'=1+1"),
         ("a\n-cmd|' /C calc'!A0", "a\n'-cmd|' /C calc'!A0"),
         ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ("+1-1", "'+1-1"),
+        ("-2-3", "'-2-3"),
         ("'=1+1", "''=1+1"),
         ("+49 30 901820 Tom", "'+49 30 901820 Tom"),
         ("\uff1d1+1", "'\uff1d1+1"),
@@ -52,6 +54,8 @@ def test_what_would_be_a_formula_is_guarded(text: str, cell: str) -> None:
     [
         "+49 30 901820",
         "+1 650-253-0000 ext. 101",
+        "+44 20 7946 0018 x5",
+        "+4930901820",
         "+49 30 901820, +1 650-253-0000",
         "-5",
         "-5.00",

@@ -1,11 +1,23 @@
 """Finding records by what one remembers of them."""
 
-import pytest
+import html
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
-from crm.records import folding, reading
+import pytest
+from django.db import connection
+
+from crm.records import folding, reading, refolding
 from crm.records.errors import BadQuery
 from crm.records.reading import Query
+from crm.records.search_text import search_q
 from crm.records.types import registry
+from crm.workspace.folding import fold
+from crm.workspace.models import Member, Role
+from crm.workspace.selectors import active_members, members_matching
 from tenants.actors import Actor
 from tests import factories
 
@@ -77,5 +89,147 @@ def test_the_palette_shows_names_that_begin_so_first(owner: Actor) -> None:
 
 
 def test_fold_is_blind_to_case_accents_and_forms() -> None:
-    assert folding.fold("ÉCOLE ﬁn Straße İ") == "ecole fin strasse i"
+    assert fold("ÉCOLE ﬁn Straße İ") == "ecole fin strasse i"
     assert folding.search_form(["Zoë  王小", "a@B.c"]) == " zoe 王 小 a@b.c"
+
+
+OLD = (
+    "UPDATE people_contact SET search_text = lower(name), sort_name = 'old', phones_keys = '{+16502530000}'",
+    "UPDATE people_company SET search_text = 'old', sort_name = 'old'",
+    "UPDATE sales_deal SET search_text = 'old', sort_name = 'old'",
+    "UPDATE activities_note SET search_text = 'old', sort_name = 'old'",
+)
+
+
+def test_rows_from_before_are_found_after_the_migration_as_new_ones_are(
+    owner: Actor, seller: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = {"city": "Łódź", "street": "Kościelna 1\nHof"}
+    company = factories.company(owner, name="Łódź O’Neil", domain="lodz.example", address=address)
+    people = [
+        factories.contact(owner, name="Jörg Müller", emails=["j@example.com"], phones=["+1 650 253 0000 ext. 101"]),
+        factories.contact(owner, name="Plain Name", phones=["1-800-FLOWERS"]),
+    ]
+    deal = factories.deal(owner, name="Đặng  Ørsted 北京")
+    about = {"type": "company", "id": str(company.pk)}
+    body = f"Für @[Ann Müller](member:{seller.member_id}) " + "x" * 30_000 + " Schluß"
+    note = factories.make(owner, "note", {"body": body, "about": about})
+    rows = [*people, company, deal, note]
+    columns = ("search_text", "sort_name", *(["phones_keys"] if hasattr(rows[0], "phones_keys") else []))
+    made = [[getattr(row, name, None) for name in columns] for row in rows]
+    monkeypatch.setattr(refolding, "BATCH_SIZE", 1)
+    with connection.cursor() as cursor:
+        for statement in OLD:
+            cursor.execute(statement)
+    for app, name in (("people", "0002"), ("sales", "0005"), ("activities", "0007")):
+        module = import_module(f"crm.{app}.migrations.{name}_found_as_typed")
+        module.found_as_typed(None, SimpleNamespace(connection=connection))
+    for row in rows:
+        row.refresh_from_db()
+    again = [[getattr(row, name, None) for name in columns] for row in rows]
+    assert [[words(text) for text in row] for row in again] == [[words(text) for text in row] for row in made]
+    assert found(owner, "contact", "joerg mueller") == {"Jörg Müller"}
+    assert found(owner, "company", "o'neil lodz") == {"Łódź O’Neil"}
+
+
+def words(value: object) -> object:
+    return sorted(value.split()) if isinstance(value, str) else value
+
+
+def test_notes_are_found_by_what_they_say_where_their_record_is_in_sight(
+    owner: Actor, seller: Actor, browser_client: Any
+) -> None:
+    company = factories.company(seller, name="Oak & Sons")
+    about = {"type": "company", "id": str(company.pk)}
+    body = f"{'They said much. ' * 40}In the end they want the Łódź window by May."
+    note = factories.note(seller, body=body, about=about)
+    theirs = factories.company(owner, name="Hidden Ltd", owner=owner.member_id)
+    factories.note(owner, body="The Łódź window is late.", about={"type": "company", "id": str(theirs.pk)})
+    (hit,) = (one for one in reading.search_all(seller, "lodz window", texts=True) if one.id == note.pk)
+    assert hit.subtitle == "Oak & Sons"
+    assert hit.title.startswith("…")
+    assert hit.title.endswith("they want the Łódź window by May.")
+    assert len(reading.search_all(owner, "lodz window", texts=True)) == 2
+    narrow = Role.objects.create(
+        slug="narrow", name="Narrow", permissions={"company": {"view": "own"}, "note": {"view": "all"}}
+    )
+    assert seller.member_id
+    Member.objects.filter(pk=seller.member_id).update(role=narrow)
+    page = browser_client(seller).get("/search/?q=lodz+window").content.decode()
+    assert f"/notes/{note.pk}/" in page
+    assert "is late" not in page
+    lines = browser_client(seller).get("/palette/?q=lodz+window", headers={"HX-Request": "true"}).content.decode()
+    assert f"/notes/{note.pk}/" in lines
+
+
+def test_the_picker_of_records_offers_no_notes(owner: Actor, browser_client: Any) -> None:
+    company = factories.company(owner, name="Walnut Ltd")
+    factories.note(owner, body="Walnut", about={"type": "company", "id": str(company.pk)})
+    page = browser_client(owner).get("/references/?q=walnut").content.decode()
+    assert "Walnut Ltd" in page
+    assert "note:" not in page
+
+
+PEOPLE = ["Łukasz Kowalski", "Jörg Müller", "Zoe O’Neil", "Bjørn Ås"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [("lukasz", "Łukasz Kowalski"), ("joerg mueller", "Jörg Müller"), ("o'neil", "Zoe O’Neil"), ("bjorn", "Bjørn Ås")],
+)
+def test_members_are_found_however_their_names_are_typed(
+    typed: str, name: str, owner: Actor, browser_client: Any
+) -> None:
+    role = Role.objects.get(slug="owner")
+    for place, one in enumerate(PEOPLE):
+        Member.objects.create(name=one, email=f"p{place}@a.example", user_id=uuid4(), role=role)
+    client = browser_client(owner)
+    assert [one.name for one in members_matching(q=typed)] == [name]
+    for address in (f"/mentions/?q={quote(typed)}", f"/references/?types=member&q={quote(typed)}"):
+        page = html.unescape(client.get(address).content.decode())
+        assert [one for one in PEOPLE if one in page] == [name], address
+
+
+def test_people_and_records_are_listed_by_their_letters(owner: Actor) -> None:
+    role = Role.objects.get(slug="owner")
+    for place, one in enumerate(["Łukasz", "zoe", "Mara", "Åse"]):
+        Member.objects.create(name=one, email=f"p{place}@a.example", user_id=uuid4(), role=role)
+        factories.company(owner, name=one, industry=one)
+    wanted = ["Åse", "Łukasz", "Mara", "zoe"]
+    assert [one for one in active_members().values_list("name", flat=True) if one in wanted] == wanted
+    for sort in ("name", "industry"):
+        rows = reading.page(owner, registry.get("company"), Query(sort=(sort,))).rows
+        assert [row["name"] for row in rows] == wanted
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value"),
+    [
+        ("name", "contains", "mueller"),
+        ("name", "eq", "joerg mueller"),
+        ("name", "starts_with", "Joerg"),
+        ("name", "ends_with", "MÜLLER"),
+        ("name", "in", ["x", "jorg muller"]),
+        ("company.name", "eq", "lodz o'neil"),
+        ("company.address", "contains", "koscielna"),
+        ("company.industry", "contains", "jean-luc"),
+    ],
+)
+def test_filters_find_what_is_stored_however_it_is_typed(field: str, op: str, value: object, owner: Actor) -> None:
+    company = factories.company(
+        owner, name="Łódź O’Neil", address={"street": "Kościelna 1"}, industry="Jean\u2011Luc \u00adCo"
+    )
+    contact = factories.contact(owner, name="Jörg Müller", company=company.pk)
+    factories.contact(owner, name="Jo Muleller")
+    tree = {"field": field, "op": op, "value": value}
+    assert [row["id"] for row in reading.page(owner, registry.get("contact"), Query(filter=tree)).rows] == [contact.pk]
+
+
+@pytest.mark.usefixtures("in_tenant")
+def test_a_search_reads_its_index(owner: Actor) -> None:
+    factories.contact(owner, name="Jörg Müller", phones=["+49 30 901820"])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    for text in ("Müller", "mueller", "O’Neil", "jane@example.com", "+49 (0)30 901820", "https://www.acme.example/x"):
+        rows = registry.get("contact").rows.filter(search_q(owner, registry.get("contact"), text))
+        assert "contact_search" in rows.explain(), text

@@ -1,0 +1,85 @@
+"""Mail addresses and domains as they come from a mail program, a page or an address bar."""
+
+import pytest
+
+from crm.records import reading
+from crm.records.errors import Invalid
+from crm.records.normalising import mail_address, web_domain
+from crm.records.reading import Query
+from crm.records.types import registry
+from tenants.actors import Actor
+from tests import factories
+
+JANE = "jane@example.com"
+PASTED = [
+    "mailto:jane@example.com",
+    "MAILTO:jane@example.com?subject=Hello",
+    "mailto:jane%40example.com",
+    "Jane <jane@example.com>",
+    '"Doe, Jane" <jane@example.com>',
+    "Jane Doe <mailto:jane@example.com>,",
+    "<jane@example.com>",
+    "\u200bjane@example.com\ufeff",
+    " jane@example.com; ",
+]
+
+
+@pytest.mark.parametrize("typed", PASTED)
+def test_an_address_is_kept_and_found_without_what_stands_around_it(typed: str, seller: Actor) -> None:
+    assert mail_address(typed) == JANE
+    contact = factories.contact(seller, name="Somebody", emails=[typed])
+    assert [one["value"] for one in contact.emails] == [JANE]
+    rt = registry.get("contact")
+    searched = reading.page(seller, rt, Query(search=typed)).rows
+    filtered = reading.page(seller, rt, Query(filter={"field": "emails", "op": "eq", "value": typed})).rows
+    assert [row["id"] for row in searched] == [row["id"] for row in filtered] == [contact.pk]
+
+
+def test_several_addresses_in_one_text(seller: Actor) -> None:
+    contact = factories.contact(
+        seller, emails='"Doe, Jane" <jane@example.com>, mailto:bob@example.com; eve@example.com'
+    )
+    assert [one["value"] for one in contact.emails] == [JANE, "bob@example.com", "eve@example.com"]
+
+
+@pytest.mark.parametrize("typed", ["Jane", "Jane <jane>", "<>", "mailto:", "jane@", "a@b.example c@d.example"])
+def test_what_is_no_address_is_refused_as_it_was_typed(typed: str, seller: Actor) -> None:
+    with pytest.raises(Invalid) as refused:
+        factories.contact(seller, emails=[typed])
+    assert typed.strip() in str(refused.value.errors[0].message)
+
+
+DOMAINS = [
+    "www.acme.example",
+    "https://www.acme.example/about?x=1",
+    "http://acme.example:8080/",
+    "//acme.example/a",
+    "ACME.example.",
+    "jane@acme.example",
+    "mailto:jane@acme.example",
+    "\u200bacme.example",
+    "acme.example#top",
+]
+
+
+@pytest.mark.parametrize("typed", DOMAINS)
+def test_a_domain_is_kept_and_found_bare(typed: str, seller: Actor) -> None:
+    assert web_domain(typed) == "acme.example"
+    rt = registry.get("company")
+    company = factories.company(seller, name="Somebody", domain=typed)
+    assert company.domain == "acme.example"
+    for op in ("eq", "contains", "starts_with"):
+        tree = {"field": "domain", "op": op, "value": typed}
+        assert [row["id"] for row in reading.page(seller, rt, Query(filter=tree)).rows] == [company.pk]
+    if "@" not in typed:
+        assert [row["id"] for row in reading.page(seller, rt, Query(search=typed)).rows] == [company.pk]
+        contact = factories.contact(seller, emails=["bob@acme.example"])
+        tree = {"field": "emails", "op": "domain", "value": typed}
+        rows = reading.page(seller, registry.get("contact"), Query(filter=tree)).rows
+        assert [row["id"] for row in rows] == [contact.pk]
+
+
+def test_a_domain_that_is_too_long_once_it_is_bare_is_refused(seller: Actor) -> None:
+    with pytest.raises(Invalid):
+        factories.company(seller, domain=f"https://{'a' * 260}.example/")
+    assert factories.company(seller, domain=f"https://acme.example/{'a' * 400}").domain == "acme.example"
