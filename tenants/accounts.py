@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -27,11 +27,21 @@ UNVERIFIED = "unverified"
 """Set in a workspace's session as long as its user has not proven the address."""
 
 
+class AddressTaken(Exception):
+    """Another account has proven the address, perhaps since a moment ago."""
+
+
 def account_create(*, email: str, password: str, name: str = "", locale: str = "", verified: bool = False) -> User:
-    """A new account with its address. ``verified`` only where the mailbox was just shown to be theirs."""
-    with transaction.atomic():
-        user = User.objects.create_user(email=email.lower(), password=password, name=name, locale=locale)
-        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified)
+    """A new account with its address. ``verified`` only where the mailbox was just shown to be theirs.
+
+    Raises AddressTaken where it is to be verified and another account has been faster.
+    """
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(email=email.lower(), password=password, name=name, locale=locale)
+            EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified)
+    except IntegrityError:
+        raise AddressTaken(email) from None
     return user
 
 
@@ -75,10 +85,15 @@ def address_of(user: User) -> EmailAddress:
 
 
 def address_prove(user: User) -> bool:
-    """Note that the mailbox is theirs; False when another account has proven it before."""
+    """Note that the mailbox is theirs; False when another account has proven it before, or at this moment."""
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        if not address_of(user).set_verified():
+        try:
+            with transaction.atomic():
+                proven = address_of(user).set_verified()
+        except IntegrityError:
+            proven = False
+        if not proven:
             return False
         for row in Session.objects.filter(user_id=user.pk, tenant_id__isnull=False):
             store = SessionStore(row.session_key, row.tenant_id)

@@ -247,9 +247,11 @@ def reset(request: Request) -> HttpResponseBase:
     return render(request, "account/reset.html", {"form": form}, status=422 if form.errors else 200)
 
 
-def _reset_user(uid: str, token: str) -> User | None:
+def _reset_user(uid: str, token: str, *, lock: bool = False) -> User | None:
+    """Whose password the link sets; ``lock`` makes a second one with the same link wait and find it used."""
+    rows = User.objects.select_for_update() if lock else User.objects.all()
     try:
-        user = User.objects.filter(pk=UUID(uid), is_active=True).first()
+        user = rows.filter(pk=UUID(uid), is_active=True).first()
     except ValueError:
         return None
     return user if user is not None and default_token_generator.check_token(user, token) else None
@@ -279,6 +281,9 @@ def password_new(request: Request) -> HttpResponseBase:
     form = NewPasswordForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
+            user = _reset_user(uid, token, lock=True)
+            if user is None:
+                return render(request, "account/reset_invalid.html", status=410)
             reset_password(user, form.cleaned_data["password"])
             if not accounts.is_verified(user.pk):
                 # Whoever signed up with an address that is not theirs keeps nothing.
@@ -354,7 +359,10 @@ def take_over_page(request: Request, token: str) -> HttpResponseBase:
         context = {"email": duplicate.email, "mine": user.email, "next": here, "take_over": True}
         return render(request, "account/other_account.html", context, status=403)
     if request.method == "POST":
-        moved = take_over(duplicate=duplicate, by=user)
+        try:
+            moved = take_over(duplicate=duplicate, by=user)
+        except LookupError:
+            return render(request, "account/verify_invalid.html", status=410)
         if len(moved) == 1:
             return HttpResponseRedirect(door_url(moved[0]))
         return redirect("workspaces")

@@ -20,6 +20,7 @@ from crm.activities.selectors import ActivityRow, agenda
 from crm.records.errors import Forbidden
 from crm.records.presenting import record_url
 from crm.workspace.auditing import audit_note
+from crm.workspace.models import Member
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import tenant_url
@@ -49,6 +50,7 @@ def feed_make(actor: Actor) -> str:
     """Give the member a feed, in place of the one he had; the secret part of its address, known only now."""
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
+        Member.objects.select_for_update(no_key=True).get(pk=_member_of(actor))
         CalendarFeed.objects.filter(member_id=_member_of(actor)).delete()
         CalendarFeed.objects.create(member_id=_member_of(actor), token_hash=_hashed(token))
         audit_note(actor, "member.calendar_feed_made")

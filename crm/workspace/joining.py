@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from crm.workspace.errors import NotFound, WorkspaceError
-from crm.workspace.services import invitation_accept, invitation_check, invitation_tenant_id
+from crm.workspace.services import invitation_accept, invitation_check, invitation_hold, invitation_tenant_id
 from tenants import accounts
 from tenants.access import PUBLIC, access
 from tenants.actors import TenantRef
@@ -64,12 +64,16 @@ def invitation(request: Request, token: str) -> HttpResponseBase:
     try:
         if request.user.is_authenticated:
             return _signed_in(request, tenant, token, context)
-        if accounts.verified_user(email) is not None:
-            messages.info(request, _("Sign in as %(email)s to accept the invitation.") % {"email": email})
-            return HttpResponseRedirect(f"{reverse('signin')}?next={quote(request.path)}")
+        if request.method != "POST" and accounts.verified_user(email) is not None:
+            return _sign_in_first(request, email)
         return _new(request, tenant, token, context)
     except WorkspaceError as error:
         return _closed(request, error)
+
+
+def _sign_in_first(request: Request, email: str) -> HttpResponse:
+    messages.info(request, _("Sign in as %(email)s to accept the invitation.") % {"email": email})
+    return HttpResponseRedirect(f"{reverse('signin')}?next={quote(request.path)}")
 
 
 def _signed_in(request: Request, tenant: TenantRef, token: str, context: dict[str, str]) -> HttpResponseBase:
@@ -95,16 +99,21 @@ def _new(request: Request, tenant: TenantRef, token: str, context: dict[str, str
     """Somebody who has proven no account: the invitation came to his mailbox, so the address is his."""
     form = JoinForm(request.POST or None, email=context["email"])
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            user = accounts.account_create(
-                email=context["email"],
-                password=form.cleaned_data["password"],
-                name=form.cleaned_data["name"],
-                locale=(get_language() or "")[:12],
-                verified=True,
-            )
-            with tenant_scope(tenant):
-                invitation_accept(tenant, token, user, name=user.name)
+        try:
+            with transaction.atomic():
+                with tenant_scope(tenant):
+                    invitation_hold(token)
+                user = accounts.account_create(
+                    email=context["email"],
+                    password=form.cleaned_data["password"],
+                    name=form.cleaned_data["name"],
+                    locale=(get_language() or "")[:12],
+                    verified=True,
+                )
+                with tenant_scope(tenant):
+                    invitation_accept(tenant, token, user, name=user.name)
+        except accounts.AddressTaken:
+            return _sign_in_first(request, context["email"])
         stay_signed_in(request, user)
         return HttpResponseRedirect(door_url(tenant))
     return render(request, "workspace/invitation.html", {**context, "form": form}, status=422 if form.errors else 200)

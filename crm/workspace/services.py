@@ -578,11 +578,19 @@ def invitation_check(token: str, *, lock: bool = False) -> Invitation:
     return invitation
 
 
+def invitation_hold(token: str) -> Invitation:
+    """The open invitation, for nobody else until the transaction ends; whoever comes second finds it used.
+
+    Take it before an account is made for it. Raises as ``invitation_check`` does.
+    """
+    people_lock()
+    return invitation_check(token, lock=True)
+
+
 def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = "") -> Member:
     """Make the user a member by his invitation, inside the tenant's scope. His email must be the invited one."""
     with transaction.atomic():
-        people_lock()
-        invitation = invitation_check(token, lock=True)
+        invitation = invitation_hold(token)
         if user.email.lower() != invitation.email.lower():
             raise NotAllowed(
                 "other_email",
