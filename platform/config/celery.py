@@ -6,9 +6,10 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
-from config.processes import die_with_parent
+from config.processes import die_with_parent, keep_files_private
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+keep_files_private()
 
 app = Celery("rapport")
 app.config_from_object("django.conf:settings", namespace="CELERY")

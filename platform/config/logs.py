@@ -9,6 +9,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from config.redaction import redact
+
 
 def add_tenant(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The schema that the connection speaks for now, if any; lines written while Django loads have none."""
@@ -43,6 +45,7 @@ def logging_config(level: str) -> None:
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
+                        redact,
                         structlog.processors.JSONRenderer(serializer=dumps),
                     ],
                 }

@@ -1,4 +1,4 @@
-"""Keeps the processes of one copy from outliving each other."""
+"""What every process of a copy does first: it outlives no other, and what it writes is its owner's alone."""
 
 import ctypes
 import os
@@ -6,6 +6,11 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+
+
+def keep_files_private() -> None:
+    """Have nobody else read what this process and those it starts write: mails, exports, uploads, logs."""
+    os.umask(0o077)
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:

@@ -292,6 +292,8 @@ STORAGES = {
     },
 }
 MEDIA_ROOT = DATA / "files"
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 VALKEY_URL = os.environ.get("VALKEY_URL", "")
 CACHES: dict[str, dict[str, object]] = {

@@ -2,10 +2,11 @@
 
 import os
 
-from config.processes import die_with_parent
+from config.processes import die_with_parent, keep_files_private
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 die_with_parent()
+keep_files_private()
 
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402

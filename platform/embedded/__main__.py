@@ -13,8 +13,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from config.processes import die_with_parent
-from embedded.disk import Notes, lock, no_space, port_is_free, read_json, require_space, write_private
+from config.processes import die_with_parent, keep_files_private
+from embedded.disk import Notes, lock, make_private, no_space, port_is_free, read_json, require_space, write_private
 from embedded.environment import ROOT, Wishes
 from embedded.errors import StartError
 from embedded.postgres import Postgres
@@ -27,6 +27,7 @@ OPEN_FILES = 8192
 
 
 def main() -> int:
+    keep_files_private()
     if "--with-parent" in sys.argv:
         os.environ["SUPERVISED"] = "1"
         die_with_parent(signal.SIGTERM)
@@ -61,6 +62,7 @@ def held(wishes: Wishes) -> Iterator[None]:
         with lock(wishes.data / "lock", f"{wishes.data} is in use by a running copy: stop it, or choose another DATA."):
             if not port_is_free(wishes.port, wishes.host):
                 raise StartError(f"Port {wishes.port} is taken by another program: choose another one with PORT=….")
+            make_private(wishes.data)
             yield
     except PermissionError as error:
         raise StartError(f"No right to write {error.filename}: choose another DATA.") from None

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,27 @@ def no_space(path: Path) -> StartError:
 def require_space(path: Path) -> None:
     if shutil.disk_usage(path).free < NEEDED_BYTES:
         raise no_space(path)
+
+
+def make_private(data: Path) -> None:
+    """Take from everybody but their owner what an older copy left in DATA; new files are private from the beginning.
+
+    What is not ours, what links lead to and Postgres's folder, which Postgres itself keeps private, are left alone. So
+    is a folder that no copy has worked in, or that all users share.
+    """
+    if (data / "copy.json").exists() and not data.stat().st_mode & stat.S_ISVTX:
+        withdraw(data, but=data / "postgres")
+
+
+def withdraw(path: Path, *, but: Path) -> None:
+    found = path.lstat()
+    if path == but or stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
+        return
+    if found.st_mode & 0o077:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~0o077)
+    if stat.S_ISDIR(found.st_mode):
+        for one in path.iterdir():
+            withdraw(one, but=but)
 
 
 def lock(path: Path, message: str) -> IO[str]:

@@ -50,6 +50,9 @@ def settings_for(*, durable: bool) -> dict[str, str]:
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] %u ",
         "logging_collector": "off",
+        # A failed statement holds people's values, and sometimes a secret; what went wrong stands in the web's own log.
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
     }
     if sys.platform == "linux":
         chosen["recovery_init_sync_method"] = "syncfs"

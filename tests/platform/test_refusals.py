@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.production import production_problems, require_production_values
-from embedded.disk import Notes, lock, require_space
+from embedded.disk import Notes, lock, make_private, require_space
 from embedded.errors import StartError
 from embedded.postgres import Postgres
 from tests.stack import free_port
@@ -150,3 +151,56 @@ def test_ports_and_secrets_are_found_again_at_the_next_start(tmp_path: Path, tak
     assert (again.port("smtp_port"), again.secret("secret_key")) == (port, secret)
     assert again.port("mail_page_port", taken_port) != taken_port
     assert (tmp_path / "copy.json").stat().st_mode & 0o077 == 0
+
+
+def test_what_an_older_copy_left_for_all_to_read_is_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "mails").mkdir()
+    (tmp_path / "mails").chmod(0o755)
+    outside = tmp_path.parent / "outside.txt"
+    letter, table, notes = tmp_path / "mails" / "1.eml", tmp_path / "postgres", tmp_path / "copy.json"
+    table.mkdir()
+    table.chmod(0o750)
+    for path in (letter, notes, outside):
+        path.write_text("a reset link")
+        path.chmod(0o644)
+    (tmp_path / "mails" / "link").symlink_to(outside)
+    tmp_path.chmod(0o755)
+    make_private(tmp_path)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path, letter.parent, letter, notes)}
+    assert modes == {tmp_path.name: 0o700, "mails": 0o700, "1.eml": 0o600, "copy.json": 0o600}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (outside, table)] == [0o644, 0o750]
+
+
+def test_a_folder_that_others_share_or_that_no_copy_has_used_stays_as_it_is(tmp_path: Path) -> None:
+    strange = tmp_path / "theirs.txt"
+    strange.write_text("theirs")
+    for path, mode in ((strange, 0o644), (tmp_path, 0o755)):
+        path.chmod(mode)
+    make_private(tmp_path)
+    (tmp_path / "copy.json").write_text("{}")
+    tmp_path.chmod(0o1777)
+    make_private(tmp_path)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (strange, tmp_path)] == [0o644, 0o1777]
+
+
+@pytest.mark.parametrize("program", ["config.wsgi", "config.celery", "embedded.__main__"])
+def test_what_a_program_of_ours_writes_is_its_owners_alone(program: str) -> None:
+    """Exports, uploads and collected files through Django's storage, too, which would set a mode of its own."""
+    check = f"""
+import importlib, os, sys
+os.umask(0o022)
+module = importlib.import_module("{program}")
+if hasattr(module, "main"):
+    sys.argv, os.environ["PORT"] = ["embedded"], "none"
+    module.main()
+    os.environ["PORT"] = "8000"
+from django.conf import settings
+print(oct(os.umask(0)), oct(settings.FILE_UPLOAD_PERMISSIONS), oct(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "SUPERVISED"}
+    path = f"{ROOT}{os.pathsep}{ROOT / 'platform'}"
+    environment |= {"PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    told = subprocess.run(
+        [sys.executable, "-c", check], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert told.stdout.splitlines()[-1] == "0o77 0o600 0o700"
