@@ -1,7 +1,7 @@
 """What must stand in no log: the secrets by which mailed links, keys and hand-overs prove themselves.
 
-Whoever reads the log must not be able to use it. So every line is gone through as it is written, wherever in it a secret
-stands: in a path, in the message of an error, in what a task was given.
+Whoever reads the log must not be able to use it. So every line is gone through as it is written, wherever in it a
+secret stands: in a path, in the message of an error, in what a task was given.
 """
 
 import re
