@@ -13,7 +13,14 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponsePermanentRedirect,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import set_urlconf
@@ -93,10 +100,10 @@ class HostMiddleware:
         wanted.tenant = wanted.actor = None
         if host in hosts.public_hosts():
             wanted.host_kind = "public"
-            return self._in_scope(request, settings.ROOT_URLCONF)
+            return to_https(request) or self._in_scope(request, settings.ROOT_URLCONF)
         if host == hosts.api_host():
             wanted.host_kind = "api"
-            return self._answer(request, settings.API_URLCONF)
+            return to_https(request) or self._answer(request, settings.API_URLCONF)
         wanted.host_kind = "tenant"
         return self._tenant(wanted, host)
 
@@ -119,6 +126,8 @@ class HostMiddleware:
             domain = DOMAIN.first(host) if host else None
             if domain is None or domain.tenant.state == Tenant.State.DELETED:
                 return not_found()
+            if (secure := to_https(request)) is not None:
+                return secure
             tenant = domain.tenant
             if not domain.is_primary:
                 primary = Domain.objects.filter(tenant=tenant, is_primary=True).first()
@@ -209,6 +218,13 @@ def _shut_out(request: Request, tenant: Tenant, user: AbstractBaseUser | Anonymo
         return False
     request.second_factor_by = tenant.second_factor_from
     return tenant.second_factor_from is None or tenant.second_factor_from <= timezone.now()
+
+
+def to_https(request: HttpRequest) -> HttpResponse | None:
+    """Leads from http to https, on hosts that are ours only: of any other nobody learns that something answers here."""
+    if not settings.SECURE_SSL_REDIRECT or request.is_secure():
+        return None
+    return HttpResponsePermanentRedirect(f"https://{request.get_host()}{request.get_full_path()}")
 
 
 def not_found() -> HttpResponse:

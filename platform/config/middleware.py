@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 
@@ -32,6 +33,22 @@ class RequestLogMiddleware:
                 ms=round((time.perf_counter() - started) * 1000, 1),
                 **({"tenant": tenant.schema_name} if tenant else {}),
             )
+        return response
+
+
+class NoStoreMiddleware:
+    """Has no cache keep, and no "back" after a sign-out show, what somebody got who came with a session or a key.
+
+    WhiteNoise answers before for files that are the same for all. A view that says how long its answer keeps is heeded.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if settings.SESSION_COOKIE_NAME in request.COOKIES or "Authorization" in request.headers:
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

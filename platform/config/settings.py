@@ -220,6 +220,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "tenants.middleware.HealthMiddleware",
+    "config.middleware.NoStoreMiddleware",
     "tenants.middleware.HostMiddleware",
     "config.incoming.IncomingMiddleware",
     "api.middleware.ApiMiddleware",
@@ -356,7 +357,8 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Not by Django's middleware, which knows no hosts: HostMiddleware redirects on those that are ours.
+SECURE_REDIRECT_EXEMPT = [r""]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection as django_connection
@@ -11,6 +12,8 @@ from django.utils import timezone
 from tenants.hosts import public_url, split_host, subdomain_host, subdomain_problem, tenant_host, tenant_url
 from tenants.models import Domain, Session, Tenant
 from tenants.scopes import shared
+from tests.conftest import session_key
+from tests.isolation.routes import routes
 
 pytestmark = pytest.mark.django_db
 connection: Any = django_connection
@@ -49,6 +52,48 @@ def test_what_is_no_host_gets_it_too(host, tenant_a):
 @pytest.mark.parametrize("host", ["ALDER.localhost", "alder.localhost:8000", "alder.localhost.", "alder.localhost:1"])
 def test_case_port_and_final_dot_make_no_other_host(host, tenant_a):
     assert get(host).status_code == 302
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost", 301), ("www.localhost", 301), ("alder.localhost", 301), ("api.localhost", 301)]
+    + [(host, 404) for host in ("nobody.localhost", "evil.example", "127.0.0.1", "alder.localhost.evil.example")],
+)
+def test_only_hosts_of_ours_lead_from_http_to_https(host, status, method, tenant_a, settings):
+    """Of any other nobody learns that something answers here."""
+    settings.SECURE_SSL_REDIRECT = True
+    answer = getattr(Client(headers={"host": host}), method)("/signin/?next=/deals/")
+    assert answer.status_code == status
+    assert answer.headers.get("Location") == (f"https://{host}/signin/?next=/deals/" if status == 301 else None)
+    assert getattr(Client(headers={"host": host}), method)("/signin/", secure=True).status_code != 301
+
+
+class TestWhatCachesKeep:
+    def test_pages_of_who_is_signed_in_are_kept_by_none(self, owner, browser_client, public_client, settings):
+        """Every page without an id in its address, on both hosts, found or not."""
+        public_client.cookies[settings.SESSION_COOKIE_NAME] = session_key(UUID(str(owner.details["user_id"])), None)
+        kept, seen = [], 0
+        for client, urlconf in ((browser_client(owner), "config.urls_tenant"), (public_client, "config.urls_public")):
+            paths = {f"/{route.path}" for route in routes(urlconf) if not route.parameters and "^" not in route.path}
+            for path in sorted({path for path in paths if not path.startswith("/api/")} | {"/no/such/page/"}):
+                with shared():
+                    answer = client.get(path)
+                seen += 1
+                if "no-store" not in answer.headers.get("Cache-Control", ""):
+                    kept.append(path)
+        assert seen > 60
+        assert kept == []
+
+    def test_what_a_key_reads_is_kept_by_none(self, owner, api):
+        for path in ("/api/v1/deals", "/api/v1/me", "/api/v1/openapi.json", "/api/v1/nothing"):
+            assert api(owner).get(path)["Cache-Control"] == "no-store"
+
+    def test_what_is_the_same_for_all_may_be_kept(self, owner, browser_client, public_client):
+        assert "no-store" not in public_client.get("/").headers.get("Cache-Control", "")
+        static = browser_client(owner).get("/static/css/base.css")
+        assert static.status_code == 200
+        assert "no-store" not in static.headers.get("Cache-Control", "")
 
 
 @pytest.mark.parametrize("host", ["localhost", "www.localhost", "alder.localhost", "api.localhost", "nobody.localhost"])
