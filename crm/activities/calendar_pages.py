@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from crm.activities.ahead import repeats
 from crm.activities.calendar import Period, Stand, arranged, days_touched, slots_of
-from crm.activities.rules import WHEN
+from crm.activities.rules import UNDATED, WHEN
 from crm.activities.selectors import ActivityRow, agenda
 from crm.records.presenting import record_url
 from crm.records.types import registry
@@ -44,6 +45,7 @@ class Entry:
     done: bool
     late: bool
     version: int
+    ahead: bool = False
     continued: bool = False
     hidden: bool = False
     stand: Stand | None = None
@@ -92,6 +94,8 @@ def calendar_page(
     """``member_ids`` None is everyone's; ``day_url`` has ``{day}`` where a day's own page goes."""
     start, end = period.moments(actor.time_zone)
     rows = agenda(actor, start, end, member_ids, nouns=nouns, limit=MOST_SHOWN)
+    rows += repeats(actor, start, end, member_ids, nouns=nouns, limit=MOST_SHOWN)
+    rows.sort(key=lambda row: (row.at or UNDATED, row.id))
     shown = rows[:MOST_SHOWN]
     columns = [_column(actor, period, day, day_url) for day in period.days]
     by_day = {column.day: column for column in columns}
@@ -157,7 +161,7 @@ def _first_day(actor: Actor, row: ActivityRow) -> date:
 
 def _entry(actor: Actor, row: ActivityRow, own: bool, *, continued: bool, hidden: bool = False) -> Entry:
     rt = registry.get(row.noun)
-    movable = not continued and not row.done and actor.reaches(actor.scope(rt.slug, "edit"), row.assignee_id)
+    movable = not (continued or row.done or row.ahead) and actor.reaches(actor.scope(rt.slug, "edit"), row.assignee_id)
     movable = movable and any(one.slug == WHEN[row.noun][0] for one in writable_fields(actor, rt))
     return Entry(
         id=row.id,
@@ -171,6 +175,7 @@ def _entry(actor: Actor, row: ActivityRow, own: bool, *, continued: bool, hidden
         done=row.done,
         late=row.late,
         version=row.version,
+        ahead=row.ahead,
         continued=continued,
         hidden=hidden,
     )

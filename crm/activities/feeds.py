@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,19 +10,18 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from icalendar import Calendar, Event
 
-from crm.activities.calendar_pages import MOST_SHOWN, TASK_MINUTES
+from crm.activities.ahead import heads
+from crm.activities.calendar_pages import MOST_SHOWN
+from crm.activities.ical import Writer, series_of
 from crm.activities.models import CalendarFeed
 from crm.activities.rules import WHEN
-from crm.activities.selectors import ActivityRow, agenda
+from crm.activities.selectors import agenda
 from crm.records.errors import Forbidden
-from crm.records.presenting import record_url
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Member
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
-from tenants.hosts import tenant_url
 
 PAST, AHEAD = timedelta(days=90), timedelta(days=365)
 MOST_IN_FEED = 4 * MOST_SHOWN
@@ -82,48 +80,9 @@ def feed_read(tenant: TenantRef, token: str) -> Feed | None:
     now = timezone.now()
     if feed.read_at is None or feed.read_at < now - SEEN_EVERY:
         CalendarFeed.objects.filter(pk=feed.pk).update(read_at=now)
-    rows = agenda(
-        actor,
-        now - PAST,
-        now + AHEAD,
-        [actor.member_id],
-        nouns=[noun for noun in WHEN if actor.can(noun, "view")],
-        limit=MOST_IN_FEED,
-    )
+    nouns = [noun for noun in WHEN if actor.can(noun, "view")]
+    rows = agenda(actor, now - PAST, now + AHEAD, [actor.member_id], nouns=nouns, limit=MOST_IN_FEED)
+    series = series_of(actor, actor.member_id, rows, heads(actor, [actor.member_id], nouns))
     with override(actor.locale):
-        body = written(tenant, rows)
+        body = Writer(tenant, actor.member_id).calendar(rows, series)
     return Feed(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-
-
-def written(tenant: TenantRef, rows: Iterable[ActivityRow]) -> bytes:
-    calendar = Calendar()
-    calendar.add("prodid", "-//Rapport//Calendar//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add("x-wr-calname", tenant.name)
-    calendar.add("refresh-interval;value=duration", "PT15M")
-    for row in rows:
-        calendar.add_component(_event(tenant, row))
-    return bytes(calendar.to_ical())
-
-
-def _event(tenant: TenantRef, row: ActivityRow) -> Event:
-    event = Event()
-    event.add("uid", f"{row.id}@{tenant.id}")
-    event.add("dtstamp", row.created_at)
-    event.add("sequence", row.version - 1)
-    event.add("summary", f"✓ {row.title}" if row.done else row.title or str(row.rt.label))
-    if row.day is not None:
-        event.add("dtstart", row.day)
-        event.add("dtend", row.day + timedelta(days=row.days))
-    else:
-        start: datetime = row.at  # type: ignore[assignment]
-        event.add("dtstart", start)
-        event.add("dtend", start + timedelta(minutes=row.minutes or TASK_MINUTES))
-    about = row.about.get("title") if row.about else None
-    event.add("description", "\n\n".join(part for part in (about, row.text) if part))
-    event.add("url", tenant_url(tenant, record_url(row.noun, row.id)))
-    if row.place:
-        event.add("location", row.place)
-    event.add("transp", "OPAQUE" if row.noun == "meeting" else "TRANSPARENT")
-    return event

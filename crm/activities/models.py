@@ -13,6 +13,7 @@ from tenants.stamped import StampedModel
 
 LIVE = Q(deleted_at__isnull=True)
 OPEN = Q(deleted_at__isnull=True, done=False)
+REPEATS = OPEN & ~Q(repeat="")
 
 
 def indexes_for(*own: models.Index) -> list[models.Index]:
@@ -89,6 +90,7 @@ class Task(Planned):
         indexes = indexes_for(
             models.Index(fields=["about_id", "due_at"], name="task_about", condition=LIVE),
             models.Index(fields=["assignee", "due_at"], name="task_open", condition=OPEN),
+            models.Index(fields=["assignee"], name="task_repeats", condition=REPEATS),
         )
 
 
@@ -103,6 +105,7 @@ class Call(Planned):
         indexes = indexes_for(
             models.Index(fields=["about_id", "starts_at"], name="call_about", condition=LIVE),
             models.Index(fields=["assignee", "starts_at"], name="call_agenda", condition=LIVE),
+            models.Index(fields=["assignee"], name="call_repeats", condition=REPEATS),
         )
 
 

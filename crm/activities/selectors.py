@@ -40,7 +40,8 @@ class ActivityRow:
     """An activity of any noun. ``at`` is when it is due, starts or was sent; ``day`` is set when it lasts all day.
 
     ``assignee`` is the one who does it, of a note its author. ``about`` and ``also`` have type, id and title (None when
-    out of sight); ``late`` says open and past its time. What the reader may not read of it is empty.
+    out of sight); ``late`` says open and past its time, ``ahead`` that it is a time of a
+    series at which no record stands yet. What the reader may not read of it is empty.
     """
 
     noun: str
@@ -67,6 +68,7 @@ class ActivityRow:
     also: list[dict[str, Any]] = field(default_factory=list)
     people: list[dict[str, Any]] = field(default_factory=list)
     late: bool = False
+    ahead: bool = False
     version: int = 1
     is_sample: bool = False
     created_at: datetime

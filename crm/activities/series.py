@@ -22,7 +22,7 @@ from crm.activities import repeating
 from crm.activities.rules import WHEN, undoes, writes, zones
 from crm.records import timers, validation, writing
 from crm.records.batch import Batch, Draft
-from crm.records.models import ChangeSet
+from crm.records.models import ChangeSet, Timer
 from crm.records.parsing import as_json
 from crm.records.row_values import snapshot
 from crm.records.types import MEMBER_TARGET, Kind, RecordType
@@ -41,6 +41,8 @@ CARRIED = (
 
 NO_SERIES = {"series": "", "series_start": "", "series_zone": "", "series_from": None, "occurrence": None, "plain": ""}
 HANDED_OVER = "hand_over"
+WATCH = "meeting_series"
+"""The timer that waits with the last meeting of a series that goes on."""
 
 nth = lru_cache(maxsize=4096)(repeating.nth)
 
@@ -380,24 +382,21 @@ def meetings_ahead(
 
 def series_is_watched(batch: Batch) -> None:
     """After a write: the last meeting of a series has the timer that makes the next ones when their time comes near."""
-    touched: set[str] = set()
-    due: dict[UUID, datetime | None] = {}
-    for draft in batch.drafts:
-        of = {draft.before["series"], draft.after["series"]} - {""}
-        if of and draft.record:
-            touched |= of
-            due[draft.record.pk] = None
-    if not due:
+    touched = {one for draft in batch.drafts for one in (draft.before["series"], draft.after["series"])} - {""}
+    if not touched:
         return
     rows = batch.rt.rows.filter(series__in=touched)
     numbers = dict(rows.order_by().values_list("series").annotate(Max("occurrence")))
     kept = ("pk", "series", "repeat", "series_start", "series_zone", "series_from")
-    living = rows.filter(deleted_at=None).order_by("series", "-occurrence").distinct("series")
-    for row in living.values(*kept):
+    due: dict[UUID, datetime | None] = {}
+    for row in rows.filter(deleted_at=None).order_by("series", "-occurrence").distinct("series").values(*kept):
         part = Part.of(row)
         beyond = part.after(numbers[row["series"]], datetime.min)
         due[row["pk"]] = repeating.instant(beyond[1], part.time_zone) - HORIZON if beyond else None
-    timers.schedule_many("meeting_series", batch.rt.slug, due.items())
+    of_series = Timer.objects.filter(kind=WATCH, record_id__in=batch.rt.rows.filter(series__in=touched).values("pk"))
+    of_series.exclude(record_id__in=list(due)).delete()
+    taken_off = [draft.record.pk for draft in batch.drafts if draft.record and not draft.after["series"]]
+    timers.schedule_many(WATCH, batch.rt.slug, [*due.items(), *((pk, None) for pk in taken_off)])
 
 
 def make(
