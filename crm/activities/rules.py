@@ -253,8 +253,8 @@ def calls_to_come_have_no_outcome(batch: Batch) -> None:
         if not draft.changed & {"starts_at", "done", "outcome"}:
             continue
         timed = "starts_at" in draft.given and "starts_at" in draft.changed
-        if values["done"] and timed:
-            draft.error("starts_at", "still_to_come", _("A call that is done cannot be still to come."))
+        if values["outcome"] and values["done"] and timed:
+            draft.error("starts_at", "still_to_come", _("A call that has an outcome cannot be still to come."))
         elif values["outcome"] and values["done"]:
             draft.set("starts_at", now.replace(microsecond=0))
         elif values["outcome"] and "outcome" in draft.given:
