@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("activities", "0006_series_exceptions"),
+        ("activities", "0007_found_as_typed"),
     ]
 
     operations = [
