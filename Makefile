@@ -1,8 +1,8 @@
-# run · test · check · lock · bench: the whole developer interface.
+# run · test · test-deep · check · lock · bench: the whole developer interface.
 PYTHON := .venv/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 
-.PHONY: run test check lock bench venv
+.PHONY: run test test-deep check lock bench venv
 
 run: venv
 	@exec $(PYTHON) -m embedded --with-parent
@@ -12,6 +12,9 @@ venv:
 
 test: venv
 	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-deep: venv
+	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 --dist load tests/fuzz $(ARGS)
 
 check: venv
 	@bash platform/embedded/check.sh

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from api.errors import ApiError
+from crm.records.operators import OPERATORS
 from crm.records.reading import Query
 from crm.records.settling import CHANGED
 from crm.records.types import RecordType
@@ -26,6 +27,9 @@ DELETED: dict[str, Literal["exclude", "include", "only"]] = {
     "include": "include",
     "only": "only",
 }
+WITHOUT_VALUE = frozenset(
+    one.slug for known in OPERATORS.values() for one in known.values() if one.value_shape == "none"
+)
 TRUTHS = {"true": True, "false": False}
 
 
@@ -165,12 +169,11 @@ def _condition(actor: Actor, rt: RecordType, name: str, value: str) -> dict[str,
         raise unknown_parameter(name, known | LIST_PARAMETERS)
     operator = match["op"] or "eq"
     given: Any = value
-    if operator in LIST_VALUES:
-        given = list(names(value))
-    elif operator in {"is_empty", "is_not_empty"}:
+    if operator in WITHOUT_VALUE:
         if value not in TRUTHS:
             raise ApiError(400, "invalid_parameter", _("%(param)s takes true or false.") % {"param": name}, param=name)
-        if not TRUTHS[value]:
-            operator = "is_not_empty" if operator == "is_empty" else "is_empty"
-        return {"field": match["field"], "op": operator}
+        condition = {"field": match["field"], "op": operator}
+        return condition if TRUTHS[value] else {"not": condition}
+    if operator in LIST_VALUES:
+        given = list(names(value))
     return {"field": match["field"], "op": operator, "value": given}

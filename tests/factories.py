@@ -4,6 +4,8 @@ from typing import Any
 
 from crm.records import writing
 from crm.records.types import registry
+from crm.workspace.configuration import kept, workspace_settings
+from crm.workspace.models import WorkspaceSettings
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 
@@ -31,7 +33,18 @@ def stage(actor: Actor, **values: Any) -> Any:
     return make(actor, "stage", {"name": "Asked", "kind": "open"} | open_one | values)
 
 
+def currency_used(actor: Actor, *codes: str) -> None:
+    """Have the workspace use these currencies too, as its settings do."""
+    with tenant_scope(actor.tenant):
+        present = workspace_settings(actor.tenant).currencies
+        missing = [code for code in codes if code and code not in (*present, actor.tenant.currency)]
+        if missing:
+            WorkspaceSettings.objects.update_or_create(defaults={"currencies": [*present, *missing]})
+            kept.clear()
+
+
 def deal(actor: Actor, **values: Any) -> Any:
+    currency_used(actor, values.get("currency") or "")
     return make(actor, "deal", {"name": "Twelve windows"} | values)
 
 

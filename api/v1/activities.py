@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.params import unknown_parameter
+from api.v1.members import shaped, text
 from api.v1.records import RecordView, expected_version
 from api.views import ONE
 from crm.activities import services
@@ -81,8 +82,8 @@ class RecordReply(ActivityView):
         services.meeting_reply(
             self.actor,
             id=record_id,
-            reply=str(body.get("reply", "")),
-            following=body.get("following") is True,
+            reply=text(body, "reply"),
+            following=shaped(body, "following", bool),
             source="api",
         )
         return self.answer_write(request, record_id)

@@ -4,9 +4,11 @@ from codecs import BOM_UTF8
 from uuid import UUID
 
 from django.http import FileResponse
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.errors import ApiError
 from api.params import settled
 from api.v1.jobs import JobView, accepted
 from api.v1.records import RecordQuery
@@ -26,6 +28,8 @@ class RecordExport(RecordQuery):
         self.require_right("export")
         wanted = settled(self.wanted(request))
         slugs, name = wanted.fields, str(self.rt.label_plural)
+        if slugs == ():
+            raise ApiError(400, "invalid_parameter", _("fields must name at least one field."), param="fields")
         if key := self.body(request).get("view"):
             view = Views(self.actor, self.rt).get(str(key))
             slugs, name = slugs or view.columns, f"{name}: {view.name}"

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from api.errors import ApiError
 from api.params import unknown_parameter, whole_number
+from api.v1.members import text
 from api.v1.records import RecordView
 from api.views import ApiView
 from crm.records import bulk, jobs
@@ -58,13 +59,16 @@ class RecordBulk(RecordView):
             if name not in KEYS:
                 raise unknown_parameter(str(name), KEYS)
         action, on_error = body.get("action", "edit"), body.get("on_error", "skip")
-        if action not in bulk.NEEDS:
+        if action not in ("edit", "trash", "restore"):
             raise ApiError(400, "invalid_parameter", _("action must be edit, trash or restore."), param="action")
-        if on_error not in {"skip", "stop"}:
+        if on_error not in ("skip", "stop"):
             raise ApiError(400, "invalid_parameter", _("on_error must be skip or stop."), param="on_error")
         values = body.get("values") or {}
         if not isinstance(values, dict):
             raise ApiError(400, "invalid_parameter", _("values must be an object of fields."), param="values")
+        if values and action != "edit":
+            message = _("values are for the action edit; nothing is changed by %(action)s.")
+            raise ApiError(400, "invalid_parameter", message % {"action": action}, param="values")
         return accepted(bulk_start(self.actor, self.rt, action, self.selection(body), values=values, on_error=on_error))
 
     def selection(self, body: Any) -> Selection:
@@ -77,7 +81,7 @@ class RecordBulk(RecordView):
         if "ids" in body:
             return Selection(ids=ids_read(body["ids"]))
         if "view" in body:
-            return Selection(filter=Views(self.actor, self.rt).get_whole(str(body["view"])).filter, search=search)
+            return Selection(filter=Views(self.actor, self.rt).get_whole(text(body, "view")).filter, search=search)
         tree = body["filter"]
         if not isinstance(tree, dict):
             raise ApiError(400, "invalid_filter", _("filter must be a tree of conditions."), param="filter")

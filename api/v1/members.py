@@ -58,10 +58,10 @@ def identity(value: Any, name: str) -> UUID:
 
 def shaped[T](body: Mapping[str, Any], name: str, shape: type[T]) -> T:
     """An object or list of the body, empty when it is not there. Raises ApiError 400 for anything else."""
-    value = body.get(name)
-    if value is None:
+    if name not in body:
         return shape()
-    if not isinstance(value, shape):
+    value = body[name]
+    if not isinstance(value, shape) or (isinstance(value, bool) and shape is not bool):
         message = _("%(param)s has another shape.") % {"param": name}
         raise ApiError(400, "invalid_parameter", message, param=name)
     return value
@@ -121,23 +121,26 @@ class MemberDeactivate(MemberView):
         self.row(record_id)
         body = known(self.body(request), ("to", "takers", "closed", "manager", "heads"))
         given, heads, closed = shaped(body, "takers", dict), shaped(body, "heads", dict), shaped(body, "closed", list)
-        takers = {}
+        holdable = [rt.slug for rt in held_at_all()]
+        for param, nouns in (("closed", closed), ("takers", list(given))):
+            if unknown := next((str(noun) for noun in nouns if noun not in holdable), None):
+                message = _("There are no records of the kind %(noun)s that are somebody's.") % {"noun": unknown[:40]}
+                raise ApiError(422, "unknown_noun", message, param=param)
+        takers: dict[str, UUID | None] = {}
         if body.get("to") is not None:
             for rt in held_at_all():
                 require_scope(self.actor, rt.slug)
             takers = dict.fromkeys((rt.slug for rt in held_types(self.actor)), identity(body["to"], "to"))
-        takers |= {str(noun): one and identity(one, "takers") for noun, one in given.items()}
-        holdable = {rt.slug for rt in held_at_all()}
-        if unknown := next((str(noun) for noun in closed if noun not in holdable), None):
-            message = _("There are no records of the kind %(noun)s that are somebody's.") % {"noun": unknown[:40]}
-            raise ApiError(422, "unknown_noun", message, param="closed")
+        takers |= {noun: None if one is None else identity(one, "takers") for noun, one in given.items()}
         done = member_hand_over(
             self.actor,
             member_id=record_id,
             takers={noun: one for noun, one in takers.items() if one},
-            closed_too={str(noun) for noun in closed},
+            closed_too=set(closed),
             manager_id=text(body, "manager") or None,
-            heads={identity(team, "heads"): one and identity(one, "heads") for team, one in heads.items()},
+            heads={
+                identity(team, "heads"): None if one is None else identity(one, "heads") for team, one in heads.items()
+            },
         )
         answer = {
             **self.row(record_id),

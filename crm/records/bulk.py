@@ -23,6 +23,7 @@ from crm.records.models import ChangeSet, Event, Job
 from crm.records.parsing import BadValue, parse
 from crm.records.reading import reach
 from crm.records.types import Kind, RecordType, registry
+from crm.records.validation import NOT_USED, currency_problem
 from crm.records.visibility import require_field, require_scope, writable_fields
 from crm.workspace.notifying import notify
 from tenants.actors import Actor
@@ -136,9 +137,12 @@ def check_values(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> Non
             errors.append(FieldError(slug, "unique", _("Each record has its own; many cannot be given the same.")))
             continue
         try:
-            parse(one, raw, actor)
+            value = parse(one, raw, actor)
         except BadValue as problem:
             errors.append(FieldError(slug, problem.code, problem.message))
+            continue
+        if one.kind is Kind.CURRENCY and (unused := currency_problem(actor, value)):
+            errors.append(FieldError(slug, NOT_USED, unused))
     if errors:
         raise Invalid(errors, str(errors[0].message))
 

@@ -36,11 +36,11 @@ def is_condition(node: object) -> bool:
 
 
 def flat(tree: Mapping[str, Any] | None) -> tuple[str, list[Any]]:
-    """The tree as the form knows it: ``all`` or ``any`` of these nodes."""
+    """The tree as the form knows it: ``all`` or ``any`` of these nodes. ``any`` of none finds nothing: a node."""
     if not tree:
         return "all", []
     for match in ("all", "any"):
-        if match in tree:
+        if match in tree and (tree[match] or match == "all"):
             return match, list(tree[match])
     return "all", [dict(tree)]
 
@@ -91,7 +91,9 @@ def describe(rt: RecordType, node: Any, titles: Mapping[str, str]) -> tuple[str,
         return label, str(operator.label) if operator else node["op"], value_text(field, node.get("value"), titles)
     if "not" in node:
         return _("not"), "", " ".join(part for part in describe(rt, node["not"], titles) if part)
-    match, nodes = flat(node)
+    match, nodes = next(iter(node.items()))
+    if not nodes:
+        return "", "", _("every record") if match == "all" else _("no record at all")
     word = f" {_('and') if match == 'all' else _('or')} "
     return "", "", word.join(" ".join(part for part in describe(rt, one, titles) if part) for one in nodes)
 
@@ -152,8 +154,9 @@ def titles_of(actor: Actor, rt: RecordType, nodes: Sequence[Any]) -> dict[str, s
 
     def gather(node: Any) -> None:
         if not is_condition(node):
-            for inner in [node["not"]] if "not" in node else flat(node)[1]:
-                gather(inner)
+            match, inner = next(iter(node.items()))
+            for one in [inner] if match == "not" else inner:
+                gather(one)
             return
         field = path_field(rt, node["field"])
         if field.target and field is not ID_FIELD:

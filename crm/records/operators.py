@@ -73,6 +73,8 @@ def operand_of(place: Place, operator: Operator, value: Any) -> Any:
     parse = operator.operand or OPERANDS[place.field.kind]
     match operator.value_shape:
         case "none":
+            if not (value is None or value is True or value == ""):
+                raise refuse(place.field, _("“%(operator)s” takes no value.") % {"operator": operator.slug})
             return None
         case "one":
             return parse(place, value)

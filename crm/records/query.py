@@ -166,7 +166,7 @@ class Reader:
 def parse(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | None = None) -> Group | Condition:
     """A tree read and checked. Raises BadQuery, and MissingScope where it touches what a key may not read."""
     context = Context(actor, now or datetime.now(UTC))
-    return Group("all", ()) if not tree else Reader(rt, context).read(tree)
+    return Group("all", ()) if tree is None or tree == {} else Reader(rt, context).read(tree)
 
 
 def validate(actor: Actor, rt: RecordType, tree: Tree | None) -> Tree:

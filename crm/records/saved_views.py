@@ -4,7 +4,7 @@ team or for everyone; which of them are his tabs, and which opens first, everyon
 A view never shows more than its reader may see: what it says about fields that are gone or hidden from him is left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from crm.records.authoring import merge_hidden, parts_of, whole_of
 from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, MissingScope, NotFound
 from crm.records.models import ChangeSet, SavedView, ViewChoice
 from crm.records.paging import sortable_fields
+from crm.records.parsing import BadValue
 from crm.records.presenting import shown_fields
 from crm.records.query import parse, validate
 from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
@@ -240,7 +241,7 @@ def cleaned(actor: Actor, rt: RecordType, tree: Mapping[str, Any], dropped: list
         kept = cleaned(actor, rt, inner, dropped)
         return None if kept is None else {"not": kept}
     parts = [part for part in (cleaned(actor, rt, one, dropped) for one in inner) if part is not None]
-    return {joint: parts} if parts else None
+    return {joint: parts} if parts or not inner else None
 
 
 def listed_fields(actor: Actor, rt: RecordType) -> list[Field]:
@@ -273,8 +274,16 @@ def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str
     def wrong(slug: str, message: str) -> None:
         errors.append(FieldError(slug, "invalid", message))
 
+    def listed(slug: str, most: int) -> list[str]:
+        try:
+            return texts_read(values[slug], most)
+        except BadValue as problem:
+            wrong(slug, str(problem.message))
+            return []
+
     if "name" in values:
-        found["name"] = " ".join(str(values["name"] or "").replace("\x00", "").split())
+        name = values["name"] if isinstance(values["name"], str) else ""
+        found["name"] = " ".join(name.replace("\x00", "").split())
         if not found["name"] or len(found["name"]) > 80:
             wrong("name", _("Give the view a name of at most 80 characters."))
     for slug, choices in (("layout", SavedView.Layout.values), ("sharing", SavedView.Sharing.values)):
@@ -284,32 +293,32 @@ def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str
                 wrong(slug, _("This must be one of: %(choices)s.") % {"choices": ", ".join(choices)})
     if "filter" in values:
         try:
-            found["filter"] = dict(validate(actor, rt, values["filter"])) if values["filter"] else {}
+            found["filter"] = dict(validate(actor, rt, values["filter"]))
         except BadQuery as error:
             wrong("filter", str(error))
     if "sort" in values:
         sortable = sortable_fields(rt, hidden_slugs(actor, rt))
-        found["sort"] = list_of(values["sort"], MOST_SORTS)
+        found["sort"] = listed("sort", MOST_SORTS)
         if any(one.removeprefix("-") not in sortable for one in found["sort"]):
             wrong("sort", _("This list cannot be sorted like that."))
     if "columns" in values:
         found["columns"] = columns_read(values["columns"], known, wrong)
     if "grouping" in values:
-        found["grouping"] = values["grouping"] or ""
-        if found["grouping"] and found["grouping"] not in {one.slug for one in groupable(actor, rt)}:
+        found["grouping"] = "" if values["grouping"] is None else values["grouping"]
+        if found["grouping"] not in ["", *(one.slug for one in groupable(actor, rt))]:
             wrong("grouping", _("Records cannot be grouped by this."))
     if "footers" in values:
-        found["footers"] = values["footers"] or {}
+        found["footers"] = {} if values["footers"] is None else values["footers"]
         if not isinstance(found["footers"], Mapping) or any(
             slug not in known or how not in footers_for(known[slug]) for slug, how in found["footers"].items()
         ):
             wrong("footers", _("A column cannot be summed up like that."))
     if "card_fields" in values:
-        found["card_fields"] = list_of(values["card_fields"], MOST_CARD_FIELDS)
+        found["card_fields"] = listed("card_fields", MOST_CARD_FIELDS)
         if any(slug not in known for slug in found["card_fields"]):
             wrong("card_fields", _("One of these fields cannot be shown on a card."))
     if "quick" in values:
-        found["quick"] = list_of(values["quick"], len(rt.quick_filters) + 1)
+        found["quick"] = listed("quick", len(rt.quick_filters))
         if any(one not in readable_quick_filters(actor, rt) for one in found["quick"]):
             wrong("quick", _("There is no such quick filter."))
     if errors:
@@ -358,17 +367,30 @@ def asks(actor: Actor, rt: RecordType, tree: Mapping[str, Any]) -> bool:
     return True
 
 
-def list_of(value: Any, most: int) -> list[str]:
-    given = value if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else []
-    return list(dict.fromkeys(str(one) for one in given))[:most]
+def texts_read(value: Any, most: int) -> list[str]:
+    """A list of texts, each once; null is none of them. Raises BadValue."""
+    given = () if value is None else value
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
+        raise BadValue("invalid", _("This must be a list of texts."))
+    found = list(dict.fromkeys(given))
+    if len(found) > most:
+        raise BadValue("too_many", _("At most %(limit)d are possible.") % {"limit": most})
+    return found
 
 
 def columns_read(value: Any, known: Mapping[str, Field], wrong: Any) -> list[dict[str, Any]]:
     columns: dict[str, dict[str, Any]] = {}
-    for one in list(value or ())[:MOST_COLUMNS]:
+    given = () if value is None else value
+    if not isinstance(given, list | tuple):
+        wrong("columns", _("Columns are a list of fields."))
+        return []
+    if len(given) > MOST_COLUMNS + 1:
+        wrong("columns", _("At most %(limit)d are possible.") % {"limit": MOST_COLUMNS})
+        return []
+    for one in given:
         column = {"field": one} if isinstance(one, str) else dict(one) if isinstance(one, Mapping) else {}
         slug = column.get("field")
-        if slug not in known:
+        if not isinstance(slug, str) or slug not in known:
             wrong("columns", _("There is no column “%(name)s”.") % {"name": str(slug)[:60]})
         elif len(column) > 1:
             wrong("columns", _("Of a column only its field is kept."))

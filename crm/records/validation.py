@@ -12,7 +12,10 @@ from crm.records.parsing import is_blank, keys
 from crm.records.statements import advisory_lock, any_of, find_each, named, target_rows
 from crm.records.types import MEMBER_TARGET, Kind, registry
 from crm.records.visibility import hidden_slugs, require_scope
+from crm.workspace.configuration import workspace_settings
 from tenants.actors import Actor
+
+NOT_USED = "currency_not_used"
 
 
 def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
@@ -89,6 +92,8 @@ def run_rules(batch: Batch, bad: Sequence[set[str]], *, restoring: bool = False)
         draft.after.update(values)
     if batch.action in {"create", "update"}:
         check_required(batch)
+        if not restoring and batch.source != "sample":
+            check_currencies(batch)
         check_unique(batch)
     errors = []
     hidden = hidden_slugs(batch.actor, batch.rt) - set().union(*bad)
@@ -117,6 +122,26 @@ def check_required(batch: Batch) -> None:
             due = batch.action == "create" or one.slug in draft.given or one.slug in draft.changed
             if due and is_blank(one, draft.after[one.slug]):
                 draft.error(one.slug, "required", _("This is needed."))
+
+
+def check_currencies(batch: Batch) -> None:
+    """A currency that is chosen is one that the workspace uses; those that stand there already may stay."""
+    for one in batch.rt.fields:
+        if one.kind is not Kind.CURRENCY:
+            continue
+        for draft in batch.drafts:
+            problem = currency_problem(batch.actor, draft.after[one.slug]) if one.slug in draft.changed else ""
+            if problem:
+                draft.error(one.slug, NOT_USED, problem)
+
+
+def currency_problem(actor: Actor, code: str) -> str:
+    """Why a currency cannot be chosen; an empty text for one that the workspace uses, and for none."""
+    used = dict.fromkeys([actor.tenant.currency, *workspace_settings(actor.tenant).currencies]) if code else {}
+    if not code or code in used:
+        return ""
+    problem = _("%(currency)s is not used here. Choose one of %(used)s, or add it in the settings first.")
+    return problem % {"currency": code, "used": ", ".join(used)}
 
 
 def check_unique(batch: Batch) -> None:

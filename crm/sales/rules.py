@@ -410,9 +410,21 @@ def _hold_open(draft: Draft, stage: Stage, moved: bool) -> None:
         )
 
 
+def _place_kept(draft: Draft) -> None:
+    """A deal always stands somewhere: neither its stage nor its pipeline is cleared without the other leading on."""
+    if draft.batch.action != "update":
+        return
+    for slug, other in (("stage", "pipeline"), ("pipeline", "stage")):
+        leads = other in draft.changed and draft.after[other] is not None
+        if slug in draft.given and draft.after[slug] is None and not leads:
+            draft.error(slug, "required", _("A deal always stands in a stage of a pipeline. Choose another instead."))
+            draft.set(slug, draft.before[slug])
+
+
 def _places_given(batch: Batch, stages: Stages) -> None:
     homeless = []
     for draft in batch.drafts:
+        _place_kept(draft)
         stage = stages.of(draft)
         if stage is None or (batch.action == "restore" and stage.deleted_at):
             homeless.append(draft)
@@ -509,6 +521,9 @@ def deal_money_has_a_currency(batch: Batch) -> None:
         if amount is None:
             continue
         if not draft.after["currency"]:
+            if draft.before["currency"] and "currency" in draft.given:
+                draft.error("currency", "required", _("An amount has a currency. Choose one, or clear the amount too."))
+                continue
             draft.set("currency", batch.actor.tenant.currency)
         if draft.changed & {"amount", "currency"}:
             decimals = get_currency_precision(draft.after["currency"])

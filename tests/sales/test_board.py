@@ -264,6 +264,7 @@ def test_the_boards_sums_are_those_of_the_list(seller: Actor, drawn: list[tuple[
 
     decimals = {"EUR": 2, "JPY": 0, "KWD": 3}
     with transaction.atomic():
+        factories.currency_used(seller, *decimals)
         rows = [
             {
                 "name": "Deal",

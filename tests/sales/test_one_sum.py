@@ -119,6 +119,7 @@ def test_every_sum_is_the_same(
             {"name": "Deal", "stage": stages[one.stage].pk, "amount": one.amount, "currency": one.currency}
             for one in deals
         ]
+        factories.currency_used(seller, *PLACES)
         if rows:
             writing.create_many(seller, DEAL, rows)
         still_open = [one for one in deals if one.stage != "Won"]
