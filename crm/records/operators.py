@@ -48,7 +48,7 @@ from crm.records.parsing import keys as normalised_keys
 from crm.records.periods import falls_in, in_window
 from crm.records.targets import as_uuid, target_rows, target_type
 from crm.records.types import Field, Kind, Text
-from crm.workspace.folding import Fold, Sought, Spelled, fold, spelled, within
+from crm.workspace.folding import Fold, FoldSpelled, Sought, fold, spelled, within
 
 type Shape = Literal["one", "many", "none", "range", "days"]
 
@@ -98,7 +98,7 @@ def operand_of(place: Place, operator: Operator, value: Any) -> Any:
 def in_either(text: Combinable, operand: Sought, test: Callable[[Combinable, str], Q]) -> Q:
     """Whether a text is as wanted in its bare letters, or spelled without umlauts where that may make a difference."""
     found = test(Fold(text), operand.plain)
-    return found | test(Fold(Spelled(text)), operand.other) if operand.other else found
+    return found | test(FoldSpelled(text), operand.other) if operand.other else found
 
 
 def either(value: Any, operand: Sought, test: Callable[[str, str], bool]) -> bool:

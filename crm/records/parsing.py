@@ -38,6 +38,8 @@ DECIMALS = {Kind.MONEY: 4, Kind.DECIMAL: 6, Kind.PERCENT: 2}
 EXAMPLE = Decimal("1234.56")
 TRUE = {"true", "on", "yes", "1"}
 FALSE = {"false", "off", "no", "0"}
+PASTED = {Kind.DATE, Kind.DATETIME, Kind.CURRENCY, Kind.CHOICE, Kind.BOOLEAN, Kind.RELATION, Kind.MEMBER}
+"""Of these, signs that nobody sees say nothing; texts keep what stands in them."""
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 LISTED = re.compile(r'(?:"[^"\n]*"|[^,;\n]|;(?=\s*ext))+', re.IGNORECASE)
 
@@ -77,9 +79,11 @@ def parse(field: Field, raw: Any, actor: Actor) -> Any:
     """The native value of ``raw``. None, blank text and what is empty in the field's own shape clear it: a list where
     it holds several, an object where it has parts. Raises BadValue."""
     empty = blank(field)
+    if isinstance(raw, str) and field.kind in PASTED:
+        raw = seen(raw)
     if (
         raw is None
-        or (isinstance(raw, str) and not raw.strip())
+        or (isinstance(raw, str) and not seen(raw))
         or (isinstance(raw, (list, tuple)) and not raw and isinstance(empty, list))
         or (isinstance(raw, dict) and not raw and isinstance(empty, dict))
     ):

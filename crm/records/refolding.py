@@ -16,7 +16,7 @@ from crm.records.expressions import ListedValues, SearchForm
 from crm.records.folding import SPACED, UMLAUT
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.phones import phone_read
-from crm.workspace.folding import Fold, Spelled
+from crm.workspace.folding import Fold, FoldSpelled
 
 BATCH_SIZE = 500
 SEARCH_LIMIT = 60_000
@@ -44,7 +44,7 @@ def refold(editor: BaseDatabaseSchemaEditor, table: str, title: str, *texts: str
     """
     source = f"regexp_replace(concat_ws(' ', {', '.join((title, *texts))}), {MENTION})"
     each = "regexp_split_to_table(normalize(source, NFC), '\\s+') AS word"
-    other = folded(spelled("word"))
+    other = FoldSpelled.template % {"expressions": "word"}
     words = f"(SELECT string_agg({other}, ' ') FROM {each} WHERE word ~ '{UMLAUT.pattern}')"  # noqa: S608
     statement = f"""
         UPDATE {{table}} AS row
@@ -98,10 +98,6 @@ def sql(statement: str, table: str) -> str:
 
 def folded(expression: str) -> str:
     return Fold.template % {"expressions": expression}
-
-
-def spelled(expression: str) -> str:
-    return Spelled.template % {"expressions": expression}
 
 
 def searched(expression: str) -> str:

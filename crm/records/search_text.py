@@ -18,7 +18,7 @@ from crm.records.operands import MAX_TEXT
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.types import Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs
-from crm.workspace.folding import Fold, Spelled
+from crm.workspace.folding import Fold, FoldSpelled
 from tenants.actors import Actor
 
 SEARCH_LIMIT = 60_000
@@ -76,5 +76,5 @@ def searched_text(fields: Sequence[Field]) -> "SearchForm":
             parts.append(Coalesce(Cast(F(one.column), TextField()), literal("")))
     spaced: list[Any] = [part for pair in zip(parts, [literal(" ")] * len(parts), strict=True) for part in pair]
     whole = Concat(literal(""), literal(""), *spaced, output_field=TextField())
-    both = Concat(Fold(whole), literal(" "), Fold(Spelled(whole)), output_field=TextField())
+    both = Concat(Fold(whole), literal(" "), FoldSpelled(whole), output_field=TextField())
     return SearchForm(both, literal(SPACED.pattern))

@@ -45,7 +45,7 @@ def fold(text: str) -> str:
 
 
 def spelled(text: str) -> str:
-    """``fold`` with umlauts written out; equal to ``Fold(Spelled(…))`` in SQL."""
+    """``fold`` with umlauts written out; equal to ``FoldSpelled`` in SQL."""
     return fold(text if text.isascii() else unicodedata.normalize("NFC", text).translate(_SPELLED))
 
 
@@ -71,7 +71,7 @@ def holds_words(column: str, text: str) -> Q:
     for word in text.split():
         wanted = sought(word)
         found = within(Fold(F(column)), wanted.plain)
-        condition &= found | within(Fold(Spelled(F(column))), wanted.other) if wanted.other else found
+        condition &= found | within(FoldSpelled(F(column)), wanted.other) if wanted.other else found
     return condition
 
 
@@ -89,39 +89,39 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _sql_fold() -> str:
+def _sql_fold(text: str) -> str:
     one = {letter: sign for letter, sign in SIGNS.items() if len(sign) == 1}
     none = "".join(letter for letter, sign in SIGNS.items() if not sign)
     more = {letter: sign for letter, sign in SIGNS.items() if len(sign) > 1}
-    bare = f"regexp_replace(normalize(replace(%(expressions)s, '{ACUTE}', ''''), NFKD), '{MARKS.pattern}', '', 'g')"
+    bare = f"regexp_replace(normalize(replace({text}, '{ACUTE}', ''''), NFKD), '{MARKS.pattern}', '', 'g')"
     plain = f"casefold({bare} COLLATE pg_catalog.pg_unicode_fast)"
     translated = f"translate({plain}, {_literal(''.join(one) + none)}, {_literal(''.join(one.values()))})"
     return _replaced(translated, more)
 
 
+def _unless_ascii(folded: str) -> str:
+    """Plain ASCII, the usual case, takes the short way."""
+    text = "%(expressions)s"
+    return f"(CASE WHEN octet_length({text}) = char_length({text}) THEN lower({text}) ELSE {folded} END)"
+
+
 class Fold(Func):
-    """``fold`` of a text expression, in SQL. Plain ASCII, the usual case, takes the short way."""
+    """``fold`` of a text expression, in SQL."""
 
     output_field = TextField()
     arity = 1
-    template = (
-        "(CASE WHEN octet_length(%(expressions)s) = char_length(%(expressions)s) THEN lower(%(expressions)s) "
-        f"ELSE {_sql_fold()} END)"
-    )
+    template = _unless_ascii(_sql_fold("%(expressions)s"))
 
     def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
         sql, params = super().as_sql(compiler, connection, *args, **extra)
         return sql, (*params,) * self.template.count("%(expressions)s")
 
 
+class FoldSpelled(Fold):
+    """``spelled`` of a text expression, in SQL."""
+
+    template = _unless_ascii(_sql_fold(_replaced("normalize(%(expressions)s, NFC)", SPELLED)))
+
+
 BY_NAME = Fold("name")
 """What people and teams are listed by."""
-
-
-class Spelled(Fold):
-    """A text with its umlauts written out, to be folded."""
-
-    template = (
-        "(CASE WHEN octet_length(%(expressions)s) = char_length(%(expressions)s) THEN %(expressions)s "
-        f"ELSE {_replaced('normalize(%(expressions)s, NFC)', SPELLED)} END)"
-    )

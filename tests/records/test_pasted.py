@@ -83,3 +83,15 @@ def test_a_domain_that_is_too_long_once_it_is_bare_is_refused(seller: Actor) -> 
     with pytest.raises(Invalid):
         factories.company(seller, domain=f"https://{'a' * 260}.example/")
     assert factories.company(seller, domain=f"https://acme.example/{'a' * 400}").domain == "acme.example"
+
+
+INVISIBLE = ["\u200b{}", "\u202a{}\u202c", "{}\ufeff", "\u00ad{}\u200e"]
+
+
+@pytest.mark.parametrize("around", INVISIBLE)
+def test_invisible_signs_around_what_is_pasted_say_nothing(around: str, seller: Actor) -> None:
+    values = {"amount": "1200.5", "currency": "EUR", "expected_close": "2026-03-31", "owner": str(seller.member_id)}
+    deal = factories.deal(seller, **{slug: around.format(value) for slug, value in values.items()})
+    assert (str(deal.amount), deal.currency, str(deal.expected_close)) == ("1200.50", "EUR", "2026-03-31")
+    with pytest.raises(Invalid):
+        factories.company(seller, name=around.format(""))
