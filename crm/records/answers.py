@@ -38,10 +38,13 @@ def toast(response: HttpResponse, message: object, *, kind: str = "success", und
     return response
 
 
-def gone_to(request: MemberRequest, url: str, message: object = "", *, undo: UUID | None = None) -> HttpResponse:
-    """Go to another page, where the message is shown."""
+def gone_to(
+    request: MemberRequest, url: str, message: object = "", *, undo: UUID | None = None, redo: UUID | None = None
+) -> HttpResponse:
+    """Go to another page, where the message is shown, with a way back (``undo``) or forth again (``redo``)."""
     if message:
-        messages.success(request, str(message), extra_tags=f"undo:{undo_url(undo)}" if undo else "")
+        way = f"redo:{undo_url(redo)}" if redo else f"undo:{undo_url(undo)}" if undo else ""
+        messages.success(request, str(message), extra_tags=way)
     return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseStopPolling
 
-from crm.records import bulk, jobs, reading
+from crm.records import jobs, reading
 from crm.records.answers import back, gone_to, shows_errors, toast
 from crm.records.errors import NotFound
 from crm.records.models import ChangeSet, Job
@@ -120,20 +120,3 @@ def job_cancel(request: MemberRequest, job: UUID) -> HttpResponseBase:
     if request.htmx:
         return toast(HttpResponse(status=204), message, kind="info")
     return gone_to(request, back(request, reverse("records:job", args=[found.pk])), message)
-
-
-@access(MEMBER)
-@require_POST
-@shows_errors
-def job_undo(request: MemberRequest, job: UUID) -> HttpResponseBase:
-    """Take back all that a job did, in the background."""
-    found = jobs.job_get(request.actor, job)
-    if found.change_set_id is None:
-        raise NotFound
-    return undo_begun(request, found.change_set_id)
-
-
-def undo_begun(request: MemberRequest, change_set_id: UUID) -> HttpResponse:
-    bulk.undo_start(request.actor, change_set_id)
-    url = back(request, reverse("records:jobs"))
-    return underway(gone_to(request, url, _("Being undone in the background.")), request)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,13 +23,14 @@ from crm.records.types import Kind, RecordType, registry
 from crm.records.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.writing import Change
 from crm.workspace.errors import WorkspaceError
-from crm.workspace.leaving import people_undo
+from crm.workspace.leaving import PEOPLE_UNDONE, people_undo
 from crm.workspace.notification_services import notifications_follow
 from crm.workspace.roles import HIDDEN
 from tenants.actors import Actor
 
 UNDO_REACH = timedelta(days=1)
-OWN_SOURCES = ("ui", "bulk")
+LOOKED_AT = 50
+OWN_SOURCES = ("ui", "bulk", "hand_over", "sample")
 PEOPLE = ("member", "team")
 OPEN = (Job.State.QUEUED, Job.State.RUNNING)
 
@@ -295,21 +296,41 @@ def conflicts_of(
 
 
 def last_own(actor: Actor) -> UUID | None:
-    """The latest change that the actor made by hand within a day and that has not been undone."""
+    """The latest change that the actor made by hand within a day, that can be taken back and has not been."""
     if actor.member_id is None:
         return None
-    of_records = Event.objects.filter(change_set=OuterRef("pk"), record_type__in=[rt.slug for rt in registry.all()])
-    return (
-        ChangeSet.objects.filter(
-            Exists(of_records),
-            member=actor.member_id,
-            actor_kind=actor.kind,
-            source__in=OWN_SOURCES,
-            undo_of=None,
-            undone_by=None,
-            at__gte=timezone.now() - UNDO_REACH,
-        )
-        .order_by("-id")
-        .values_list("pk", flat=True)
-        .first()
+    found = own_changes(actor).filter(
+        may_go_back(), source__in=OWN_SOURCES, undone_by=None, at__gte=timezone.now() - UNDO_REACH
     )
+    return next((one.pk for one in found[:LOOKED_AT] if not takes_back(one)), None)
+
+
+def own_changes(actor: Actor) -> QuerySet[ChangeSet]:
+    """What the actor did on the screens, the latest first; not what came of signing in and out."""
+    strange = Event.objects.filter(change_set=OuterRef("pk")).exclude(record_type="session")
+    rows = ChangeSet.objects.filter(Exists(strange), member=actor.member_id, actor_kind=actor.kind)
+    return rows.select_related("undo_of").order_by("-id")
+
+
+def may_go_back() -> Exists:
+    """Of change-sets: that something in it has a way back. Sample data goes by its clearing, which can be undone."""
+    known = Event.objects.filter(change_set=OuterRef("pk")).filter(
+        Q(record_type__in=[rt.slug for rt in registry.all()]) | Q(type__in=PEOPLE_UNDONE)
+    )
+    return Exists(known.filter(~Q(change_set__source="sample") | Q(type__endswith=".trashed")))
+
+
+def takes_back(change_set: ChangeSet) -> bool:
+    """Whether it took something back; taking that back did it again, and so on."""
+    steps = 0
+    while change_set.undo_of is not None:
+        change_set, steps = change_set.undo_of, steps + 1
+    return steps % 2 == 1
+
+
+def is_last(actor: Actor, change_set_id: UUID) -> bool:
+    """Whether the actor did nothing after this change that still stands and begun nothing that is underway."""
+    later = own_changes(actor).filter(id__gt=change_set_id, undone_by=None)[:LOOKED_AT]
+    if any(not takes_back(one) for one in later):
+        return False
+    return not Job.objects.filter(member=actor.member_id, state__in=OPEN).exclude(change_set=change_set_id).exists()

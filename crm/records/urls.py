@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from crm.records import exporting_views, job_views, mention_views, tab_views, views, why_views
+from crm.records import exporting_views, job_views, mention_views, tab_views, undo_views, views, why_views
 
 app_name = "records"
 urlpatterns = [
@@ -14,10 +14,10 @@ urlpatterns = [
     path("jobs/work/", job_views.job_work, name="work"),
     path("jobs/<uuid:job>/", job_views.job_detail, name="job"),
     path("jobs/<uuid:job>/cancel/", job_views.job_cancel, name="job_cancel"),
-    path("jobs/<uuid:job>/undo/", job_views.job_undo, name="job_undo"),
+    path("jobs/<uuid:job>/undo/", undo_views.job_undo, name="job_undo"),
     path("jobs/<uuid:job>/file/", exporting_views.export_file, name="export_file"),
-    path("undo/last/", views.undo_last, name="undo_last"),
-    path("undo/<uuid:change_set>/", views.undo, name="undo"),
+    path("undo/last/", undo_views.undo_last, name="undo_last"),
+    path("undo/<uuid:change_set>/", undo_views.undo, name="undo"),
     path("<slug:noun>/", views.record_list, name="list"),
     path("<slug:noun>/totals/", views.record_totals, name="totals"),
     path("<slug:noun>/filter/", views.record_filter, name="filter"),

@@ -1,4 +1,4 @@
-"""Screens of every noun: list, record page, forms, trash, undo and search, all driven by the record type."""
+"""Screens of every noun: list, record page, forms, trash and search, all driven by the record type."""
 
 from typing import Any
 from uuid import UUID
@@ -12,12 +12,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import trigger_client_event
 
 from crm.records import bulk, filtering, pages, reading, writing
-from crm.records import undo as undoing
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
 from crm.records.footers import footers
 from crm.records.forms import control, controls, is_sent, other_errors, read_values, with_companions
-from crm.records.job_views import underway, undo_begun
+from crm.records.job_views import underway
 from crm.records.list_address import clean_search, pick_columns, read_cards
 from crm.records.listing import Listing
 from crm.records.presenting import (
@@ -457,7 +456,7 @@ def record_restore(request: MemberRequest, noun: str, id: UUID) -> HttpResponseB
     return gone_to(request, url, _("%(noun)s restored.") % {"noun": rt.label})
 
 
-# --- trash, undo, search ---------------------------------------------------------------------------------------------
+# --- trash, search ---------------------------------------------------------------------------------------------------
 
 
 @access(MEMBER)
@@ -492,40 +491,6 @@ def trash(request: MemberRequest) -> HttpResponseBase:
     if request.htmx and request.htmx.target == "more":
         return render(request, "records/trash.html#rows", context)
     return render(request, "records/trash.html", context)
-
-
-@access(MEMBER)
-@require_POST
-@shows_errors
-def undo(request: MemberRequest, change_set: UUID) -> HttpResponseBase:
-    if bulk.is_many(change_set):
-        return undo_begun(request, change_set)
-    undoing.undo(request.actor, change_set)
-    return _undone(request)
-
-
-@access(MEMBER)
-@require_POST
-@shows_errors
-def undo_last(request: MemberRequest) -> HttpResponseBase:
-    """Take back the member's latest change that still stands."""
-    latest = undoing.last_own(request.actor)
-    if latest is None:
-        response = HttpResponse(status=204)
-        return toast(response, _("There is nothing of yours to undo."), kind="info")
-    if bulk.is_many(latest):
-        return undo_begun(request, latest)
-    undoing.undo(request.actor, latest)
-    return _undone(request)
-
-
-def _undone(request: MemberRequest) -> HttpResponse:
-    url = back(request, reverse("home"))
-    response = gone_to(request, url, _("Undone."))
-    if request.htmx:
-        response["HX-Refresh"] = "true"
-        del response["HX-Redirect"]
-    return response
 
 
 @access(MEMBER)

@@ -14,6 +14,9 @@ from crm.workspace.services import member_deactivate, member_reactivate, member_
 from crm.workspace.team_services import team_update
 from tenants.actors import Actor
 
+PEOPLE_UNDONE = ("member.deactivated", "member.reactivated", "member.updated", "team.updated")
+"""The events of members and teams that ``people_undo`` takes back."""
+
 
 def member_leave(
     actor: Actor,

@@ -87,6 +87,15 @@ PAGES: tuple[SettingsPage, ...] = (
         ),
     ),
     SettingsPage(
+        "changes",
+        _("Your changes"),
+        "history",
+        "settings:changes",
+        Group.PERSONAL,
+        _("What you changed lately, and the way back"),
+        words=_("undo redo back history recent"),
+    ),
+    SettingsPage(
         "notifications",
         _("Notifications"),
         "bell",

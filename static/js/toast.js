@@ -46,13 +46,18 @@ document.addEventListener("toast", fromEvent);
 
 on("click", "[data-dismiss]", (event, button) => remove(button.closest(".toast")));
 
-on("submit", "form[data-undo], form[data-undo-last]", (event, form) => {
+/** The ids of the records that the page shows. */
+const shownIds = () => [...new Set($("main")?.innerHTML.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [])].join(" ");
+
+on("submit", "form[data-undo], form[data-redo], form[data-undo-last]", (event, form) => {
   if (!window.htmx) return;
   event.preventDefault();
   const url = form.getAttribute("action");
+  const values = Object.fromEntries(new FormData(form));
+  if (form.matches("[data-undo-last]")) values.shown = shownIds();
   const toast = form.closest(".toast");
   if (toast) remove(toast);
-  window.htmx.ajax("POST", url, { source: document.body, target: document.body, swap: "none" });
+  window.htmx.ajax("POST", url, { source: document.body, target: document.body, swap: "none", values });
 });
 
 for (const type of ["pointerenter", "focusin"])
@@ -76,9 +81,10 @@ document.addEventListener("htmx:responseError", (event) => {
   if (!message) say(event, status === 403 ? "forbidden" : status === 404 ? "missing" : status === 429 ? "busy" : "failed");
 });
 
-/** Undo the change that the newest toast tells of, else the member's last one. */
+/** Undo the change that the newest toast tells of, else the member's last one, which is asked where the page does not show it. */
 export const undoLast = () => {
-  const form = $$(".toast form[data-undo]", region ?? document).at(-1) ?? $("form[data-undo-last]");
+  const newest = $$(".toast", region ?? document).at(-1);
+  const form = (newest && $("form[data-undo]", newest)) ?? $("form[data-undo-last]");
   form?.requestSubmit();
   return Boolean(form);
 };

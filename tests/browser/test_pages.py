@@ -51,6 +51,7 @@ WORKSPACE = [
     "/jobs/",
     "/settings/personal/",
     "/settings/notifications/",
+    "/settings/changes/",
     "/settings/workspace/",
     "/settings/hours/?country=DE",
     "/settings/currencies/",

@@ -280,7 +280,7 @@ def test_field_set_on_many_and_all_of_them_undone(owner: Any, browser_client: An
     answer = client.post("/companies/bulk/", {"id": ids, "action": "set", "field": "industry", "industry": "Joinery"})
     assert answer.status_code == 302
     assert Company.objects.filter(industry="Joinery").count() == 3
-    assert client.post("/undo/last/").status_code == 302
+    assert client.post("/undo/last/", {"shown": " ".join(ids)}).status_code == 302
     assert Company.objects.filter(industry="Joinery").count() == 0
 
 

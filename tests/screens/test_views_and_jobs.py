@@ -335,7 +335,7 @@ class TestBulk:
         ids = [str(factories.deal(owner).pk) for _place in range(4)]
         client.post("/deals/bulk/", {"id": ids, "action": "set", "field": "probability", "probability": "55"})
         run(owner)
-        client.post("/undo/last/")
+        client.post("/undo/last/", {"shown": " ".join(ids)})
         assert Job.objects.filter(kind="undo").count() == 1
         assert run(owner).state == "done"
         assert registry.get("deal").rows.filter(probability=55).count() == 0

@@ -20,6 +20,7 @@ from crm.workspace import formats
 COLORS = ("gray", "red", "orange", "amber", "yellow", "lime", "green", "teal", "cyan", "blue", "violet", "pink")
 MESSAGE_KINDS = {"success": "success", "warning": "warning", "error": "error"}
 UNDO_TAG = "undo:"
+REDO_TAG = "redo:"
 
 register = template.Library()
 
@@ -151,8 +152,18 @@ def message_kind(message: Message) -> str:
 @register.filter
 def message_undo(message: Message) -> str:
     """The address that undoes what a message tells of, from its extra tag ``undo:/undo/…/``."""
+    return _tagged(message, UNDO_TAG)
+
+
+@register.filter
+def message_redo(message: Message) -> str:
+    """The address that does again what a message says was undone, from its extra tag ``redo:/undo/…/``."""
+    return _tagged(message, REDO_TAG)
+
+
+def _tagged(message: Message, name: str) -> str:
     tags: Iterable[str] = (message.extra_tags or "").split()
-    return next((tag.removeprefix(UNDO_TAG) for tag in tags if tag.startswith(f"{UNDO_TAG}/")), "")
+    return next((tag.removeprefix(name) for tag in tags if tag.startswith(f"{name}/")), "")
 
 
 def _component(name: str, content: str, values: Mapping[str, Any]) -> SafeString:
