@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
 from typing import Any, Concatenate
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from tenants.actors import Actor
+from tenants.handover import safe_path
 from tenants.hosts import public_url
 from tenants.http import Request
 from tenants.sessions import is_weak
@@ -120,8 +121,10 @@ def noun_of(plural: str) -> str:
 
 
 def to_sign_in(request: Request) -> HttpResponse:
+    """To sign-in, and back to the page one was on: what was typed there is filled in again (static/js/drafts.js)."""
     htmx = request.headers.get("HX-Request") == "true"
-    back = request.get_full_path() if request.method in ("GET", "HEAD") and not htmx else ""
+    asked = request.method in ("GET", "HEAD") and not htmx
+    back = request.get_full_path() if asked else _came_from(request)
     if request.tenant is None:
         target = f"{public_url('/signin/')}?next={quote(back or '/workspaces/')}"
     else:
@@ -130,3 +133,11 @@ def to_sign_in(request: Request) -> HttpResponse:
     if htmx:
         return HttpResponse(status=401, headers={"HX-Redirect": target})
     return HttpResponseRedirect(target)
+
+
+def _came_from(request: Request) -> str:
+    """The page of this host from which something was sent, as htmx or the browser says it; empty when there is none."""
+    parts = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    if parts.netloc != request.get_host():
+        return ""
+    return safe_path(f"{parts.path}?{parts.query}" if parts.query else parts.path, default="")

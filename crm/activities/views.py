@@ -166,6 +166,13 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     what = request.POST.get("what", request.GET.get("what", "task"))
     what = what if what in parts.NEXT and actor.can(what, "create") else ""
     error: RecordError | None = None
+    if (
+        request.method == "POST"
+        and not request.POST.get("plan")
+        and request.POST.get("outcome", "") in ("", row["outcome"])
+    ):
+        closed = trigger_client_event(HttpResponse(status=204), "dialog:close", {})
+        return closed if request.htmx else gone_to(request, back(request, record_url(rt.slug, id)))
     if request.method == "POST":
         try:
             change = services.activity_followed(
@@ -183,8 +190,7 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
             url = back(request, record_url(rt.slug, id))
             if not request.htmx:
                 return gone_to(request, url, _("Saved."), undo=change.change_set.id)
-            response = HttpResponse(status=204)
-            trigger_client_event(response, "dialog:close", {})
+            response = trigger_client_event(HttpResponse(status=204), "dialog:close", {})
             trigger_client_event(response, "task:changed", {"id": str(id), "done": True})
             return toast(response, _("Saved."), undo=change.change_set.id)
     context = {

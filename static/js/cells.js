@@ -28,6 +28,13 @@ export const cancel = (cell, refocus = true) => {
   done(cell, refocus);
 };
 
+/** Leave the editor on purpose: what was typed is not wanted any more. */
+const giveUp = (cell) => {
+  const form = $("[data-editor]", cell);
+  if (form) document.dispatchEvent(new CustomEvent("cell:given-up", { detail: form }));
+  cancel(cell);
+};
+
 const done = (cell, refocus) => {
   before.delete(cell);
   cell.classList.remove("is-editing");
@@ -45,7 +52,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
     return;
   }
   cell.classList.add("is-editing");
-  form.dataset.first = $("[aria-invalid=true], .editor-conflict", form) ? "" : values(form);
+  form.dataset.first = form.dataset.restored || $("[aria-invalid=true], .editor-conflict", form) ? "" : values(form);
   const input = $("[autofocus]", form) ?? $("input:not([type=hidden]), select, textarea", form);
   input?.focus();
   if (input?.matches("input[type=text], input[type=email], input[type=tel], input[type=url]")) input.select();
@@ -73,7 +80,7 @@ on("click", "[data-editor] [data-cancel]", (event, link) => {
   const cell = link.closest(".cell");
   if (!before.has(cell)) return;
   event.preventDefault();
-  cancel(cell);
+  giveUp(cell);
 });
 
 on("keydown", "[data-editor]", (event, form) => {
@@ -82,7 +89,7 @@ on("keydown", "[data-editor]", (event, form) => {
   if (event.key === "Escape") {
     event.preventDefault();
     event.stopPropagation();
-    cancel(cell);
+    giveUp(cell);
   } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     save(form);

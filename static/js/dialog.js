@@ -1,10 +1,12 @@
 /**
  * Dialogs. htmx swaps content into #dialog-content or #drawer-content and the dialog around it opens; it closes on
- * Escape, on a click of [data-close] or beside it, and on the event `dialog:close`. [data-opens="id"] opens a dialog
- * that is already in the page.
+ * Escape, on a click of [data-close] or beside it, having asked where something was typed, and on the event
+ * `dialog:close`. [data-opens="id"] opens a dialog that is already in the page.
  */
 
+import { ask } from "./confirm.js";
 import { $, $$, on } from "./dom.js";
+import { forget, hasDraft } from "./drafts.js";
 
 const HOSTS = ["dialog-content", "drawer-content"];
 let opener = null;
@@ -19,6 +21,16 @@ export const open = (dialog) => {
 
 const close = (dialog) => {
   if (dialog.open) dialog.close();
+};
+
+const drafts = (dialog) => $$("form", dialog).filter(hasDraft);
+
+/** Close it, having asked where something was typed. */
+const leave = async (dialog) => {
+  const typed = drafts(dialog);
+  if (typed.length && !(await ask(document.body.dataset.discard, true))) return;
+  typed.forEach(forget);
+  close(dialog);
 };
 
 document.addEventListener("htmx:afterSwap", (event) => {
@@ -54,8 +66,18 @@ on("click", "[data-close]", (event, element) => {
   const dialog = element.closest("dialog");
   if (!dialog) return;
   event.preventDefault();
-  close(dialog);
+  leave(dialog);
 });
+
+document.addEventListener(
+  "cancel",
+  (event) => {
+    if (!(event.target instanceof HTMLDialogElement) || !drafts(event.target).length) return;
+    event.preventDefault();
+    leave(event.target);
+  },
+  true,
+);
 
 on("click", "[data-opens]", (event, element) => {
   const dialog = document.getElementById(element.dataset.opens);
@@ -75,9 +97,5 @@ document.addEventListener("pointerdown", (event) => {
 });
 document.addEventListener("click", (event) => {
   if (!pressedOutside || !outside(event)) return;
-  const changed = $$("form", event.target).some((form) => form.dataset.changed);
-  if (!changed) close(event.target);
-});
-on("input", "dialog form", (event, form) => {
-  form.dataset.changed = "1";
+  leave(event.target);
 });

@@ -1,5 +1,6 @@
 /** Small behaviours by attribute: copying, asking before a form is sent and sending it once, narrowing a list. */
 
+import { ask } from "./confirm.js";
 import { $, $$, on } from "./dom.js";
 import { show } from "./toast.js";
 
@@ -19,17 +20,6 @@ on("click", "[data-copy]", async (event, button) => {
   }
   show({ message: document.body.dataset.copied, kind: "success" });
 });
-
-const ask = (question, danger) =>
-  new Promise((resolve) => {
-    const dialog = $("#confirm");
-    $("[data-confirm-text]", dialog).textContent = question;
-    $("[data-confirm-yes]", dialog).classList.toggle("btn-danger-fill", danger);
-    $("[data-confirm-yes]", dialog).classList.toggle("btn-primary", !danger);
-    dialog.returnValue = "";
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-    dialog.showModal();
-  });
 
 const agreed = new WeakSet();
 document.addEventListener(

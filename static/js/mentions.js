@@ -21,7 +21,7 @@ const namesOf = (area) => {
 };
 
 /** Show stored mentions as people read them, and remember whom they mean; a name of two stays as it is stored. */
-const show = (area) => {
+export const show = (area) => {
   const names = namesOf(area);
   const text = area.value.replace(STORED, (stored, name, id) => {
     if (names.has(name) && names.get(name) !== id) return stored;

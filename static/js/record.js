@@ -1,7 +1,7 @@
 /** A record's page and forms: edit in place, write in the composer, move a deal with M. */
 
-import { $, $$, isTyping, on } from "./dom.js";
 import { edit } from "./cells.js";
+import { $, $$, isTyping, on } from "./dom.js";
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping() || $("dialog[open], .menu:popover-open")) return;
@@ -69,23 +69,8 @@ on("keydown", "[data-composer-body]", (event, body) => {
 
 document.addEventListener("htmx:afterRequest", (event) => {
   const form = event.detail.elt;
-  if (event.detail.successful && form?.matches?.("[data-composer-body] form")) {
+  if (event.detail.xhr?.status < 400 && form?.matches?.("[data-composer-body] form")) {
     form.reset();
     for (const more of $$("details[open]", form)) more.open = false;
-    delete form.dataset.changed;
   }
-});
-
-/* What somebody is writing is not lost by leaving the page. */
-const key = (form) => `draft:${location.pathname}:${form.dataset.draft}`;
-on("input", "form[data-draft]", (event, form) => {
-  const text = $("textarea, input[name=name]", form)?.value ?? "";
-  if (text) sessionStorage.setItem(key(form), text);
-  else sessionStorage.removeItem(key(form));
-});
-on("reset", "form[data-draft]", (event, form) => sessionStorage.removeItem(key(form)));
-$$("form[data-draft]").forEach((form) => {
-  const input = $("textarea, input[name=name]", form);
-  const kept = sessionStorage.getItem(key(form));
-  if (kept && input && !input.value) input.value = kept;
 });

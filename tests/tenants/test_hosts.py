@@ -115,6 +115,23 @@ def test_htmx_is_sent_as_a_whole_page(tenant_a):
 
 
 @pytest.mark.parametrize(
+    ("headers", "back"),
+    [
+        ({"Referer": "http://alder.localhost:8000/companies/new/?a=1"}, "/companies/new/%3Fa%3D1"),
+        ({"HX-Request": "true", "HX-Current-URL": "http://alder.localhost:8000/deals/board/"}, "/deals/board/"),
+        ({"Referer": "http://evil.example/deals/"}, "/"),
+        ({"HX-Request": "true", "HX-Current-URL": "http://alder.localhost.evil.example/x/"}, "/"),
+        ({"Referer": "http://alder.localhost:8000//evil.example/"}, "/"),
+        ({}, "/"),
+    ],
+)
+def test_what_was_sent_by_nobody_comes_back_to_the_page_it_was_typed_on(tenant_a, headers, back):
+    answer = Client(headers={"host": tenant_host(tenant_a), **headers}).post("/companies/new/", {"name": "Ahorn"})
+    target = answer.headers["HX-Redirect"] if "HX-Request" in headers else answer.headers["Location"]
+    assert target == f"/handover/?next={back}"
+
+
+@pytest.mark.parametrize(
     ("state", "status"),
     [
         ("reserved", 503),
