@@ -92,6 +92,8 @@ def subdomain_problem(name: str) -> str | None:
         return _("Two hyphens in a row are not allowed.")
     if name.isdigit():
         return _("The address needs a letter.")
+    if subdomain_host(name) in public_hosts():
+        return _("This address is reserved.")
     bare = name.replace("-", "")
     looks = bare.translate(CONFUSABLE)
     for taken in RESERVED:

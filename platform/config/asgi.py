@@ -1,6 +1,6 @@
 """The web application for granian or any other ASGI server: config.wsgi in threads, behind a buffer."""
 
-import os
+from django.conf import settings
 
 from config import wsgi  # first, since it sets up what the others import
 from config.buffering import Buffered
@@ -9,7 +9,7 @@ from tenants.rates import network_of
 
 application = Buffered(
     wsgi.application,
-    threads=int(os.environ.get("WEB_THREADS", "4")),
+    threads=settings.ENVIRONMENT.web_threads,
     max_body=MOST_UPLOADED,
     client=network_of,
 )

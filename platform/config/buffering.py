@@ -38,19 +38,17 @@ MAX_SLOW = 64
 """Bodies of one network address that may be on their way for longer than ``SLOW_SECONDS`` at once, in one process."""
 
 
-REFUSED = {
-    400: b"The request broke off.\n",
-    408: b"The request took too long to arrive.\n",
-    429: b"Too many requests from this address are on their way at once.\n",
-}
+UNREAD = "rapport.unread"
+"""The key of the environment under which the product finds why a body is not there."""
+BROKEN, TOO_SLOW, TOO_MANY = "broken", "too_slow", "too_many"
 
 
 class Unread(Exception):
-    """A request whose body is not waited for; ``status`` is answered, of ``REFUSED``."""
+    """A body that is not all there: ``why`` is told to the product, which answers it as ``config.incoming`` says."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Download:
@@ -103,12 +101,13 @@ class Buffered:
             raise ValueError(f"There is nothing here for {scope['type']!r}.")
         environ = environ_of(scope)
         try:
-            with await self._body(environ, receive) as body:
-                environ["wsgi.input"] = body
-                answer = await asyncio.get_running_loop().run_in_executor(self.pool, self._answer, environ)
-        except Unread as refusal:
-            await _refuse(send, refusal.status)
-            return
+            body = await self._body(environ, receive)
+        except Unread as broken:
+            body = io.BytesIO()
+            environ[UNREAD] = broken.why
+        with body:
+            environ["wsgi.input"] = body
+            answer = await asyncio.get_running_loop().run_in_executor(self.pool, self._answer, environ)
         try:
             await _send(answer, send)
         except (TimeoutError, OSError, RuntimeError):
@@ -147,7 +146,7 @@ class Buffered:
 
     async def _slowly(self, client: str, waiting: "asyncio.Future[IO[bytes]]") -> IO[bytes]:
         if self.slow[client] >= MAX_SLOW:
-            raise Unread(429)
+            raise Unread(TOO_MANY)
         self.slow[client] += 1
         try:
             return await waiting
@@ -198,14 +197,14 @@ async def _read(receive: Receive, most: int) -> IO[bytes]:
             left = began + PATIENCE_SECONDS + size / LEAST_BYTES_A_SECOND - time.monotonic()
             message = await asyncio.wait_for(receive(), min(left, PATIENCE_SECONDS))
             if message["type"] != "http.request":
-                raise Unread(400)
+                raise Unread(BROKEN)
             size += len(message["body"])
             body.write(message["body"])
             more = bool(message.get("more_body"))
     except BaseException as problem:
         body.close()
         if isinstance(problem, TimeoutError):
-            raise Unread(408) from None
+            raise Unread(TOO_SLOW) from None
         raise
     body.seek(0)
     return body
@@ -224,14 +223,3 @@ async def _send(answer: Answer, send: Send) -> None:
 
 async def _soon(sending: Awaitable[None]) -> None:
     await asyncio.wait_for(sending, PATIENCE_SECONDS)
-
-
-async def _refuse(send: Send, status: int) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    if status == 429:
-        headers.append((b"retry-after", b"30"))
-    text = {400: b"The request broke off.\n", 408: b"The request took too long to arrive.\n"}
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send(
-        {"type": "http.response.body", "body": text.get(status, b"Too many requests are on their way at once.\n")}
-    )

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext as _
 
+from config.buffering import TOO_MANY, TOO_SLOW, UNREAD
 from config.errors import refused
 
 MOST_UPLOADED = 12 * 1024 * 1024
@@ -81,6 +82,8 @@ def read_query(request: HttpRequest) -> None:
 
 def read_body(request: HttpRequest) -> None:
     """Put the body, unpacked, in the place from which Django reads it, with its length. Raises Refusal."""
+    if why := request.META.pop(UNREAD, ""):
+        raise unread(why)
     multipart = request.content_type == "multipart/form-data"
     most = MOST_UPLOADED if multipart else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     meta = request.META
@@ -170,6 +173,17 @@ def unpacked(body: bytes, most: int) -> bytes:
 def too_large(most: int) -> Refusal:
     message = _("This is too large: at most %(most)d MB can be sent at once.") % {"most": most // 1024 // 1024}
     return Refusal(413, "body_too_large", message)
+
+
+def unread(why: str) -> Refusal:
+    """What the buffer before the threads has not waited for."""
+    if why == TOO_SLOW:
+        message = _("It took too long to arrive, so nothing was done with it. Send it again over a better connection.")
+        return Refusal(408, "too_slow", message, {"Connection": "close"})
+    if why == TOO_MANY:
+        message = _("Too much from your address is on its way at once. Wait half a minute and send it again.")
+        return Refusal(429, "too_many", message, {"Retry-After": "30", "Connection": "close"})
+    return incomplete()
 
 
 def incomplete() -> Refusal:

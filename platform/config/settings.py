@@ -1,26 +1,20 @@
 """Settings, all from the environment; README.md has the table of variables."""
 
 import os
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from kombu import Queue
 
+from config.environment import ROOT, Environment, NotUnderstood
 from config.logs import logging_config
-from config.production import require_production_values
 
-ROOT = Path(__file__).resolve().parents[2]
 DEVELOPMENT_SECRET = "development-only-secret-key-of-no-worth-at-all-0123456789"  # noqa: S105
 
 
-def env_flag(name: str, default: bool = False) -> bool:
-    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
-
-
 def database(url: str) -> dict[str, object]:
-    """Turn ``postgresql://user:password@host:port/name`` into Django's settings of one connection."""
+    """Turn ``postgresql://user:password@host:port/name?sslmode=…`` into Django's settings of one connection."""
     parts = urlsplit(url)
     return {
         "ENGINE": "tenants.backend",
@@ -32,7 +26,7 @@ def database(url: str) -> dict[str, object]:
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
-        "OPTIONS": {"connect_timeout": 5},
+        "OPTIONS": {"connect_timeout": 5, **dict(parse_qsl(parts.query))},
     }
 
 
@@ -65,17 +59,19 @@ def valkey(url: str, number: int) -> str:
     return parts._replace(scheme=scheme, path=f"/{number}").geturl()
 
 
-PRODUCTION = env_flag("PRODUCTION")
-if PRODUCTION:
-    require_production_values(os.environ, DEVELOPMENT_SECRET)
-DEBUG = env_flag("DEBUG")
-SECRET_KEY = os.environ.get("SECRET_KEY", DEVELOPMENT_SECRET)
-SECRET_KEY_FALLBACKS = [key for key in os.environ.get("SECRET_KEY_FALLBACKS", "").split(",") if key]
-INSTALLATION = os.environ.get("INSTALLATION", "rapport")
-DATA = Path(os.environ.get("DATA", ROOT / "var"))
-PORT = int(os.environ.get("PORT", "8000"))
-BASE_DOMAIN = os.environ.get("BASE_DOMAIN", "localhost")
-PUBLIC_ORIGIN = os.environ.get("PUBLIC_ORIGIN", f"http://{BASE_DOMAIN}:{PORT}")
+try:
+    ENVIRONMENT = Environment.read()
+except NotUnderstood as refusal:
+    raise ImproperlyConfigured(str(refusal)) from None
+PRODUCTION = ENVIRONMENT.production
+DEBUG = ENVIRONMENT.debug
+SECRET_KEY = ENVIRONMENT.secret_key or DEVELOPMENT_SECRET
+SECRET_KEY_FALLBACKS = list(ENVIRONMENT.secret_key_fallbacks)
+INSTALLATION = ENVIRONMENT.installation
+DATA = ENVIRONMENT.data
+PORT = ENVIRONMENT.port
+BASE_DOMAIN = ENVIRONMENT.base_domain
+PUBLIC_ORIGIN = ENVIRONMENT.public_origin
 HTTPS = PUBLIC_ORIGIN.startswith("https://")
 
 # The Host middleware answers an unknown host itself, with a plain 404.
@@ -111,8 +107,8 @@ PUBLIC_SCHEMA_NAME = "public"
 TENANT_SYNC_ROUTER = "tenants.routers.TenantRouter"
 DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
 DATABASES = {
-    "default": database(os.environ.get("DATABASE_URL", "")),
-    "owner": database(os.environ.get("DATABASE_OWNER_URL", "")),
+    "default": database(ENVIRONMENT.database_url),
+    "owner": database(ENVIRONMENT.database_owner_url),
 }
 AUTH_USER_MODEL = "tenants.User"
 # The same address may stand at several users until one of them has proven it.
@@ -139,7 +135,7 @@ ACCOUNT_PREVENT_ENUMERATION = "strict"
 # tenants.rates counts tries, for all forms alike.
 ACCOUNT_RATE_LIMITS = False
 # How many reverse proxies stand in front; each adds the address it saw to X-Forwarded-For.
-TRUSTED_PROXIES = int(os.environ.get("TRUSTED_PROXIES", "0"))
+TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 SESSION_ENGINE = "tenants.sessions"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -282,7 +278,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [ROOT / "static"]
 STATIC_ROOT = DATA / "static"
 # The compressed files with hashed names exist where collectstatic ran: under make run and in production.
-STATIC_MANIFEST = env_flag("STATIC_MANIFEST", PRODUCTION)
+STATIC_MANIFEST = ENVIRONMENT.static_manifest
 WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -296,7 +292,7 @@ MEDIA_ROOT = DATA / "files"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
-VALKEY_URL = os.environ.get("VALKEY_URL", "")
+VALKEY_URL = ENVIRONMENT.valkey_url
 CACHES: dict[str, dict[str, object]] = {
     "default": {
         "BACKEND": "tenants.caching.Cache",
@@ -308,8 +304,8 @@ CACHES: dict[str, dict[str, object]] = {
 }
 CACHES["default"] |= {"KEY_PREFIX": INSTALLATION, "KEY_FUNCTION": "tenants.caching.cache_key"}
 
-MAILERS = {"default": mailer(os.environ.get("EMAIL_URL", ""))}
-DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", f"Rapport <no-reply@{BASE_DOMAIN}>")
+MAILERS = {"default": mailer(ENVIRONMENT.email_url)}
+DEFAULT_FROM_EMAIL = ENVIRONMENT.email_from
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 CELERY_BROKER_URL = valkey(VALKEY_URL, 0) if VALKEY_URL else "memory://"
@@ -369,7 +365,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 LOGGING_CONFIG = None
-LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = ENVIRONMENT.log_level
 logging_config(LOG_LEVEL)
 
 RELEASE = os.environ.get("RELEASE", "0.1.0")

@@ -13,9 +13,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from config.environment import ROOT, Environment, NotUnderstood
 from config.processes import die_with_parent, keep_files_private
 from embedded.disk import Notes, lock, make_private, no_space, port_is_free, read_json, require_space, write_private
-from embedded.environment import ROOT, Wishes
 from embedded.errors import StartError
 from embedded.postgres import Postgres
 from embedded.programs import launched, web_server
@@ -24,6 +24,16 @@ from embedded.valkey import Valkey
 
 READY_SECONDS = 60.0
 OPEN_FILES = 8192
+UNWRITABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENOENT,
+    errno.ENOSPC,
+}
 
 
 def main() -> int:
@@ -33,16 +43,26 @@ def main() -> int:
         die_with_parent(signal.SIGTERM)
     raise_file_limit()
     try:
-        wishes = Wishes.read()
+        wishes = Environment.read()
         with held(wishes):
             return Copy(wishes).run()
-    except StartError as error:
+    except (StartError, NotUnderstood) as error:
         say(f"Rapport cannot start: {error}")
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        say(f"Rapport cannot start: {no_space(Path(error.filename or '.'))}")
+        say(f"Rapport cannot start: {unwritable(error)}")
     return 1
+
+
+def unwritable(error: OSError) -> StartError:
+    """What a file or folder that could not be written is told as. Raises what is not of that kind."""
+    path = error.filename or error.filename2
+    if path is None or error.errno not in UNWRITABLE:
+        raise error
+    if error.errno == errno.ENOSPC:
+        return no_space(Path(str(path)))
+    return StartError(
+        f"{path} cannot be written ({os.strerror(error.errno)}): choose another DATA, or let us write there."
+    )
 
 
 def raise_file_limit() -> None:
@@ -54,24 +74,21 @@ def raise_file_limit() -> None:
 
 
 @contextlib.contextmanager
-def held(wishes: Wishes) -> Iterator[None]:
+def held(wishes: Environment) -> Iterator[None]:
     """DATA is ours and the port free, or StartError."""
-    try:
-        wishes.data.mkdir(parents=True, exist_ok=True)
-        require_space(wishes.data)
-        with lock(wishes.data / "lock", f"{wishes.data} is in use by a running copy: stop it, or choose another DATA."):
-            if not port_is_free(wishes.port, wishes.host):
-                raise StartError(f"Port {wishes.port} is taken by another program: choose another one with PORT=….")
-            make_private(wishes.data)
-            yield
-    except PermissionError as error:
-        raise StartError(f"No right to write {error.filename}: choose another DATA.") from None
+    wishes.data.mkdir(parents=True, exist_ok=True)
+    require_space(wishes.data)
+    with lock(wishes.data / "lock", f"{wishes.data} is in use by a running copy: stop it, or choose another DATA."):
+        if not port_is_free(wishes.port, wishes.host):
+            raise StartError(f"Port {wishes.port} is taken by another program: choose another one with PORT=….")
+        make_private(wishes.data)
+        yield
 
 
 class Copy:
     """One running copy: its parts, and the environment that they share."""
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Environment) -> None:
         self.wishes = wishes
         self.data = wishes.data
         self.notes = Notes(self.data / "copy.json")
@@ -114,11 +131,11 @@ class Copy:
             self.environment["SECRET_KEY"] = self.notes.secret("secret_key")
         embedded: list[str] = []
         parts: list[Part] = []
-        if self.wishes.database:
+        if not self.wishes.database_url:
             postgres = self._postgres()
             embedded.append("Postgres")
             parts.append(self._postgres_part(postgres))
-        if self.wishes.valkey:
+        if not self.wishes.valkey_url:
             valkey = Valkey(self.data / "valkey", self.notes)
             valkey.prepare()
             self.environment["VALKEY_URL"] = valkey.url
@@ -126,7 +143,7 @@ class Copy:
             parts.append(Part("valkey", valkey.command, os.environ, stage=0, stop_seconds=20, ready=valkey.ready))
         for part in parts:
             self.supervisor.start(part)
-        if self.wishes.mail:
+        if not self.wishes.email_url:
             embedded.append("mail catcher")
             self._mail()
         self.environment["EMBEDDED"] = ", ".join(embedded)
@@ -176,7 +193,11 @@ class Copy:
         self._program("web", web, ready=self._web_ready)
         self.supervisor.await_ready(self.supervisor.parts, READY_SECONDS)
         self._program("upgrade", ["django", "migrate_all"], ends=True)
-        for queue, size in (("timers", wishes.timers), ("interactive", wishes.interactive), ("bulk", wishes.bulk)):
+        for queue, size in (
+            ("timers", wishes.timers_workers),
+            ("interactive", wishes.interactive_workers),
+            ("bulk", wishes.bulk_workers),
+        ):
             worker = [
                 *("celery", "-A", "config.celery", "worker", "-Q", queue, "-c", str(size)),
                 *("-n", f"{queue}-{wishes.port}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"),
@@ -216,16 +237,15 @@ class Copy:
 
     def _tell(self, seconds: float) -> None:
         demo = read_json(self.data / "demo.json") if self.wishes.demo else {}
-        origin = self.environment.get("PUBLIC_ORIGIN") or f"http://{self.wishes.base_domain}:{self.wishes.port}"
         say(f"\nRapport is ready after {seconds:.1f} s. Ctrl-C stops it; everything is kept in {self.data}\n")
         rows = [
-            ("Public site", demo.get("base_url") or origin),
+            ("Public site", demo.get("base_url") or self.wishes.public_origin),
             ("Demo workspace", demo.get("workspace_url")),
             ("  sign in as", demo.get("email")),
             ("  password", demo.get("password")),
             ("API", demo.get("api_url")),
             ("  key", demo.get("api_key")),
-            ("Mails sent", self.environment.get("MAIL_PAGE_URL") if self.wishes.mail else None),
+            ("Mails sent", self.environment.get("MAIL_PAGE_URL") if not self.wishes.email_url else None),
             ("Logs", self.data / "logs"),
         ]
         for label, value in rows:

@@ -16,9 +16,9 @@ step() {
 production() {
     env PRODUCTION=1 PUBLIC_ORIGIN=https://crm.example BASE_DOMAIN=crm.example \
         SECRET_KEY="$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
-        DATABASE_URL=postgresql://app:secret@db.example/rapport \
-        DATABASE_OWNER_URL=postgresql://owner:secret@db.example/rapport \
-        VALKEY_URL=redis://cache.example/0 EMAIL_URL=submission://user:secret@mail.example "$@"
+        DATABASE_URL=postgresql://rapport_app:only-imagined-1@db.example/rapport \
+        DATABASE_OWNER_URL=postgresql://rapport_owner:only-imagined-2@db.example/rapport \
+        VALKEY_URL=redis://cache.example/0 TRUSTED_PROXIES=1 EMAIL_URL=submission://user:secret@mail.example "$@"
 }
 
 no_database() {

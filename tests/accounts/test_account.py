@@ -501,3 +501,38 @@ def test_the_account_page_asks_a_bounded_number_of_queries(
     sign_in(browser)
     with django_assert_max_num_queries(14):
         browser.get(f"{PUBLIC}/account/")
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "seen"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6, 203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6,203.0.113.7:51234", "203.0.113.7"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("6.6.6.6, unknown", "10.0.0.1"),
+        ("<script>", "10.0.0.1"),
+        ("203.0.113.7, ", "10.0.0.1"),
+        ("", "10.0.0.1"),
+    ],
+)
+def test_behind_a_proxy_a_visitor_is_who_the_proxy_saw(rf: Any, settings: Any, forwarded: str, seen: str) -> None:
+    """What stands left of it, anybody may have sent; what is no address is nobody's."""
+    settings.TRUSTED_PROXIES = 1
+    asked = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=forwarded)
+    assert rates.client_address(asked) == seen
+
+
+def test_with_two_proxies_the_outer_one_is_asked(rf: Any, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = 2
+    asked = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6, 203.0.113.7, 10.0.0.2")
+    assert rates.client_address(asked) == "203.0.113.7"
+    one_only = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.7")
+    assert rates.client_address(one_only) == "10.0.0.1"
+
+
+def test_without_proxies_nobody_says_where_they_are(rf: Any, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = 0
+    asked = rf.get("/", REMOTE_ADDR="203.0.113.7", HTTP_X_FORWARDED_FOR="6.6.6.6")
+    assert rates.client_address(asked) == "203.0.113.7"

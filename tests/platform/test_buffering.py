@@ -5,9 +5,12 @@ import io
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from config import buffering
 from config.buffering import Buffered, environ_of
+from tenants.actors import TenantRef
+from tenants.hosts import tenant_host
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -47,7 +50,7 @@ def asked(*messages: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = 
 
 def echo(environ: Any, start_response: Any) -> list[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"got ", environ["wsgi.input"].read()]
+    return [b"got ", environ.get(buffering.UNREAD, "").encode(), environ["wsgi.input"].read()]
 
 
 def piece(body: bytes, more: bool = False) -> dict[str, Any]:
@@ -87,24 +90,20 @@ def test_a_body_in_pieces_is_one_for_the_product(headers: Any) -> None:
     assert (start["status"], body["body"]) == (200, b"got abcdef")
 
 
-def test_a_body_that_breaks_off_never_reaches_the_product() -> None:
-    start, _body = asked(piece(b"abc", more=True), {"type": "http.disconnect"}, headers=((b"content-length", b"6"),))
-    assert start["status"] == 400
+def test_half_a_body_never_reaches_the_product() -> None:
+    _start, body = asked(piece(b"abc", more=True), {"type": "http.disconnect"}, headers=((b"content-length", b"6"),))
+    assert body["body"] == b"got broken"
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffering, "PATIENCE_SECONDS", 0.05)
-    start, _body = asked(piece(b"abc", more=True), headers=((b"content-length", b"6"),))
-    assert start["status"] == 408
-    assert (b"connection", b"close") in start["headers"]
+    _start, body = asked(piece(b"abc", more=True), headers=((b"content-length", b"6"),))
+    assert body["body"] == b"got too_slow"
 
 
 def test_drop_by_drop_is_too_slow_however_long_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece comes in time, all together do not."""
     monkeypatch.setattr(buffering, "PATIENCE_SECONDS", 0.2)
-
-    class Dripping(list[dict[str, Any]]):
-        pass
 
     async def receive() -> dict[str, Any]:
         await asyncio.sleep(0.05)
@@ -115,7 +114,7 @@ def test_drop_by_drop_is_too_slow_however_long_it_goes_on(monkeypatch: pytest.Mo
 
     with pytest.raises(buffering.Unread) as refusal:
         asyncio.run(run())
-    assert refusal.value.status == 408
+    assert refusal.value.why == buffering.TOO_SLOW
 
 
 def test_no_more_of_a_long_body_is_read_than_shows_it() -> None:
@@ -168,3 +167,18 @@ def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch
 
     asyncio.run(run())
     assert closed
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "code"),
+    [
+        (buffering.BROKEN, 400, "incomplete_body"),
+        (buffering.TOO_SLOW, 408, "too_slow"),
+        (buffering.TOO_MANY, 429, "too_many"),
+    ],
+)
+def test_a_program_is_told_why_in_the_apis_way(tenant_a: TenantRef, db: None, why: str, status: int, code: str) -> None:
+    client = Client(headers={"host": tenant_host(tenant_a)})
+    client.defaults[buffering.UNREAD] = why
+    answer = client.post("/api/v1/companies", {}, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)

@@ -11,9 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
-from config.production import production_problems, require_production_values
+from config.environment import Environment, NotUnderstood
 from embedded.disk import Notes, lock, make_private, require_space
 from embedded.errors import StartError
 from embedded.postgres import Postgres
@@ -25,10 +24,11 @@ PRODUCTION = {
     "PUBLIC_ORIGIN": "https://crm.example",
     "BASE_DOMAIN": "crm.example",
     "SECRET_KEY": "k3-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
-    "DATABASE_URL": "postgresql://app:secret@db.example/rapport",
-    "DATABASE_OWNER_URL": "postgresql://owner:secret@db.example/rapport",
+    "DATABASE_URL": "postgresql://rapport_app:wq7Lm2xPz94T@db.example/rapport",
+    "DATABASE_OWNER_URL": "postgresql://rapport_owner:n83KdhQm5vBy@db.example/rapport",
     "VALKEY_URL": "redis://cache.example/0",
     "EMAIL_URL": "smtps://user:secret@mail.example",
+    "TRUSTED_PROXIES": "1",
 }
 
 
@@ -94,30 +94,65 @@ def test_a_port_that_is_none_is_named(tmp_path: Path, port: str) -> None:
 
 
 def test_one_database_address_without_the_other_is_refused(tmp_path: Path) -> None:
-    line = refused(tmp_path, PORT=str(free_port()), DATABASE_URL="postgresql://app:secret@db.example/rapport")
+    line = refused(tmp_path, PORT=str(free_port()), DATABASE_URL="postgresql://rapport_app:secret@db.example/rapport")
     assert "DATABASE_URL and DATABASE_OWNER_URL go together" in line
 
 
-@pytest.mark.parametrize("missing", ["SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "EMAIL_URL"])
-def test_production_starts_with_nothing_embedded_and_no_secret_of_ours(tmp_path: Path, missing: str) -> None:
-    assert f"{missing} is not set" in refused(tmp_path, **{k: v for k, v in PRODUCTION.items() if k != missing})
+def test_production_starts_with_nothing_embedded_and_no_secret_of_ours(tmp_path: Path) -> None:
+    line = refused(tmp_path, PRODUCTION="1")
+    needed = ("SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "EMAIL_URL", "TRUSTED_PROXIES")
+    for missing in needed:
+        assert f"{missing} is not set" in line
+        with pytest.raises(NotUnderstood, match=f"{missing} is not set"):
+            Environment.read({name: value for name, value in PRODUCTION.items() if name != missing})
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"SECRET_KEY": "development"}, "too weak"),
+        ({"SECRET_KEY": "x" * 60}, "too weak"),
         ({"DEBUG": "1"}, "DEBUG is on"),
         ({"DEMO": "1"}, "DEMO is on"),
         ({"EMBEDDED": "Postgres"}, "embedded parts are running"),
         ({"PUBLIC_ORIGIN": "http://crm.example"}, "https://"),
         ({"BASE_DOMAIN": "localhost"}, "BASE_DOMAIN"),
+        (
+            {"DATABASE_URL": "postgresql://rapport_app:secret@db.example/rapport"},
+            "password in DATABASE_URL is too weak",
+        ),
+        (
+            {"DATABASE_OWNER_URL": "postgresql://rapport_owner:rapport_owner@db.example/rapport"},
+            "password in DATABASE_OWNER_URL is too weak",
+        ),
+        ({"VALKEY_URL": "redis://:secret@cache.example"}, "password in VALKEY_URL is too weak"),
     ],
 )
 def test_production_settings_refuse_what_is_unsafe(change: dict[str, str], told: str) -> None:
-    assert production_problems(PRODUCTION, "") == []
-    with pytest.raises(ImproperlyConfigured, match=told):
-        require_production_values({**PRODUCTION, **change}, "")
+    assert Environment.read(PRODUCTION).production
+    with pytest.raises(NotUnderstood, match=told):
+        Environment.read({**PRODUCTION, **change})
+
+
+def test_whoever_runs_it_as_root_or_not_an_unwritable_folder_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "a-file"
+    file.write_text("")
+    for data in (file, file / "below", Path("/proc/rapport")):
+        line = refused(data, PORT=str(free_port()))
+        assert "cannot be written" in line
+        assert "choose another DATA" in line
+
+
+def test_a_part_of_the_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("")
+    assert f"{tmp_path / 'logs'} cannot be written" in refused(tmp_path, PORT=str(free_port()))
+
+
+def test_what_is_not_understood_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    line = refused(tmp_path, PRODUCTION="y", WEB_WORKERS="many")
+    assert "PRODUCTION is 'y'" in line
+    assert "WEB_WORKERS is 'many'" in line
+    assert not any(tmp_path.iterdir())
 
 
 def test_no_suitable_python_is_said_in_one_line(tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
 """A schema from the template is the one that the migrations make, and nobody else's."""
 
+import io
 import os
 import re
 import subprocess
 
 import psycopg2
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.db.utils import ProgrammingError
 from django.test.utils import CaptureQueriesContext
 
 from crm.workspace.models import Member
 from embedded.postgres import binaries
+from tenants.management.commands.database_prepare import prepare
 from tenants.models import Tenant
 from tenants.provisioning import tenant_drop, tenant_provision
 from tenants.roles import app_role, common_role, owner_role, role_of, schema_name_new, shared_role
@@ -148,6 +151,19 @@ class TestCatalogue:
             "SELECT m.roleid::regrole FROM pg_auth_members m WHERE m.member = %s::regrole AND m.inherit_option",
             [app_role()],
         )
+
+    def test_a_superuser_is_no_role_to_sign_in_as(self, admin, owner_alias):
+        """Whoever made the roles beforehand may have meant well."""
+        with admin.cursor() as cursor:
+            cursor.execute(f'ALTER ROLE "{app_role()}" SUPERUSER BYPASSRLS')
+        try:
+            with pytest.raises(CommandError, match=f"{app_role()} may do everything"):
+                call_command("migrate_all", shared=True, stdout=io.StringIO())
+        finally:
+            prepare(os.environ["DATABASE_ADMIN_URL"])
+        assert rows(admin, "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s", [app_role()]) == [
+            (False, False)
+        ]
 
     def test_no_tenant_may_take_the_common_role(self, admin, tenant_a):
         assert not rows(

@@ -60,16 +60,29 @@ def prepare(admin_url: str) -> None:
 
 
 def _roles(cursor: Any, app_password: str, owner_password: str) -> None:
-    cursor.execute("SELECT rolname FROM pg_roles")
-    known = {name for (name,) in cursor.fetchall()}
+    cursor.execute("SELECT rolname, rolsuper OR rolbypassrls OR rolreplication OR rolcreatedb FROM pg_roles")
+    known: dict[str, bool] = dict(cursor.fetchall())
     for name in (app_role(), owner_role(), shared_role(), common_role()):
         if name not in known:
             cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
     for name, powers, password, values in (
-        (app_role(), "LOGIN NOINHERIT NOCREATEROLE", app_password, LOGIN_SETTINGS),
-        (owner_role(), "LOGIN CREATEROLE", owner_password, OWNER_SETTINGS),
+        (
+            app_role(),
+            "LOGIN NOINHERIT NOCREATEROLE",
+            app_password,
+            LOGIN_SETTINGS,
+        ),
+        (
+            owner_role(),
+            "LOGIN CREATEROLE",
+            owner_password,
+            OWNER_SETTINGS,
+        ),
     ):
         role = sql.Identifier(name)
+        if known.get(name):
+            # The walls between workspaces are rights; whoever made this role beforehand gave it all of them.
+            cursor.execute(sql.SQL("ALTER ROLE {} WITH NOSUPERUSER NOBYPASSRLS NOREPLICATION NOCREATEDB").format(role))
         cursor.execute(sql.SQL("ALTER ROLE {} WITH {} PASSWORD %s").format(role, sql.SQL(powers)), [password])
         for setting, value in values.items():
             cursor.execute(

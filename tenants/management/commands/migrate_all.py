@@ -9,7 +9,7 @@ from django.db import connections
 from tenants.backend.base import OWNER_ALIAS
 from tenants.catalogue_grants import catalogue_open
 from tenants.fleet import FleetStopped, fleet_upgrade
-from tenants.roles import SHARED_SCHEMA
+from tenants.roles import SHARED_SCHEMA, app_role, owner_role
 from tenants.scopes import owner_scope
 from tenants.template import schema_migrate, template_record
 
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         which.add_argument("--every", action="store_true", help="open also the workspaces that are at this release")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.refuse_superusers()
         self.stdout.write("shared schema")
         schema_migrate(SHARED_SCHEMA)
         self.tell_open_catalogue()
@@ -48,6 +49,20 @@ class Command(BaseCommand):
                 f"{stopped.left} not tried: mend what is said above and run this again."
             ) from stopped
         self.stdout.write(f"{count} workspaces upgraded")
+
+    def refuse_superusers(self) -> None:
+        """The walls between workspaces are rights, and a superuser has all of them."""
+        with owner_scope(SHARED_SCHEMA), connections[OWNER_ALIAS].cursor() as cursor:
+            cursor.execute(
+                "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND (rolsuper OR rolbypassrls)",
+                [[app_role(), owner_role()]],
+            )
+            found = [name for (name,) in cursor.fetchall()]
+        if found:
+            raise CommandError(
+                f"{' and '.join(found)} may do everything in the database: run manage.py database_prepare, "
+                "which takes that from them."
+            )
 
     def tell_open_catalogue(self) -> None:
         with owner_scope(SHARED_SCHEMA), connections[OWNER_ALIAS].cursor() as cursor:
