@@ -12,9 +12,11 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
-from crm.records.errors import NotFound, RecordError, UndoConflict, UnknownType
-from crm.records.types import RecordType, registry
+from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UnknownType
+from crm.records.types import RecordType, Text, registry
 from tenants.http import MemberRequest
+
+MOST_SAID = 3
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
@@ -79,4 +81,10 @@ def refused(request: MemberRequest, error: RecordError) -> HttpResponse:
         response = render(request, "records/refused.html#conflicts", context, status=error.status)
         return retarget(reswap(response, "innerHTML"), "#dialog-content")
     response = HttpResponse(status=error.status)
-    return toast(reswap(response, "none"), error.message, kind="error")
+    return toast(reswap(response, "none"), said(error), kind="error")
+
+
+def said(error: RecordError) -> Text:
+    """What is wrong, where no form is there to say it beside its fields: each thing once, and not too many."""
+    problems = dict.fromkeys(str(one.message) for one in error.errors) if isinstance(error, Invalid) else {}
+    return " ".join(list(problems)[:MOST_SAID]) or error.message

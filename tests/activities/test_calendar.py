@@ -1,5 +1,6 @@
 """The calendar's pages, putting things at another time, and the feed for other calendars."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -114,6 +115,18 @@ def test_by_page_it_is_moved_and_refusals_are_said(owner: Any, reader: Any, outs
     assert browser_client(owner).post(f"/companies/{meeting}/when/", sent).status_code == 404
     assert browser_client(reader).post(address, sent).status_code == 403
     assert browser_client(outsider).post(address, sent).status_code == 404
+
+
+def test_who_drags_into_the_hour_that_does_not_exist_reads_why(berliner: Any, browser_client: Any):
+    call = plan(berliner, "call", name="Call", starts_at="2027-03-26T09:00")
+    sent = {"day": "2027-03-28", "minute": "150", "version": "1"}
+    answer = browser_client(berliner).post(f"/calls/{call}/when/", sent, headers=HTMX)
+    assert answer.status_code == 422
+    said = json.loads(answer["HX-Trigger"])["toast"]
+    assert said["kind"] == "error"
+    assert said["message"].startswith("02:30 does not exist on 2027-03-28 in Europe/Berlin: the clocks are put forward")
+    page = browser_client(berliner).post(f"/calls/{call}/when/", sent)
+    assert "02:30 does not exist on 2027-03-28" in page.content.decode()
 
 
 @pytest.mark.parametrize("span", ["day", "week", "month", "century"])

@@ -28,6 +28,13 @@ class Element:
     tag: str
     attributes: dict[str, str | None]
     form: "Element | None" = None
+    inside: "tuple[Element, ...]" = ()
+
+    def matches(self, selector: str) -> bool:
+        """Whether one of the few selectors that templates use names it: a tag, ``.class``, ``[attribute]``."""
+        if selector.startswith("."):
+            return selector[1:] in (self.get("class") or "").split()
+        return selector[1:-1] in self if selector.startswith("[") else self.tag == selector
 
     def get(self, name: str) -> str | None:
         return self.attributes.get(name)
@@ -49,7 +56,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         form = next((one for one in reversed(self.opened) if one.tag == "form"), None)
-        element = Element(tag, dict(attrs), form)
+        element = Element(tag, dict(attrs), form, tuple(self.opened))
         self.elements.append(element)
         if tag not in VOID:
             self.opened.append(element)
@@ -96,12 +103,22 @@ def problems(page: Page, at: str) -> list[str]:
                 found.append(f"{name} is empty: {one}")
             elif value and value.startswith("#") and value[1:] not in ids:
                 found.append(f"leads to no place on its page: {one}")
+        if (aim := one.get("hx-target")) and not is_there(aim, one, ids):
+            found.append(f"hx-target names nothing on the page, so nothing is sent: {one}")
         if one.tag == "a" and "href" not in one:
             found.append(f"a link without an address: {one}")
         if one.tag == "button" and (why := idle(one, ids)):
             found.append(f"{why}: {one}")
     found += [f"dead: {target.url}" for target in targets(page, at) if not leads_somewhere(target.url)]
     return found
+
+
+def is_there(aim: str, element: Element, ids: set[str | None]) -> bool:
+    """Whether htmx finds what an element's answer is to go into; without it, it sends nothing."""
+    if aim.startswith("#"):
+        return aim[1:] in ids
+    closest = aim.removeprefix("closest ")
+    return closest == aim or any(one.matches(closest) for one in (element, *element.inside))
 
 
 def idle(button: Element, ids: set[str | None]) -> str:

@@ -249,3 +249,20 @@ def test_an_address_is_only_an_address(owner: Any, browser_client: Any) -> None:
     page = browser_client(owner).get(f"/contacts/{ada.id}/").content.decode()
     assert 'href="mailto:ada%3Fbcc%3Dall@birke.example"' in page
     assert 'href="tel:+4930901820"' in page
+
+
+@pytest.mark.parametrize("noun", ["contacts", "deals", "tasks"])
+def test_a_pen_that_was_opened_in_a_tab_of_its_own_saves(owner, browser_client, filled, noun):
+    client = browser_client(owner)
+    address = f"/{noun}/{filled[noun].id}/edit/name/"
+    page = client.get(address).content.decode()
+    form = page.split("data-editor")[0].rpartition("<form")[2]
+    assert f'action="{address}"' in form
+    assert "hx-" not in form
+    sent = {"name": "Renamed", "version": page.split('name="version" value="')[1].split('"')[0]}
+    saved = client.post(address, sent, follow=True)
+    assert saved.redirect_chain == [(f"/{noun}/{filled[noun].id}/", 302)]
+    assert "Renamed" in saved.content.decode()
+    refused = client.post(address, {"name": ""})
+    assert refused.status_code == 422
+    assert "hx-post=" not in refused.content.decode().split("data-editor")[0].rpartition("<form")[2]
