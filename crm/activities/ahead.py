@@ -51,7 +51,7 @@ def heads(actor: Actor, member_ids: Collection[UUID] | None, nouns: Collection[s
         else:
             rows = rows.filter(done=False)
         if member_ids is not None:
-            mine = takes_part(noun, member_ids)
+            mine = takes_part(actor, noun, member_ids)
             for one in member_ids:
                 mine |= Q(plain__contains=str(one))
             rows = rows.filter(mine)

@@ -16,7 +16,7 @@ from crm.records import history, paging, reading
 from crm.records.history import Entry
 from crm.records.paging import SortKey
 from crm.records.types import MEMBER_TARGET, Kind, RecordType, registry
-from crm.records.visibility import readable_fields
+from crm.records.visibility import may_read, readable_columns
 from tenants.actors import Actor, Scope
 
 EVENT = "event"
@@ -112,7 +112,6 @@ class Timeline:
 def columns_of(actor: Actor, noun: str) -> dict[str, str]:
     """The keys of an ActivityRow that the actor may read of a noun, and their columns."""
     rt = registry.get(noun)
-    readable = {one.slug for one in readable_fields(actor, rt)}
     moment, day = WHEN.get(noun, (MOMENTS.get(noun, ""), ""))
     wanted = {
         "title": TITLES.get(noun, "name"),
@@ -123,19 +122,18 @@ def columns_of(actor: Actor, noun: str) -> dict[str, str]:
         "also": "also",
         **{slug: slug for slug in FURTHER},
     }
-    return {key: slug for key, slug in wanted.items() if slug in readable or slug == "created_at"}
+    there = {key: slug for key, slug in wanted.items() if slug in rt.by_slug or slug == "created_at"}
+    return readable_columns(actor, rt, there)
 
 
 def activity_rows(actor: Actor, noun: str, rows: QuerySet[Any], *, titled: bool = True) -> list[ActivityRow]:
     """Activities of one noun with the name of who does them: one query, and one a type for the titles of what they
     are on and with."""
-    rt = registry.get(noun)
     columns = columns_of(actor, noun)
     holder = "created_by" if noun == "note" else "assignee"
     system = ("id", "version", "is_sample", "created_at", "created_by_id")
-    readable = {one.slug for one in readable_fields(actor, rt)}
-    places = ("about_type", "about_id") if "about" in readable else ()
-    names = (f"{holder}_id", f"{holder}__name", f"{holder}__color") if holder in readable or noun == "note" else ()
+    places = ("about_type", "about_id")
+    names = (f"{holder}_id", f"{holder}__name", f"{holder}__color")
     found: list[dict[str, Any]] = list(rows.values(*{*system, *columns.values(), *places, *names}))
     now = timezone.now()
     today = now.astimezone(actor.time_zone).date()
@@ -145,10 +143,9 @@ def activity_rows(actor: Actor, noun: str, rows: QuerySet[Any], *, titled: bool 
         values |= {key: row[slug] for key, slug in columns.items()}
         for key in ("also", "people"):
             values[key] = [{**one, "id": UUID(one["id"])} for one in values.get(key) or ()]
-        if places and row["about_id"]:
+        if row["about_id"]:
             values["about"] = {"type": row["about_type"], "id": row["about_id"]}
-        if names:
-            values |= dict(zip(("assignee_id", "assignee_name", "assignee_color"), map(row.get, names), strict=True))
+        values |= dict(zip(("assignee_id", "assignee_name", "assignee_color"), map(row.get, names), strict=True))
         past = values["day"] < today if values.get("day") else values["at"] is not None and values["at"] < now
         made.append(ActivityRow(noun=noun, late=past and not values.get("done", True), **values))
     if titled:
@@ -172,7 +169,7 @@ def entitle(actor: Actor, rows: Iterable[ActivityRow], *, on: bool = True) -> No
 
 
 def places(actor: Actor, nouns: Collection[str]) -> QuerySet[Place]:
-    """Where the activities that the actor may see stand."""
+    """Where the activities that the actor may see stand, as far as they may read what these are on."""
     seen = Q()
     nothing = True
     for noun in nouns:
@@ -180,11 +177,14 @@ def places(actor: Actor, nouns: Collection[str]) -> QuerySet[Place]:
         if actor.scope(noun, "view") is Scope.NONE:
             continue
         nothing = False
-        if rt.shows_all_to(actor):
-            seen |= Q(noun=noun)
-        else:
+        standing = Q(noun=noun)
+        if not may_read(actor, rt, "also"):
+            main = rt.rows.filter(pk=OuterRef("activity_id"), about_id=OuterRef("about_id"))
+            standing &= Q(Exists(main))
+        if not rt.shows_all_to(actor):
             # EXISTS, not IN: Postgres would put all the team's activities into a hash, for a few places.
-            seen |= Q(Exists(rt.visible_to(actor).filter(pk=OuterRef("activity_id"))), noun=noun)
+            standing &= Q(Exists(rt.visible_to(actor).filter(pk=OuterRef("activity_id"))))
+        seen |= standing
     return Place.objects.none() if nothing else Place.objects.filter(seen)
 
 
@@ -238,7 +238,7 @@ def my_plan(actor: Actor, *, limit: int = 30) -> Plan:
     for noun in PLANNED:
         moment, _day = WHEN[noun]
         mine = reading.visible(actor, registry.get(noun)).filter(
-            takes_part(noun, [actor.member_id]), done=False, **{f"{moment}__lt": day_ends + timedelta(days=7)}
+            takes_part(actor, noun, [actor.member_id]), done=False, **{f"{moment}__lt": day_ends + timedelta(days=7)}
         )
         if noun == "meeting":
             mine = mine.filter(starts_at__gte=now - timedelta(hours=12))
@@ -274,7 +274,7 @@ def agenda(
             when |= Q(**{f"{day}__lte": last, f"{day}__gte": first - LONGEST})
         found = reading.visible(actor, registry.get(noun)).filter(when)
         if member_ids is not None:
-            found = found.filter(takes_part(noun, member_ids))
+            found = found.filter(takes_part(actor, noun, member_ids))
         rows += [
             row
             for row in activity_rows(actor, noun, found.order_by(f"-{moment}", "pk")[:limit], titled=False)
@@ -302,11 +302,12 @@ def replies_of(actor: Actor, meeting_ids: Collection[UUID]) -> dict[UUID, str]:
     }
 
 
-def takes_part(noun: str, member_ids: Collection[UUID]) -> Q:
-    """What one of the members does or, as far as meetings go, is a guest of."""
+def takes_part(actor: Actor, noun: str, member_ids: Collection[UUID]) -> Q:
+    """What one of the members does or is a guest of, as far as the actor may read whom meetings are with."""
     condition = Q(assignee_id__in=list(member_ids))
     if noun == "meeting":
-        for one in member_ids:
+        told = may_read(actor, registry.get(noun), "guests")
+        for one in member_ids if told else {actor.member_id} & set(member_ids):
             condition |= Q(guests__contains=[{"type": MEMBER_TARGET, "id": str(one)}])
     return condition
 
@@ -350,9 +351,14 @@ def timeline(
     shown = items[:limit]
     rows = {row.id: row for row in fetched(actor, [(one.kind, one.id) for one in shown if one.entry is None])}
     full = [
-        replace(one, activity=rows[one.id]) if one.entry is None else one
-        for one in shown
-        if one.entry or one.id in rows
+        one if one.entry else with_activity(actor, one, rows[one.id]) for one in shown if one.entry or one.id in rows
     ]
     more = len(items) > limit
     return Timeline(full, paging.encode([shown[-1].at, shown[-1].id], bound_to) if more else None)
+
+
+def with_activity(actor: Actor, item: TimelineItem, row: ActivityRow) -> TimelineItem:
+    """A line of the timeline with its activity, by its own time where the role does not show when it was done."""
+    if item.kind in PLANNED and not may_read(actor, row.rt, "done_at"):
+        return replace(item, activity=row, at=row.at or row.created_at)
+    return replace(item, activity=row)

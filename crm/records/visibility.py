@@ -48,6 +48,15 @@ def readable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
     return tuple(one for one in rt.shown_fields if rights[one.slug] != HIDDEN) if rights else rt.shown_fields
 
 
+def readable_columns(actor: Actor, rt: RecordType, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Of what a card, a line or a head shows (each key by the field that it tells of), what the actor may read.
+
+    What is no field of the type, such as when a record was made, is everybody's.
+    """
+    hidden = hidden_slugs(actor, rt)
+    return {key: slug for key, slug in wanted.items() if slug not in hidden}
+
+
 def readable_quick_filters(actor: Actor, rt: RecordType) -> list[str]:
     """The quick filters that go by a field that the actor may read, or by none."""
     return [name for name, slug in rt.quick_filters.items() if not slug or may_read(actor, rt, slug)]

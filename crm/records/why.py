@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from crm.records.reading import titles
 from crm.records.types import RecordType, registry
-from crm.records.visibility import allows, field_rights, visible
+from crm.records.visibility import allows, field_rights, may_read, visible
 from crm.workspace.folding import BY_NAME
 from crm.workspace.models import Member, Team
 from crm.workspace.roles import HIDDEN
@@ -23,7 +23,8 @@ from crm.workspace.selectors import member_actor
 from tenants.actors import Actor, Permissions, Scope
 
 ALL, OWN, TEAM, HEAD, GUEST, ABOUT, FREE = "all", "own", "team", "head", "guest", "about", "free"
-ORDER = (OWN, GUEST, HEAD, TEAM, ABOUT, FREE, ALL)
+UNTOLD = "untold"
+ORDER = (OWN, GUEST, HEAD, TEAM, ABOUT, UNTOLD, FREE, ALL)
 NOBODY = UUID(int=0)
 
 
@@ -171,7 +172,7 @@ def why(actor: Actor, rt: RecordType, id: UUID, *, of: UUID | None = None) -> Wh
         return None
     asked = actor if of is None else member_actor(actor.tenant, member)
     reasons = {
-        one.id: found
+        one.id: found if one.id == actor.member_id else as_told(actor, rt, record, found)
         for one in people.members
         if one.is_active and (found := reason_for(one.id, one.role.matrix(), facts, people))
     }
@@ -179,6 +180,15 @@ def why(actor: Actor, rt: RecordType, id: UUID, *, of: UUID | None = None) -> Wh
     names = titles(actor, {found.subject for found in reasons.values() if found.subject})
     told = answer(asked, rt, record, reasons.get(member.id), member, people, names, of is None)
     return Why(told, groups(rt, others, people))
+
+
+def as_told(actor: Actor, rt: RecordType, record: Any, reason: Reason) -> Reason:
+    """A reason without what the actor's role hides of the record: whom it is with, and what it is on besides."""
+    if reason.kind == GUEST and not may_read(actor, rt, rt.visible.guests):  # type: ignore[attr-defined]
+        return Reason(UNTOLD)
+    if reason.kind == ABOUT and reason.subject != (record.about_type, record.about_id):
+        return reason if may_read(actor, rt, "also") else Reason(UNTOLD)
+    return reason
 
 
 def answer(
@@ -227,6 +237,8 @@ def sentence(reason: Reason, facts: dict[str, str], people: People, names: dict[
             if not title:
                 return _("It is on a record that they may see, and you may not.")
             return _("It is on “%(title)s”, which they may see.") % {**known, "title": title}
+        case "untold":
+            return _("They may see it for something that your role does not show.")
         case "free":
             return _("It is on no record, and the role “%(role)s” shows all %(nouns)s.") % known
     return _("The role “%(role)s” shows all %(nouns)s.") % known
@@ -262,6 +274,11 @@ def group_text(kind: str, number: int, nouns: str) -> str:
         HEAD: ngettext("%(number)d as head of a team", "%(number)d as heads of teams", number),
         TEAM: ngettext("%(number)d by the team", "%(number)d by the team", number),
         ABOUT: ngettext("%(number)d who sees what it is on", "%(number)d who see what it is on", number),
+        UNTOLD: ngettext(
+            "%(number)d for something that your role does not show",
+            "%(number)d for something that your role does not show",
+            number,
+        ),
     }.get(
         kind, ngettext("%(number)d whose role shows all %(nouns)s", "%(number)d whose roles show all %(nouns)s", number)
     )

@@ -20,7 +20,7 @@ from crm.records import reading
 from crm.records.errors import BadCursor, NotFound
 from crm.records.money import MoneySum, Part, money_sums
 from crm.records.types import SYSTEM_FIELDS, Field, Kind, registry
-from crm.records.visibility import hidden_slugs, may_read, readable_fields, readable_quick_filters
+from crm.records.visibility import may_read, readable_columns, readable_fields, readable_quick_filters
 from crm.sales.models import Deal, Stage
 from crm.sales.rules import OPEN
 from crm.sales.selectors import PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref
@@ -159,33 +159,35 @@ def _planned(actor: Actor) -> QuerySet[Any]:
     return planned_places(actor).filter(about_type="deal", about_id=OuterRef("pk"))
 
 
+CARD = {
+    "company_name": "company",
+    "amount": "amount",
+    "currency": "amount",
+    "probability": "probability",
+    "owner_id": "owner",
+    "owner_name": "owner",
+    "owner_color": "owner",
+    "expected_close": "expected_close",
+    "closed_on": "closed_on",
+}
+"""What a card says of a deal beside its name and stage, each by the field that it tells of."""
+ALWAYS_ON_CARD = ("id", "name", "stage_id", "version", "is_sample", "stage_entered_at")
+
+
 def cards_of(actor: Actor, deals: QuerySet[Deal], more: Iterable[Field] = ()) -> QuerySet[Any, Any]:
+    """Deals as rows for a ``CardReader``, with nothing that the actor may not read."""
     companies = reading.visible(actor, registry.get("company")).filter(pk=OuterRef("company_id"))
+    made = {
+        "company_name": Subquery(companies.values("name")[:1]),
+        "owner_name": F("owner__name"),
+        "owner_color": F("owner__color"),
+    }
+    readable = readable_columns(actor, registry.get("deal"), CARD)
     cards: QuerySet[Any, Any] = deals.annotate(
-        company_name=Subquery(companies.values("name")[:1]),
-        owner_name=F("owner__name"),
-        owner_color=F("owner__color"),
+        **{key: made[key] for key in made if key in readable},
         next_at=Subquery(_planned(actor).values("planned_at")[:1]),
         **{f"more_{one.slug}": _shown_on_card(actor, one) for one in more},
-    ).values(
-        "id",
-        "name",
-        "stage_id",
-        "company_name",
-        "amount",
-        "currency",
-        "probability",
-        "owner_id",
-        "owner_name",
-        "owner_color",
-        "expected_close",
-        "closed_on",
-        "next_at",
-        "version",
-        "is_sample",
-        "stage_entered_at",
-        *(f"more_{one.slug}" for one in more),
-    )
+    ).values(*ALWAYS_ON_CARD, *readable, "next_at", *(f"more_{one.slug}" for one in more))
     return cards
 
 
@@ -220,7 +222,7 @@ def card_fields(actor: Actor, slugs: Iterable[str]) -> list[Field]:
 
 @dataclass(frozen=True, slots=True)
 class CardReader:
-    """Makes cards of rows, without what the reader may not see and what the view leaves out."""
+    """Makes cards of rows, without what the view leaves out."""
 
     left_out: Collection[str]
     more: Sequence[Field]
@@ -228,9 +230,7 @@ class CardReader:
 
     @classmethod
     def of(cls, actor: Actor, chosen: Sequence[str] = ()) -> "CardReader":
-        left_out = {*hidden_slugs(actor, registry.get("deal"))}
-        if chosen:
-            left_out |= {slug for slug in ON_CARD[1:] if slug not in chosen}
+        left_out = {slug for slug in ON_CARD[1:] if slug not in chosen} if chosen else set()
         return cls(left_out, card_fields(actor, chosen), timezone.now())
 
     def card(self, row: dict[str, Any], stage: Stage) -> Card:
@@ -243,11 +243,12 @@ class CardReader:
         else:
             state = "late" if next_at < self.now else "planned"
         more = {one.slug: row.pop(f"more_{one.slug}") for one in self.more}
-        hidden = {name: None for slug in self.left_out for name in CARD_COLUMNS.get(slug, ())}
+        left_out = {key for key, slug in CARD.items() if slug in self.left_out}
         return Card(
             **{
-                **row,
-                **hidden,
+                **dict.fromkeys(CARD),
+                "currency": "",
+                **{key: value for key, value in row.items() if key not in left_out},
                 "next_at": None if state == "undated" else next_at,
                 "next_state": state,
                 "days_in_stage": days,
@@ -255,16 +256,6 @@ class CardReader:
                 "more": more,
             }
         )
-
-
-CARD_COLUMNS = {
-    "company": ("company_name",),
-    "amount": ("amount",),
-    "owner": ("owner_name", "owner_color", "owner_id"),
-    "probability": ("probability",),
-    "expected_close": ("expected_close",),
-    "closed_on": ("closed_on",),
-}
 
 
 def _column_order(deals: QuerySet[Deal]) -> QuerySet[Deal]:

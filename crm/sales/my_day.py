@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from django.db.models import F, Q
 from django.utils import timezone
@@ -76,13 +77,12 @@ def deals_in_need(actor: Actor, *, limit: int = 8) -> list[DealNeed]:
     today = now.astimezone(actor.time_zone).date()
     by_id = {stage.pk: stage for stage in all_stages(actor) if stage.kind == OPEN}
     mine = reading.visible(actor, registry.get("deal")).filter(owner_id=actor.member_id, stage_id__in=list(by_id))
-    needy = Q(next_at=None)
+    needy = Q(next_at=None) | is_stale(by_id.values(), now)
+    order: list[Any] = ["stage_entered_at", "pk"]
     if may_read(actor, registry.get("deal"), "expected_close"):
         needy |= Q(expected_close__lt=today)
-    needy |= is_stale(by_id.values(), now)
-    rows = (
-        cards_of(actor, mine).filter(needy).order_by(F("expected_close").asc(nulls_last=True), "stage_entered_at", "pk")
-    )
+        order.insert(0, F("expected_close").asc(nulls_last=True))
+    rows = cards_of(actor, mine).filter(needy).order_by(*order)
     needs = []
     reader = CardReader.of(actor)
     for row in rows[:limit]:

@@ -1,12 +1,15 @@
 """One wall at a time: what a narrow reader would learn if that one alone were missing. Each was seen red without it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 
 from crm.activities.handlers import mentions_told
+from crm.activities.selectors import agenda
 from crm.records import events, history, jobs, reading, writing
 from crm.records.drainer import drain
 from crm.records.errors import UndoConflict
@@ -17,6 +20,7 @@ from crm.records.search import search_all
 from crm.records.types import registry
 from crm.records.undo import undo
 from crm.records.why import why
+from crm.sales.models import Stage
 from crm.sales.my_day import my_numbers
 from crm.workspace.models import Member, Notification, Role
 from crm.workspace.roles import ACTIONS, ACTIVITY_NOUNS
@@ -212,3 +216,75 @@ def test_the_api_describes_no_field_that_the_role_hides(owner: Actor, trainee: A
         listed = document["paths"]["/api/v1/deals"]["get"]["parameters"]
         assert any(parameter["name"] == "amount" for parameter in listed) is told
         assert ("amount" in document["components"]["schemas"]["Deal"]["properties"]) is told
+
+
+def test_a_board_tells_no_currency_of_a_hidden_amount_and_no_month_of_a_hidden_closing_day(
+    owner: Actor, trainee: Actor, browser_client: Any, api: Any
+) -> None:
+    """Nor does an order by a hidden day say which comes first."""
+    won = Stage.objects.get(kind="won")
+    factories.deal(owner, name="Mine", amount="7777", currency="USD", owner=trainee.member_id)
+    factories.deal(owner, name="Done", stage=won.pk, owner=trainee.member_id)
+    path = f"/api/v1/pipelines/{won.pipeline_id}/board"
+    wide, narrow = (api(one).get(path) for one in (owner, trainee))
+    assert '"USD"' in wide.content.decode()
+    assert '"USD"' not in narrow.content.decode()
+    assert [one["deals"][0]["currency"] for one in narrow.json()["stages"] if one["deals"]] == [None, None]
+    assert "1 deal this month" in browser_client(trainee).get("/deals/board/").content.decode()
+    Role.objects.filter(slug="trainee").update(fields={"deal": {"closed_on": "hidden"}})
+    page = browser_client(trainee).get("/deals/board/").content.decode()
+    assert "this month" not in page.replace("Closing this month", "")
+    assert "Won this month" not in browser_client(trainee).get("/").content.decode()
+
+
+def test_what_a_hidden_link_leads_to_lists_no_activity(owner: Actor, trainee: Actor, browser_client: Any) -> None:
+    """Neither what is planned nor what was done; on the record it is about it stands."""
+    deal = factories.deal(owner, name="Mine", owner=trainee.member_id)
+    company = factories.company(owner, name="Also", owner=trainee.member_id)
+    values = {"about": {"type": "deal", "id": deal.pk}, "also": [{"type": "company", "id": company.pk}]}
+    for name, done in (("Call the glazier", False), ("Was at the glazier", True)):
+        factories.task(owner, name=name, done=done, assignee=trainee.member_id, **values)
+
+    def pages(place: str) -> str:
+        return str(browser_client(trainee).get(place).content.decode())
+
+    for hides in ({}, {"task": {"also": "hidden"}}):
+        Role.objects.filter(slug="trainee").update(fields=hides)
+        for name in ("Call the glazier", "Was at the glazier"):
+            assert (name in pages(f"/companies/{company.pk}/")) is not bool(hides)
+            assert name in pages(f"/deals/{deal.pk}/")
+
+
+def test_a_colleagues_calendar_tells_no_guests_that_the_role_hides(owner: Actor, trainee: Actor, reader: Actor) -> None:
+    start = timezone.now() + timedelta(hours=3)
+    values = {"name": "Visit", "starts_at": start, "assignee": trainee.member_id}
+    factories.make(owner, "meeting", values | {"guests": [{"type": "member", "id": reader.member_id}]})
+    assert reader.member_id is not None
+    for hides, told in (({}, 1), ({"meeting": {"guests": "hidden"}}, 0)):
+        Role.objects.filter(slug="trainee").update(fields=hides)
+        actor = actor_for_member(trainee.tenant, UUID(str(trainee.member_id)))
+        assert actor is not None
+        assert len(agenda(actor, start - timedelta(days=1), start + timedelta(days=1), [reader.member_id])) == told
+
+
+def test_why_somebody_sees_it_names_neither_hidden_guests_nor_hidden_links(
+    owner: Actor, trainee: Actor, reader: Actor
+) -> None:
+    company = factories.company(owner, name="Also", owner=trainee.member_id)
+    about = {"about": {"type": "deal", "id": factories.deal(owner, owner=trainee.member_id).pk}}
+    guests = [{"type": "member", "id": reader.member_id}]
+    also = [{"type": "company", "id": company.pk}]
+    meeting = factories.make(
+        owner,
+        "meeting",
+        {"name": "Visit", "starts_at": timezone.now(), "assignee": trainee.member_id, "guests": guests, "also": also}
+        | about,
+    )
+    Role.objects.filter(slug="trainee").update(fields={"meeting": {"guests": "hidden", "also": "hidden"}})
+    narrow = actor_for_member(trainee.tenant, UUID(str(trainee.member_id)))
+    assert narrow is not None
+    asked = UUID(str(reader.member_id))
+    for one, words in ((owner, "invited"), (narrow, "your role does not show")):
+        told = why(one, registry.get("meeting"), meeting.pk, of=asked)
+        assert told is not None
+        assert words in told.answer.why
