@@ -95,6 +95,7 @@ class HostMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         wanted = cast(Request, request)
+        drop_unreadable_cookies(request)
         cast(DatabaseWrapper, connection).switches_reset()
         host = hosts.split_host(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", ""))
         wanted.tenant = wanted.actor = None
@@ -200,6 +201,13 @@ class SessionMiddleware(DjangoSessionMiddleware):
             seen(wanted.session)
             browser_cookie(wanted, response)
         return super().process_response(request, response)
+
+
+def drop_unreadable_cookies(request: HttpRequest) -> None:
+    """A quoted cookie may name any byte by its number. None of ours holds one that cannot be printed, and NUL cannot be
+    looked up."""
+    for name in [name for name, value in request.COOKIES.items() if not value.isprintable()]:
+        del request.COOKIES[name]
 
 
 def _in_its_scope(content: Iterable[bytes]) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from psycopg2 import sql
 from tenants.backend.base import OWNER_ALIAS
 from tenants.management.commands.database_prepare import prepare
 from tenants.release import template_digest
+from tenants.roles import owner_role
 from tenants.template import TEMPLATE_SCHEMA, schema_drop
 
 PASSWORD = "test"
@@ -70,7 +71,11 @@ def database_ready(admin_url: str) -> None:
                 empty()
                 return
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-            cursor.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [f"{settings.INSTALLATION}_"])
+            # The owner last: who is a member of which role depends on who said so.
+            cursor.execute(
+                "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s) ORDER BY rolname = %s",
+                [f"{settings.INSTALLATION}_", owner_role()],
+            )
             for (role,) in cursor.fetchall():
                 cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             prepare(admin_url)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.urls import resolve, reverse
 
 from crm.records.models import Record
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
@@ -76,6 +78,12 @@ def field_problems(rt: RecordType, model: type[models.Model], one: Field) -> lis
     return problems
 
 
+def has_board_page(rt: RecordType) -> bool:
+    """Whether the type's app has a board for it; the address that every type has leads to its list."""
+    path = reverse("records:board", args=[rt.plural], urlconf=settings.TENANT_URLCONF)
+    return resolve(path, settings.TENANT_URLCONF).view_name != "records:board"
+
+
 def problems() -> list[str]:
     """Everything that is wrong with the declarations, as sentences for developers."""
     found = []
@@ -90,6 +98,8 @@ def problems() -> list[str]:
             continue
         for one in rt.fields:
             found.extend(field_problems(rt, model, one))
+        if rt.board_field and not has_board_page(rt):
+            found.append(f"{rt.slug}: its board field opens nothing: no page of its own answers /{rt.plural}/board/.")
         declared = {name for one in rt.fields for name in (one.slug, one.keys_column)}
         declared |= {f"{one.slug}_{end}" for one in rt.fields if one.kind is Kind.REFERENCE for end in ("type", "id")}
         known = declared | {one.name for one in Record._meta.get_fields()}

@@ -1,5 +1,6 @@
 """What comes in with a request, judged before anything else reads it: its address, and its body whole or not at all."""
 
+import re
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -18,6 +19,8 @@ from config.errors import refused
 
 MOST_UPLOADED = 12 * 1024 * 1024
 """Bytes of a form with files."""
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Signs that nobody sees; no address of ours holds one, and the database takes no NUL."""
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 GZIP = zlib.MAX_WBITS | 16
@@ -55,7 +58,7 @@ class IncomingMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            if "\0" in request.path_info:
+            if UNSEEN.search(request.path_info):
                 raise Refusal(404, "not_found", _("There is nothing here."))
             read_query(request)
             if request.method not in WITHOUT_BODY:

@@ -5,10 +5,12 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from config import incoming
 from config.incoming import WebRequest
+from tenants.actors import TenantRef
+from tenants.hosts import tenant_host
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +194,23 @@ def test_thousands_of_parameters_are_refused_on_pages_and_by_the_api(
 @pytest.mark.parametrize("path", ["/settings/currencies/%00/", "/companies/%00/", "/%00", "/unsubscribe/%00/"])
 def test_an_address_with_a_nul_is_nothing(owner: Any, browser_client: Any, path: str) -> None:
     assert browser_client(owner).get(path).status_code == 404
+
+
+@pytest.mark.parametrize("sign", ["%00", "%01", "%0A", "%0D", "%1B", "%7F", "%C2%85", "%E2%80%A8"])
+def test_no_address_holds_a_sign_that_nobody_sees(owner: Any, browser_client: Any, sign: str) -> None:
+    client = browser_client(owner)
+    for path in ("/settings/currencies/{}/", "/companies/{}/", "/{}", "/settings/roles/{}/", "/x{}y/"):
+        assert client.get(path.format(sign)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["session", "csrf", "browser", "nonce"])
+@pytest.mark.parametrize("value", [r'"\000"', r'"abcdefgh\000\012"', "\x01\x02" * 20])
+@pytest.mark.parametrize("host", ["public", "workspace"])
+def test_a_cookie_of_signs_that_nobody_sees_is_no_cookie(
+    tenant_a: TenantRef, db: None, name: str, value: str, host: str
+) -> None:
+    """A quoted cookie may name any byte by its number, NUL too."""
+    own = tenant_host(tenant_a) if host == "workspace" else "localhost"
+    client = Client(headers={"host": own, "cookie": f"{name}_8000={value}; {name}={value}"})
+    assert client.get("/").status_code in {200, 302}
+    assert client.post("/signin/", {"email": "a@b.example"}).status_code < 500

@@ -30,6 +30,15 @@ def test_every_record_type_matches_its_model() -> None:
     assert checks.problems() == []
 
 
+def test_a_board_field_without_a_board_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until any noun can stand on a board, the button would lead back to the list."""
+    monkeypatch.setattr(checks, "has_board_page", lambda rt: False)
+    assert any("its board field opens nothing" in problem for problem in checks.problems())
+    monkeypatch.undo()
+    assert checks.has_board_page(registry.get("deal"))
+    assert not checks.has_board_page(registry.get("task"))
+
+
 def test_a_type_without_a_visibility_rule_cannot_be_declared() -> None:
     with pytest.raises(TypeError):
         declare(visible=...)

@@ -277,3 +277,9 @@ class TestSessions:
 
 def test_addresses_are_made_for_people():
     assert public_url("/x").endswith("/x")
+
+
+def test_nobody_takes_the_public_host_below_the_domain(settings):
+    assert subdomain_problem("alderhouse") is None
+    settings.PUBLIC_ORIGIN = "https://alderhouse.localhost"
+    assert subdomain_problem("alderhouse") == "This address is reserved."
