@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document, built from the record types' declarations, one for each tenant and set of permissions."""
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import orjson
 from django.conf import settings
@@ -16,11 +17,15 @@ from rest_framework.response import Response
 
 from api.errors import TYPES
 from api.params import MAX_LIMIT
+from api.schema_parts import TEXT, ref
 from api.schemas import component_name, record_schemas, shared_schemas
+from api.v1.describe import every_records_fields
 from api.views import ApiView
-from crm.records.types import RecordType, Text, registry
+from crm.records.operators import OPERATORS, Operator
+from crm.records.types import Field, RecordType, Text, registry
 from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
+from tenants.hosts import api_url, tenant_url
 
 CACHE_SECONDS = 3600
 ROUTES = {
@@ -51,10 +56,6 @@ OWN_VERBS = {
     "RecordSeries": _("Change all open ones of the series: %(noun)s"),
     "RecordReply": _("Answer as a guest: %(noun)s"),
 }
-
-
-def ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def json_body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class DeclaredSchema(AutoSchema):
             return parameters + BOARD_QUERY
         if self.method != "DELETE" and self.kind not in {"RecordQuery", "RecordSkip", "RecordRemove"}:
             parameters += CHOOSE_QUERY
-        if self.kind in {"RecordDetail", "RecordFollowing", "RecordSeries"} and self.method in {"PATCH", "DELETE"}:
+        if self._takes_if_match():
             parameters.append(
                 {
                     "in": "header",
@@ -199,14 +200,16 @@ class DeclaredSchema(AutoSchema):
         return parameters
 
     def _filters(self, rt: RecordType) -> list[dict[str, Any]]:
+        """A parameter for each operator of each field; what equals needs none."""
+        fields = [*(one for one in rt.shown_fields if one.filterable), *every_records_fields()]
         return [
-            query_parameter(
-                field.slug,
-                _("%(label)s: equal to. Another operator: %(slug)s[gte]=…")
-                % {"label": field.label, "slug": field.slug},
+            parameter
+            for one in fields
+            for parameter in (
+                query_parameter(one.slug, _("%(label)s is this.") % {"label": one.label}),
+                *(operator_parameter(one, operator) for operator in OPERATORS[one.kind].values()),
             )
-            for field in rt.shown_fields
-            if field.filterable
+            if one.slug not in {"version"}
         ]
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
@@ -221,7 +224,10 @@ class DeclaredSchema(AutoSchema):
         return json_body(ref(component_name(rt) + suffix))
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
-        answers = {str(status): json_answer(ref("Error"), kind) for status, kind in TYPES.items() if status in ERRORS}
+        answers = {str(status): json_answer(ref("Error"), TYPES[status]) for status in sorted(self._errors())}
+        if self.method in self.view.answers:
+            found = self.view.answers[self.method]
+            return {status: json_answer(ref(name), name) for status, name in found.items()} | answers
         if self.method == "DELETE" or self.kind in {"RecordSkip", "RecordRemove"}:
             return {"204": {"description": _("Done")}, **answers}
         if self.kind == "JobFile":
@@ -239,8 +245,7 @@ class DeclaredSchema(AutoSchema):
         rt = self.rt
         if self.view.component:
             return self._answers_of_people() | answers
-        if rt is None:
-            return {"200": json_answer({"type": "object"}, ""), **answers}
+        assert rt is not None, f"{self.path} does not say what it answers with."
         name = component_name(rt)
         if self.kind == "RecordQuery" or (self.kind == "RecordList" and self.method == "GET"):
             return {"200": json_answer(ref(f"{name}Page"), _("A page")), **answers}
@@ -251,8 +256,23 @@ class DeclaredSchema(AutoSchema):
         status = "201" if self.kind in {"RecordList", "RecordCopy"} else "200"
         return {status: json_answer(ref(name), str(rt.label)), **answers}
 
+    def _errors(self) -> set[int]:
+        """What may go wrong."""
+        found = set(ERRORS)
+        writes = self.method != "GET" and not self.view.reads_by_post
+        if writes:
+            found |= {409, 422}
+        if self.method in {"POST", "PATCH"}:
+            found |= {411, 413, 415, 422}
+        if self._takes_if_match():
+            found.add(412)
+        return found
+
+    def _takes_if_match(self) -> bool:
+        return self.kind in {"RecordDetail", "RecordFollowing", "RecordSeries"} and self.method in {"PATCH", "DELETE"}
+
     def _answers_of_people(self) -> dict[str, Any]:
-        """Of members, teams, invitations and roles: a page, one, or one that was made."""
+        """Of what is no record: a page, one, or one that was made."""
         name, listed = self.view.component, "{" not in self.path
         if name == "HandOver":
             return {status: json_answer(ref(name), "") for status in ("200", "202")}
@@ -261,7 +281,22 @@ class DeclaredSchema(AutoSchema):
         return {"201" if listed else "200": json_answer(ref(name), "")}
 
 
-ERRORS = {400, 401, 403, 404, 422, 429}
+ERRORS = {400, 401, 403, 404, 429, 500, 503}
+
+
+def operator_parameter(field: Field, operator: Operator) -> dict[str, Any]:
+    """``amount[gte]`` and its kin."""
+    description = f"{field.label} {operator.label}"
+    name = f"{field.slug}[{operator.slug}]"
+    match operator.value_shape:
+        case "none":
+            return query_parameter(name, description, {"type": "boolean"})
+        case "days":
+            return query_parameter(name, description, {"type": "integer", "minimum": 0})
+        case "many" | "range":
+            listed = {"type": "array", "items": TEXT}
+            return {**query_parameter(name, description, listed), "style": "form", "explode": False}
+    return query_parameter(name, description)
 
 
 def visible_types(actor: Actor) -> list[RecordType]:
@@ -275,7 +310,13 @@ def document(actor: Actor) -> bytes:
     scopes = ",".join(sorted(actor.scopes or ()))
     key = hashlib.sha256(
         b"|".join(
-            [settings.RELEASE.encode(), str(actor.tenant.metadata_version).encode(), permissions, scopes.encode()]
+            [
+                settings.RELEASE.encode(),
+                str(actor.tenant.metadata_version).encode(),
+                permissions,
+                scopes.encode(),
+                tenant_url(actor.tenant, "").encode(),
+            ]
         )
     ).hexdigest()
     slot = f"openapi:{actor.tenant.schema_name}:{translation.get_language()}:{key}"
@@ -297,6 +338,10 @@ def _build(actor: Actor, shown: list[RecordType]) -> dict[str, Any]:
         for route, operations in result["paths"].items()
         if "/v1/" in route and not any(route == root or route.startswith(f"{root}/") for root in hidden)
     }
+    result["servers"] = [
+        {"url": tenant_url(actor.tenant, ""), "description": str(_("The workspace"))},
+        {"url": api_url(""), "description": str(_("The API of every workspace: the key says which"))},
+    ]
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(shared_schemas())
     for rt in shown:
@@ -304,12 +349,14 @@ def _build(actor: Actor, shown: list[RecordType]) -> dict[str, Any]:
         unseen = hidden_slugs(actor, rt)
         listed = result["paths"].get(f"/api/v1/{rt.plural}", {}).get("get", {})
         if unseen and listed:
-            listed["parameters"] = [one for one in listed["parameters"] if one["name"] not in unseen]
+            listed["parameters"] = [one for one in listed["parameters"] if one["name"].partition("[")[0] not in unseen]
     return result
 
 
 class OpenApiDocument(ApiView):
     """This document."""
+
+    answers: ClassVar[Mapping[str, Mapping[str, str]]] = {"GET": {"200": "Document"}}
 
     def get(self, request: Request) -> Response:
         return Response(orjson.Fragment(document(self.actor)))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from api.errors import ApiError
 from crm.records.operators import OPERATORS
+from crm.records.query import known_fields
 from crm.records.reading import Query
 from crm.records.settling import CHANGED
 from crm.records.types import RecordType
@@ -162,7 +163,7 @@ def _joined(name: str, value: Any) -> str | None:
 
 def _condition(actor: Actor, rt: RecordType, name: str, value: str) -> dict[str, Any]:
     match = FILTER.match(name)
-    known = {field.slug for field in readable_fields(actor, rt) if field.filterable} | set(SYSTEM_FIELDS)
+    known = set(known_fields(actor, rt))
     if match is not None:
         require_field(actor, rt, match["field"].split(".")[0])
     if match is None or (match["field"].split(".")[0] not in known):

@@ -3,14 +3,12 @@
 from copy import deepcopy
 from typing import Any
 
+from api.answer_schemas import feed_schemas, type_schemas, workspace_schemas
+from api.schema_parts import DECIMAL, MOMENT, TEXT, UUID, closed, nullable
 from crm.records.types import Field, Kind, RecordType
 from crm.records.visibility import readable_fields, writable_fields
 from tenants.actors import Actor
 
-TEXT = {"type": "string"}
-UUID = {"type": "string", "format": "uuid"}
-MOMENT = {"type": "string", "format": "date-time"}
-DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["1200.00"]}
 LABELLED = {
     "type": "array",
     "items": {"type": "object", "properties": {"value": TEXT, "label": TEXT}, "required": ["value"]},
@@ -39,19 +37,26 @@ SIMPLE: dict[Kind, dict[str, Any]] = {
     },
     Kind.LINKS: {
         "type": "array",
-        "items": {"type": "object", "properties": {"id": UUID, "role": TEXT, "title": TEXT}, "required": ["id"]},
+        "items": {
+            "type": "object",
+            "properties": {"id": UUID, "role": TEXT, "title": TEXT},
+            "required": ["id"],
+            "additionalProperties": True,
+        },
     },
     Kind.REFERENCE: {
         "type": "object",
-        "properties": {"type": TEXT, "id": UUID, "title": TEXT},
+        "properties": {"type": TEXT, "id": UUID, "title": nullable(TEXT)},
         "required": ["type", "id"],
+        "additionalProperties": True,
     },
     Kind.REFERENCES: {
         "type": "array",
         "items": {
             "type": "object",
-            "properties": {"type": TEXT, "id": UUID, "title": TEXT},
+            "properties": {"type": TEXT, "id": UUID, "title": nullable(TEXT)},
             "required": ["type", "id"],
+            "additionalProperties": True,
         },
     },
 }
@@ -94,6 +99,7 @@ def record_schemas(actor: Actor, rt: RecordType) -> dict[str, dict[str, Any]]:
         "version": {"type": "integer", "minimum": 1},
         "created_at": MOMENT,
         "updated_at": MOMENT,
+        "created_by": {"anyOf": [nullable(UUID), {"type": "object"}]},
         "deleted_at": {"type": ["string", "null"], "format": "date-time"},
         "is_sample": {"type": "boolean"},
     }
@@ -127,15 +133,8 @@ def record_schemas(actor: Actor, rt: RecordType) -> dict[str, dict[str, Any]]:
 
 
 def shared_schemas() -> dict[str, dict[str, Any]]:
-    one_error = {
-        "type": "object",
-        "properties": {
-            "param": {"type": ["string", "null"]},
-            "code": TEXT,
-            "message": TEXT,
-            "index": {"type": ["integer", "null"]},
-        },
-    }
+    one_error = {"param": nullable(TEXT), "code": TEXT, "message": TEXT, "index": nullable({"type": "integer"})}
+    conflict = dict.fromkeys(("record_type", "title", "field", "code", "message"), TEXT) | {"record_id": nullable(UUID)}
     error = {
         "type": "object",
         "properties": {
@@ -145,7 +144,11 @@ def shared_schemas() -> dict[str, dict[str, Any]]:
             "param": {"type": ["string", "null"]},
             "request_id": TEXT,
             "doc_url": TEXT,
-            "errors": {"type": "array", "items": one_error},
+            "errors": {
+                "type": "array",
+                "description": "Fields that are wrong; or what stands against an undo.",
+                "items": {"anyOf": [closed(one_error, *one_error), closed(conflict, *conflict)]},
+            },
         },
         "required": ["type", "code", "message", "request_id"],
     }
@@ -185,6 +188,9 @@ def shared_schemas() -> dict[str, dict[str, Any]]:
         **work_schemas(),
         **pipeline_schemas(),
         **people_schemas(),
+        **feed_schemas(),
+        **type_schemas(),
+        **workspace_schemas(),
     }
 
 
@@ -286,14 +292,6 @@ def people_schemas() -> dict[str, dict[str, Any]]:
         "manager": optional_id,
         "heads": takers,
     }
-
-    def closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(required),
-            "additionalProperties": False,
-        }
 
     found = {
         "MemberChange": closed({"role": TEXT, "team": optional_id, "manager": optional_id}),

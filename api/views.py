@@ -29,13 +29,15 @@ class ApiView(APIView):
 
     ``noun`` is the record type's slug whose scope the route needs: ``<noun>:read`` to read, ``<noun>:write`` to
     write; "" for routes any key may use. ``reads_by_post`` says that POST on this route only reads. ``component`` is
-    the schema of what a route answers with that is of no record type.
+    the schema of what a route takes and answers with that is of no record type; ``answers`` says otherwise of the
+    latter: method → status → schema.
     """
 
     access = API_KEY
     noun: ClassVar[str] = ""
     reads_by_post: ClassVar[bool] = False
     component: ClassVar[str] = ""
+    answers: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     takes_body: ClassVar[bool] = True
     parameters: ClassVar[frozenset[str]] = frozenset()
 

@@ -3,6 +3,8 @@
 A change of very many records is taken back in the background: 202 with a job.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
 from uuid import UUID
 
 from rest_framework.request import Request
@@ -15,6 +17,7 @@ from crm.records.undo import undo
 
 
 class ChangeSetUndo(ApiView):
+    answers: ClassVar[Mapping[str, Mapping[str, str]]] = {"POST": {"200": "Undone", "202": "Job"}}
     takes_body = False
 
     def post(self, request: Request, change_set_id: UUID) -> Response:

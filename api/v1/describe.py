@@ -6,8 +6,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.views import ApiView
+from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS
-from crm.records.types import Field, RecordType, registry
+from crm.records.query import known_fields
+from crm.records.types import SYSTEM_FIELDS, Field, RecordType, registry
 from crm.records.visibility import may_write, readable_fields
 from crm.workspace.roles import ACTIONS
 from tenants.actors import Actor
@@ -21,12 +23,17 @@ def describe_field(actor: Actor, rt: RecordType, field: Field) -> dict[str, Any]
         "required": field.required,
         "editable": may_write(actor, rt, field),
         "sortable": field.sortable,
-        "operators": sorted(OPERATORS[field.kind]) if field.filterable else [],
+        "operators": sorted(OPERATORS[field.kind]) if field.slug in known_fields(actor, rt) else [],
         "choices": [{"value": choice.value, "label": str(choice.label)} for choice in field.choices],
-        "target": field.target or None,
+        "target": (field.target or None) if field is not ID_FIELD else None,
         "currency": field.currency or None,
         "max_length": field.max_length,
     }
+
+
+def every_records_fields() -> list[Field]:
+    """What every record has beside its declared fields."""
+    return [ID_FIELD, *SYSTEM_FIELDS.values()]
 
 
 def describe_type(actor: Actor, rt: RecordType) -> dict[str, Any]:
@@ -37,11 +44,13 @@ def describe_type(actor: Actor, rt: RecordType) -> dict[str, Any]:
         "label_plural": str(rt.label_plural),
         "title": rt.title,
         "permissions": {action: actor.scope(rt.slug, action).name.lower() for action in ACTIONS},
-        "fields": [describe_field(actor, rt, field) for field in readable_fields(actor, rt)],
+        "fields": [describe_field(actor, rt, one) for one in (*readable_fields(actor, rt), *every_records_fields())],
     }
 
 
 class TypeList(ApiView):
+    component = "Type"
+
     def get(self, request: Request) -> Response:
         return Response(
             {"data": [describe_type(self.actor, rt) for rt in registry.all() if self.actor.can(rt.slug, "view")]}

@@ -11,6 +11,7 @@ from crm.records import events
 
 class EventList(ApiView):
     noun = "event"
+    component = "Event"
     parameters = frozenset({"cursor", "limit"})
 
     def check_scope(self, request: Request) -> None:

@@ -119,6 +119,7 @@ class JobView(ApiView):
 class JobList(JobView):
     """Work in the background, the newest first."""
 
+    component = "Job"
     parameters = frozenset({"cursor", "limit"})
 
     def get(self, request: Request) -> Response:

@@ -4,7 +4,7 @@ sums are converted by. ``/v1/holidays``: days on which nobody works."""
 from collections.abc import Mapping
 from datetime import date, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
@@ -74,6 +74,9 @@ class WorkspaceDetail(SettingsView):
 
     A change of ``currency`` works the rates out anew; ``currencies`` are those offered for new amounts.
     """
+
+    component = "Workspace"
+    answers: ClassVar[Mapping[str, Mapping[str, str]]] = {"GET": {"200": "Workspace"}, "PATCH": {"200": "Workspace"}}
 
     def get(self, request: Request) -> Response:
         tenant = workspace_now(self.actor.tenant)
@@ -166,6 +169,8 @@ class Me(SettingsView):
     """Name, colour, language, time zone and formats of the member whose key this is; null is as the workspace."""
 
     power = "members"
+    component = "Me"
+    answers: ClassVar[Mapping[str, Mapping[str, str]]] = {"GET": {"200": "Me"}, "PATCH": {"200": "Me"}}
 
     def _member(self) -> Member:
         if self.actor.member_id is None:
@@ -203,6 +208,8 @@ class Me(SettingsView):
 class HolidayList(SettingsView):
     """A POST adds a day (``on``, ``name``); the days there are stand in the workspace."""
 
+    component = "Holiday"
+
     def post(self, request: Request) -> Response:
         body = known(self.body(request), ("on", "name"))
         on = day_given(text(body, "on"))
@@ -236,6 +243,8 @@ class RateList(SettingsView):
     A POST of ``rates``, a list of up to 10,000, takes all or none and says which ones are wrong.
     """
 
+    component = "Rate"
+    answers: ClassVar[Mapping[str, Mapping[str, str]]] = {"GET": {"200": "RatePage"}, "POST": {"200": "RateSet"}}
     parameters = frozenset({"currency", "limit", "cursor"})
 
     def get(self, request: Request) -> Response:
@@ -297,6 +306,8 @@ def _rate_text(raw: Any) -> str:
 
 
 class RateDetail(SettingsView):
+    component = "Rate"
+
     def get(self, request: Request, rate_id: UUID) -> Response:
         found = ExchangeRate.objects.filter(id=rate_id).first()
         if found is None:

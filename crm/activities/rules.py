@@ -271,7 +271,7 @@ def emails_have_a_time(batch: Batch) -> None:
             draft.set("sent_at", draft.at)
         sent_at = draft.after["sent_at"] if "sent_at" in draft.given and "sent_at" in draft.changed else None
         if sent_at is not None and sent_at > draft.at + CLOCKS_DIFFER:
-            draft.error("sent_at", "in_future", _("This cannot have been sent in the future."))
+            draft.error("sent_at", "in_the_future", _("This cannot have been sent in the future."))
 
 
 def name_is_given(batch: Batch) -> None:

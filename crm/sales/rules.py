@@ -466,7 +466,7 @@ def _close_or_reopen(draft: Draft, stage: Stage, before: Stage | None) -> None:
     elif draft.after["closed_on"] is None or (kind_before != stage.kind and "closed_on" not in draft.given):
         draft.set("closed_on", today(draft))
     elif "closed_on" in draft.given and "closed_on" in draft.changed and draft.after["closed_on"] > today(draft):
-        draft.error("closed_on", "in_future", _("A deal cannot have been closed in the future."))
+        draft.error("closed_on", "in_the_future", _("A deal cannot have been closed in the future."))
     if stage.kind != LOST:
         if "lost_reason" in draft.given and draft.after["lost_reason"] and "lost_reason" in draft.changed:
             draft.error("lost_reason", "only_when_lost", _("Only a lost deal has a lost reason."))

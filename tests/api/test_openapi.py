@@ -3,6 +3,7 @@
 import jsonschema
 import pytest
 
+from crm.records.operators import OPERATORS
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -91,3 +92,65 @@ def test_roles_are_read_by_who_looks_after_people(api, admin, seller):
     assert api(admin).get(f"/api/v1/roles/{seller.member_id}").status_code == 404
     assert api(admin, scopes=["deal:read"]).get("/api/v1/roles").status_code == 403
     assert api(seller).get("/api/v1/roles").status_code == 403
+
+
+def operations(document):
+    return [
+        (method, path, operation) for path, found in document["paths"].items() for method, operation in found.items()
+    ]
+
+
+def test_it_says_where_the_api_is(api, owner, document):
+    from tenants.hosts import api_url, tenant_url
+
+    assert [one["url"] for one in document["servers"]] == [tenant_url(owner.tenant, ""), api_url("")]
+
+
+def test_every_answer_has_a_type_and_every_error_its_shape(document):
+    for method, path, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status == "204" or "text/csv" in answer.get("content", {}):
+                continue
+            schema = answer["content"]["application/json"]["schema"]
+            assert set(schema) == {"$ref"}, (method, path, status, schema)
+            assert (schema["$ref"].endswith("/Error")) == (status >= "400"), (method, path, status)
+
+
+def test_every_operation_tells_what_may_go_wrong(document):
+    for method, path, operation in operations(document):
+        statuses = set(operation["responses"])
+        assert {"400", "401", "403", "404", "429", "500", "503"} <= statuses, (method, path)
+        assert any(status < "300" for status in statuses)
+        if method in {"post", "patch"}:
+            assert {"413", "415", "422"} <= statuses, (method, path)
+
+
+def test_every_path_names_its_ids(document):
+    import re
+
+    for method, path, operation in operations(document):
+        named = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+        assert named == set(re.findall(r"\{([a-z_]+)\}", path)), (method, path)
+
+
+def test_there_is_a_parameter_for_each_operator_and_it_is_taken(api, owner, document):
+    """All are named; one of each kind of field and operator is asked, some hundred requests, which takes its time."""
+    client = api(owner)
+    samples = {"one": "1", "many": "1,2", "range": "1,2", "days": "7", "none": "true"}
+    shapes = {op.slug: op.value_shape for table in OPERATORS.values() for op in table.values()}
+    tried = set()
+    for found in client.get("/api/v1/types").json()["data"]:
+        address = f"/api/v1/{found['plural']}"
+        named = {one["name"] for one in document["paths"][address]["get"]["parameters"]}
+        for field in found["fields"]:
+            for operator in field["operators"]:
+                name = f"{field['slug']}[{operator}]"
+                assert name in named
+                if (field["kind"], operator) not in tried:
+                    tried.add((field["kind"], operator))
+                    answer = client.get(f"{address}?limit=1&{name}={samples[shapes[operator]]}")
+                    refused = answer.json().get("error", {}).get("code")
+                    assert refused in {None, "bad_value", "unknown_choice", "unknown_type"}, (name, answer.content)
+            assert bool(field["operators"]) == (field["slug"] in named), field["slug"]
+        known = {field["slug"] for field in found["fields"] if field["operators"]}
+        assert {one.partition("[")[0] for one in named if "[" in one} == known

@@ -297,7 +297,7 @@ def test_a_deal_is_not_closed_in_the_future(seller: Actor) -> None:
     tomorrow = today(seller) + timedelta(days=1)
     with pytest.raises(Invalid) as refused:
         factories.deal(seller, stage=stage("Won").pk, closed_on=tomorrow)
-    assert codes(refused) == {("closed_on", "in_future")}
+    assert codes(refused) == {("closed_on", "in_the_future")}
     won = factories.deal(seller, stage=stage("Won").pk, closed_on=today(seller))
     with pytest.raises(Invalid):
         writing.update(seller, registry.get("deal"), won.pk, {"closed_on": tomorrow})
