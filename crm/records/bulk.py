@@ -306,7 +306,7 @@ def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -
         job = job_start(
             actor,
             "undo",
-            {"change_set": str(change_set.pk)},
+            {"change_set": str(change_set.pk), "nouns": undo.nouns_of(change_set)},
             title=title,
             noun=made_by.noun if made_by else "",
             change_set=taken_back,

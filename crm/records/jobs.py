@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from django.utils.translation import override
 
 from crm.records import wakeups
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
+from crm.records.expressions import negated
 from crm.records.models import ChangeSet, Job, JobChunk
 from crm.records.timers import waits
 from crm.records.types import RecordType, Text, registry
@@ -327,16 +328,18 @@ def outcome(job: Job) -> str:
 
 def jobs_of(actor: Actor) -> QuerySet[Job]:
     """The newest first, of nouns that the actor may view: his own, or everybody's if he has the settings."""
-    nouns = ["", *(rt.slug for rt in registry.all() if actor.can(rt.slug, "view"))]
-    rows = Job.objects.select_related("member", "change_set").filter(noun__in=nouns).order_by("-id")
+    unseen = [rt.slug for rt in registry.all() if not actor.can(rt.slug, "view")]
+    of_several = Q(params__takers__has_any_keys=unseen) | Q(params__nouns__has_any_keys=unseen)
+    rows = Job.objects.select_related("member", "change_set").exclude(noun__in=unseen).order_by("-id")
+    rows = rows.filter(negated(Q(noun="") & of_several)) if unseen else rows
     if actor.can("workspace", "settings"):
         return rows
     return rows.filter(member_id=actor.member_id) if actor.member_id else rows.none()
 
 
 def nouns_of(job: Job) -> list[str]:
-    """The nouns whose records a job changes; a hand-over names them as what others take."""
-    return [job.noun] if job.noun else [*job.params.get("takers", ())]
+    """The nouns whose records a job changes; a hand-over names them as what others take, an undo of several each."""
+    return [job.noun] if job.noun else [*job.params.get("takers", ()), *job.params.get("nouns", ())]
 
 
 def job_get(actor: Actor, job_id: UUID) -> Job:

@@ -95,12 +95,17 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
 
 def require_scopes(actor: Actor, change_set: ChangeSet) -> None:
     """Raise MissingScope for a key that may not read or change all that a change is of."""
-    for kind in change_set.events.order_by("record_type").values_list("record_type", flat=True).distinct():
-        if kind in PEOPLE:
-            require_scope(actor, "workspace", "members")
-        elif kind in registry:
-            require_scope(actor, kind)
-            require_scope(actor, kind, "edit")
+    if people_of(change_set).exists():
+        require_scope(actor, "workspace", "members")
+    for noun in nouns_of(change_set):
+        require_scope(actor, noun)
+        require_scope(actor, noun, "edit")
+
+
+def nouns_of(change_set: ChangeSet) -> list[str]:
+    """The record types that a change is of."""
+    kinds = change_set.events.order_by("record_type").values_list("record_type", flat=True).distinct()
+    return [kind for kind in kinds if kind in registry]
 
 
 def notices_follow(change_set: ChangeSet) -> None:

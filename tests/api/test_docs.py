@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -22,6 +23,10 @@ NOBODY = "01890000-0000-7000-8000-000000000000"
 
 def spans(text):
     return re.findall(r"`([^`]+)`", text)
+
+
+def first(pattern, text):
+    return next(iter(re.findall(pattern, text)))
 
 
 def told_codes():
@@ -59,7 +64,7 @@ def test_limits_are_as_told(api, owner):
 
 
 def test_the_size_of_a_body_is_as_told(api, owner):
-    size = int(re.search(r"(\d+) MB at most", README)[1])
+    size = int(first(r"(\d+) MB at most", README))
     assert re.search(rf"larger than {size} MB", ERRORS)
     assert size * 1024 * 1024 == settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     within = json.dumps({"name": "x" * (size * 1024 * 1024 - 100)})
@@ -79,7 +84,7 @@ def test_types_list_the_operators_of_every_field_one_can_filter_by(api, owner):
 
 
 def test_an_error_has_the_shape_that_is_shown(api, owner):
-    shown = json.loads(re.search(r"```json\n(.+?)```", ERRORS, re.DOTALL)[1])["error"]
+    shown = json.loads(first(r"(?s)```json\n(.+?)```", ERRORS))["error"]
     answer = api(owner).post("/api/v1/deals", {"name": "x", "amount": "many", "expected_close": "soon"}).json()["error"]
     assert answer.keys() == shown.keys()
     assert answer["errors"][0].keys() == shown["errors"][0].keys()
@@ -156,7 +161,7 @@ def provoked(api, owner, seller, monkeypatch):
         client.patch(f"/api/v1/companies/{made['id']}", {"name": "Beta"})
         return client.post(f"/api/v1/change-sets/{change}/undo")
 
-    deep = {"field": "name", "op": "eq", "value": "x"}
+    deep: dict[str, Any] = {"field": "name", "op": "eq", "value": "x"}
     for _level in range(6):
         deep = {"not": deep}
     return {

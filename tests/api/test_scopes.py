@@ -304,3 +304,27 @@ class TestTheFeedsEnd:
         later = client.get(f"/api/v1/events?cursor={cursor}").json()
         assert [row["after"]["name"] for row in later["data"]] == ["later"]
         assert later["has_more"] is False
+
+
+class TestJobs:
+    def test_those_of_what_a_key_may_not_read_are_not_there_and_leave_no_empty_page(
+        self, api, owner, seller, seller_two, monkeypatch
+    ):
+        from crm.records import belongings, bulk
+
+        monkeypatch.setattr(belongings, "AT_ONCE", 1)
+        monkeypatch.setattr(bulk, "MOST_AT_ONCE", 1)
+        ids = [str(factories.company(owner).pk)]
+        wide = api(owner)
+        assert wide.post("/api/v1/companies/bulk", {"ids": ids, "values": {"industry": "Glass"}}).status_code == 202
+        for _number in range(3):
+            factories.deal(seller)
+        moved = belongings.records_move(owner, member_id=seller.member_id, takers={"deal": seller_two.member_id})
+        assert moved.job is not None
+        jobs.run(owner.tenant, moved.job.pk)
+        undone = wide.post(f"/api/v1/change-sets/{moved.change_set.pk}/undo")
+        assert undone.status_code == 202, undone.content
+        assert len(wide.get("/api/v1/jobs").json()["data"]) == 3
+        page = api(owner, scopes=["company:read"]).get("/api/v1/jobs?limit=1").json()
+        assert ([job["noun"] for job in page["data"]], page["next_cursor"]) == (["company"], None)
+        assert api(owner, scopes=["company:read"]).get(undone.headers["Location"]).status_code == 404
