@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import User
 from tenants.names import NameRefused, name_read
-from tenants.signup import subdomain_refusal
+from tenants.subdomains import subdomain_refusal
 
 PASSWORD_MAX = 200
 

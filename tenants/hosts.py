@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from tenants.actors import TenantRef
+from tenants.lookalikes import asks_for_trust
 from tenants.models import Tenant
 
 SUBDOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,38}[a-z0-9])\Z")
@@ -26,7 +27,6 @@ RESERVED = frozenset(
     wpad isatap broadcasthost
     """.split()  # noqa: SIM905
 )
-CONFUSABLE = str.maketrans("015", "ols")
 
 
 def public_hosts() -> frozenset[str]:
@@ -92,19 +92,7 @@ def subdomain_problem(name: str) -> str | None:
         return _("Two hyphens in a row are not allowed.")
     if name.isdigit():
         return _("The address needs a letter.")
-    if subdomain_host(name) in public_hosts():
+    reserved = subdomain_host(name) in public_hosts() or name.startswith("xn-")
+    if reserved or asks_for_trust(name, RESERVED):
         return _("This address is reserved.")
-    bare = name.replace("-", "")
-    looks = bare.translate(CONFUSABLE)
-    for taken in RESERVED:
-        plain = taken.replace("-", "")
-        if plain in (bare, looks) or _folded(looks) == _folded(plain):
-            return _("This address is reserved.")
-    if bare.startswith("xn"):
-        return _("This address is reserved.") if name.startswith("xn-") else None
     return None
-
-
-def _folded(name: str) -> str:
-    """Equal for names that look alike: ``rn`` and ``m``, ``vv`` and ``w``, ``l``, ``1`` and ``i``."""
-    return name.replace("rn", "m").replace("vv", "w").replace("l", "i")

@@ -11,6 +11,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.actors import TenantRef
 from tenants.fields import CurrentUser, UUIDKey
+from tenants.lookalikes import skeleton
 from tenants.release import template_digest
 from tenants.roles import schema_name_new
 
@@ -136,6 +137,9 @@ class Domain(DomainMixin):  # type: ignore[misc]
 
     id = UUIDKey(verbose_name=_("id"))
     redirect_until = models.DateTimeField(_("redirects until"), null=True, blank=True)
+    skeleton = models.CharField(
+        _("shape that names like it share"), max_length=63, default="", db_default="", editable=False, db_index=True
+    )
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
 
     class Meta:
@@ -147,6 +151,10 @@ class Domain(DomainMixin):  # type: ignore[misc]
 
     def __str__(self) -> str:
         return str(self.domain)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.skeleton = skeleton(self.subdomain)
+        super().save(*args, **kwargs)
 
     @property
     def subdomain(self) -> str:

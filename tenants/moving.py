@@ -15,6 +15,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.hosts import subdomain_host, subdomain_problem
 from tenants.models import Domain, Tenant
 from tenants.scopes import shared
+from tenants.subdomains import SubdomainTaken, subdomain_claim
 
 REDIRECTS_FOR = timedelta(days=90)
 MOST_ADDRESSES = 10
@@ -69,6 +70,8 @@ def subdomain_change(actor: Actor, *, subdomain: str) -> Moved:
                 before={"address": moved.old},
                 after={"address": subdomain_host(subdomain)},
             )
+    except SubdomainTaken as taken:
+        raise AddressRefused(str(taken)) from None
     except IntegrityError:
         raise AddressRefused(_("This address is taken.")) from None
     return moved
@@ -82,8 +85,8 @@ def _moved(actor: Actor, subdomain: str) -> Moved:
     if old.domain == host:
         raise AddressRefused(_("This is the address already."))
     new = next((one for one in own if one.domain == host), None)
-    if new is None and Domain.objects.filter(domain=host).exists():
-        raise AddressRefused(_("This address is taken."))
+    if new is None:
+        subdomain_claim(subdomain, by=tenant.id)
     if new is None and len(own) >= MOST_ADDRESSES:
         raise AddressRefused(_("A workspace can have had %(count)d addresses at most.") % {"count": MOST_ADDRESSES})
     Domain.objects.filter(id=old.id).update(is_primary=False, redirect_until=until)

@@ -42,6 +42,20 @@ class SessionStore(DatabaseStore):
     def hang_on(self, parent_key: str) -> None:
         self[PARENT] = parent_key
 
+    def cycle_with_children(self) -> None:
+        """As ``cycle_key``, but those on workspaces' hosts that hang on this one go on under its new key."""
+        data, old = self._session, self.session_key  # type: ignore[attr-defined]
+        self.create()
+        self._session_cache = data
+        self.save()
+        with shared():
+            hanging = list(Session.objects.filter(parent_id=old).values_list("session_key", "tenant_id"))
+        for key, tenant_id in hanging:
+            child = SessionStore(key, tenant_id)
+            child.hang_on(str(self.session_key))
+            child.save()
+        self.delete(old)
+
     def preload(self) -> None:
         """Read the row now, so that using the session later needs no other schema."""
         if self.session_key:

@@ -91,6 +91,7 @@ def enter(request: Request, user: User, *, target: str, method: str, trust: bool
 def second_factor_shown(request: Request, user: User, method: str) -> None:
     """The factor was just set up in this session: it counts here, and all others were had without one."""
     request.session[METHOD] = f"{PASSWORD}+{method}"
+    guard_changed(request)
     accounts.sessions_end_others(user_id=user.pk, but=request.session.session_key)
 
 
@@ -151,7 +152,14 @@ def is_recent(request: Request) -> bool:
 
 
 def confirmed_now(request: Request) -> None:
+    """The session may do more for a while: under a new key, so that a copy of the old one may not."""
     request.session[CONFIRMED] = int(time.time())
+    request.session.cycle_with_children()
+
+
+def guard_changed(request: Request) -> None:
+    """What guards the account is another now. This browser goes on under a new key, and comes into workspaces anew."""
+    request.session.cycle_key()
 
 
 def recently_confirmed[**P](

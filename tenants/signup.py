@@ -19,36 +19,21 @@ from django.utils.translation import gettext as _
 from tenants.accounts import account_create, address_of, membership_move, sessions_end, verified_user
 from tenants.actors import TenantRef
 from tenants.api_keys import EVER, secrets_drop_since
-from tenants.hosts import public_url, subdomain_host, subdomain_problem
+from tenants.hosts import public_url, subdomain_host
 from tenants.mails import mail_queue
 from tenants.models import Domain, Membership, Tenant, User
 from tenants.provisioning import tenant_provision
 from tenants.scopes import shared, tenant_scope
+from tenants.subdomains import SubdomainTaken, subdomain_claim, subdomain_refusal
 
 TAKE_OVER_SALT = "take-over"
 TAKE_OVER_SECONDS = 3 * 24 * 3600
-
-
-class SubdomainTaken(Exception):
-    """Somebody has this address already, perhaps since a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
     user: User
     tenant: TenantRef
-
-
-def subdomain_taken(name: str) -> bool:
-    return bool(Domain.objects.filter(domain=subdomain_host(name)).exists())
-
-
-def subdomain_refusal(name: str) -> str | None:
-    """Why this address cannot be had, for people; None when it can."""
-    problem = subdomain_problem(name)
-    if problem is None and subdomain_taken(name):
-        problem = _("This address is taken.")
-    return problem
 
 
 def subdomain_propose(company: str) -> str:
@@ -70,11 +55,12 @@ def workspace_reserve(
     """Reserve a workspace and its address for ``owner``. Raises SubdomainTaken."""
     try:
         with transaction.atomic():
+            subdomain_claim(subdomain)
             tenant: Tenant = Tenant.objects.create(name=company, locale=locale, currency=currency, time_zone=time_zone)
             Domain.objects.create(tenant=tenant, domain=subdomain_host(subdomain), is_primary=True)
             Membership.objects.create(user=owner, tenant=tenant)
     except IntegrityError:
-        raise SubdomainTaken(subdomain) from None
+        raise SubdomainTaken(_("This address is taken.")) from None
     return tenant
 
 

@@ -43,17 +43,16 @@ from tenants.rates import limited
 from tenants.sessions import PASSWORD
 from tenants.signing_in import enter, factor_check, passkey_shown, pending_of, sign_in
 from tenants.signup import (
-    SubdomainTaken,
     proof_address,
     proof_send,
     sign_up,
     subdomain_propose,
-    subdomain_refusal,
     take_over,
     take_over_token,
     take_over_user,
     workspace_make,
 )
+from tenants.subdomains import SubdomainTaken, subdomain_refusal
 
 RESET = "password_reset"
 LATER = "second_factor_later"

@@ -33,6 +33,7 @@ from tenants.signing_in import (
     confirmed_now,
     factor_check,
     factor_count,
+    guard_changed,
     password_change,
     recently_confirmed,
     second_factor_shown,
@@ -175,6 +176,7 @@ def totp_remove(request: Request) -> HttpResponseBase:
         factors.totp_remove(user, visit_of(request))
     except FactorRefused as error:
         return _back(request, error)
+    guard_changed(request)
     messages.success(request, _("The authenticator app is removed."))
     return redirect("account")
 
@@ -232,6 +234,7 @@ def passkey_remove(request: Request, passkey_id: UUID) -> HttpResponseBase:
         factors.passkey_remove(user, passkey, visit_of(request))
     except FactorRefused as error:
         return _back(request, error)
+    guard_changed(request)
     messages.success(request, _("The passkey is removed here. Delete it on your device, too."))
     return redirect("account")
 
@@ -250,6 +253,7 @@ def codes_renew(request: Request) -> HttpResponseBase:
         codes = factors.codes_renew(user, visit_of(request))
     except FactorRefused as error:
         return _back(request, error)
+    guard_changed(request)
     return _codes_page(request, codes)
 
 
@@ -366,6 +370,7 @@ def _email_confirm(request: Request, change: Any) -> HttpResponseBase:
         return render(request, "account/email_confirm.html", {"change": change})
     if not addresses.email_change_confirm(change, visit_of(request)):
         return render(request, "account/email_closed.html", status=410)
+    guard_changed(request)
     messages.success(request, _("%(email)s is your address from now on.") % {"email": change.new_email})
     return redirect("account")
 

@@ -7,18 +7,23 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pyotp
 import pytest
 from django.utils import timezone
 
 from tenants import rates
 from tenants.actors import Actor
 from tenants.api_keys import api_key_create
-from tenants.models import AccountEvent, ApiKey, EmailChange, KnownBrowser, Passkey, RecoveryCode, Totp, User
+from tenants.factors import totp_begin
+from tenants.models import AccountEvent, ApiKey, EmailChange, KnownBrowser, Passkey, RecoveryCode, Session, Totp, User
 from tenants.scopes import shared, tenant_scope
+from tenants.sealing import seal
+from tenants.sessions import METHOD, SessionStore
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
 
 PUBLIC = "http://localhost"
+HOSTS = ("localhost", "alder.localhost")
 OWNER = "owner@example.com"
 NEW = "new.owner@example.com"
 
@@ -411,6 +416,77 @@ class TestAddress:
 
     def test_a_link_of_one_kind_does_not_do_the_other(self, browser: Browser, asked: str) -> None:
         assert browser.post(asked.replace("/confirm/", "/undo/")).status_code == 410
+
+
+class TestKeysOfSessions:
+    """Whoever has a copy of a session's key is shut out by each change of what the session may do or what guards it."""
+
+    @pytest.fixture
+    def stolen(self, browser: Browser, tenant_a: Any, settings: Any) -> Callable[[], dict[str, bool]]:
+        """On which hosts a copy of the cookies that were there before still is somebody."""
+        sign_in(browser)
+        copied = {host: browser.client(host).cookies[settings.SESSION_COOKIE_NAME].value for host in HOSTS}
+
+        def works() -> dict[str, bool]:
+            thief = Browser()
+            for host, key in copied.items():
+                thief.client(host).cookies[settings.SESSION_COOKIE_NAME] = key
+            return {
+                "public": thief.get(f"{PUBLIC}/account/", follow=False).status_code == 200,
+                "workspace": thief.get("http://alder.localhost/", follow=False).status_code == 200,
+            }
+
+        return works
+
+    def inside(self, browser: Browser) -> bool:
+        browser.get("http://alder.localhost/")
+        return browser.url == "http://alder.localhost/"
+
+    def test_a_copy_is_as_good_until_then(self, stolen: Callable[[], dict[str, bool]]) -> None:
+        assert stolen() == {"public": True, "workspace": True}
+
+    def test_confirming_is_no_gift_to_the_copy(self, browser: Browser, stolen: Callable[[], dict[str, bool]]) -> None:
+        """The workspaces that are open go on, so that nothing typed there is lost."""
+        browser.post(f"{PUBLIC}/account/confirm/", {"with": "password", "password": PASSWORD})
+        assert browser.url == f"{PUBLIC}/account/"
+        assert stolen() == {"public": False, "workspace": True}
+        assert browser.get("http://alder.localhost/", follow=False).status_code == 200
+        browser.post(f"{PUBLIC}/signout/")
+        assert stolen() == {"public": False, "workspace": False}
+
+    def test_adding_and_removing_an_app(self, browser: Browser, stolen: Callable[[], dict[str, bool]]) -> None:
+        with shared():
+            secret = totp_begin(of())
+        page = browser.post(f"{PUBLIC}/account/app/", {"code": pyotp.TOTP(secret).now()})
+        assert page.status_code == 200
+        assert stolen() == {"public": False, "workspace": False}
+        assert self.inside(browser)
+
+    @pytest.mark.parametrize("change", ["app/remove/", "codes/", "password/"])
+    def test_each_other_change_of_what_guards_the_account(
+        self, browser: Browser, stolen: Callable[[], dict[str, bool]], change: str
+    ) -> None:
+        with shared():
+            Totp.objects.create(user=of(), secret=seal("x", f"totp:{of().pk}"), confirmed_at=timezone.now())
+            User.objects.filter(email=OWNER).update(has_second_factor=True)
+            for row in Session.objects.filter(user_id=of().pk):
+                store = SessionStore(row.session_key, row.tenant_id)
+                store[METHOD] = "password+totp"
+                store.save()
+        assert stolen() == {"public": True, "workspace": True}
+        browser.post(f"{PUBLIC}/account/{change}", {"password": "an entirely new one"})
+        assert stolen() == {"public": False, "workspace": False}
+        assert self.inside(browser)
+
+    def test_another_address(
+        self, browser: Browser, stolen: Callable[[], dict[str, bool]], mails: list[Any], committing: Any
+    ) -> None:
+        with committing():
+            browser.post(f"{PUBLIC}/account/email/", {"email": NEW})
+        browser.post(link_in(mails[-1]))
+        assert of(NEW)
+        assert stolen() == {"public": False, "workspace": False}
+        assert self.inside(browser)
 
 
 @pytest.mark.usefixtures("owner_alias")

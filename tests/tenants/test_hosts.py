@@ -12,6 +12,7 @@ from django.utils import timezone
 from tenants.hosts import public_url, split_host, subdomain_host, subdomain_problem, tenant_host, tenant_url
 from tenants.models import Domain, Session, Tenant
 from tenants.scopes import shared
+from tenants.subdomains import subdomain_refusal, subdomain_taken
 from tests.conftest import session_key
 from tests.isolation.routes import routes
 
@@ -179,6 +180,52 @@ def test_a_changed_address_leads_on_for_its_time(tenant_a):
 )  # fmt: skip
 def test_reserved_confusable_and_malformed_addresses_are_refused(name):
     assert subdomain_problem(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rapport", "rapport-support", "support-rapport", "my-rapport", "rapp0rt", "r4pp0r7", "rap-port", "rapport-eu",
+        "getrapport", "login-support", "my-account", "mail-admin", "adminlogin", "supp0rt", "support1", "support-24",
+        "account-verify", "secure-login", "sign-in", "login-help", "adrnin", "web-rnail", "app-support",
+        "xn--rapport-q2a", "xn-rapport", "pass-word", "signln", "b1lling",
+    ],
+)  # fmt: skip
+def test_names_that_ask_for_trust_are_refused(name):
+    assert subdomain_problem(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "support-berlin",
+        "home-office",
+        "mediastore",
+        "security-karl",
+        "reporting",
+        "apport",
+        "team-alder",
+        "helpme",
+        "berlin24",
+    ],
+)
+def test_a_reserved_word_beside_a_name_of_ones_own_is_fine(name):
+    assert subdomain_problem(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "free"),
+    [
+        ("morgenlicht", False), ("rnorgenlicht", False), ("m0rgenlicht", False), ("morgenl1cht", False),
+        ("morgen-licht", False), ("m0rgen-1icht", False), ("morgenlicht-login", False), ("support-rnorgenlicht", False),
+        ("morgenlicht-berlin", True), ("morgenlichter", True), ("abendlicht", True),
+    ],
+)  # fmt: skip
+def test_what_reads_like_somebodys_address_is_not_to_be_had(name, free, tenant_a):
+    with shared():
+        Domain.objects.create(tenant_id=tenant_a.id, domain="morgenlicht.localhost", is_primary=False)
+        assert (subdomain_refusal(name) is None) is free
+        assert subdomain_taken(name, by_other_than=tenant_a.id) is None
 
 
 @pytest.mark.parametrize("name", ["acme", "alder-windows", "4ever", "b2b", "m-und-s", "karl1"])
