@@ -16,7 +16,6 @@ from django.db import connection
 from django.http import (
     HttpRequest,
     HttpResponse,
-    HttpResponsePermanentRedirect,
     HttpResponseRedirect,
     JsonResponse,
     StreamingHttpResponse,
@@ -232,7 +231,7 @@ def to_https(request: HttpRequest) -> HttpResponse | None:
     """Leads from http to https, on hosts that are ours only: of any other nobody learns that something answers here."""
     if not settings.SECURE_SSL_REDIRECT or request.is_secure():
         return None
-    return HttpResponsePermanentRedirect(f"https://{request.get_host()}{request.get_full_path()}")
+    return moved_page(f"https://{request.get_host()}{request.get_full_path()}")
 
 
 def not_found() -> HttpResponse:

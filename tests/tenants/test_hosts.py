@@ -58,7 +58,7 @@ def test_case_port_and_final_dot_make_no_other_host(host, tenant_a):
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("localhost", 301), ("www.localhost", 301), ("alder.localhost", 301), ("api.localhost", 301)]
+    [("localhost", 307), ("www.localhost", 307), ("alder.localhost", 307), ("api.localhost", 307)]
     + [(host, 404) for host in ("nobody.localhost", "evil.example", "127.0.0.1", "alder.localhost.evil.example")],
 )
 def test_only_hosts_of_ours_lead_from_http_to_https(host, status, method, tenant_a, settings):
@@ -66,8 +66,8 @@ def test_only_hosts_of_ours_lead_from_http_to_https(host, status, method, tenant
     settings.SECURE_SSL_REDIRECT = True
     answer = getattr(Client(headers={"host": host}), method)("/signin/?next=/deals/")
     assert answer.status_code == status
-    assert answer.headers.get("Location") == (f"https://{host}/signin/?next=/deals/" if status == 301 else None)
-    assert getattr(Client(headers={"host": host}), method)("/signin/", secure=True).status_code != 301
+    assert answer.headers.get("Location") == (f"https://{host}/signin/?next=/deals/" if status == 307 else None)
+    assert getattr(Client(headers={"host": host}), method)("/signin/", secure=True).status_code != 307
 
 
 class TestWhatCachesKeep:
