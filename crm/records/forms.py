@@ -26,6 +26,7 @@ from crm.records.visibility import may_write
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.formats import babel_locale, number_read, typed_money, typed_text
 from crm.workspace.selectors import active_members
+from crm.workspace.signs import seen
 from tenants.actors import Actor
 
 OPTIONS = 50
@@ -189,7 +190,7 @@ def _read(actor: Actor, field: Field, data: QueryDict) -> Any:
 
 def read_number(field: Field, raw: str) -> str:
     """A number as its reader writes numbers; what is none stays as it is, for the gate to refuse."""
-    return number_read(raw.strip().removesuffix("%") if field.kind is Kind.PERCENT else raw)
+    return number_read(seen(raw).removesuffix("%") if field.kind is Kind.PERCENT else raw)
 
 
 def typed_number(field: Field, value: Any, currency: str = "") -> str:

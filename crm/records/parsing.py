@@ -174,7 +174,7 @@ def parse_integer(field: Field, raw: Any, actor: Actor) -> int:
 
 def parse_decimal(field: Field, raw: Any, actor: Actor) -> Decimal:
     if field.kind is Kind.PERCENT and isinstance(raw, str):
-        raw = raw.strip().removesuffix("%")
+        raw = seen(raw).removesuffix("%")
     value = number(raw)
     low, high = (Decimal(0), Decimal(100)) if field.kind is Kind.PERCENT else (-NUMBER_LIMIT, NUMBER_LIMIT)
     bounded(field, value, low, high)

@@ -4,9 +4,11 @@ import pytest
 
 from crm.records import reading
 from crm.records.errors import Invalid
+from crm.records.forms import read_number
 from crm.records.normalising import mail_address, web_domain
+from crm.records.parsing import parse
 from crm.records.reading import Query
-from crm.records.types import registry
+from crm.records.types import Field, Kind, registry
 from tenants.actors import Actor
 from tests import factories
 
@@ -95,3 +97,10 @@ def test_invisible_signs_around_what_is_pasted_say_nothing(around: str, seller: 
     assert (str(deal.amount), deal.currency, str(deal.expected_close)) == ("1200.50", "EUR", "2026-03-31")
     with pytest.raises(Invalid):
         factories.company(seller, name=around.format(""))
+
+
+@pytest.mark.parametrize("typed", ["62.5 %\u200e", "\u202a62.5%\u202c", "\uff16\uff12.5", "62.5\u00a0%"])
+def test_a_percentage_is_read_as_it_is_pasted(typed: str, seller: Actor) -> None:
+    percent = Field(slug="share", label="Share", kind=Kind.PERCENT)
+    assert read_number(percent, typed) == "62.5"
+    assert str(parse(percent, typed, seller)) == "62.5"

@@ -79,7 +79,7 @@ def test_a_digraph_is_no_umlaut_where_none_is_meant(stored: str, typed: str) -> 
     assert not finds([stored], typed)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
 @given(st.lists(texts, min_size=30, max_size=60))
 @example(["".join(SIGNS), "".join(SPELLED), "".join(LETTERS).upper(), "a\u0301\u00b4`'\u1ffd"])
 def test_sql_folds_as_python_does(in_tenant: object, given_texts: list[str]) -> None:
