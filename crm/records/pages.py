@@ -65,10 +65,13 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
+    """``text`` is the whole of a text of which the title is but the beginning."""
+
     rt: RecordType
     row: Mapping[str, Any]
     title: str
     title_cell: Cell
+    text: Cell | None
     subtitle: str
     reach: list[Reach]
     highlights: list[Cell]
@@ -100,18 +103,17 @@ def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordP
         if one.slug == rt.owner_field or one.kind is Kind.MONEY or (one.slug == rt.subtitle and one.slug in linked)
     ]
     chosen = rt.fields_of(actor, row) if rt.fields_of else None
-    is_text = rt.title_field.kind is Kind.LONG_TEXT  # of which the title is but the beginning
     beside = [
-        one
-        for one in shown
-        if (is_text or one.slug != rt.title) and (chosen is None or one.slug in chosen or row.get(one.slug))
+        one for one in shown if one.slug != rt.title and (chosen is None or one.slug in chosen or row.get(one.slug))
     ]
+    title_cell = cell(actor, rt, rt.title_field, row, editable=editable)
     system = [rt.field(slug) for slug in ("created_by", "created_at", "updated_at")]
     return RecordPage(
         rt=rt,
         row=row,
         title=row_title(rt, row),
-        title_cell=cell(actor, rt, rt.title_field, row, editable=editable and not is_text),
+        title_cell=title_cell,
+        text=title_cell if rt.title_field.kind is Kind.LONG_TEXT else None,
         subtitle="" if rt.subtitle in linked else row_subtitle(rt, row),
         reach=[
             Reach(REACH_ICONS[one.kind], f"{one.label}: {row[one.slug][0]['value']}", url)

@@ -171,7 +171,7 @@ def test_who_is_mentioned_reads_the_whole_text_in_the_inbox_and_on_the_notes_pag
     assert "LAST WORDS" in client.get("/inbox/").content.decode()
     answer = client.get(f"/notes/{note.id}/")
     page, here = answer.content.decode(), answer.wsgi_request.build_absolute_uri()
-    assert "LAST WORDS" in page.split('class="props"')[1].split("</dl>")[0]
+    assert "LAST WORDS" in page.split("record-text")[1].split("</section>")[0]
     saved = browser_client(owner).post(
         f"/notes/{note.id}/edit/body/",
         {"body": f"{text}!"},
