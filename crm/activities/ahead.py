@@ -75,13 +75,16 @@ def heads_of(actor: Actor, rt: RecordType, records: Sequence[Any], member_ids: C
     return [
         Head(plain, one["series"], Part.of(one), made[one["series"]])
         for pk, one in values.items()
-        if member_ids is None or takes_part_in(common[pk], member_ids)
+        if member_ids is None or takes_part_in(actor, rt, common[pk], member_ids)
         for plain in [plain_row(actor, rows[pk], common[pk])]
     ]
 
 
-def takes_part_in(common: Mapping[str, Any], member_ids: Collection[UUID]) -> bool:
+def takes_part_in(actor: Actor, rt: RecordType, common: Mapping[str, Any], member_ids: Collection[UUID]) -> bool:
+    """As ``takes_part``, of what a series has in common."""
     guests = {one["id"] for one in common.get("guests", ()) if one["type"] == MEMBER_TARGET}
+    if guests and not may_read(actor, rt, "guests"):
+        guests &= {actor.member_id}
     return common["assignee"] in member_ids or not guests.isdisjoint(member_ids)
 
 

@@ -55,7 +55,7 @@ def series_of(actor: Actor, member_id: UUID, rows: Sequence[ActivityRow], going_
         for record in records.order_by("-occurrence"):
             values, row = snapshot(rt, record), by_id[record.pk]
             part, common = Part.of(values), pattern(rt, values)
-            if not takes_part_in(common, [member_id]):
+            if not takes_part_in(actor, rt, common, [member_id]):
                 continue
             made = found.setdefault(
                 (record.series, part),

@@ -432,5 +432,8 @@ def make(
         [{**carried, **part.when(rt.slug, local), "done": False} for _number, local in found],
         change_set=change_set,
         source=source,
-        details={"series": [{**kept, "occurrence": number} for number, _local in found]},
+        details={
+            "series": [{**kept, "occurrence": number} for number, _local in found],
+            "is_sample": rt.rows.filter(series=values["series"], is_sample=True).exists(),
+        },
     )

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET
 from crm.records import audit
 from crm.records.errors import NotFound
 from crm.workspace.folding import BY_NAME
-from crm.workspace.models import Member
 from crm.workspace.people_forms import choose
+from crm.workspace.selectors import present_members
 from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
 
@@ -29,7 +29,7 @@ class AuditForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        people = Member.objects.order_by("state", BY_NAME, "id").values_list("id", "name")
+        people = present_members().order_by("state", BY_NAME, "id").values_list("id", "name")
         choose(
             self,
             member=[("", _("Everybody")), *((str(key), name) for key, name in people)],

@@ -40,7 +40,7 @@ def insert(batch: Batch) -> None:
             created_at=draft.at,
             updated_at=WriterStamp(),
             created_by_id=batch.actor.member_id,
-            is_sample=batch.source == "sample",
+            is_sample=batch.source == "sample" or batch.details.get("is_sample", False),
         )
         for one in rt.fields:
             put(one, record, draft.after[one.slug], region)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,7 +16,7 @@ from crm.records.saved_views import view_create
 from crm.records.types import registry
 from crm.sales.models import Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
-from crm.sales.sample import sample_load
+from crm.sales.sample import STAGES, sample_load
 from crm.workspace.configuration_services import holiday_place_set, holiday_suggestions, holidays_add
 from crm.workspace.models import Member, Team
 from crm.workspace.rate_files import Line
@@ -38,14 +39,6 @@ from tenants.selectors import BUILT
 NAME = "Morgenlicht Fenster"
 SUBDOMAIN = "morgenlicht"
 PASSWORD = "light comes in by windows"  # noqa: S105
-STAGES = (
-    {"name": "First call", "probability": 10, "color": "gray", "stale_days": 7},
-    {"name": "Measuring", "probability": 30, "color": "blue", "stale_days": 14},
-    {"name": "Agreement", "probability": 60, "color": "violet", "stale_days": 21, "required_fields": ["amount"]},
-    {"name": "Payment", "probability": 85, "color": "amber", "stale_days": 14, "required_fields": ["expected_close"]},
-    {"name": "Installation", "probability": 95, "color": "teal", "stale_days": 30},
-)
-
 CARE = "Maintenance"
 CARE_DEALS = 14
 CARE_STAGES = (
@@ -191,13 +184,13 @@ def _works(key: str, tenant: TenantRef) -> bool:
 
 @transaction.atomic
 def _fill(tenant: TenantRef, owner: Actor) -> None:
-    _pipeline(owner)
+    pipeline_id = _pipeline(owner)
     manager = _member(tenant, MANAGER, None)
     boss = Member.objects.get(email=MANAGER.email)
     _money(owner)
     team = [manager, *(_member(tenant, person, boss) for person in SELLERS)]
     _teams(tenant, owner, boss)
-    sample_load(owner, team=team)
+    sample_load(owner, team=team, pipeline_id=pipeline_id)
     _care(owner, team)
     _abroad(team)
     for noun, person, values in VIEWS:
@@ -301,7 +294,7 @@ def _member(tenant: TenantRef, person: Person, manager: Member | None) -> Actor:
     return _actor(tenant, user)
 
 
-def _pipeline(actor: Actor) -> None:
+def _pipeline(actor: Actor) -> UUID:
     """Turn the pipeline that every workspace starts with into that of a business that fits windows."""
     stage_type = registry.get("stage")
     pipeline = Pipeline.objects.get(is_default=True)
@@ -314,3 +307,4 @@ def _pipeline(actor: Actor) -> None:
     for position, kind in enumerate((WON, LOST), len(STAGES) + 1):
         closed = Stage.objects.get(pipeline=pipeline, kind=kind, deleted_at=None)
         writing.update(actor, stage_type, closed.pk, {"position": position})
+    return pipeline.pk

@@ -247,7 +247,7 @@ def _names_differ(batch: Batch) -> None:
 
 
 def every_pipeline_keeps_its_ends(batch: Batch) -> None:
-    """A pipeline that has stages keeps an open, a won and a lost one."""
+    """A pipeline that has stages keeps an open, a won and a lost one, until it goes itself."""
     leaving = {
         draft.record.pk: draft
         for draft in batch.drafts
@@ -257,6 +257,8 @@ def every_pipeline_keeps_its_ends(batch: Batch) -> None:
         return
     pipelines = {draft.before["pipeline"] for draft in leaving.values()}
     pipelines_set_aside(pipelines)
+    gone = set(Pipeline.objects.filter(pk__in=pipelines, deleted_at__isnull=False).values_list("pk", flat=True))
+    leaving = {pk: draft for pk, draft in leaving.items() if draft.before["pipeline"] not in gone}
     remaining: dict[UUID, Counter[str]] = defaultdict(Counter)
     rows = Stage.objects.filter(pipeline_id__in=pipelines, deleted_at=None).values_list("pk", "pipeline_id", "kind")
     for pk, pipeline, kind in rows:

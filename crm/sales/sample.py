@@ -1,6 +1,7 @@
 """Sample data in a workspace: loaded in one go, cleared in one go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -11,21 +12,50 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, override
 
+from crm.activities.visibility import PLANNED
 from crm.records import writing
 from crm.records.errors import Forbidden
 from crm.records.models import ChangeSet
 from crm.records.types import Kind, RecordType, registry
-from crm.sales.models import LostReason, Pipeline, Stage
+from crm.records.writing import change_set_new
+from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
-from crm.sales.sample_story import OPEN_STAGES, Doing, story
+from crm.sales.sample_money import Money
+from crm.sales.sample_story import LANDS, OPEN_STAGES, Doing, story
 from crm.sales.sample_story import WON as STORY_WON
+from crm.workspace.currencies import rates_at
 from crm.workspace.models import Notification
+from crm.workspace.sample_people import sample_people
 from tenants.actors import Actor
 from tenants.models import Tenant
 from tenants.scopes import shared
 
 NOUNS = ("note", "email", "meeting", "call", "task", "deal", "contact", "company")
+SETTINGS = ("pipeline", "stage")
+CLEARED = (*NOUNS, *SETTINGS)
+PIPELINE = gettext_noop("Windows")
+STAGES: tuple[dict[str, Any], ...] = (
+    {"name": gettext_noop("First call"), "probability": 10, "color": "gray", "stale_days": 7},
+    {"name": gettext_noop("Measuring"), "probability": 30, "color": "blue", "stale_days": 14},
+    {
+        "name": gettext_noop("Agreement"), "probability": 60, "color": "violet", "stale_days": 21,
+        "required_fields": ["amount"],
+    },
+    {
+        "name": gettext_noop("Payment"), "probability": 85, "color": "amber", "stale_days": 14,
+        "required_fields": ["expected_close"],
+    },
+    {"name": gettext_noop("Installation"), "probability": 95, "color": "teal", "stale_days": 30},
+)  # fmt: skip
+ENDS: tuple[dict[str, Any], ...] = (
+    {"name": gettext_noop("Won"), "kind": WON, "color": "green"},
+    {"name": gettext_noop("Lost"), "kind": LOST, "color": "red"},
+)
+PEOPLE = (("Jonas Keller", "manager"), ("Amelie Roux", "member"), ("Marek Nowak", "member"), ("Sofia Lind", "member"))
+"""Who sells in the sample, each with the role they work in."""
 FRESH = timedelta(days=4)
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':sample', 0))"
 
@@ -60,41 +90,55 @@ def sample_present(actor: Actor) -> bool:
     )
 
 
-def sample_load(actor: Actor, *, team: Sequence[Actor] = (), now: datetime | None = None) -> int:
+def sample_load(
+    actor: Actor, *, team: Sequence[Actor] = (), pipeline_id: UUID | None = None, now: datetime | None = None
+) -> int:
     """Fill the workspace with half a year of a sample business; returns how many records, 0 when there are some.
 
-    ``team`` are further people among whom the work is shared; without them everything is the actor's.
+    ``team`` are further people among whom the work is shared, ``pipeline_id`` where their deals stand; without them the
+    sample brings people and a pipeline of its own. These people are named on what they did and are no members.
     """
     _need(actor)
-    with transaction.atomic():
+    with transaction.atomic(), override(actor.tenant.locale):
         with connection.cursor() as cursor:
             cursor.execute(LOCK)
         if sample_present(actor):
             return 0
-        people = [actor, *team]
-        made = Loader(people, now or timezone.now()).load()
+        with nullcontext(team) if team else sample_people(actor.tenant, PEOPLE) as people:
+            made = Loader([actor, *people], pipeline_id or _pipeline(actor), now or timezone.now()).load()
     _flag(actor, True)
     return made
+
+
+def _pipeline(actor: Actor) -> UUID:
+    """The pipeline of a business that fits windows; a workspace without deals of its own opens with it."""
+    is_first = not Deal.objects.filter(deleted_at=None).exists()
+    values = {"name": _(PIPELINE), "is_default": is_first}
+    made = writing.create(actor, registry.get("pipeline"), values, source="sample")
+    stages = [{"kind": OPEN, **one, "name": _(one["name"]), "pipeline": made.id} for one in (*STAGES, *ENDS)]
+    writing.create_many(actor, registry.get("stage"), stages, change_set=made.change_set, source="sample")
+    return made.id
 
 
 class Loader:
     """Writes the story through the gate: what is long ago in bulk, the last days one thing after the other."""
 
-    def __init__(self, people: Sequence[Actor], now: datetime) -> None:
+    def __init__(self, people: Sequence[Actor], pipeline_id: UUID, now: datetime) -> None:
         self.people = people
+        self.pipeline_id = pipeline_id
         self.now = now
         self.ids: dict[str, UUID] = {}
         self.nouns: dict[str, str] = {}
-        pipeline = Pipeline.objects.filter(deleted_at=None).order_by("-is_default", "position").first()
-        rows = Stage.objects.filter(pipeline=pipeline, deleted_at=None).order_by("position", "pk")
+        rows = Stage.objects.filter(pipeline=pipeline_id, deleted_at=None).order_by("position", "pk")
         self.stages = {kind: [stage.pk for stage in rows if stage.kind == kind] for kind in (OPEN, WON, LOST)}
-        self.pipeline_id = pipeline.pk if pipeline else None
         self.reasons = list(
             LostReason.objects.filter(deleted_at=None).order_by("position").values_list("pk", flat=True)
         )
 
     def load(self) -> int:
-        doings = story(self.now, len(self.people))
+        own, today = self.people[0].tenant.currency, self.now.astimezone(self.people[0].time_zone).date()
+        rated = rates_at((land.currency for land in LANDS), today - timedelta(days=1))
+        doings = story(self.now, len(self.people), Money(own, rated))
         for doing in doings:
             if doing.what not in {"move", "edit", "done"}:
                 self.nouns[doing.key] = doing.what
@@ -196,26 +240,53 @@ def sample_clear(actor: Actor) -> SampleCleared:
     """Move all sample records to the trash, but those that a real record refers to, and what these refer to."""
     _need(actor)
     with transaction.atomic():
-        sample = {noun: set(_ids(registry.get(noun), True)) for noun in NOUNS}
+        sample = {noun: set(_ids(registry.get(noun), True)) for noun in CLEARED}
+        for noun in PLANNED:
+            sample[noun] |= _of_series(registry.get(noun), sample[noun])
         kept = _rested_on(sample)
-        change_set: ChangeSet | None = None
+        change_set = change_set_new(actor, "sample")
+        pipelines = sample["pipeline"] - kept["pipeline"]
+        if pipelines and not _another_default(actor, pipelines, change_set):
+            kept["pipeline"] |= pipelines
+        kept["stage"] |= set(_live_stages(kept["pipeline"])) & sample["stage"]
         cleared = 0
-        for noun in NOUNS:
+        for noun in CLEARED:
             going = sorted(sample[noun] - kept[noun])
             if not going:
                 continue
-            change_set = writing.trash(
-                actor, registry.get(noun), going, change_set=change_set, source="sample"
-            ).change_set
+            writing.trash(actor, registry.get(noun), going, change_set=change_set, source="sample")
             cleared += len(going)
             Notification.objects.filter(record_type=noun, record_id__in=going).delete()
         staying = [
             Kept(noun, row.pk, registry.get(noun).title_of(row))
-            for noun in reversed(NOUNS)
+            for noun in reversed(CLEARED)
             for row in registry.get(noun).model_class.objects.filter(pk__in=kept[noun]).order_by("sort_name", "pk")
         ]
     _flag(actor, bool(staying))
-    return SampleCleared(cleared, staying, change_set.pk if change_set else None)
+    return SampleCleared(cleared, staying, None if change_set._state.adding else change_set.pk)
+
+
+def _of_series(rt: RecordType, ids: Collection[UUID]) -> set[UUID]:
+    """What series of the sample have made since: their times are as little real as the first."""
+    rows: QuerySet[Any] = rt.rows.filter(deleted_at=None)
+    series = rows.filter(pk__in=ids).exclude(series="").values("series")
+    return set(rows.filter(series__in=series).values_list("pk", flat=True))
+
+
+def _live_stages(pipelines: Collection[UUID]) -> Iterable[UUID]:
+    return Stage.objects.filter(pipeline__in=pipelines, deleted_at=None).values_list("pk", flat=True)
+
+
+def _another_default(actor: Actor, going: Collection[UUID], change_set: ChangeSet) -> bool:
+    """Have deals begin in another pipeline if they do in one of these; False when there is no other."""
+    if not Pipeline.objects.filter(pk__in=going, is_default=True).exists():
+        return True
+    others = Pipeline.objects.filter(deleted_at=None, archived=False).exclude(pk__in=going)
+    other = others.order_by("position", "pk").first()
+    if other is None:
+        return False
+    writing.update(actor, registry.get("pipeline"), other.pk, {"is_default": True}, change_set=change_set)
+    return True
 
 
 def _ids(rt: RecordType, is_sample: bool) -> Any:
@@ -225,7 +296,10 @@ def _ids(rt: RecordType, is_sample: bool) -> Any:
 def _rested_on(sample: Mapping[str, set[UUID]]) -> dict[str, set[UUID]]:
     """Sample records that real ones refer to, directly or by way of other sample records."""
     kept: dict[str, set[UUID]] = {noun: set() for noun in sample}
-    real = {rt.slug: rt.model_class.objects.filter(is_sample=False, deleted_at=None) for rt in registry.all()}
+    real = {
+        rt.slug: rt.model_class.objects.filter(deleted_at=None).exclude(pk__in=sample.get(rt.slug, ()))
+        for rt in registry.all()
+    }
     fresh = _referred(real, sample)
     while any(fresh.values()):
         for noun, ids in fresh.items():

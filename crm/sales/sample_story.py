@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from crm.sales.sample_money import Money
 from crm.workspace.folding import fold
 
 SEED = 20_260_214
@@ -40,7 +41,6 @@ class Land:
     code: str
     language: str
     currency: str
-    rate: float
     top: str
     cities: tuple[tuple[str, str], ...]
     streets: tuple[str, ...]
@@ -58,7 +58,6 @@ GERMANY = Land(
     code="DE",
     language="de",
     currency="EUR",
-    rate=1.0,
     top="de",
     cities=(("Leipzig", "04109"), ("Dresden", "01067"), ("Halle", "06108"), ("Erfurt", "99084"), ("Berlin", "10115")),
     streets=("Lindenstraße", "Bahnhofstraße", "Gartenweg", "Am Mühlberg", "Schillerplatz"),
@@ -96,7 +95,6 @@ FRANCE = Land(
     code="FR",
     language="fr",
     currency="EUR",
-    rate=1.0,
     top="fr",
     cities=(("Strasbourg", "67000"), ("Lyon", "69002"), ("Nancy", "54000"), ("Dijon", "21000")),
     streets=("rue des Tilleuls", "avenue de la Gare", "quai Saint-Jean", "rue du Moulin"),
@@ -133,7 +131,6 @@ POLAND = Land(
     code="PL",
     language="pl",
     currency="PLN",
-    rate=4.3,
     top="pl",
     cities=(("Wrocław", "50-001"), ("Poznań", "61-001"), ("Zgorzelec", "59-900")),
     streets=("ul. Lipowa", "ul. Ogrodowa", "ul. Kościuszki", "pl. Wolności"),
@@ -162,7 +159,6 @@ SWITZERLAND = Land(
     code="CH",
     language="de",
     currency="CHF",
-    rate=1.1,
     top="ch",
     cities=(("Winterthur", "8400"), ("Basel", "4051"), ("Chur", "7000")),
     streets=("Seestrasse", "Kirchgasse", "Bergweg"),
@@ -190,7 +186,6 @@ BRITAIN = Land(
     code="GB",
     language="en",
     currency="GBP",
-    rate=0.86,
     top="uk",
     cities=(("York", "YO1 7HH"), ("Bath", "BA1 1LZ"), ("Norwich", "NR2 1TF")),
     streets=("Mill Lane", "Station Road", "High Street", "Orchard Close"),
@@ -220,7 +215,6 @@ SWEDEN = Land(
     code="SE",
     language="sv",
     currency="SEK",
-    rate=11.3,
     top="se",
     cities=(("Malmö", "211 20"), ("Göteborg", "411 03"), ("Växjö", "352 30")),
     streets=("Storgatan", "Björkvägen", "Hamngatan"),
@@ -311,9 +305,10 @@ def address_part(name: str) -> str:
 class Story:
     """Draws the story from its seed. All times lie before ``now``, on working days between eight and five."""
 
-    def __init__(self, now: datetime, people: int) -> None:
+    def __init__(self, now: datetime, people: int, money: Money) -> None:
         self.now = now
         self.people = people
+        self.money = money
         self.random = Random(SEED)  # noqa: S311
         self.further = Random(SEED + 1)  # noqa: S311 - so that what was told before stays as it was
         self.doings: list[Doing] = []
@@ -430,7 +425,7 @@ class Story:
     def deal(self, key: str, company: str, land: Land, person: int, at: datetime, contacts: list[str]) -> None:
         draw, began = self.random, at
         windows = draw.randint(3, 60)
-        amount = str(int(windows * draw.uniform(420, 780) * land.rate / 10) * 10)
+        currency, amount = self.money.amount(windows * draw.uniform(420, 780), land.currency)
         expected = (at + timedelta(days=draw.randint(35, 110))).date().isoformat()
         priced = draw.random() < 0.55
         known = [one for one in self.doings if one.key in contacts and one.at <= at]
@@ -442,7 +437,7 @@ class Story:
             key,
             name=f"{draw.choice(WORK[land.language]).format(n=windows)}, {draw.choice(land.streets)}",
             company=company,
-            currency=land.currency,
+            currency=currency,
             contacts=[(one.key, draw.choice(ROLES)) for one in who],
             source=draw.choice(SOURCES),
             **({"amount": amount, "expected_close": expected} if priced else {}),
@@ -602,6 +597,6 @@ class Story:
         )
 
 
-def story(now: datetime, people: int) -> list[Doing]:
+def story(now: datetime, people: int, money: Money) -> list[Doing]:
     """What happened, in order. ``people`` is how many there are to do it."""
-    return Story(now, people).tell()
+    return Story(now, people, money).tell()

@@ -123,6 +123,7 @@ class Member(WorkspaceModel):
     class State(models.TextChoices):
         ACTIVE = "active", _("Active")
         DEACTIVATED = "deactivated", _("Deactivated")
+        SAMPLE = "sample", _("Of the sample data")
 
     user_id = models.UUIDField(unique=True)
     name = models.CharField(_("name"), max_length=120)

@@ -165,7 +165,12 @@ def system_actor(tenant: TenantRef, request_id: str = "") -> Actor:
 
 def members() -> QuerySet[Member]:
     """All members with their role and manager, the active first."""
-    return Member.objects.select_related("role", "manager").order_by("state", BY_NAME, "id")
+    return present_members().select_related("role", "manager").order_by("state", BY_NAME, "id")
+
+
+def present_members() -> QuerySet[Member]:
+    """Those who are or were members: not the people of the sample data, who are only named on what they did."""
+    return Member.objects.exclude(state=Member.State.SAMPLE)
 
 
 def members_matching(q: str = "", role: str = "", team: str = "", state: str = "") -> QuerySet[Member]:
@@ -218,7 +223,7 @@ def id_page(rows: QuerySet[Any, Any], after: UUID | None, limit: int) -> Rows:
 
 
 def member_rows(*, after: UUID | None, limit: int) -> Rows:
-    page, more = id_page(Member.objects.values(*MEMBER_COLUMNS), after, limit)
+    page, more = id_page(present_members().values(*MEMBER_COLUMNS), after, limit)
     return [_member_row(row) for row in page], more
 
 
@@ -250,7 +255,7 @@ def invitation_rows(*, after: UUID | None = None, limit: int = 1, invitation_id:
 
 
 def member_row(member_id: UUID) -> dict[str, Any] | None:
-    row = Member.objects.filter(id=member_id).values(*MEMBER_COLUMNS).first()
+    row = present_members().filter(id=member_id).values(*MEMBER_COLUMNS).first()
     return None if row is None else _member_row(row)
 
 

@@ -26,7 +26,7 @@ from crm.workspace.kinds import INVITATION_ACCEPTED
 from crm.workspace.models import COLORS, Invitation, Member, Role, Team
 from crm.workspace.notifying import notify
 from crm.workspace.roles import OWNER, covers
-from crm.workspace.selectors import member_actor, reached_teams, seats, system_actor
+from crm.workspace.selectors import member_actor, present_members, reached_teams, seats, system_actor
 from tenants import accounts
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.models import User
@@ -207,7 +207,8 @@ def _not_last_owner(member: Member) -> None:
 
 
 def _member_locked(member_id: UUID) -> Member:
-    member = Member.objects.select_for_update(of=("self",)).select_related("role").filter(id=member_id).first()
+    found = present_members().select_for_update(of=("self",)).select_related("role").filter(id=member_id)
+    member = found.first()
     if member is None:
         raise NotFound("not_found", _("There is no such member."))
     return member

@@ -8,9 +8,9 @@ from crm.records.models import SavedView
 from crm.records.reading import Query
 from crm.records.types import registry
 from crm.sales.boards import board
-from crm.sales.demo import ABROAD, CARE, CARE_DEALS, OWNER, STAGES, TRAINEE, VIEWS, demo_workspace_ensure
+from crm.sales.demo import ABROAD, CARE, CARE_DEALS, OWNER, TRAINEE, VIEWS, demo_workspace_ensure
 from crm.sales.models import Deal, Stage
-from crm.sales.sample import sample_clear
+from crm.sales.sample import STAGES, sample_clear
 from crm.workspace.models import Member
 from crm.workspace.rate_services import currency_rows
 from crm.workspace.selectors import actor_for_user
