@@ -105,7 +105,8 @@ class Planted:
 def hideable(rt: RecordType) -> list[Field]:
     if rt.visible is everyone:
         return []
-    return [one for one in rt.shown_fields if one.slug not in {*rt.always_shown, *rt.companions}]
+    left_out = {*rt.always_shown, *rt.companions, *(slug for noun, slug in SHOWN_BY_THE_NAME if noun == rt.slug)}
+    return [one for one in rt.shown_fields if one.slug not in left_out]
 
 
 def value_of(rt: RecordType, one: Field, target: Callable[[str, str], Any]) -> tuple[Any, set[str]]:
@@ -171,7 +172,7 @@ class World:
             if "about" in rt.by_slug:
                 base |= {"about": about} | ({"due_at": timezone.now()} if rt.slug == "task" else {})
             if "starts_at" in rt.by_slug:
-                base["starts_at"] = timezone.now() + timedelta(hours=2)
+                base["starts_at"] = timezone.now() - timedelta(hours=2)
             for part in self.parts(rt, values):
                 if rt.own_field not in rt.by_slug:
                     base.pop(rt.own_field, None)
