@@ -31,6 +31,9 @@ LONG = "x" * 100_001
         ("/tasks/new/", {"name": "A", "about": "deal:x"}),
         ("/tasks/new/", {"name": "A", "about": "nonsense:x"}),
         ("/tasks/new/", {"name": "A", "about": ":::"}),
+        ("/tasks/new/", {"name": "A", "reminder": "15"}),
+        ("/calls/new/", {"name": "A", "reminder": "15", "starts_at": ""}),
+        ("/emails/new/", {"subject": "A", "sent_at": "2999-01-01T09:00"}),
     ],
 )
 def test_form_refuses_and_comes_back(path: str, values: dict[str, str], owner: Any, browser_client: Any) -> None:
