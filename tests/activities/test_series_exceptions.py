@@ -344,3 +344,33 @@ def test_all_that_are_open_are_changed_by_the_api_too(seller: Actor, api: Any) -
     answer = api(seller).patch(f"/api/v1/meetings/{rows[3].pk}/series", {"name": "Weekly"})
     assert answer.status_code == 200, answer.content
     assert [one.name for one in live()] == ["Round", "Review", "Weekly", "Weekly", "Weekly"]
+
+
+# -- what was reported of other calendars ------------------------------------------------------------------------------
+
+
+def test_ending_a_series_takes_those_that_were_changed_too(seller: Actor) -> None:
+    rows = weekly(seller)
+    writing.update(seller, MEETING, rows[3].pk, {"name": "Review"})
+    change = series_end(seller, noun="meeting", id=rows[1].pk)
+    assert [one.pk for one in live()] == [rows[0].pk, rows[1].pk]
+    undo.undo(seller, change.change_set.pk)
+    assert [one.name for one in live()] == ["Round", "Round", "Round", "Review", "Round"]
+
+
+def test_the_second_is_moved_with_the_following_after_the_first_was_left_out(seller: Actor) -> None:
+    rows = weekly(seller, repeat="FREQ=WEEKLY;UNTIL=" + f"{start_at(seller) + timedelta(weeks=4):%Y%m%d}")
+    occurrence_skip(seller, noun="meeting", id=rows[0].pk)
+    moved = start_at(seller) + timedelta(weeks=1, days=1)
+    series_follow(seller, noun="meeting", id=rows[1].pk, values={"starts_at": moved})
+    assert [one.starts_at for one in live()] == [moved + timedelta(weeks=one) for one in range(4)]
+
+
+def test_a_whole_day_of_each_month_goes_to_the_next_with_the_following(seller: Actor) -> None:
+    first = timezone.now().date().replace(day=11) + timedelta(days=31)
+    first = first.replace(day=11)
+    writing.create(seller, MEETING, {"name": "Rent", "starts_on": first, "repeat": "FREQ=MONTHLY;BYMONTHDAY=11"})
+    rows = live()
+    series_follow(seller, noun="meeting", id=rows[0].pk, values={"starts_on": first.replace(day=12)})
+    assert [one.starts_on.day for one in live() if one.starts_on] == [12] * len(rows)
+    assert {one.repeat for one in live()} == {"FREQ=MONTHLY;BYMONTHDAY=12"}
