@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from api.errors import ApiError, as_api_error
 from api.middleware import is_api
 from api.views import plain_error
+from crm.records.answers import toast
+from tenants.access import to_sign_in
 from tenants.http import Request
 from tenants.outages import RETRY_SECONDS, is_outage
 
@@ -67,7 +69,14 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form without a valid token: mostly one that was left open across a sign-out."""
+    """A form without a valid token: mostly one that was left open across a sign-out, or while one signed in anew. On a
+    workspace's host its page fills it in again (static/js/drafts.js)."""
+    asked = cast(Request, request)
+    if getattr(asked, "tenant", None) is not None and getattr(asked, "actor", None) is None:
+        return to_sign_in(asked)
+    if request.headers.get("HX-Request") == "true":
+        message = _("You signed in anew since this page was opened. Load it again; what you typed comes back with it.")
+        return toast(HttpResponse(status=403), message, kind="error")
     return _page(
         request,
         403,

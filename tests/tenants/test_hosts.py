@@ -132,6 +132,18 @@ def test_what_was_sent_by_nobody_comes_back_to_the_page_it_was_typed_on(tenant_a
     assert target == f"/handover/?next={back}"
 
 
+def test_a_form_left_open_across_a_sign_in_is_led_to_sign_in_or_told_to_load_again(owner, browser_client):
+    sent = {"HX-Request": "true", "HX-Current-URL": tenant_url(owner.tenant, "/deals/")}
+    nobody = Client(enforce_csrf_checks=True, headers={"host": tenant_host(owner.tenant)})
+    answer = nobody.post("/companies/new/", {"name": "Ahorn"}, headers=sent)
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/handover/?next=/deals/")
+    signed_in = browser_client(owner)
+    signed_in.handler.enforce_csrf_checks = True
+    answer = signed_in.post("/companies/new/", {"name": "Ahorn"}, headers=sent)
+    assert answer.status_code == 403
+    assert "signed in anew" in answer.headers["HX-Trigger"]
+
+
 @pytest.mark.parametrize(
     ("state", "status"),
     [
