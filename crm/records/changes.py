@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from crm.records import audit, undo
@@ -18,6 +19,7 @@ from crm.workspace.leaving import PEOPLE_UNDONE
 from crm.workspace.models import Team
 from tenants.actors import Actor
 
+LONGEST = 60
 FEW = 3
 """So many records of a change are named; of more, how many they are is said."""
 ACTIONS = ("created", "trashed", "restored", "deactivated", "reactivated", "updated")
@@ -62,7 +64,7 @@ class Line:
 
     @property
     def what(self) -> str:
-        names = ", ".join(f"“{name}”" for name in self.names)
+        names = ", ".join(f"“{Truncator(name).chars(LONGEST)}”" for name in self.names)
         if self.noun in registry:
             rt = registry.get(self.noun)
             label = str(rt.label if self.count == 1 else rt.label_plural).lower()
