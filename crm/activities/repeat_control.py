@@ -75,7 +75,7 @@ class Repeat:
 
     @property
     def hows(self) -> list[tuple[str, str]]:
-        kept = [(KEEP, repeating.words(self.kept))] if self.kept else []
+        kept = [(KEEP, words_or_text(self.kept))] if self.kept else []
         return [*((value, str(label)) for value, label in HOWS), *kept]
 
     @property
@@ -98,6 +98,14 @@ class Repeat:
     @property
     def ends_options(self) -> Sequence[tuple[str, object]]:
         return ENDS
+
+
+def words_or_text(rule: str) -> str:
+    """A rule in words; what somebody sent that is none as it was sent."""
+    try:
+        return repeating.words(repeating.normalised(rule))
+    except repeating.BadRule:
+        return rule
 
 
 DAYS = tuple(str(day) for day in range(1, 32))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -55,11 +56,11 @@ def groups(actor: Actor, rt: RecordType, wanted: reading.Query, slug: str, money
     elif one.kind is Kind.CHOICE:
         value = NullIf(one.column, Value(""))
     rows = reading.matching(actor, rt, wanted).annotate(group_value=value)
-    sums = money_sums(actor, rows, money, {"worth": Part()}, by="group_value")
-    found = [Group(key_of(one, raw), "", worth=parts["worth"]) for raw, parts in sums.items()]
-    shown = sorted(found, key=lambda group: -group.count)[:MOST_GROUPS]
+    sums = money_sums(actor, rows, money, {"worth": Part()}, by="group_value", most=MOST_GROUPS)
+    largest = islice(sums.items(), MOST_GROUPS)
+    shown = [Group(key_of(one, raw), "", worth=parts["worth"]) for raw, parts in largest]
     name(actor, one, shown)
-    return Groups(in_order(one, shown), len(found) - len(shown))
+    return Groups(in_order(one, shown), len(sums) - len(shown))
 
 
 def key_of(one: Field, value: Any) -> str:

@@ -58,12 +58,19 @@ class MoneySum:
 
 
 def money_sums(
-    actor: Actor, rows: QuerySet[Any], money: Field | None, parts: Mapping[str, Part], *, by: str = ""
+    actor: Actor,
+    rows: QuerySet[Any],
+    money: Field | None,
+    parts: Mapping[str, Part],
+    *,
+    by: str = "",
+    most: int | None = None,
 ) -> dict[Any, dict[str, MoneySum]]:
     """Each part of the rows added up, for each value of the column ``by`` (or once, for None).
 
     An amount without a currency is in the workspace's own. Without ``money``, for who may not read it, rows are only
-    counted. One statement, and one for the rates of other currencies.
+    counted. One statement, and one for the rates of other currencies. The values with most rows come first; only the
+    first ``most`` are told in the workspace's currency.
     """
     own = actor.tenant.currency
     wheres = list(dict.fromkeys(part.where for part in parts.values()))
@@ -91,8 +98,9 @@ def money_sums(
             if money is not None and row[f"amounts_{place}"]:
                 one.exact[code] = one.exact.get(code, Decimal(0)) + (row[f"sum_{name}"] or Decimal(0))
                 one.counts[code] = one.counts.get(code, 0) + row[f"amounts_{place}"]
-    _in_own_currency(actor, made)
-    return made
+    ordered = sorted(made.items(), key=lambda pair: -next(iter(pair[1].values())).rows)
+    _in_own_currency(actor, dict(ordered[:most]))
+    return dict(ordered)
 
 
 def _in_own_currency(actor: Actor, made: Mapping[Any, Mapping[str, MoneySum]]) -> None:

@@ -34,6 +34,15 @@ type Tree = Mapping[str, Any]
 MAX_DEPTH = 5
 MAX_CONDITIONS = 50
 MAX_GROUPS = 100
+MAX_COST = 200
+COSTS: Mapping[Kind, float] = {
+    **dict.fromkeys((Kind.TEXT, Kind.URL, Kind.CURRENCY), 8),
+    **dict.fromkeys((Kind.LONG_TEXT, Kind.ADDRESS), 16),
+    **dict.fromkeys((Kind.EMAILS, Kind.PHONES), 40),
+    **dict.fromkeys((Kind.LINKS, Kind.REFERENCES, Kind.JSON_LIST), 16),
+}
+LINKED = 16
+VALUES_A_MILLISECOND = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +206,30 @@ def spelled_out(actor: Actor, rt: RecordType, tree: Tree) -> dict[str, Any]:
 
 
 def compile(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | None = None) -> Q:
-    """The tree as a condition on rows of the type. Raises BadQuery."""
-    return to_sql(actor, rt, parse(actor, rt, tree, now=now))
+    """The tree as a condition on rows of the type. Raises BadQuery, also for one that takes too long to answer."""
+    node = parse(actor, rt, tree, now=now)
+    check_cost(node)
+    return to_sql(actor, rt, node)
+
+
+def check_cost(node: Group | Condition) -> None:
+    """Refuse what a large workspace would not answer in time, whatever the size of this one. Raises BadQuery."""
+    if cost(node) > MAX_COST:
+        message = _("This looks at too much at once. Use fewer conditions on texts, addresses, numbers and links.")
+        raise BadQuery(message, param="filter", code="too_costly")
+
+
+def cost(node: Group | Condition) -> float:
+    """About how many milliseconds 100,000 rows take, as ``bench/costly.py`` measures it."""
+    if isinstance(node, Group):
+        return sum(map(cost, node.parts))
+    kind, operator = node.place.field.kind, node.operator
+    found = COSTS.get(kind, 1)
+    if kind in {Kind.EMAILS, Kind.PHONES} and (operator.operand is None or operator.value_shape == "none"):
+        found = 1  # by index
+    if isinstance(node.operand, list):
+        found += len(node.operand) / VALUES_A_MILLISECOND
+    return found + (LINKED if node.hop is not None and node.hop.kind is Kind.LINKS else 0)
 
 
 def to_sql(actor: Actor, rt: RecordType, node: Group | Condition) -> Q:

@@ -20,7 +20,7 @@ from crm.records.models import ChangeSet, SavedView, ViewChoice
 from crm.records.paging import sortable_fields
 from crm.records.parsing import BadValue
 from crm.records.presenting import shown_fields
-from crm.records.query import parse, validate
+from crm.records.query import check_cost, parse, validate
 from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs, may_read, readable_quick_filters
 from crm.workspace.models import Member, Team
@@ -294,6 +294,7 @@ def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str
     if "filter" in values:
         try:
             found["filter"] = dict(validate(actor, rt, values["filter"]))
+            check_cost(parse(actor, rt, values["filter"]))
         except BadQuery as error:
             wrong("filter", str(error))
     if "sort" in values:

@@ -21,6 +21,7 @@ from crm.records.visibility import hidden_slugs
 from crm.workspace.folding import Fold, FoldSpelled
 from tenants.actors import Actor
 
+MAX_TERMS = 40
 SEARCH_LIMIT = 60_000
 SEARCHED = {Kind.TEXT, Kind.LONG_TEXT, Kind.URL, Kind.CHOICE}
 
@@ -56,6 +57,9 @@ def search_q(actor: Actor, rt: RecordType, text: str) -> Q:
     hidden = hidden_slugs(actor, rt)
     if any(one.searchable and one.slug in hidden for one in rt.fields):
         places.append(searched_text([one for one in rt.fields if one.searchable and one.slug not in hidden]))
+    if len(set(text.split())) > MAX_TERMS:
+        message = _("Search for %(most)d words at most.") % {"most": MAX_TERMS}
+        raise BadQuery(message, param="search", code="too_many")
     condition = Q()
     has_phones = any(one.searchable and one.kind is Kind.PHONES for one in rt.fields)
     for group in search_patterns(text, region_of(actor.tenant), has_phones=has_phones):

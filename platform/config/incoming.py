@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
@@ -60,12 +61,22 @@ class IncomingMiddleware:
         try:
             if UNSEEN.search(request.path_info):
                 raise Refusal(404, "not_found", _("There is nothing here."))
+            read_hints(request)
             read_query(request)
             if request.method not in WITHOUT_BODY:
                 read_body(request)
         except Refusal as refusal:
             return refused(request, refusal.status, refusal.code, refusal.message, refusal.headers)
         return self.get_response(request)
+
+
+def read_hints(request: HttpRequest) -> None:
+    """Leave out what is only a hint and cannot be read: where a page says it is."""
+    try:
+        urlsplit(request.META.get("HTTP_HX_CURRENT_URL", ""))
+    except ValueError:
+        del request.META["HTTP_HX_CURRENT_URL"]
+        vars(request).pop("headers", None)  # read from META before, and kept
 
 
 def read_query(request: HttpRequest) -> None:

@@ -79,6 +79,51 @@ def test_a_tree_has_an_end(owner: Actor) -> None:
         query.validate(owner, rt, {"any": [one] * (query.MAX_CONDITIONS + 1)})
 
 
+@pytest.mark.parametrize(
+    ("noun", "field", "operator", "value", "most"),
+    [
+        ("contact", "last_name", "contains", "x", 25),
+        ("company", "description", "contains", "x", 12),
+        ("contact", "emails", "contains", "x", 5),
+        ("contact", "phones", "starts_with", "49", 5),
+        ("contact", "emails", "eq", "a@example.com", 50),
+        ("company", "address", "contains", "x", 12),
+        ("deal", "contacts.last_name", "eq", "x", 8),
+        ("deal", "amount", "gt", "5", 50),
+        ("deal", "expected_close", "this_week", None, 50),
+        ("contact", "last_name", "in", ["x"] * 500, 1),
+    ],
+)
+def test_what_takes_too_long_is_refused_with_a_word(
+    owner: Actor, noun: str, field: str, operator: str, value: Any, most: int
+) -> None:
+    rt = registry.get(noun)
+    one = {"field": field, "op": operator} | ({} if value is None else {"value": value})
+    for tree in ({"any": [one] * most}, {"all": [{"not": one}] * most}):
+        query.compile(owner, rt, tree)
+    for tree in ({"any": [one] * (most + 1)}, {"all": [{"not": one}] * (most + 1)}):
+        with pytest.raises(BadQuery) as refused:
+            query.compile(owner, rt, tree)
+        assert refused.value.reason in {"too_costly", "too_many"}
+        assert refused.value.reason == ("too_many" if most == 50 else "too_costly")
+
+
+def test_a_search_has_an_end(owner: Actor, browser_client: Any, api: Any) -> None:
+    words = " ".join(f"w{number}" for number in range(41))
+    program, client = api(owner), browser_client(owner)
+    assert program.get(f"/api/v1/companies?search={words[4:]}").status_code == 200
+    refused = program.get(f"/api/v1/companies?search={words}")
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "search")
+    for path in ("/companies/", "/search/", "/companies/options/", "/references/", "/palette/", "/deals/board/"):
+        assert client.get(path, {"q": words}, headers={"HX-Request": "true"}).status_code in {200, 204, 400}, path
+
+
+def test_a_view_that_takes_too_long_is_not_saved(owner: Actor, api: Any) -> None:
+    tree = {"any": [{"field": "name", "op": "contains", "value": "x"}] * 40}
+    answer = api(owner).post("/api/v1/deals/views", {"name": "Much", "filter": tree})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "filter")
+
+
 def test_groups_without_conditions_have_an_end_too(owner: Actor) -> None:
     with pytest.raises(BadQuery, match="conditions"):
         query.validate(owner, registry.get("deal"), {"all": [{"not": {"all": []}}] * 1000})

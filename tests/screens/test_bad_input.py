@@ -70,6 +70,27 @@ def test_odd_prefill_opens_the_form(noun: str, query: str, owner: Any, browser_c
     assert browser_client(owner).get(f"/{noun}/new/?{query}").status_code == 200
 
 
+@pytest.mark.parametrize("noun", ["tasks", "calls", "meetings"])
+@pytest.mark.parametrize("rule", ["x", "FREQ=", "FREQ=DAILY;COUNT=0", "=;=", "1e-300", "FREQ=HOURLY", "\x00"])
+def test_a_rule_that_is_none_comes_back_as_it_was_sent(noun: str, rule: str, owner: Any, browser_client: Any) -> None:
+    company = factories.company(owner)
+    client = browser_client(owner)
+    sent = {"name": "A", "repeat": rule, "about": f"company:{company.id}"}
+    assert client.get(f"/{noun}/new/", {"repeat": rule}).status_code == 200
+    for headers in ({}, HTMX):
+        assert client.post(f"/{noun}/new/", sent, headers=headers).status_code == 422
+        assert client.post(f"/companies/{company.id}/{noun}/", sent, headers=headers).status_code < 500
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://]", "//[x", "http://a]b/"])
+def test_a_page_that_cannot_say_where_it_is_gets_its_answer(address: str, owner: Any, browser_client: Any) -> None:
+    company = factories.company(owner)
+    headers = {**HTMX, "HX-Current-URL": address, "Referer": address}
+    client = browser_client(owner)
+    assert client.post(f"/companies/{company.id}/edit/name/", {"name": "New"}, headers=headers).status_code == 200
+    assert client.post("/companies/new/", {"name": "A", "next": address}, headers=headers).status_code == 200
+
+
 def test_ids_of_another_workspace_are_not_found(owner: Any, outsider: Any, as_tenant: Any, browser_client: Any) -> None:
     own = factories.company(owner)
     foreign = factories.company(outsider, name="Theirs")

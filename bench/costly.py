@@ -1,0 +1,51 @@
+"""The costliest questions that are not refused: a tree of conditions, a list in thousands of groups, a long search."""
+
+from itertools import cycle
+from typing import Any
+from urllib.parse import quote
+
+from bench.claim import Claim, script
+from bench.load import Contender, compare
+from bench.stack import Stack, Workspace
+
+LONGEST_MS = 300.0
+
+
+def any_of(field: str, operator: str, value: str, times: int) -> dict[str, Any]:
+    return {"any": [{"field": field, "op": operator, "value": value % place} for place in range(times)]}
+
+
+def questions(workspace: Workspace) -> dict[str, bytes]:
+    """Each at the edge of what ``crm.records.query.MAX_COST`` and the limits of a search let through."""
+    words = " ".join("abcdefghij"[place % 10] + "aeiou"[place % 5] for place in range(40))
+    trees = {
+        "25 texts": ("contacts", any_of("last_name", "contains", "zzqx%d", 25)),
+        "5 parts of emails": ("contacts", any_of("emails", "contains", "zzqx%d", 5)),
+        "8 links": ("deals", any_of("contacts.last_name", "eq", "zzqx%d", 8)),
+        "50 numbers": ("deals", any_of("amount", "eq", "-%d", 50)),
+    }
+    asked = {
+        f"{name} of 100,000": workspace.ask("POST", f"/{noun}/query", {"filter": tree, "include": "count"})
+        for name, (noun, tree) in trees.items()
+    }
+    asked["a search of 40 words, counted"] = workspace.ask("GET", f"/contacts?include=count&search={quote(words)}")
+    asked["a list in 10,000 groups"] = workspace.look("/deals/?group=company")
+    return asked
+
+
+def asking(stack: Stack, name: str, message: bytes) -> Contender:
+    return Contender(name, stack.port_of("ours"), lambda _client: cycle([message]))
+
+
+def measure(stack: Stack) -> list[Claim]:
+    claims = []
+    for name, message in questions(stack.large).items():
+        plain = stack.large.ask("GET", "/contacts")
+        ours, _other = compare([asking(stack, name, message), asking(stack, "a plain list", plain)], rounds=1)
+        took = f"p50 {ours.p50:.0f} ms"
+        claims.append(Claim(name, f"{LONGEST_MS:.0f} ms", ours.p50 / LONGEST_MS, 1.0, at_most=True, detail=took))
+    return claims
+
+
+if __name__ == "__main__":
+    script(measure)
