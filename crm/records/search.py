@@ -12,7 +12,7 @@ from crm.records.expressions import Like, literal
 from crm.records.folding import SHORT, escape_like, sort_key
 from crm.records.mentions import plain
 from crm.records.operands import MAX_TEXT
-from crm.records.search_text import search_q
+from crm.records.search_text import MAX_TERMS, search_q
 from crm.records.targets import target_rows, target_type, titles
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, visible
@@ -49,7 +49,8 @@ def search_all(
     """
     start = sort_key(text)
     types = [rt for rt in searchable_types(actor, texts=texts) if not only or rt.slug in only]
-    if not start or not types or len(text) > MAX_TEXT or "\0" in text:
+    too_much = len(text) > MAX_TEXT or len(set(text.split())) > MAX_TERMS
+    if not start or not types or too_much or "\0" in text:
         return []
     parts = [part(actor, rt, order, start, limit) for order, rt in enumerate(types)]
     if len(start) >= SHORT:
