@@ -22,7 +22,7 @@ from crm.activities import repeating
 from crm.activities.rules import WHEN, undoes, writes, zones
 from crm.records import timers, validation, writing
 from crm.records.batch import Batch, Draft
-from crm.records.models import ChangeSet, Timer
+from crm.records.models import ChangeSet, Event, Timer
 from crm.records.parsing import as_json
 from crm.records.row_values import snapshot
 from crm.records.types import MEMBER_TARGET, Kind, RecordType
@@ -354,11 +354,24 @@ def next_made(
     later = rt.rows.filter(series=values["series"], occurrence__gt=number)
     if later.filter(Q(deleted_at=None) | Q(repeat="")).exists():
         return False
+    out = left_out(rt, values["series"], number)
     found = part.after(number, max(repeating.local(now, part.time_zone), part.planned(number) or part.start))
+    while found is not None and found[0] in out:
+        found = part.after(*found)
     if found is None:
         return False
     make(actor, rt, values, [found], change_set=change_set, source=source)
     return True
+
+
+def left_out(rt: RecordType, series: str, number: int) -> set[int]:
+    """The numbers after this one that somebody left out; what an undo took away was not left out."""
+    gone = dict(
+        rt.rows.filter(series=series, occurrence__gt=number, deleted_at__isnull=False).values_list("pk", "occurrence")
+    )
+    thrown = Event.objects.filter(record_type=rt.slug, record_id__in=list(gone), type=f"{rt.slug}.trashed")
+    by_undo = dict(thrown.order_by("id").values_list("record_id", "change_set__undo_of")) if gone else {}
+    return {one for pk, one in gone.items() if by_undo.get(pk) is None}
 
 
 def meetings_ahead(

@@ -346,6 +346,20 @@ def test_all_that_are_open_are_changed_by_the_api_too(seller: Actor, api: Any) -
     assert [one.name for one in live()] == ["Round", "Review", "Weekly", "Weekly", "Weekly"]
 
 
+def test_what_was_left_out_is_not_made_again_when_the_one_before_goes(seller: Actor) -> None:
+    rows = weekly(seller)
+    for row in (rows[4], rows[3]):
+        occurrence_skip(seller, noun="meeting", id=row.pk)
+    assert [one.pk for one in live()] == [one.pk for one in rows[:3]]
+    values = {"name": "Report", "due_at": start_at(seller), "repeat": "FREQ=DAILY;COUNT=2"}
+    first = writing.create(seller, TASK, values).id
+    activity_done(seller, noun="task", id=first)
+    occurrence_skip(seller, noun="task", id=TASK.rows.get(occurrence=2).pk)
+    for done in (False, True):
+        activity_done(seller, noun="task", id=first, done=done)
+    assert TASK.rows.filter(deleted_at=None).count() == 1
+
+
 # -- what was reported of other calendars ------------------------------------------------------------------------------
 
 
