@@ -24,6 +24,7 @@ UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Signs that nobody sees; no address of ours holds one, and the database takes no NUL."""
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+HINTS = ("HTTP_HX_CURRENT_URL", "HTTP_REFERER")
 GZIP = zlib.MAX_WBITS | 16
 READ_BYTES = 256 * 1024
 
@@ -71,12 +72,13 @@ class IncomingMiddleware:
 
 
 def read_hints(request: HttpRequest) -> None:
-    """Leave out what is only a hint and cannot be read: where a page says it is."""
-    try:
-        urlsplit(request.META.get("HTTP_HX_CURRENT_URL", ""))
-    except ValueError:
-        del request.META["HTTP_HX_CURRENT_URL"]
-        vars(request).pop("headers", None)  # read from META before, and kept
+    """Leave out what is only a hint and cannot be read: which page it comes from."""
+    for name in HINTS:
+        try:
+            urlsplit(request.META.get(name, ""))
+        except ValueError:
+            del request.META[name]
+            vars(request).pop("headers", None)  # read from META before, and kept
 
 
 def read_query(request: HttpRequest) -> None:
