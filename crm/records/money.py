@@ -46,14 +46,22 @@ class MoneySum:
     @property
     def text(self) -> str:
         """The total in a few words; what has no rate stands beside it in its own currency."""
+        return self._words(compact=True)
+
+    @property
+    def full_text(self) -> str:
+        """The same to the last decimal."""
+        return self._words(compact=False)
+
+    def _words(self, *, compact: bool) -> str:
         if self.total is None:
             return ""
-        alone = [money_text(self.exact[code], code, compact=True) for code in self.total.missing]
+        alone = [money_text(self.exact[code], code, compact=compact) for code in self.total.missing]
         if len(alone) > MOST_ALONE:
             alone[MOST_ALONE:] = ["…"]
         if self.total.amount or not alone:
             sign = "≈ " if self.total.rates_on else ""
-            alone.insert(0, sign + money_text(self.total.amount, self.total.currency, compact=True))
+            alone.insert(0, sign + money_text(self.total.amount, self.total.currency, compact=compact))
         return " + ".join(alone)
 
 

@@ -59,7 +59,9 @@ class TestLeaving:
         task.refresh_from_db()
         assert (deal.owner_id, task.assignee_id) == (of(seller_two), of(seller))
         undo = next(one for one in answer.context["messages"] if True).extra_tags.removeprefix("undo:")
-        client.post(undo)
+        assert "Seller" in text(client.post(undo))
+        assert not Member.objects.get(pk=of(seller)).is_active
+        client.post(undo, {"sure": "yes"})
         deal.refresh_from_db()
         assert deal.owner_id == of(seller)
         assert Member.objects.get(pk=of(seller)).is_active

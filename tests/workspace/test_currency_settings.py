@@ -366,6 +366,7 @@ def test_one_currency_is_exact(owner, browser_client):
 def test_decimals_of_currencies_are_kept(owner, browser_client):
     client = browser_client(owner)
     stage = factories.deal(owner).stage_id
+    factories.currency_used(owner, "JPY", "KWD")
     sent = {"name": "Yen", "stage": str(stage), "currency": "JPY"}
     assert client.post("/deals/new/", {**sent, "amount": "10.5"}).status_code == 422
     assert client.post("/deals/new/", {**sent, "amount": "1,050"}).status_code in (200, 302)
