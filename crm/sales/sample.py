@@ -126,7 +126,7 @@ class Loader:
     def __init__(self, people: Sequence[Actor], pipeline_id: UUID, now: datetime) -> None:
         self.people = people
         self.pipeline_id = pipeline_id
-        self.now = now
+        self.now = now.astimezone(people[0].time_zone)
         self.ids: dict[str, UUID] = {}
         self.nouns: dict[str, str] = {}
         rows = Stage.objects.filter(pipeline=pipeline_id, deleted_at=None).order_by("position", "pk")
@@ -136,7 +136,7 @@ class Loader:
         )
 
     def load(self) -> int:
-        own, today = self.people[0].tenant.currency, self.now.astimezone(self.people[0].time_zone).date()
+        own, today = self.people[0].tenant.currency, self.now.date()
         rated = rates_at((land.currency for land in LANDS), today - timedelta(days=1))
         doings = story(self.now, len(self.people), Money(own, rated))
         for doing in doings:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -30,6 +31,7 @@ from tests import factories
 
 def test_the_sample_is_half_a_year_of_a_business(owner: Actor, seller: Actor) -> None:
     now = timezone.now()
+    owner = replace(owner, time_zone=ZoneInfo("Pacific/Auckland"))
     assert sample_load(owner, team=[seller]) > 1000
     assert (Company.objects.count(), Contact.objects.count(), Deal.objects.count()) == (60, 200, 150)
     assert Contact.objects.values("language").distinct().count() >= 4
@@ -45,6 +47,12 @@ def test_the_sample_is_half_a_year_of_a_business(owner: Actor, seller: Actor) ->
     assert won.closed_on == stays[-1].entered_at.astimezone(owner.time_zone).date()
     assert [stay.entered_at for stay in stays] == sorted(stay.entered_at for stay in stays)
     assert any(column.cards for column in board(owner).columns)
+
+    meetings = Meeting.objects.filter(done=False, starts_on=None).values_list("starts_at", flat=True)
+    tasks = Task.objects.filter(done=False, due_on=None).values_list("due_at", flat=True)
+    planned = {at.astimezone(owner.time_zone).hour for at in (*meetings, *tasks) if at}
+    assert planned
+    assert planned <= set(range(8, 17)), "in the hours of work where the workspace is"
 
 
 def test_the_sample_is_loaded_once(owner: Actor) -> None:
