@@ -303,7 +303,7 @@ def address_part(name: str) -> str:
 
 
 class Story:
-    """Draws the story from its seed. All times lie before ``now``, on working days between eight and five where it is ``now``."""
+    """Draws the story from its seed: before ``now``, on working days between eight and five where it is ``now``."""
 
     def __init__(self, now: datetime, people: int, money: Money) -> None:
         self.now = now

@@ -28,7 +28,8 @@ const drafts = (dialog) => $$("form", dialog).filter(hasDraft);
 /** Close it, having asked where something was typed. */
 const leave = async (dialog) => {
   const typed = drafts(dialog);
-  if (typed.length && !(await ask(document.body.dataset.discard, true))) return;
+  const { discard, discardYes, discardNo } = document.body.dataset;
+  if (typed.length && !(await ask(discard, { danger: true, yes: discardYes, no: discardNo }))) return;
   typed.forEach(forget);
   close(dialog);
 };

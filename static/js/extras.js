@@ -32,7 +32,7 @@ document.addEventListener(
     event.stopImmediatePropagation();
     const { submitter } = event;
     const danger = submitter?.matches(".btn-danger, .btn-danger-fill, .menu-item-danger") ?? false;
-    if (!(await ask(source.dataset.confirm, danger))) return;
+    if (!(await ask(source.dataset.confirm, { danger }))) return;
     agreed.add(form);
     form.requestSubmit(submitter);
   },

@@ -102,10 +102,10 @@ def test_a_filled_dialog_asks_before_it_closes(owner: Actor, screen: Screen) -> 
         name.fill("Hotel Lindenhof")
         leave()
         expect(page.locator("#confirm")).to_contain_text("lose what you typed")
-        page.locator("#confirm").get_by_role("button", name="Cancel").click()
+        page.locator("#confirm").get_by_role("button", name="Keep writing").click()
         expect(name).to_have_value("Hotel Lindenhof")
     page.locator("#dialog").get_by_role("button", name="Cancel").click()
-    page.locator("#confirm").get_by_role("button", name="Go on").click()
+    page.locator("#confirm").get_by_role("button", name="Discard").click()
     expect(page.locator("#dialog")).not_to_be_visible()
     assert drafts(page) == 0
     page.locator(NEW).first.click()
