@@ -60,7 +60,9 @@ def refold(editor: BaseDatabaseSchemaEditor, table: str, title: str, *texts: str
         ) AS made
         WHERE row.id = made.id
     """  # noqa: S608
-    where = f"octet_length({source}) <> char_length({source}) OR char_length({source}) > 19000 OR {also}"
+    where = (
+        f"octet_length({source}) <> char_length({source}) OR char_length({source}) > 19000 OR {source} ~ '`' OR {also}"
+    )
     for ids in batches(editor, table, where):
         with transaction.atomic(using=editor.connection.alias), editor.connection.cursor() as cursor:
             cursor.execute(sql(statement, table), [ids])

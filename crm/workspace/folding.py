@@ -14,10 +14,15 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 
-from crm.workspace.signs import APOSTROPHES, HYPHENS, INVISIBLE
+from crm.workspace.signs import APOSTROPHES, HYPHENS, INVISIBLE, QUOTES
 
-MARKS = re.compile("[\u0300-\u036f]")
+MARKS = re.compile(
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    "\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)
+"""Accents, and the vowels and signs of Hebrew and Arabic, which one writes or leaves out."""
 ACUTE = "\u00b4"
+GRAVE = "`"
 LETTERS = {
     **dict(zip("łøđðıħŧŋĸƀɓɖɗƒɠɨƙƚɲɵʉƴƶⱥȼɇɉɍⱦɏəɛɔ", "loddihtnqbbddfgiklnouyzacejrtyeeo", strict=True)),
     "œ": "oe",
@@ -25,8 +30,23 @@ LETTERS = {
     "þ": "th",
 }
 """Letters that do not decompose, by what they are taken for in the Latin alphabet (as CLDR's Latin-ASCII has them)."""
+ARABIC = dict(
+    zip(
+        "\u0649\u06cc\u06a9\u0629\u06c1\u0671\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"
+        "\u06f0\u06f1\u06f2\u06f3\u06f4\u06f5\u06f6\u06f7\u06f8\u06f9",
+        "\u064a\u064a\u0643\u0647\u0647\u062701234567890123456789",
+        strict=True,
+    )
+)
+"""Letters that Arabic, Persian and Urdu keyboards have in a form of their own, and digits."""
+STRETCH = "\u0640"
+"""The line by which Arabic words are made longer."""
 SIGNS = {
     **LETTERS,
+    **ARABIC,
+    STRETCH: "",
+    GRAVE: "'",
+    **dict.fromkeys(QUOTES, '"'),
     **dict.fromkeys(APOSTROPHES, "'"),
     **dict.fromkeys(HYPHENS, "-"),
     **dict.fromkeys(INVISIBLE, ""),
@@ -37,9 +57,9 @@ _SIGNS, _SPELLED = str.maketrans(SIGNS), str.maketrans(SPELLED)
 
 
 def fold(text: str) -> str:
-    """Without case, accents, compatibility forms and invisible signs; equal to ``Fold`` in SQL."""
+    """Without case, accents, vowel signs, compatibility forms and invisible signs; equal to ``Fold`` in SQL."""
     if text.isascii():
-        return text.lower()
+        return text.lower().replace(GRAVE, "'")
     plain = unicodedata.normalize("NFKD", text.replace(ACUTE, "'"))
     return MARKS.sub("", plain).casefold().translate(_SIGNS)
 
@@ -102,7 +122,8 @@ def _sql_fold(text: str) -> str:
 def _unless_ascii(folded: str) -> str:
     """Plain ASCII, the usual case, takes the short way."""
     text = "%(expressions)s"
-    return f"(CASE WHEN octet_length({text}) = char_length({text}) THEN lower({text}) ELSE {folded} END)"
+    short = f"replace(lower({text}), '{GRAVE}', '''')"
+    return f"(CASE WHEN octet_length({text}) = char_length({text}) THEN {short} ELSE {folded} END)"
 
 
 class Fold(Func):

@@ -17,7 +17,8 @@ INVISIBLE = "".join(
 )
 """Soft hyphens, zero-width signs, marks of direction and variation selectors."""
 
-APOSTROPHES = "\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u2032\u055a\ua78c\uff07"
+APOSTROPHES = "\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u2032\u055a\u05f3\ua78c\uff07"
+QUOTES = "\u201c\u201d\u201e\u201f\u05f4"
 HYPHENS = "\u2010\u2011\u2012\u2013\u2043\u2212\ufe58\ufe63\uff0d"
 
 _SEEN = str.maketrans(dict.fromkeys(INVISIBLE))
