@@ -98,7 +98,7 @@ class Writer:
         part, rows, first = series.part, dict(series.rows), series.first
         found: list[Event] = []
         begin = part.planned(first)
-        if begin is not None and first == part.first and next(iter(repeating.dates(part.rule, begin)), None) != begin:
+        if begin is not None and first == part.first and next(repeating.dates(part.rule, begin), None) != begin:
             if (row := rows.pop(first, None)) is not None:
                 found.append(self.event(row))
             first += 1

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm.activities import repeating
-from crm.activities.repeating import WEEKDAYS, WORKDAYS
+from crm.activities.repeating import WORKDAYS
+from crm.activities.rule_days import WEEKDAYS
 from crm.workspace.formats import weekday_names
 
 NAME = "repeat"

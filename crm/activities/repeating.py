@@ -11,10 +11,10 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_skeleton, get_day_names
-from dateutil.rrule import rrule, rrulestr
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from crm.activities.rule_days import WEEKDAYS, RuleDays
 from crm.workspace.formats import babel_locale, date_text
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -56,9 +56,9 @@ def normalised(text: str) -> str:
     if len(found) > LONGEST:
         raise problem
     try:
-        dates(found, datetime(2000, 1, 1))
+        RuleDays.read(given, date(2000, 1, 1))
         until(found)
-    except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
+    except ValueError:
         raise problem from None
     return found
 
@@ -67,12 +67,15 @@ def parts_of(rule: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in rule.split(";")) if rule else {}
 
 
-def dates(rule: str, start: datetime) -> rrule:
+def dates(rule: str, start: datetime) -> Iterator[datetime]:
     """The times that the rule names, its first and last ones aside."""
-    kept = {key: value for key, value in parts_of(rule).items() if key not in {"COUNT", "UNTIL"}}
-    found = rrulestr(";".join(f"{key}={value}" for key, value in kept.items()), dtstart=start)
-    assert isinstance(found, rrule)
-    return found.replace(until=start + LIFE)
+    days = RuleDays.read(parts_of(rule), start.date()).since(start.date(), LIFE)
+    return (datetime.combine(day, start.time()) for day in days)
+
+
+def comes_again(rule: str, start: datetime) -> bool:
+    """Whether the rule names a day after the first one, its last one aside."""
+    return any(moment > start for moment in dates(rule, start))
 
 
 def until(rule: str) -> date | None:
@@ -160,7 +163,7 @@ def begun_anew(rule: str, start: datetime, since: datetime) -> datetime:
     given = parts_of(rule)
     days = {"DAILY": 1, "WEEKLY": 7}.get(given["FREQ"], 0) * int(given.get("INTERVAL", "1"))
     gone = (since - start).days // days - 1 if days else 0
-    on_rule = next(iter(dates(rule, start)), None) == start
+    on_rule = next(dates(rule, start), None) == start
     return start + timedelta(days=gone * days) if gone > 0 and on_rule else start
 
 
@@ -191,7 +194,7 @@ def aligned(rule: str, start: datetime) -> datetime:
     """The begin of a series whose rule names a day of the month: that day of its first month."""
     if parts_of(rule)["FREQ"] != "MONTHLY" or not parts_of(rule).keys() & {"BYDAY", "BYMONTHDAY"}:
         return start
-    return next(iter(dates(rule, start.replace(day=1))), start)
+    return next(dates(rule, start.replace(day=1)), start)
 
 
 def places_of(day: date) -> list[str]:
@@ -224,7 +227,6 @@ def local(moment: datetime, zone: ZoneInfo) -> datetime:
 
 # -- words -------------------------------------------------------------------------------------------------------------
 
-WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 WORKDAYS = "MO,TU,WE,TH,FR"
 ORDINALS = {
     "1": gettext_lazy("first"),

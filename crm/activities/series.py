@@ -203,7 +203,11 @@ def repeat_is_a_rule(batch: Batch) -> None:
         if last is not None and last < (on or when.astimezone(known[draft.after["assignee"]]).date()):
             draft.error("repeat", "ends_before", _("This repetition ends before it begins."))
             continue
-        begin(draft, rule, on, when, known[draft.after["assignee"]])
+        zone = known[draft.after["assignee"]]
+        if not repeating.comes_again(rule, Part.beginning(rule, on, when, zone, 1).start):
+            draft.error("repeat", "names_no_day", _("This repetition names no day after the first one."))
+            continue
+        begin(draft, rule, on, when, zone)
 
 
 def begin(draft: Draft, rule: str, on: date | None, when: datetime, zone: ZoneInfo) -> None:

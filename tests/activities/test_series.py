@@ -384,3 +384,13 @@ def test_another_ones_change_is_not_gone_on_with(seller: Actor, owner: Actor) ->
     change = activity_followed(seller, noun="task", id=task.pk, change_id=theirs.change_set.pk)
     assert change.change_set.pk != theirs.change_set.pk
     assert Event.objects.filter(change_set=theirs.change_set).count() == 2
+
+
+def test_a_rule_that_names_no_further_day_is_refused_in_a_moment(seller: Actor) -> None:
+    monday = datetime(2026, 12, 7, 9, tzinfo=UTC)
+    for rule in ("FREQ=DAILY;BYSETPOS=2", "FREQ=DAILY;INTERVAL=7;BYDAY=TU", "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31"):
+        began = monotonic()
+        with pytest.raises(Invalid) as refused:
+            make(seller, "meeting", starts_at=monday, repeat=rule)
+        assert [(one.field, one.code) for one in refused.value.errors] == [("repeat", "names_no_day")]
+        assert monotonic() - began < 2  # half a minute before
