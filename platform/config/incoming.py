@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext as _
 
+from api.middleware import is_api
 from config.buffering import TOO_MANY, TOO_SLOW, UNREAD
 from config.errors import refused
 
@@ -23,6 +24,7 @@ MOST_UPLOADED = 12 * 1024 * 1024
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Signs that nobody sees; no address of ours holds one, and the database takes no NUL."""
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 HINTS = ("HTTP_HX_CURRENT_URL", "HTTP_REFERER")
 GZIP = zlib.MAX_WBITS | 16
@@ -119,6 +121,8 @@ def read_body(request: HttpRequest) -> None:
         body = b""
     if zipped and body:
         body = unpacked(body, most)
+    if body and not is_api(request) and request.content_type not in FORMS:
+        raise Refusal(415, "unsupported_media_type", _("Pages take forms; for programs there is the API."))
     meta["CONTENT_LENGTH"] = str(len(body))
     request._stream = BytesIO(body)
 

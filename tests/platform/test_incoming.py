@@ -137,6 +137,15 @@ def test_a_form_in_parts_is_taken_when_its_end_is_there(owner: Any, browser_clie
     assert Company.objects.get().description == "long"
 
 
+@pytest.mark.parametrize("kind", [JSON, "text/plain", "application/octet-stream", "application/xml", ""])
+def test_a_page_takes_no_body_of_another_kind_for_an_empty_form(owner: Any, browser_client: Any, kind: str) -> None:
+    contact = factories.contact(owner, phones=["+49 30 901820"])
+    body, path = b'{"phones": "+49 30 901821"}', f"/contacts/{contact.pk}/edit/phones/"
+    answer = send(browser_client(owner), "POST", path, body, kind, length=str(len(body)))
+    contact.refresh_from_db()
+    assert (answer.status_code, len(contact.phones)) == (415, 1)
+
+
 def test_a_form_of_which_half_arrived_is_not_saved(owner: Any, browser_client: Any) -> None:
     from crm.people.models import Company
 
