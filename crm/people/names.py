@@ -36,7 +36,9 @@ def corrected(first: str, last: str, name: str) -> tuple[str, str]:
     place = _place_of(len(first) if last else len(old), matcher, len(old), len(new))
     if place is None or (0 < place < len(new) and new[place] != " "):
         return split(new)
-    return new[:place].strip(), new[place:].strip()
+    parts = new[:place].strip(), new[place:].strip()
+    turned = first and last and not all(parts) and len(new.split()) >= len(old.split())
+    return split(new) if turned else parts
 
 
 def _place_of(place: int, matcher: "SequenceMatcher[str]", old: int, new: int) -> int | None:

@@ -73,6 +73,8 @@ def test_a_full_name_is_split_at_its_last_word(seller: Actor) -> None:
         ("Ludwig", "van Beethoven", "L. van Beethoven", ("L.", "van Beethoven")),
         ("Ludwig", "van Beethoven", "Ludwig", ("Ludwig", "")),
         ("Ludwig", "van Beethoven", "van Beethoven", ("", "van Beethoven")),
+        ("Jan", "Kowalski", "Kowalski Jan", ("Kowalski", "Jan")),
+        ("Ludwig", "van Beethoven", "van Beethoven Ludwig", ("van Beethoven", "Ludwig")),
         ("Maria", "Garcia Lopes", "Maria Garcia Lopez", ("Maria", "Garcia Lopez")),
         ("Maria Jose", "Garcia", "María José García", ("María José", "García")),
         ("Ada", "Lovelace", "Ada King Lovelace", ("Ada King", "Lovelace")),
