@@ -162,7 +162,9 @@ def activity_context(
         "rt": rt,
         "id": record_id,
         "planned": [planned_item(actor, one) for one in following if chosen in ("", one.noun)],
-        "items": [shown_item(actor, rt, one, row or {}) for one in found.items],
+        "items": [
+            shown_item(actor, rt, one, row or {}) for one in found.items if one.entry is None or not one.entry.is_silent
+        ],
         "next_cursor": found.next_cursor,
         "people": mentions.people(one.activity.text for one in found.items if one.activity),
         "kind": chosen,
@@ -285,7 +287,7 @@ def facts_of(actor: Actor, row: ActivityRow) -> list[str]:
 
 def _verb(entry: Entry) -> str:
     if entry.undo_of is not None:
-        return _("undid a change")
+        return _("did a change again") if entry.redoes else _("undid a change")
     return str(VERBS.get(entry.action, entry.action.replace("_", " ")))
 
 

@@ -47,7 +47,8 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event. ``undone`` says that its change-set was taken back, ``undo_of`` that it itself takes one back.
+    """One event. ``undone`` says that its change-set was taken back, ``undo_of`` that it itself takes one back, and
+    ``redoes`` that doing so did something again.
 
     ``title`` is the record's, None when that is gone or out of sight; ``cursor`` asks for the entries after this one.
     """
@@ -65,6 +66,7 @@ class Entry:
     change_set_id: UUID
     undone: bool
     undo_of: UUID | None
+    redoes: bool
     changes: list[FieldChange]
     cursor: str
 
@@ -72,6 +74,11 @@ class Entry:
     def action(self) -> str:
         """The last part of the type: created, updated, stage_changed …"""
         return self.type.rpartition(".")[2]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing changed that is told, such as where a series keeps its place."""
+        return self.action == "updated" and not self.changes
 
 
 def record_history(actor: Actor, rt: RecordType, id: UUID, limit: int = 50, cursor: str | None = None) -> list[Entry]:
@@ -103,7 +110,7 @@ def recent(actor: Actor, limit: int = 20) -> list[Entry]:
 def events_read(actor: Actor) -> QuerySet[Event]:
     """Events with their changes, whether undone or not; none that tells of nothing but what the role hides."""
     undone = ChangeSet.objects.filter(undo_of=OuterRef("change_set_id"))
-    events = Event.objects.select_related("change_set").annotate(undone=Exists(undone))
+    events = Event.objects.select_related("change_set__undo_of__undo_of").annotate(undone=Exists(undone))
     return events.filter(tells_something(actor))
 
 
@@ -135,6 +142,7 @@ def entries(actor: Actor, events: Sequence[Event], bound_to: bytes) -> list[Entr
             change_set_id=event.change_set_id,
             undone=event.undone,  # type: ignore[attr-defined]
             undo_of=event.change_set.undo_of_id,
+            redoes=event.change_set.undo_of is not None and not event.change_set.takes_back,
             changes=[
                 FieldChange(
                     field,

@@ -57,6 +57,11 @@ class ChangeSet(StampedModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["undo_of"], name="changeset_undone_once")]
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether it took something back; taking that back did it again, and so on."""
+        return self.undo_of is not None and not self.undo_of.takes_back
+
 
 class Event(StampedModel):
     """One thing that happened to one record. ``before`` and ``after`` hold changed fields only, as JSON values.

@@ -307,7 +307,7 @@ def last_own(actor: Actor) -> UUID | None:
     found = own_changes(actor).filter(
         may_go_back(), source__in=OWN_SOURCES, undone_by=None, at__gte=timezone.now() - UNDO_REACH
     )
-    return next((one.pk for one in found[:LOOKED_AT] if not takes_back(one)), None)
+    return next((one.pk for one in found[:LOOKED_AT] if not one.takes_back), None)
 
 
 def own_changes(actor: Actor) -> QuerySet[ChangeSet]:
@@ -325,17 +325,9 @@ def may_go_back() -> Exists:
     return Exists(known.filter(~Q(change_set__source="sample") | Q(type__endswith=".trashed")))
 
 
-def takes_back(change_set: ChangeSet) -> bool:
-    """Whether it took something back; taking that back did it again, and so on."""
-    steps = 0
-    while change_set.undo_of is not None:
-        change_set, steps = change_set.undo_of, steps + 1
-    return steps % 2 == 1
-
-
 def is_last(actor: Actor, change_set_id: UUID) -> bool:
     """Whether the actor did nothing after this change that still stands and begun nothing that is underway."""
     later = own_changes(actor).filter(id__gt=change_set_id, undone_by=None)[:LOOKED_AT]
-    if any(not takes_back(one) for one in later):
+    if any(not one.takes_back for one in later):
         return False
     return not Job.objects.filter(member=actor.member_id, state__in=OPEN).exclude(change_set=change_set_id).exists()

@@ -69,6 +69,9 @@ def test_a_change_is_for_this_one_or_for_all_that_follow(seller: Actor, browser_
     assert [one.name for one in meetings()] == ["Round", "This one", "Round", "Round"]
     client.post(f"/meetings/{third.pk}/edit/place/", {"place": "Kiel", "further": "all"}, headers=HTMX)
     assert {one.place for one in meetings()} == {"Kiel"}
+    for one in meetings():
+        shown = client.get(f"/meetings/{one.pk}/").content.decode()
+        assert shown.count("<span>changed</span>") == 1 + (one.pk == second.pk), "the series' own book-keeping is no news"
     assert third.starts_at is not None
     local = (third.starts_at + timedelta(days=1, minutes=30)).astimezone(seller.time_zone)
     sent = {"starts_at.day": local.date().isoformat(), "starts_at.time": f"{local:%H:%M}", "further": "1"}

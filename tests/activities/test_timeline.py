@@ -8,10 +8,11 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from crm.activities.models import Place
+from crm.activities.parts import activity_context
 from crm.activities.rules import places_mend
 from crm.activities.selectors import Timeline, planned, timeline
 from crm.activities.services import activity_done
-from crm.records import writing
+from crm.records import undo, writing
 from crm.records.errors import BadCursor, NotFound
 from crm.records.types import registry
 from tenants.actors import Actor
@@ -52,6 +53,15 @@ def test_a_move_is_told_once(seller: Actor) -> None:
     qualified = deal.pipeline.stages.get(name="Qualified")
     writing.update(seller, DEAL, deal.pk, {"stage": qualified.pk})
     assert told(timeline(seller, DEAL, deal.pk)) == ["deal.updated", "deal.created"]
+
+
+def test_what_was_taken_back_and_done_again_is_told_as_that(seller: Actor) -> None:
+    deal = factories.deal(seller)
+    made = writing.update(seller, DEAL, deal.pk, {"amount": "100"}).change_set.pk
+    for _time in range(3):
+        made = undo.undo(seller, made).change_set.pk
+    shown = activity_context(seller, DEAL, deal.pk)["items"]
+    assert [one.verb for one in shown[:3]] == ["undid a change", "did a change again", "undid a change"]
 
 
 def test_pages_of_a_timeline_follow_each_other_without_gap_or_repeat(seller: Actor) -> None:
