@@ -147,8 +147,7 @@ def told(actor: Actor, change_sets: Sequence[ChangeSet]) -> list[Told]:
             line = Line(noun, said, type, seen, known if seen <= FEW else ())
             lines.setdefault(key, []).append(line)
     return [
-        Told(one, lines.get(one.pk, []), takes_back=one.takes_back, is_undone=one.pk in undone)
-        for one in change_sets
+        Told(one, lines.get(one.pk, []), takes_back=one.takes_back, is_undone=one.pk in undone) for one in change_sets
     ]
 
 

@@ -71,7 +71,7 @@ def test_a_change_is_for_this_one_or_for_all_that_follow(seller: Actor, browser_
     assert {one.place for one in meetings()} == {"Kiel"}
     for one in meetings():
         shown = client.get(f"/meetings/{one.pk}/").content.decode()
-        assert shown.count("<span>changed</span>") == 1 + (one.pk == second.pk), "the series' own book-keeping is no news"
+        assert shown.count("<span>changed</span>") == 1 + (one.pk == second.pk), "no news of the series itself"
     assert third.starts_at is not None
     local = (third.starts_at + timedelta(days=1, minutes=30)).astimezone(seller.time_zone)
     sent = {"starts_at.day": local.date().isoformat(), "starts_at.time": f"{local:%H:%M}", "further": "1"}
