@@ -282,7 +282,8 @@ def rearrange(batch: Batch, draft: Draft) -> None:
     rows = rt.rows.filter(series=before["series"], occurrence__gt=before["occurrence"])
     if draft.record is not None:
         rows = rows.exclude(pk=draft.record.pk)
-    found = [(row, snapshot(rt, row)) for row in rows.order_by("occurrence")]
+    held = rows.select_for_update(of=("self",), no_key=True).order_by("pk")  # who skips or ends it meanwhile waits
+    found = sorted(((row, snapshot(rt, row)) for row in held), key=lambda one: one[1]["occurrence"])
     days = {row.pk: day_planned(values) for row, values in found}
     part = Part.of(draft.after if draft.after["series"] else {**before, "repeat": ""})
     horizon = repeating.local(batch.at, part.time_zone) + HORIZON

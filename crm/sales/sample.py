@@ -100,14 +100,19 @@ def sample_load(
     """
     _need(actor)
     with transaction.atomic(), override(actor.tenant.locale):
-        with connection.cursor() as cursor:
-            cursor.execute(LOCK)
+        _wait_for_turn()
         if sample_present(actor):
             return 0
         with nullcontext(team) if team else sample_people(actor.tenant, PEOPLE) as people:
             made = Loader([actor, *people], pipeline_id or _pipeline(actor), now or timezone.now()).load()
-    _flag(actor, True)
+        _flag(actor, True)
     return made
+
+
+def _wait_for_turn() -> None:
+    """Of those who load and clear at once, one does it and the others find it done."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK)
 
 
 def _pipeline(actor: Actor) -> UUID:
@@ -240,6 +245,7 @@ def sample_clear(actor: Actor) -> SampleCleared:
     """Move all sample records to the trash, but those that a real record refers to, and what these refer to."""
     _need(actor)
     with transaction.atomic():
+        _wait_for_turn()
         sample = {noun: set(_ids(registry.get(noun), True)) for noun in CLEARED}
         for noun in PLANNED:
             sample[noun] |= _of_series(registry.get(noun), sample[noun])
@@ -262,7 +268,7 @@ def sample_clear(actor: Actor) -> SampleCleared:
             for noun in reversed(CLEARED)
             for row in registry.get(noun).model_class.objects.filter(pk__in=kept[noun]).order_by("sort_name", "pk")
         ]
-    _flag(actor, bool(staying))
+        _flag(actor, bool(staying))
     return SampleCleared(cleared, staying, None if change_set._state.adding else change_set.pk)
 
 

@@ -400,12 +400,13 @@ def sample_data(request: MemberRequest) -> HttpResponseBase:
     if request.method == "POST" and request.POST.get("do") == "load":
         count = sample.sample_load(request.actor)
         message = ngettext("%(count)d sample record is there.", "%(count)d sample records are there.", count)
-        return gone_to(request, here, message % {"count": count})
+        return gone_to(request, here, message % {"count": count} if count else _("The sample data is there already."))
     kept: list[dict[str, Any]] = []
     if request.method == "POST" and request.POST.get("do") == "clear":
         cleared = sample.sample_clear(request.actor)
         message = ngettext("%(count)d sample record is gone.", "%(count)d sample records are gone.", cleared.cleared)
-        gone = gone_to(request, here, message % {"count": cleared.cleared}, undo=cleared.change_set_id)
+        told = message % {"count": cleared.cleared} if cleared.cleared else _("There is no sample data to clear.")
+        gone = gone_to(request, here, told, undo=cleared.change_set_id)
         if not cleared.kept:
             return gone
         kept = [

@@ -1,5 +1,7 @@
 """What is an exception in a series stays one, whatever is done with the series afterwards."""
 
+import threading
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +21,7 @@ from crm.records import row_values, undo, writing
 from crm.records.models import Timer
 from crm.records.types import registry
 from tenants.actors import Actor
+from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 TASK, MEETING = registry.get("task"), registry.get("meeting")
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
@@ -388,3 +391,27 @@ def test_a_whole_day_of_each_month_goes_to_the_next_with_the_following(seller: A
     series_follow(seller, noun="meeting", id=rows[0].pk, values={"starts_on": first.replace(day=12)})
     assert [one.starts_on.day for one in live() if one.starts_on] == [12] * len(rows)
     assert {one.repeat for one in live()} == {"FREQ=MONTHLY;BYMONTHDAY=12"}
+
+
+def test_a_time_left_out_while_the_rule_changes_is_waited_for(
+    robot: Actor, really: Callable[[Callable[[], Any]], Any]
+) -> None:
+    """Of really committed rows, so that what one does is seen by the other only then."""
+    times = really(lambda: weekly(robot))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def leave_out() -> None:
+        with transaction.atomic():
+            occurrence_skip(robot, noun="meeting", id=times[2].pk)
+            begun.set()
+            assert go_on.wait(PATIENCE)
+
+    skipped = elsewhere(leave_out, robot.tenant)
+    assert begun.wait(PATIENCE)
+    rule = f"FREQ=WEEKLY;COUNT={TIMES - 1}"
+    changed = elsewhere(lambda: writing.update(robot, MEETING, times[0].pk, {"repeat": rule}), robot.tenant)
+    until_waited_for()
+    go_on.set()
+    skipped()
+    changed()
+    assert really(lambda: [one.pk for one in live()]) == [times[0].pk, times[1].pk, times[3].pk]

@@ -1,5 +1,7 @@
 """Sample data: loaded with a history, told apart from real records, and cleared without tearing anything."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -7,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from crm.activities.models import Meeting, Note, Task
@@ -23,10 +26,12 @@ from crm.sales.sample import sample_clear, sample_load, sample_present
 from crm.sales.selectors import stage_times
 from crm.workspace.models import Member
 from crm.workspace.rate_services import exchange_rate_set
+from crm.workspace.roles import EVERYTHING
 from crm.workspace.selectors import actor_for_member, seats
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 from tests import factories
+from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 
 def test_the_sample_is_half_a_year_of_a_business(owner: Actor, seller: Actor) -> None:
@@ -222,3 +227,26 @@ def test_clearing_leaves_nothing_and_an_undo_brings_all_back(owner: Actor) -> No
     undo.undo(owner, cleared.change_set_id)
     assert board(owner).pipeline.name == "Windows"
     assert Deal.objects.filter(deleted_at=None).count() == 150
+
+
+def test_of_two_who_clear_at_once_one_does(robot: Actor, really: Callable[[Callable[[], Any]], Any]) -> None:
+    """Of really committed rows, so that what one does is seen by the other only then."""
+    robot = replace(robot, permissions=EVERYTHING)
+    company = registry.get("company")
+    really(lambda: writing.create_many(robot, company, [{"name": f"Acme {one}"} for one in range(3)], source="sample"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def first() -> Any:
+        with transaction.atomic():
+            cleared = sample_clear(robot)
+            begun.set()
+            assert go_on.wait(PATIENCE)
+        return cleared
+
+    one = elsewhere(first, robot.tenant)
+    assert begun.wait(PATIENCE)
+    other = elsewhere(lambda: sample_clear(robot), robot.tenant)
+    until_waited_for()
+    go_on.set()
+    assert [cleared.cleared for cleared in (one(), other())] == [3, 0]
+    assert other().change_set_id is None

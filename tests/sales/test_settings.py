@@ -302,6 +302,8 @@ def test_sample_data_is_loaded_and_cleared_with_one_click_each(owner: Actor, bro
     assert client.post("/settings/data/", {"do": "load"}).status_code == 302
     assert Company.objects.filter(deleted_at=None).count() == 60
     assert "Clear the sample data" in page(client.get("/settings/data/"))
+    client.post("/settings/data/", {"do": "load"})
+    assert "The sample data is there already." in page(client.get("/settings/data/"))
     kept = Company.objects.order_by("pk").first()
     assert kept is not None
     factories.contact(owner, company=kept.pk)
