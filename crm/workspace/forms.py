@@ -60,7 +60,8 @@ class TypedNumberField(forms.DecimalField):
             return super().to_python(value)
         found = decimal_in(value, separators(), PLAIN)
         if found is None and (found := scientific(value)) is None:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+            problem = _("This must be a number, such as %(example)s.")
+            raise forms.ValidationError(problem, code="invalid", params={"example": typed_text(EXAMPLE_AMOUNT)})
         return found
 
     def prepare_value(self, value: Any) -> Any:

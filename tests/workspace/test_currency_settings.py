@@ -59,7 +59,7 @@ def test_what_was_read_as_a_rate_is_shown_back(owner, browser_client):
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("0,925", "number"),
+        ("0,925", "This must be a number, such as 1234.5."),
         ("0 925", "number"),
         ("1,23", "number"),
         ("1_000", "number"),
