@@ -110,21 +110,29 @@ class Spread:
         self, id: UUID, others: Mapping[UUID, Mapping[str, Any]], *, whole: bool
     ) -> dict[UUID, tuple[dict[str, Any], dict[str, Any]]]:
         """Of the record itself and of the others: the values that they get, and what their series keeps in them."""
-        numbers: dict[Part, set[int]] = {Part.of(self.before): set()}
+        numbers: dict[Part, set[int]] = {Part.of(self.before): {self.before["occurrence"]}}
         for values in others.values():
             numbers.setdefault(Part.of(values), set()).add(values["occurrence"])
         becomes = {part: self.moved(part, whole=whole) if self.retimed else part for part in numbers}
         was = {part: part.planned_each(found) for part, found in numbers.items()}
         will = {part: becomes[part].planned_each(found) for part, found in numbers.items()}
-        own = Part.of(self.before)
-        found = {id: self.kept(self.before, dict(self.after), own, becomes[own], {})}
-        for pk, values in others.items():
+        found = {}
+        for pk, values in {id: self.before, **others}.items():
             part, number = Part.of(values), values["occurrence"]
-            local = will[part].get(number)
-            stays = values["done"] or local is None or not part.holds(self.rt.slug, values, was[part].get(number))
-            when = {} if stays or local is None or becomes[part] == part else becomes[part].when(self.rt.slug, local)
-            found[pk] = self.kept(values, self.followed(values, when), part, becomes[part], when)
+            planned, local = was[part].get(number), will[part].get(number)
+            asks = self.is_retimed(part, planned, becomes[part], local)
+            when: dict[str, Any] = {}
+            if pk != id and becomes[part] != part and local is not None and not values["done"]:
+                when = becomes[part].when(self.rt.slug, local) if part.holds(self.rt.slug, values, planned) else {}
+            new = dict(self.after) if pk == id else self.followed(values, when)
+            found[pk] = self.kept(values, new, becomes[part], when, asks=asks)
         return found
+
+    def is_retimed(self, part: Part, planned: datetime | None, becomes: Part, local: datetime | None) -> bool:
+        """Whether the series names another time than before for a number, so that its guests are asked again."""
+        if planned is None or local is None:
+            return becomes != part
+        return becomes.when(self.rt.slug, local) != part.when(self.rt.slug, planned)
 
     def followed(self, values: Mapping[str, Any], when: Mapping[str, Any]) -> dict[str, Any]:
         """What another record of the series is then: what is its own stays, and all of what is done."""
@@ -136,7 +144,8 @@ class Spread:
                 new[slug] = self.merged(slug, values[slug])
             elif values[slug] == common[slug] and not (slug == "minutes" and self.retimed and not when):
                 new[slug] = self.after[slug]
-        if when and "guests" in new and to_come(self.rt.slug, {**values, **when}):
+        moves = any(values[slug] != value for slug, value in when.items())
+        if moves and "guests" in new and to_come(self.rt.slug, {**values, **when}):
             new["guests"] = asked_again(new["guests"], self.actor.member_id)
         return new
 
@@ -144,15 +153,17 @@ class Spread:
         self,
         values: Mapping[str, Any],
         new: Mapping[str, Any],
-        part: Part,
         becomes: Part,
         when: Mapping[str, Any],
+        *,
+        asks: bool,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a record gets in values of its own, and what its series keeps in it; ``asks`` the guests again."""
         common = pattern(self.rt, values)
         for slug in self.slugs:
             references = self.rt.by_slug[slug].kind is Kind.REFERENCES
             common[slug] = self.merged(slug, common[slug]) if references else self.after[slug]
-        if becomes != part and "guests" in common:
+        if asks and "guests" in common:
             common["guests"] = asked_again(common["guests"], self.actor.member_id)
         changed = {slug: new[slug] for slug in common if new[slug] != values[slug]}
         return {**changed, **when}, {**becomes.values, "plain": differences(common, new)}

@@ -71,9 +71,9 @@ class Slot:
     def take(self, slug: str, value: Any, *, by_hand: bool, spread: bool) -> None:
         own = self.shown[slug] != self.common[slug]
         if spread:
-            self.common[slug] = value
-            if slug == "minute":
+            if slug == "minute" and self.common[slug] != value:
                 self.common["reply"] = "none"
+            self.common[slug] = value
         if by_hand or (not own and not self.done):
             moved = slug == "minute" and self.shown[slug] != value
             self.shown[slug] = value
@@ -184,6 +184,16 @@ def test_exceptions_survive_every_kind_of_edit(steps: list[Any], seller: Actor, 
         }
         assert found == wanted, steps
         transaction.set_rollback(True)
+
+
+def test_a_time_that_is_sent_back_as_it_was_asks_nobody_again(seller: Actor, seller_two: Actor) -> None:
+    """As a form does that is meant for this and the following, whatever was changed in it."""
+    second = weekly(seller, seller_two)[1]
+    meeting_reply(seller_two, id=second.pk, reply="accepted", following=True)
+    sent = {"starts_at": second.starts_at, "description": "Bring the offer"}
+    series_follow(seller, noun="meeting", id=second.pk, values=sent)
+    found = [(reply_of(one), one.description) for one in live()]
+    assert found == [("none", "")] + [("accepted", "Bring the offer")] * (TIMES - 1)
 
 
 # -- what a task or call is followed by --------------------------------------------------------------------------------
