@@ -25,6 +25,7 @@ TYPES = {
     403: "permission_error",
     404: "not_found",
     405: "invalid_request",
+    408: "invalid_request",
     411: "invalid_request",
     409: "conflict",
     412: "conflict",

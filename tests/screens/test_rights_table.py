@@ -80,7 +80,7 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
     made = values_for(rt, owner, seller, 9)
     role = Role.objects.create(slug="table", name="Table")
     Member.objects.filter(id=str(seller.member_id)).update(role=role)
-    reads = [f"{one.slug}:read" for one in registry.all()]
+    reads = ["member:read", *(f"{one.slug}:read" for one in registry.all())]
     screen, key = browser_client(seller), api(seller, [*reads, f"{noun}:write"])
     wrong: list[str] = []
 
