@@ -3,6 +3,7 @@ something else."""
 
 import json
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,8 @@ class NotJson(ValueError):
 
 def read_json(raw: bytes | str) -> Any:
     """The document in ``raw``. Raises NotJson for what is no JSON (NaN and halves of surrogates are none), for what is
-    nested more than ``DEEPEST`` deep, and for a number with more digits than are kept of it."""
+    nested more than ``DEEPEST`` deep, for an object that has a name twice, and for a number with more digits than are
+    kept of it."""
     text = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
     try:
         found = orjson.loads(text)
@@ -33,8 +35,10 @@ def read_json(raw: bytes | str) -> Any:
         raise NotJson("invalid_json", _("This is not valid JSON: %(reason)s") % {"reason": str(error)}) from error
     if text.count(b"[") + text.count(b"{") > DEEPEST and is_deeper(found, DEEPEST):
         raise NotJson("too_deep", _("JSON may be nested %(most)d deep here.") % {"most": DEEPEST})
-    if LONG_NUMBER.search(text):
-        json.loads(text, parse_int=check_integer, parse_float=check_decimal)
+    long = LONG_NUMBER.search(text) is not None
+    numbers: dict[str, Any] = {"parse_int": check_integer, "parse_float": check_decimal} if long else {}
+    if long or b"{" in text:
+        json.loads(text, object_pairs_hook=check_names, **numbers)
     return found
 
 
@@ -52,6 +56,12 @@ def is_deeper(document: Any, most: int) -> bool:
         if not level:
             return False
     return True
+
+
+def check_names(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _value in pairs}) < len(pairs):
+        twice = Counter(name for name, _value in pairs).most_common(1)[0][0]
+        raise NotJson("invalid_json", _("“%(name)s” is given twice.") % {"name": twice[:80]})
 
 
 def check_integer(text: str) -> None:

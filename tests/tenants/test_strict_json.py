@@ -31,6 +31,8 @@ def nested(depth: int, opening: str, closing: str) -> str:
         ("123456789012345678901234567890", "number_too_long"),
         ('{"amount": 12345678901234.56789}', "number_too_long"),
         ("[18446744073709551616]", "number_too_long"),
+        ('{"amount": 1, "amount": 2}', "invalid_json"),
+        ('[{"a": {"b": 1, "c": 2, "\\u0062": 3}}]', "invalid_json"),
     ],
 )
 def test_what_cannot_be_kept_as_written_is_refused(raw: bytes | str, code: str) -> None:
@@ -41,7 +43,13 @@ def test_what_cannot_be_kept_as_written_is_refused(raw: bytes | str, code: str) 
 
 @pytest.mark.parametrize(
     "raw",
-    [nested(DEEPEST, "[", "]"), "18446744073709551615", "0.30000000000000004", '"123456789012345678901234567890"'],
+    [
+        '[{"a": {"a": 1}}, {"a": 2}]',
+        nested(DEEPEST, "[", "]"),
+        "18446744073709551615",
+        "0.30000000000000004",
+        '"123456789012345678901234567890"',
+    ],
 )
 def test_what_can_be_kept_is_read(raw: str) -> None:
     assert read_json(raw) == json.loads(raw)
