@@ -20,6 +20,7 @@ from tenants.actors import Actor
 
 MAX_LIMIT = 500
 LIST_PARAMETERS = frozenset({"limit", "cursor", "sort", "fields", "expand", "include", "deleted", "search", "view"})
+NAMED_ONCE = frozenset({"quick", "member"})
 SYSTEM_FIELDS = ("id", "created_at", "updated_at", "deleted_at")
 FILTER = re.compile(r"^(?P<field>[a-z_]+(?:\.[a-z_]+)?)(?:\[(?P<op>[a-z_]+)\])?$")
 LIST_VALUES = {"in", "not_in", "between", "has_any", "has_all"}
@@ -56,6 +57,14 @@ def refuse_unknown(params: QueryDict, known: Iterable[str]) -> None:
     for name in params:
         if name not in known:
             raise unknown_parameter(name, known)
+
+
+def refuse_repeated(params: QueryDict) -> None:
+    """Raise for what is no condition and is given twice: one of the two would be dropped."""
+    for name, values in params.lists():
+        if len(values) > 1 and (name in LIST_PARAMETERS or name in NAMED_ONCE):
+            message = _("%(param)s can be given once.") % {"param": name}
+            raise ApiError(400, "invalid_parameter", message, param=name)
 
 
 def names(raw: str | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from api.authentication import KeyAuthentication, authenticate
 from api.encoding import MEDIA_TYPE, AlwaysJson, JsonParser, JsonRenderer, dumps
 from api.errors import ApiError, as_api_error, error_body, handle, missing_scope, not_found
 from api.limits import spend
-from api.params import refuse_unknown, unknown_parameter
+from api.params import refuse_repeated, refuse_unknown, unknown_parameter
 from tenants.access import API_KEY
 from tenants.actors import Actor
 from tenants.scopes import WorkspaceBehind, tenant_scope
@@ -75,6 +75,7 @@ class ApiView(APIView):
         self.check_scope(request)
         super().initial(request, *args, **kwargs)
         refuse_unknown(request.query_params, self.parameters if request.method in READING else ONE)
+        refuse_repeated(request.query_params)
         if not self.takes_body and request.method == "POST":
             for name in self.body_or_nothing(request):
                 raise unknown_parameter(name, ())

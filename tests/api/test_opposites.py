@@ -184,6 +184,28 @@ def test_a_currency_is_one_that_the_workspace_uses(program: Any, deals: Any, own
     assert (still.status_code, still.json()["amount"]) == (200, "7"), "what is there already stays"
 
 
+@pytest.mark.parametrize("values", [{"currency": "XXX"}, {"currency": "xts"}, {"currencies": ["XXX"]}])
+def test_no_workspace_counts_in_what_is_no_money(program: Any, values: dict[str, Any]) -> None:
+    before = program.get("/api/v1/workspace").json()
+    assert program.patch("/api/v1/workspace", values).status_code == 422
+    assert program.get("/api/v1/workspace").json() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["limit", "sort", "deleted", "search", "fields", "expand", "include", "cursor", "view"]
+)
+def test_a_parameter_given_twice_is_refused(program: Any, name: str) -> None:
+    answer = program.get(f"/api/v1/deals?{name}=1&{name}=2")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)
+
+
+def test_a_name_given_twice_in_a_body_is_refused(program: Any, deals: Any) -> None:
+    body = '{"amount": "1", "amount": "2"}'
+    answer = program.client.patch(f"/api/v1/deals/{deals['full']}", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+    assert "amount" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("values", [{"working_hours": None}, {"escalation_hours": None}, {"escalation_hours": True}])
 def test_a_setting_is_not_emptied_by_null(program: Any, values: dict[str, Any]) -> None:
     before = program.get("/api/v1/workspace").json()
