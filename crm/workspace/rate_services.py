@@ -28,6 +28,8 @@ LOWEST, HIGHEST = Decimal("0.000000001"), Decimal(1_000_000_000)
 EARLIEST = date(1970, 1, 1)
 MOST_CURRENCIES = 40
 BATCH = 2000
+NO_MONEY = frozenset({"XXX", "XTS"})
+"""Codes of ISO 4217 for no currency, and for tests."""
 
 
 def today(actor: Actor) -> date:
@@ -44,7 +46,7 @@ def _need(actor: Actor) -> None:
 
 def currency_checked(currency: str, *, own: str) -> str:
     code = currency.strip().upper()
-    if not (len(code) == 3 and code.isascii() and is_currency(code)):
+    if not (len(code) == 3 and code.isascii() and is_currency(code)) or code in NO_MONEY:
         raise WorkspaceError(
             "unknown_currency", _("This is not a currency code, such as EUR or USD."), field="currency"
         )
