@@ -9,7 +9,7 @@ from django.db.models import F, IntegerField, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
 from crm.records.expressions import Like, literal
-from crm.records.folding import SHORT, escape_like, sort_key
+from crm.records.folding import SHORT, SPACED, escape_like, sort_key
 from crm.records.mentions import plain
 from crm.records.operands import MAX_TEXT
 from crm.records.search_text import MAX_TERMS, search_q
@@ -44,8 +44,8 @@ def search_all(
 ) -> list[Hit]:
     """The best hits among all types: first names that begin with the text, then whatever contains its words.
 
-    One or two characters are looked for at the beginning of names only. ``only`` names the types to look among;
-    ``texts`` looks through notes too.
+    One or two characters are looked for at the beginning of names only, unless they are words, as Chinese ones are.
+    ``only`` names the types to look among; ``texts`` looks through notes too.
     """
     start = sort_key(text)
     types = [rt for rt in searchable_types(actor, texts=texts) if not only or rt.slug in only]
@@ -53,7 +53,7 @@ def search_all(
     if not start or not types or too_much or "\0" in text:
         return []
     parts = [part(actor, rt, order, start, limit) for order, rt in enumerate(types)]
-    if len(start) >= SHORT:
+    if len(start) >= SHORT or SPACED.search(start):
         parts += [part(actor, rt, order, None, limit, text) for order, rt in enumerate(types)]
     first, *others = parts
     found = first.union(*others, all=True) if others else first

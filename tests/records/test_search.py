@@ -88,6 +88,11 @@ def test_the_palette_shows_names_that_begin_so_first(owner: Actor) -> None:
     assert {hit.title for hit in reading.search_all(owner, "oa")} == {"Oak & Sons", "Oakley Ann"}
 
 
+@pytest.mark.parametrize("text", ["小明", "明", "王"])
+def test_the_palette_finds_chinese_names_by_any_of_their_characters(owner: Actor, people: None, text: str) -> None:
+    assert [hit.title for hit in reading.search_all(owner, text)] == ["北京 王小明"]
+
+
 def test_fold_is_blind_to_case_accents_and_forms() -> None:
     assert fold("ÉCOLE ﬁn Straße İ") == "ecole fin strasse i"
     assert folding.search_form(["Zoë  王小", "a@B.c"]) == " zoe 王 小 a@b.c"
