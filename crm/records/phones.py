@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import phonenumbers
@@ -9,8 +10,11 @@ import phonenumbers
 from crm.workspace.signs import HYPHENS, seen
 
 SHORTEST = 3
+LONGEST = 15
+"""Digits of a number that can be dialled, by E.164."""
 LEAD = re.compile(
-    r"(?:(?:telefon|telephone|phone|fon|tel|ph|t)\s*[.:]{1,2}|(?:telefon|telephone|phone|tel)(?=\s))[\s:/]*",
+    r"(?:(?:telefon|t[eé]l[eé]phone|phone|fon|t[eé]l|ph|t|тел|τηλ)\s*[.:]{1,2}"
+    r"|(?:telefon|t[eé]l[eé]phone|phone|t[eé]l)(?=\s))[\s:/]*",
     re.IGNORECASE,
 )
 EXTENSION_WORDS = r"(?:extension|extn?|int|x|durchwahl|dw|app(?:arat)?|poste|anexo|ankn|nst|wew|доб)(?![^\W\d])\s*[.:]?"
@@ -52,14 +56,15 @@ def phone_read(text: str, region: str | None) -> Phone:
     behind = f";ext={extension}" if extension else ""
     if any(sign.isalpha() for sign in base):
         own = "".join(sign for sign in base.casefold() if sign.isalnum())
-        inside = [found for one in NUMBER.findall(base) if (found := _valid(one, region))]
-        numbers = [phonenumbers.format_number(one, E164) + behind for one in inside]
+        numbers = _inside(NUMBER.findall(base), region, behind)
         return Phone(seen(text), (own + behind, *numbers), f"tel:{numbers[0]}" if len(numbers) == 1 else "")
     number = _valid(base, region)
     if number is None:
-        digits = re.sub(r"\D", "", base) + behind
-        dialled = re.sub(r"[^\d+*#]", "", base).replace("#", "%23") + behind
-        return Phone(seen(text), (digits,), f"tel:{dialled}")
+        digits = re.sub(r"\D", "", base)
+        if len(digits) > LONGEST:
+            return Phone(seen(text), (digits + behind, *_inside(base.split("/"), region, behind)), "")
+        dialled = re.sub(r"[^\d+*#]", "", base).replace("#", "%23")
+        return Phone(seen(text), (digits + behind,), f"tel:{dialled}{behind}")
     number.extension = number.extension or extension or None
     key = phonenumbers.format_number(number, E164) + (f";ext={number.extension}" if number.extension else "")
     return Phone(phonenumbers.format_number(number, INTERNATIONAL), (key,), f"tel:{key}")
@@ -98,6 +103,12 @@ def _parted(text: str) -> tuple[str, str]:
     if found is None or found.end() != len(plain) or not any(sign.isdigit() for sign in plain[: found.start()]):
         return plain.strip(), ""
     return plain[: found.start()].strip(), found[1]
+
+
+def _inside(texts: Iterable[str], region: str | None, behind: str) -> list[str]:
+    """The valid ones of several numbers in one text."""
+    found = (_valid(one, region) for one in texts)
+    return [phonenumbers.format_number(one, E164) + behind for one in found if one is not None]
 
 
 def _valid(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:

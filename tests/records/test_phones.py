@@ -46,6 +46,9 @@ REGIONS = ["DE", "US", "GB", "FR", "IT", "AT", "CH", "JP", "IN", "BR", "AU", "RU
         ("1-800-FLOWERS", "DE", "1-800-FLOWERS", ""),
         ("1-800-FLOWERS", "US", "1-800-FLOWERS", ""),
         ("030 901820 Jürgen", "DE", "030 901820 Jürgen", "tel:+4930901820"),
+        ("+49 171 1234567 / 030 901820", "DE", "+49 171 1234567 / 030 901820", ""),
+        ("Tél. : 01 42 68 53 00", "FR", "+33 1 42 68 53 00", "tel:+33142685300"),
+        ("Тел. +7 495 123-45-67", "DE", "+7 495 123-45-67", "tel:+74951234567"),
         ("12345", "DE", "12345", "tel:12345"),
         ("*100#", "DE", "*100#", "tel:*100%23"),
     ],
@@ -144,6 +147,11 @@ def test_a_number_is_found_as_it_is_typed_or_pasted(stored: str, sought: str, se
         assert query.matches(seller, CONTACT, tree, row) == (op == "contains" or sought.startswith("+49"))
         page = reading.page(seller, CONTACT, Query(filter=tree))
         assert ([row["id"] for row in page.rows] == [contact.pk]) == (op == "contains" or sought.startswith("+49"))
+
+
+def test_each_of_two_numbers_in_one_text_is_found(seller: Actor) -> None:
+    phone = phone_read("+49 171 1234567 / 030 901820", "DE")
+    assert phone.keys[1:] == ("+491711234567", "+4930901820")
 
 
 def test_a_filter_by_a_number_knows_extensions(seller: Actor) -> None:
