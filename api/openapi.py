@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, built from the record types' declarations, one for each tenant and set of permissions."""
 
 import hashlib
+import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -28,6 +29,8 @@ from tenants.actors import Actor
 from tenants.hosts import api_url, tenant_url
 
 CACHE_SECONDS = 3600
+BUILDING = threading.Lock()
+"""One thread builds at a time: drf-spectacular finds its extensions while it builds, and no two at once."""
 ROUTES = {
     "api.v1.records",
     "api.v1.jobs",
@@ -322,9 +325,13 @@ def document(actor: Actor) -> bytes:
     slot = f"openapi:{actor.tenant.schema_name}:{translation.get_language()}:{key}"
     cache = caches["default"]
     found: bytes | None = cache.get(slot)
-    if found is None:
-        found = orjson.dumps(_build(actor, visible_types(actor)))
-        cache.set(slot, found, CACHE_SECONDS)
+    if found is not None:
+        return found
+    with BUILDING:
+        found = cache.get(slot)  # whoever was before may have built it
+        if found is None:
+            found = orjson.dumps(_build(actor, visible_types(actor)))
+            cache.set(slot, found, CACHE_SECONDS)
     return found
 
 
