@@ -14,7 +14,7 @@ from babel.dates import format_skeleton, get_day_names
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from crm.activities.rule_days import WEEKDAYS, RuleDays
+from crm.activities.rule_days import WEEKDAYS, RuleDays, check
 from crm.workspace.formats import babel_locale, date_text
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -56,7 +56,7 @@ def normalised(text: str) -> str:
     if len(found) > LONGEST:
         raise problem
     try:
-        RuleDays.read(given, date(2000, 1, 1))
+        check(given)
         until(found)
     except ValueError:
         raise problem from None

@@ -10,6 +10,7 @@ WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 NAMED = re.compile(rf"([+-]?[1-9][0-9]?)?({'|'.join(WEEKDAYS)})")
 NUMBER = re.compile(r"[+-]?[1-9][0-9]{0,2}")
 WITH_PLACES = ("MONTHLY", "YEARLY")
+BOUNDS = {"BYMONTH": (1, 12), "BYMONTHDAY": (-31, 31), "BYSETPOS": (-366, 366)}
 LAST = date.max - timedelta(days=366)
 
 
@@ -30,15 +31,16 @@ class RuleDays:
 
     @classmethod
     def read(cls, given: Mapping[str, str], first: date) -> "RuleDays":
-        """The rule of what is held on ``first``; a day that it leaves unsaid is that one's. Raises ValueError."""
+        """The rule of what is held on ``first``; a day that it leaves unsaid is that one's.
+
+        Reads what ``check`` lets through, and of rules that were kept before it did whatever says something.
+        """
         frequency = given["FREQ"]
-        months = numbers(given, "BYMONTH", 1, 12)
-        month_days = numbers(given, "BYMONTHDAY", -31, 31)
-        named = [day_named(one) for one in given["BYDAY"].split(",")] if "BYDAY" in given else []
-        places = frozenset((place, day) for place, day in named if place)
-        weekdays = frozenset(day for place, day in named if not place)
-        if places and frequency not in WITH_PLACES:
-            raise ValueError("A weekday is counted in months and years only.")
+        months, month_days = numbers(given, "BYMONTH"), numbers(given, "BYMONTHDAY")
+        named = [found for one in given.get("BYDAY", "").split(",") if (found := NAMED.fullmatch(one))]
+        days = [(int(one[1] or 0) * (frequency in WITH_PLACES), WEEKDAYS.index(one[2])) for one in named]
+        places = frozenset((place, day) for place, day in days if place)
+        weekdays = frozenset(day for place, day in days if not place)
         in_year = frequency == "YEARLY" and not months
         if not month_days and not named:
             match frequency:
@@ -55,8 +57,8 @@ class RuleDays:
             month_days=month_days,
             weekdays=weekdays,
             places=places,
-            positions=numbers(given, "BYSETPOS", -366, 366),
-            week_start=WEEKDAYS.index(given.get("WKST", "MO")),
+            positions=numbers(given, "BYSETPOS"),
+            week_start=WEEKDAYS.index(given["WKST"]) if given.get("WKST") in WEEKDAYS else 0,
             in_year=in_year,
         )
 
@@ -113,22 +115,22 @@ class RuleDays:
         return [day for place, day in enumerate(days, 1) if {place, place - count - 1} & self.positions]
 
 
-def numbers(given: Mapping[str, str], part: str, least: int, most: int) -> frozenset[int]:
-    """The numbers of a part. Raises ValueError for what is none, or out of bounds."""
-    if part not in given:
-        return frozenset()
-    texts = given[part].split(",")
-    if not all(NUMBER.fullmatch(text) and least <= int(text) <= most for text in texts):
-        raise ValueError(f"{part} is no list of numbers from {least} to {most}.")
-    return frozenset(map(int, texts))
+def check(given: Mapping[str, str]) -> None:
+    """Raise ValueError for parts of a rule that say nothing, or what is none."""
+    for part, (least, most) in BOUNDS.items():
+        texts = given[part].split(",") if part in given else []
+        if not all(NUMBER.fullmatch(text) and least <= int(text) <= most for text in texts):
+            raise ValueError(f"{part} is no list of numbers from {least} to {most}.")
+    for text in given["BYDAY"].split(",") if "BYDAY" in given else []:
+        found = NAMED.fullmatch(text)
+        if found is None or (found[1] and given["FREQ"] not in WITH_PLACES):
+            raise ValueError(f"{text} is no weekday, or none that is counted here.")
+    if given.get("WKST", "MO") not in WEEKDAYS:
+        raise ValueError("A week begins with one of its days.")
 
 
-def day_named(text: str) -> tuple[int, int]:
-    """``2TU`` as the place 2 and the weekday 1; the place is 0 where none is said. Raises ValueError."""
-    found = NAMED.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text} is no day of the week.")
-    return int(found[1] or 0), WEEKDAYS.index(found[2])
+def numbers(given: Mapping[str, str], part: str) -> frozenset[int]:
+    return frozenset(int(text) for text in given.get(part, "").split(",") if NUMBER.fullmatch(text))
 
 
 def year_length(year: int) -> int:

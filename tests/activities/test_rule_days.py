@@ -87,3 +87,17 @@ def test_parts_that_say_nothing_are_refused(rule: str) -> None:
 
 def test_the_last_years_there_are_have_an_end() -> None:
     assert len(list(islice(dates("FREQ=YEARLY", datetime(9990, 5, 1)), 50))) < 10
+
+
+@pytest.mark.parametrize(
+    ("kept", "like"),
+    [
+        ("FREQ=DAILY;BYDAY=1MO", "FREQ=DAILY;BYDAY=MO"),
+        ("FREQ=WEEKLY;BYDAY=-1TU,FR", "FREQ=WEEKLY;BYDAY=TU,FR"),
+        ("FREQ=MONTHLY;BYMONTHDAY=30,32", "FREQ=MONTHLY;BYMONTHDAY=30"),
+        ("FREQ=MONTHLY;BYDAY=MO(1)", "FREQ=MONTHLY"),
+    ],
+)
+def test_a_rule_that_was_kept_before_it_was_refused_still_names_days(kept: str, like: str) -> None:
+    start = datetime(2026, 12, 7, 9)
+    assert list(islice(dates(kept, start), 9)) == list(islice(dates(like, start), 9))
