@@ -225,13 +225,15 @@ def parse_date(field: Field, raw: Any, actor: Actor) -> date:
 
 
 def parse_datetime(field: Field, raw: Any, actor: Actor) -> datetime:
-    """Aware times as they are; a time without a zone is taken in the actor's."""
+    """Aware times as they are; one without a zone is taken in the actor's. A day is no time: midnight is not meant."""
     problem = wrong(_("This must be a date and time, such as 2026-03-31T14:30."))
     if isinstance(raw, str):
         try:
             value = datetime.fromisoformat(raw.strip())
         except ValueError:
             raise problem from None
+        if is_day(raw.strip()):
+            raise problem
     elif isinstance(raw, datetime):
         value = raw
     else:
@@ -239,6 +241,14 @@ def parse_datetime(field: Field, raw: Any, actor: Actor) -> datetime:
     if not 1000 <= value.year <= 9998:
         raise problem
     return (value if value.tzinfo else in_zone(value, actor.time_zone)).astimezone(UTC)
+
+
+def is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def in_zone(value: datetime, zone: ZoneInfo) -> datetime:

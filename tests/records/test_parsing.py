@@ -107,6 +107,8 @@ def test_what_people_and_programs_write_is_understood(kind: Kind, raw: Any, nati
         (Kind.DATE, datetime(2026, 1, 1), "invalid"),
         (Kind.DATETIME, "0001-01-01T00:00:00+14:00", "invalid"),
         (Kind.DATETIME, 1700000000, "invalid"),
+        (Kind.DATETIME, "2026-12-12", "invalid"),
+        (Kind.DATETIME, "20261212", "invalid"),
         (Kind.CHOICE, "opne", "unknown_choice"),
         (Kind.EMAILS, "not-an-address", "invalid"),
         (Kind.EMAILS, ["a@example.com"] * 51, "too_many"),
