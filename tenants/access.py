@@ -60,14 +60,22 @@ def access[**P](required: Access) -> Callable[[View[P]], View[P]]:
     """Declare who may use a view.
 
     Nobody signed in: to sign-in and back (htmx: 401 with HX-Redirect). Not permitted: 404 when the noun may not even
-    be viewed, else 403.
+    be viewed, else 403. Who asks for the head of a page alone is answered as if he read it; the body is left out later.
     """
 
     def declare(view: View[P]) -> View[P]:
         @wraps(view)
         def guarded(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             refusal = refuse(request, required, dict(kwargs))
-            return view(request, *args, **kwargs) if refusal is None else refusal
+            if refusal is not None:
+                return refusal
+            if request.method != "HEAD" or required in (PUBLIC, API_KEY):
+                return view(request, *args, **kwargs)
+            request.method = "GET"
+            try:
+                return view(request, *args, **kwargs)
+            finally:
+                request.method = "HEAD"
 
         guarded.access = required  # type: ignore[attr-defined]
         return guarded

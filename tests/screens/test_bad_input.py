@@ -139,3 +139,11 @@ def test_writing_needs_a_post(path: str, owner: Any, browser_client: Any) -> Non
     answer = browser_client(owner).get(path)
     assert answer.status_code == 405
     assert "This is not a page to open" in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/contacts/", "/calendar/", "/settings/", "/trash/", "/search/?q=x"])
+def test_a_page_answers_who_asks_for_its_head_alone(owner: Any, browser_client: Any, path: str) -> None:
+    client = browser_client(owner)
+    asked, read = client.head(path), client.get(path)
+    assert (asked.status_code, asked.content) == (read.status_code, b"")
+    assert client.head("/contacts/bulk/").status_code == 405
