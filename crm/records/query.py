@@ -118,7 +118,8 @@ class Reader:
         if len(tree) != 1 or next(iter(tree)) not in ("all", "any", "not"):
             unknown = next((str(key) for key in tree if key not in ("all", "any", "not")), "")
             raise BadQuery(
-                _("A condition has one of all, any, not or field; here is “%(found)s”.") % {"found": shown(unknown)},
+                _("A condition has one of all, any, not or field; here is “%(found)s”.")
+                % {"found": shown(unknown or ", ".join(tree))},
                 param=shown(unknown) or "filter",
                 nearest=nearest(unknown, ("all", "any", "not", "field")),
                 code="bad_tree",

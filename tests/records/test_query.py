@@ -65,6 +65,12 @@ def test_what_is_wrong_is_named(owner: Actor, tree: dict[str, Any], param: str, 
     assert str(caught.value)
 
 
+def test_a_tree_of_two_joints_is_refused_with_both(owner: Actor) -> None:
+    with pytest.raises(BadQuery, match="all, any") as refused:
+        query.validate(owner, registry.get("deal"), {"all": [], "any": []})
+    assert refused.value.param == "filter"
+
+
 def test_a_tree_has_an_end(owner: Actor) -> None:
     rt = registry.get("deal")
     one = {"field": "name", "op": "eq", "value": "x"}
