@@ -223,7 +223,7 @@ def problems(
         if rights.get(slug):
             yield problem("not_allowed", *not_to_write(rt, slug, rights[slug]))
     now = snapshot(rt, record)
-    hidden = hidden_slugs(actor, rt)
+    hidden, said = hidden_slugs(actor, rt), False
     slugs = [one.slug for one in rt.fields] if effect.was == "absent" else list(effect.after)
     for slug in slugs:
         one = rt.by_slug.get(slug)
@@ -234,7 +234,9 @@ def problems(
         found = as_json(links.native(slug, record.pk) if one.kind is Kind.LINKS else now[slug])
         if not same(one, expected, found):
             if slug in hidden:
-                yield problem("changed_since", _("Something that your role does not show has been changed since."))
+                if not said:
+                    yield problem("changed_since", _("Something that your role does not show has been changed since."))
+                said = True
                 continue
             yield problem(
                 "changed_since",

@@ -103,7 +103,9 @@ def run_rules(batch: Batch, bad: Sequence[set[str]], *, restoring: bool = False)
             if error.field in bad_slugs and error.field in seen:
                 continue
             seen.add(error.field)
-            errors.append(error if error.field not in hidden else unseen(error))
+            told = error if error.field not in hidden else unseen(error)
+            if told is error or told not in errors:  # how many hidden fields do not fit is not told either
+                errors.append(told)
     if errors:
         raise Invalid(errors)
 

@@ -280,3 +280,13 @@ def test_undone_in_reverse_everything_is_as_it_was(owner: Actor, plan: list[tupl
     rows, links = state(Contact, Company), {key for key in state(Contact) if isinstance(key, tuple)}
     assert {key: row for key, row in rows.items() if isinstance(key, UUID)} == start
     assert not {key for key in links if contacts[0] in key}
+
+
+def test_how_many_hidden_fields_changed_since_is_not_told(owner: Actor, seller: Actor) -> None:
+    change = writing.create(seller, registry.get("deal"), {"name": "Windows", "owner": seller.member_id})
+    writing.update(owner, registry.get("deal"), change.record.pk, {"amount": "7", "expected_close": "2027-01-01"})
+    fields = {"deal": {"amount": "hidden", "expected_close": "hidden"}}
+    narrow = replace(seller, permissions=replace(seller.permissions, fields=fields))
+    with pytest.raises(UndoConflict) as refused:
+        undo(narrow, change.change_set.pk)
+    assert [one.field for one in refused.value.conflicts] == [""]

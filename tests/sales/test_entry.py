@@ -237,6 +237,17 @@ def test_a_refusal_names_nothing_that_the_role_hides(admin: Actor, seller: Actor
     assert "100" not in message
 
 
+@pytest.mark.parametrize("wanted", [["amount"], ["amount", "expected_close"], ["amount", "expected_close", "source"]])
+def test_how_many_hidden_fields_are_missing_is_not_told(admin: Actor, seller: Actor, wanted: list[str]) -> None:
+    proposal = asks(admin, "Proposal", required_fields=wanted)
+    deal = factories.deal(seller)
+    hidden = {"deal": dict.fromkeys(("amount", "expected_close", "source"), "hidden")}
+    narrow = replace(seller, permissions=replace(seller.permissions, fields=hidden))
+    with pytest.raises(Invalid) as refused:
+        deal_move(narrow, deal_id=deal.pk, stage_id=proposal.pk)
+    assert len(refused.value.errors) == 1
+
+
 @pytest.fixture
 def narrow_admin(owner: Actor, seller: Actor) -> Actor:
     """Somebody who shapes pipelines and sees neither amounts nor industries."""
