@@ -291,7 +291,7 @@ def record_detail(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBa
     page = pages.record_page(request.actor, rt, row)
     context: dict[str, Any] = {"rt": rt, "page": page, "header_parts": pages.parts("header", request.actor, rt, row)}
     if request.htmx and request.htmx.target == "record-head":
-        return render(request, "records/record.html#head", context)
+        return render(request, "records/record.html#changed", context)
     context |= {
         "centre_parts": pages.parts("centre", request.actor, rt, row),
         "related": pages.related(request.actor, rt, row),

@@ -36,6 +36,19 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if ($("[data-editor]", place)) event.preventDefault();
 });
 
+/* Of the properties, those that changed with what was saved: the others keep the focus, or what is typed in them. */
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  if (target.id !== "record-props") return;
+  event.detail.shouldSwap = false;
+  for (const fresh of $$("[data-field]", fragment)) {
+    const cell = $(`[data-field="${CSS.escape(fresh.dataset.field)}"]`, target);
+    if (!cell || $("[data-editor]", cell) || cell.innerHTML === fresh.innerHTML) continue;
+    cell.innerHTML = fresh.innerHTML;
+    window.htmx.process(cell);
+  }
+});
+
 /* The composer's tabs show one form at a time. */
 on("click", "[data-composer]", (event, tab) => {
   event.preventDefault();
