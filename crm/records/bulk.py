@@ -13,10 +13,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import jobs, query, row_values, search_text, undo, writing
+from crm.records import changes, jobs, query, row_values, search_text, undo, writing
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job
@@ -33,6 +34,7 @@ type OnError = Literal["skip", "stop"]
 
 NEEDS: Mapping[Action, str] = {"edit": "edit", "trash": "delete", "restore": "delete"}
 MOST_AT_ONCE = 500
+MOST_TITLE = 160
 ASSIGNED = "assigned"
 FREEZE_EFFECTS = """
     INSERT INTO records_jobchunk (job_id, number, noun, ids)
@@ -302,7 +304,8 @@ def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -
             raise UndoConflict(message=_("This has been undone already.")) from None
         undo.notices_follow(change_set)
         undo.people_back(actor, change_set, taken_back)
-        title = _("Undo: %(what)s") % {"what": made_by.title if made_by else _("a change of many records")}
+        what = made_by.title if made_by else changes.told(actor, [change_set])[0].brief
+        title = _("Undo: %(what)s") % {"what": Truncator(what).chars(MOST_TITLE)}
         job = job_start(
             actor,
             "undo",

@@ -92,6 +92,12 @@ class Told:
         return "; ".join(line.text for line in self.lines)
 
     @property
+    def brief(self) -> str:
+        """The first of its lines, and whether there are more."""
+        first = self.lines[0].text if self.lines else ""
+        return _("%(what)s and more") % {"what": first} if len(self.lines) > 1 else first
+
+    @property
     def count(self) -> int:
         """How many records it is of."""
         return sum(line.count for line in self.lines if line.noun in registry)

@@ -319,6 +319,12 @@ def own_changes(actor: Actor) -> QuerySet[ChangeSet]:
     return rows.select_related("undo_of").order_by("-id")
 
 
+def own_doings(actor: Actor) -> QuerySet[ChangeSet]:
+    """Those of ``own_changes`` that somebody really made: what sample data tells of never happened."""
+    thrown = Event.objects.filter(change_set=OuterRef("pk"), type__endswith=".trashed")
+    return own_changes(actor).filter(~Q(source="sample") | Exists(thrown))
+
+
 def may_go_back() -> Exists:
     """Of change-sets: that something in it has a way back. Sample data goes by its clearing, which can be undone."""
     known = Event.objects.filter(change_set=OuterRef("pk")).filter(

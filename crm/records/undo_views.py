@@ -81,7 +81,7 @@ def job_undo(request: MemberRequest, job: UUID) -> HttpResponseBase:
 @shows_errors
 def own_changes(request: MemberRequest) -> HttpResponseBase:
     """What the member changed, the newest first, each with the way back as long as there is one."""
-    rows = undoing.own_changes(request.actor)
+    rows = undoing.own_doings(request.actor)
     if before := request.GET.get("before", ""):
         try:
             rows = rows.filter(pk__lt=UUID(before))
@@ -123,5 +123,5 @@ def _begin(request: MemberRequest, change_set_id: UUID) -> HttpResponse:
     """Take back what is too much for one request, in the background."""
     job = bulk.undo_start(request.actor, change_set_id)
     url = back(request, reverse("records:jobs"))
-    message = _("Being undone in the background: %(what)s.") % {"what": job.title}
+    message = _("%(what)s. This goes on in the background.") % {"what": job.title}
     return underway(gone_to(request, url, message), request)

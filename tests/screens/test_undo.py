@@ -172,9 +172,13 @@ class TestTheLastThing:
         own = last_own(owner)
         sample_load(owner)
         assert last_own(owner) == own
+        assert [one.id for one in undo.own_doings(owner)] == [own]
         cleared = sample_clear(owner)
+        assert undo.own_doings(owner)[0].id == cleared.change_set_id
         assert last_own(owner) == cleared.change_set_id
         assert company.id not in {one.id for one in cleared.kept}
+        title = bulk.undo_start(owner, cleared.change_set_id).title
+        assert re.fullmatch(r"Undo: Moved \d+ [a-z]+ to the trash and more", title)
 
     def test_is_not_passed_over_while_it_is_underway(self, owner, browser_client, monkeypatch):
         monkeypatch.setattr(bulk, "MOST_AT_ONCE", 1)
