@@ -200,12 +200,15 @@ on("click", "[data-links-remove]", (event, button) => {
 
 /* Once it is sent, given up, or the member goes. ---------------------------- */
 
-document.addEventListener("htmx:afterRequest", (event) => {
+const answered = (event) => {
   const { xhr, requestConfig } = event.detail;
   const form = requestConfig?.elt;
   const isTaken = xhr?.status >= 200 && xhr.status < 400;
   if (isTaken && requestConfig.verb === "post" && isKept(form)) forget(form);
-});
+};
+/* Of a form that has left the page meanwhile, as where the next cell was opened at once, htmx tells the first only. */
+document.addEventListener("htmx:beforeSwap", answered);
+document.addEventListener("htmx:afterRequest", answered);
 window.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.getAttribute("action")?.endsWith("/signout/")) keys().forEach((key) => sessionStorage.removeItem(key));

@@ -114,6 +114,25 @@ def test_a_filled_dialog_asks_before_it_closes(owner: Actor, screen: Screen) -> 
     expect(page.locator("#dialog")).not_to_be_visible()
 
 
+def test_what_is_saved_on_the_way_to_the_next_value_is_no_draft(owner: Actor, screen: Screen) -> None:
+    contact = factories.contact(owner, name="Ada Byron")
+    page = screen(owner, f"/contacts/{contact.pk}/")
+    settled(page)
+    last_name, job = (page.locator(f".record-props [data-field={slug}]") for slug in ("last_name", "job"))
+    last_name.click()
+    last_name.locator("input[type=text]").fill("Lovelace")
+    assert drafts(page) == 1
+    page.evaluate(
+        """() => {
+            document.querySelector(".record-props [data-field=last_name] form").requestSubmit();
+            document.querySelector(".record-props [data-field=job]").click();
+        }"""
+    )
+    expect(last_name).to_have_text("Lovelace")
+    expect(job.locator("input[type=text]")).to_be_focused()
+    assert drafts(page) == 0
+
+
 def test_a_reload_and_a_failure_of_the_server_lose_nothing(owner: Actor, screen: Screen) -> None:
     deal = factories.deal(owner)
     page = screen(owner, f"/deals/{deal.id}/")
@@ -188,7 +207,7 @@ def test_an_outcome_that_was_typed_is_kept(owner: Actor, screen: Screen, press: 
     if press == "Escape":
         page.keyboard.press("Escape")
         expect(page.locator("#confirm")).to_be_visible()
-        page.locator("#confirm").get_by_role("button", name="Cancel").click()
+        page.locator("#confirm").get_by_role("button", name="Keep writing").click()
     page.get_by_role("button", name="Nothing more").click()
     expect(page.locator("#dialog")).not_to_be_visible()
     assert Task.objects.get(pk=task.pk).outcome == "They take it"
