@@ -202,22 +202,12 @@ def test_z_takes_back_the_last_change(owner: Actor, screen: Screen) -> None:
 def test_what_changes_with_a_saved_value_changes_on_the_page_too(owner: Actor, screen: Screen) -> None:
     contact = factories.contact(owner, name="Ludwig van Bethoven")
     page = screen(owner, f"/contacts/{contact.pk}/")
-    last_name, job = (page.locator(f".record-props [data-field={slug}]") for slug in ("last_name", "job"))
     settled(page)
     page.locator(".record-name").click()
     page.locator(".editor [name=name]").fill("Ludwig van Beethoven")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Ludwig van Beethoven")).to_be_visible()
-    expect(last_name).to_have_text("Beethoven")
-    settled(page)
-    last_name.click()
-    last_name.locator("input[type=text]").fill("Beethoven jr.")
-    page.keyboard.press("Enter")
-    job.click()
-    job.locator("input[type=text]").fill("Composer")
-    expect(page.get_by_role("heading", level=1, name="Ludwig van Beethoven jr.")).to_be_visible()
-    expect(job.locator("input[type=text]")).to_have_value("Composer")
-    expect(job.locator("input[type=text]")).to_be_focused()
+    expect(page.locator(".record-props [data-field=last_name]")).to_have_text("Beethoven")
 
 
 def test_a_double_click_on_create_makes_one_record(owner: Actor, screen: Screen) -> None:
