@@ -203,6 +203,8 @@ def test_an_outcome_that_was_typed_is_kept(owner: Actor, screen: Screen, press: 
     settled(page)
     page.get_by_role("button", name="Done: Call").first.click()
     outcome = page.locator("#next-outcome")
+    outcome.wait_for()
+    settled(page)
     outcome.fill("They take it")
     if press == "Escape":
         page.keyboard.press("Escape")
