@@ -14,7 +14,7 @@ test: venv
 	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-deep: venv
-	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 --dist load tests/fuzz $(ARGS)
+	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 --dist load tests/fuzz tests/isolation/test_hidden_fields.py $(ARGS)
 
 check: venv
 	@bash platform/embedded/check.sh
