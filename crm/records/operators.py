@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Concat, Right
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, In
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
@@ -99,6 +99,13 @@ def in_either(text: Combinable, operand: Sought, test: Callable[[Combinable, str
     """Whether a text is as wanted in its bare letters, or spelled without umlauts where that may make a difference."""
     found = test(Fold(text), operand.plain)
     return found | test(FoldSpelled(text), operand.other) if operand.other else found
+
+
+def among(text: Combinable, operands: Sequence[Sought]) -> Q:
+    """Whether a text is one of those wanted; its forms are made once, however many these are."""
+    found = Q(In(Fold(text), [one.plain for one in operands]))
+    others = [one.other for one in operands if one.other]
+    return found | Q(In(FoldSpelled(text), others)) if others else found
 
 
 def either(value: Any, operand: Sought, test: Callable[[str, str], bool]) -> bool:
@@ -254,7 +261,7 @@ _text_in = Operator(
     "in",
     IS_ANY,
     "many",
-    lambda place, operand: join_any(in_either(F(place.column), one, equal) for one in operand),
+    lambda place, operand: among(F(place.column), operand),
     lambda _place, value, operand: any(either(value, one, eq) for one in operand),
 )
 _text_contains = Operator(

@@ -34,15 +34,15 @@ type Tree = Mapping[str, Any]
 MAX_DEPTH = 5
 MAX_CONDITIONS = 50
 MAX_GROUPS = 100
-MAX_COST = 200
+MAX_COST = 300
 COSTS: Mapping[Kind, float] = {
-    **dict.fromkeys((Kind.TEXT, Kind.URL, Kind.CURRENCY), 8),
-    **dict.fromkeys((Kind.LONG_TEXT, Kind.ADDRESS), 16),
-    **dict.fromkeys((Kind.EMAILS, Kind.PHONES), 40),
-    **dict.fromkeys((Kind.LINKS, Kind.REFERENCES, Kind.JSON_LIST), 16),
+    **dict.fromkeys((Kind.TEXT, Kind.URL, Kind.CURRENCY), 18),
+    **dict.fromkeys((Kind.LONG_TEXT, Kind.ADDRESS), 36),
+    **dict.fromkeys((Kind.EMAILS, Kind.PHONES), 110),
+    **dict.fromkeys((Kind.LINKS, Kind.REFERENCES, Kind.JSON_LIST), 32),
 }
-LINKED = 16
-VALUES_A_MILLISECOND = 4
+LINKED = 40
+VALUES_A_MILLISECOND = 25
 
 
 @dataclass(frozen=True, slots=True)
