@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from crm.records import query, reading, writing
@@ -208,6 +208,7 @@ def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
     @given(data=st.data())
     def holds(data: st.DataObject) -> None:
         tree = data.draw(trees(owner, rt, rows))
+        assume(query.cost(query.parse(owner, rt, tree, now=NOW)) <= query.MAX_COST)
         found = reading.visible(owner, rt).filter(query.compile(owner, rt, tree, now=NOW))
         by_sql = set(found.values_list("pk", flat=True))
         judged = {id for id, row in rows[noun].items() if query.matches(owner, rt, tree, row, related=related, now=NOW)}
