@@ -17,7 +17,7 @@ TRADES = frozenset(
     home office shop store media news blog sales cell edge gateway public events demo production directory
     """.split()  # noqa: SIM905
 )
-"""Reserved words that companies bear too, such as Home Security."""
+"""Reserved words that companies bear too, such as Home Security or Office 24."""
 
 
 def skeleton(name: str) -> str:
@@ -33,9 +33,11 @@ def asks_for_trust(name: str, reserved: frozenset[str]) -> bool:
     without_digits = re.sub(r"\d+", "", name)
     shapes = {skeleton(name), skeleton(without_digits)} - {""}
     words = {skeleton(word): word in TRUST for word in reserved | TRUST}
-    combined = {shape: trusted for shape, trusted in words.items() if len(shape) > 1}
+    if skeleton(name) in words:
+        return True
     for word in TRADES:
-        combined.pop(skeleton(word), None)
+        words.pop(skeleton(word), None)
+    combined = {shape: trusted for shape, trusted in words.items() if len(shape) > 1}
     return any(skeleton(OURS) in shape or shape in words or _made_of(shape, combined) for shape in shapes)
 
 
