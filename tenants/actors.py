@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,8 @@ class TenantRef:
     """What code needs to know of a tenant without reading the shared schema.
 
     ``is_behind``: its schema is of a release before this one, and nobody enters until it has been upgraded.
+    A limit not named in ``limits`` does not exist; ``features`` None is all of them. ``access_state`` is billing's word
+    for what was paid, ``access_until`` when that changes by itself, ``access_note`` an operator's reason.
     """
 
     id: UUID
@@ -44,9 +47,17 @@ class TenantRef:
     currency: str
     time_zone: str
     limits: Mapping[str, int] = field(default_factory=dict)
+    features: frozenset[str] | None = None
+    plan_name: str = ""
+    access_state: str = ""
+    access_until: datetime | None = None
+    access_note: str = ""
     metadata_version: int = 0
     has_sample: bool = False
     is_behind: bool = False
+
+    def has_feature(self, feature: str) -> bool:
+        return self.features is None or feature in self.features
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,15 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     name = models.CharField(_("name"), max_length=120)
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.RESERVED)
     limits = models.JSONField(_("limits"), default=dict, blank=True)
+    features = models.JSONField(_("features"), null=True, blank=True)
+    plan_name = models.CharField(_("plan"), max_length=60, default="", db_default="", blank=True)
+    access_state = models.CharField(
+        _("state of the subscription"), max_length=20, default="", db_default="", blank=True
+    )
+    access_until = models.DateTimeField(_("changes by itself at"), null=True, blank=True)
+    access_note = models.CharField(
+        _("reason that the workspace sees"), max_length=500, default="", db_default="", blank=True
+    )
     locale = models.CharField(_("language"), max_length=12, default="en")
     currency = models.CharField(_("currency"), max_length=3, default="EUR")
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
@@ -126,6 +135,11 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             currency=self.currency,
             time_zone=self.time_zone,
             limits=dict(self.limits),
+            features=None if self.features is None else frozenset(self.features),
+            plan_name=self.plan_name,
+            access_state=self.access_state,
+            access_until=self.access_until,
+            access_note=self.access_note,
             metadata_version=self.metadata_version,
             has_sample=self.has_sample,
             is_behind=is_behind(self.schema_version),

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 
 ROOT = Path(settings.ROOT)
-FOLDERS = ("tenants", "crm", "api", "platform")
+FOLDERS = ("tenants", "billing", "crm", "api", "platform")
 
 # Who may speak in the shared schema. A request needs it before its tenant is known; the rest are services that keep
 # shared rows in step with a workspace's.
@@ -21,6 +21,7 @@ MAY_CALL_SHARED = {
     "crm/sales/sample.py",
     "crm/workspace/services.py",
     "tenants/api_keys.py",
+    "tenants/entitlements.py",
     "tenants/health.py",
     "tenants/management/commands/second_factor_reset.py",
     "tenants/middleware.py",
