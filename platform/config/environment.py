@@ -22,6 +22,7 @@ DATABASE_OPTIONS = frozenset(
     {"sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs", "application_name"}
 )
 """What may stand behind the ``?`` of a database's address, as libpq knows it."""
+STRIPE_KEY = re.compile(r"(?:sk|rk)_(?P<mode>test|live)_[0-9A-Za-z_]{10,250}\Z")
 SECRET_LENGTH = 50
 PASSWORD_LENGTH = 12
 NEEDED = {
@@ -31,6 +32,8 @@ NEEDED = {
     "VALKEY_URL": "the embedded Valkey is for one machine",
     "EMAIL_URL": "the mail catcher delivers nothing",
     "BASE_DOMAIN": "workspaces are its subdomains",
+    "STRIPE_SECRET_KEY": "subscriptions are paid through Stripe; use a key of live mode",
+    "STRIPE_WEBHOOK_SECRET": "it proves that a webhook is Stripe's",
     "TRUSTED_PROXIES": "how many reverse proxies add to X-Forwarded-For; 0 has to be said",
 }
 """What PRODUCTION asks for, and why."""
@@ -68,6 +71,9 @@ class Environment:
     valkey_url: str
     email_url: str
     email_from: str
+    stripe_secret_key: str
+    stripe_webhook_secret: str
+    stripe_api_url: str
     web_workers: int
     web_threads: int
     timers_workers: int
@@ -102,6 +108,9 @@ class Environment:
             valkey_url=reader.valkey(production),
             email_url=reader.email(),
             email_from=reader.email_from() or f"Rapport <no-reply@{base_domain}>",
+            stripe_secret_key=reader.stripe_key(production),
+            stripe_webhook_secret=reader.stripe_webhook_secret(),
+            stripe_api_url=reader.stripe_api(),
             web_workers=reader.number("WEB_WORKERS", max(2, min(cores, 8)), 1, 64),
             web_threads=reader.number("WEB_THREADS", 4, 1, 64),
             timers_workers=reader.number("TIMERS_WORKERS", 2, 1, 64),
@@ -262,13 +271,42 @@ class Reader:
             self.refuse(f"EMAIL_FROM is {text!r}; it has to be an address, such as Rapport <no-reply@crm.example.com>")
         return text
 
+    def stripe_key(self, production: bool) -> str:
+        """A secret or restricted key, of live mode in production only; the key itself is never told."""
+        text = self.text("STRIPE_SECRET_KEY")
+        found = STRIPE_KEY.match(text)
+        if text and found is None:
+            self.refuse("STRIPE_SECRET_KEY has to be a secret key (sk_…) or a restricted one (rk_…) of Stripe's")
+        elif found is not None and production and found["mode"] == "test":
+            self.refuse("STRIPE_SECRET_KEY is a key of Stripe's test mode, which takes no money")
+        elif found is not None and not production and found["mode"] == "live":
+            self.refuse("STRIPE_SECRET_KEY is a key of live mode, which takes real money; that is for PRODUCTION only")
+        return text
+
+    def stripe_webhook_secret(self) -> str:
+        text = self.text("STRIPE_WEBHOOK_SECRET")
+        if text and not (text.startswith("whsec_") and len(text) >= 20 and text.isascii() and text.isprintable()):
+            self.refuse("STRIPE_WEBHOOK_SECRET has to be the signing secret of the webhook, which begins with whsec_")
+        return text
+
+    def stripe_api(self) -> str:
+        """The address of the stand-in, which is on this machine; empty for Stripe's own."""
+        text = self.text("STRIPE_API_URL")
+        parts = self.address("STRIPE_API_URL", text, ("http",)) if text else None
+        if parts is not None and (parts.hostname != "127.0.0.1" or parts.path not in {"", "/"} or parts.query):
+            self.refuse("STRIPE_API_URL is for the stand-in on this machine, such as http://127.0.0.1:12111")
+        return text.rstrip("/")
+
     def together(self) -> None:
-        given = [name for name in ("DATABASE_URL", "DATABASE_OWNER_URL") if self.text(name)]
-        if len(given) == 1:
-            self.refuse(f"{given[0]} is set alone: DATABASE_URL and DATABASE_OWNER_URL go together")
+        for pair in (("DATABASE_URL", "DATABASE_OWNER_URL"), ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")):
+            given = [name for name in pair if self.text(name)]
+            if len(given) == 1:
+                self.refuse(f"{given[0]} is set alone: {' and '.join(pair)} go together")
 
     def for_production(self, found: Environment) -> None:
         self.problems += [f"{name} is not set ({reason})" for name, reason in NEEDED.items() if not self.text(name)]
+        if found.stripe_api_url:
+            self.refuse("STRIPE_API_URL is set: the stand-in for Stripe takes no money")
         if embedded := self.text("EMBEDDED"):
             self.refuse(f"embedded parts are running ({embedded})")
         if found.debug:

@@ -18,7 +18,7 @@ PLACES = (
 SECRET = re.compile(
     f"(?P<path>{SLASH}(?:{'|'.join(PLACES)}){SLASH})[^/\\s\"'<>?#&%\\\\]{{16,}}"
     "|(?P<query>(?:[?&]|%3F|%26)(?:token|nonce)(?:=|%3D))[^&\\s\"'<>%]+"
-    "|(?P<key>\\brpt_(?:live|test)_[0-9a-z]{16}_)[0-9A-Za-z]+"
+    "|(?P<key>\\brpt_(?:live|test)_[0-9a-z]{16}_|\\b[sr]k_(?:live|test)_|\\bwhsec_)[0-9A-Za-z_]+"
 )
 
 

@@ -91,6 +91,7 @@ SHARED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "billing",
     "api",
 ]
 TENANT_APPS = [
@@ -307,6 +308,12 @@ CACHES["default"] |= {"KEY_PREFIX": INSTALLATION, "KEY_FUNCTION": "tenants.cachi
 MAILERS = {"default": mailer(ENVIRONMENT.email_url)}
 DEFAULT_FROM_EMAIL = ENVIRONMENT.email_from
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+STRIPE_SECRET_KEY = ENVIRONMENT.stripe_secret_key
+STRIPE_WEBHOOK_SECRET = ENVIRONMENT.stripe_webhook_secret
+# Empty for Stripe's own; else where the stand-in listens.
+STRIPE_API_URL = ENVIRONMENT.stripe_api_url
+STRIPE_LIVEMODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 
 CELERY_BROKER_URL = valkey(VALKEY_URL, 0) if VALKEY_URL else "memory://"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -18,7 +18,8 @@ production() {
         SECRET_KEY="$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
         DATABASE_URL=postgresql://rapport_app:only-imagined-1@db.example/rapport \
         DATABASE_OWNER_URL=postgresql://rapport_owner:only-imagined-2@db.example/rapport \
-        VALKEY_URL=redis://cache.example/0 TRUSTED_PROXIES=1 EMAIL_URL=submission://user:secret@mail.example "$@"
+        VALKEY_URL=redis://cache.example/0 TRUSTED_PROXIES=1 \
+        STRIPE_SECRET_KEY=sk_live_only_imagined_1 STRIPE_WEBHOOK_SECRET=whsec_only_imagined_one_two EMAIL_URL=submission://user:secret@mail.example "$@"
 }
 
 no_database() {
@@ -29,7 +30,7 @@ step "ruff" .venv/bin/ruff check .
 step "ruff format" .venv/bin/ruff format --check .
 step "mypy" .venv/bin/mypy --cache-dir=/dev/null
 step "import-linter" .venv/bin/lint-imports --no-cache --no-logo
-step "djade" bash -c 'find templates crm tenants api -name "*.html" -print0 | xargs -0 -r .venv/bin/djade --check --target-version 6.1'
+step "djade" bash -c 'find templates crm tenants billing api -name "*.html" -print0 | xargs -0 -r .venv/bin/djade --check --target-version 6.1'
 step "makemigrations" no_database .venv/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 step "check --deploy" production .venv/bin/python manage.py check --deploy --fail-level WARNING
 

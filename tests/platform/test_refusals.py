@@ -28,6 +28,8 @@ PRODUCTION = {
     "DATABASE_OWNER_URL": "postgresql://rapport_owner:n83KdhQm5vBy@db.example/rapport",
     "VALKEY_URL": "redis://cache.example/0",
     "EMAIL_URL": "smtps://user:secret@mail.example",
+    "STRIPE_SECRET_KEY": "sk_live_only_imagined_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_only_imagined_one_two",
     "TRUSTED_PROXIES": "1",
 }
 
@@ -101,7 +103,7 @@ def test_one_database_address_without_the_other_is_refused(tmp_path: Path) -> No
 def test_production_starts_with_nothing_embedded_and_no_secret_of_ours(tmp_path: Path) -> None:
     line = refused(tmp_path, PRODUCTION="1")
     needed = ("SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "EMAIL_URL", "TRUSTED_PROXIES")
-    for missing in needed:
+    for missing in (*needed, "STRIPE_SECRET_KEY"):
         assert f"{missing} is not set" in line
         with pytest.raises(NotUnderstood, match=f"{missing} is not set"):
             Environment.read({name: value for name, value in PRODUCTION.items() if name != missing})
@@ -115,6 +117,9 @@ def test_production_starts_with_nothing_embedded_and_no_secret_of_ours(tmp_path:
         ({"DEBUG": "1"}, "DEBUG is on"),
         ({"DEMO": "1"}, "DEMO is on"),
         ({"EMBEDDED": "Postgres"}, "embedded parts are running"),
+        ({"STRIPE_SECRET_KEY": "sk_test_only_imagined_1"}, "test mode"),
+        ({"STRIPE_SECRET_KEY": "rk_test_only_imagined_1"}, "test mode"),
+        ({"STRIPE_API_URL": "http://127.0.0.1:12111"}, "stand-in"),
         ({"PUBLIC_ORIGIN": "http://crm.example"}, "https://"),
         ({"BASE_DOMAIN": "localhost"}, "BASE_DOMAIN"),
         (

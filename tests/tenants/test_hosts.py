@@ -187,7 +187,8 @@ def test_a_changed_address_leads_on_for_its_time(tenant_a):
     [
         "www", "api", "admin", "mail", "xn--bcher-kva", "a", "ab", "-abc", "abc-", "a_b", "Abc", "a.b", "münchen",
         "аррӏе",
-        "a--b", "12345", "office", "mail2", "www-3", "supp0rt", "adrnin", "a-d-m-i-n", "vvww", "ma1l", "b" * 41, "a b", "abc\x00", "abc\n", "",
+        "a--b", "12345", "office", "mail2", "www-3",
+        "supp0rt", "adrnin", "a-d-m-i-n", "vvww", "ma1l", "b" * 41, "a b", "abc\x00", "abc\n", "",
     ],
 )  # fmt: skip
 def test_reserved_confusable_and_malformed_addresses_are_refused(name):
