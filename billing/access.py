@@ -98,9 +98,11 @@ def access_of(facts: Facts, now: datetime) -> Access:
         return paid
     if facts.trial_ends_at is not None and now < facts.trial_ends_at:
         return Access(State.TRIALING, facts.trial_ends_at)
-    ends = [
-        one for one in (facts.trial_ends_at, facts.ended_at, facts.contract_until) if one is not None and one <= now
-    ]
+    ended_at = facts.ended_at
+    if ended_at is not None and facts.grace_until is not None:
+        # Read-only since its grace ended: that Stripe gave up later begins nothing anew.
+        ended_at = min(ended_at, facts.grace_until)
+    ends = [one for one in (facts.trial_ends_at, ended_at, facts.contract_until) if one is not None and one <= now]
     if not ends:
         return Access(State.PENDING)
     was_customer = facts.ended_at is not None and facts.status == "canceled"
@@ -118,13 +120,20 @@ def _by_subscription(facts: Facts, now: datetime) -> Access | None:
             return Access(State.TRIALING, facts.period_end)
         case "active":
             return Access(State.ACTIVE, facts.period_end)
-        case "past_due" if facts.grace_until is not None and now < facts.grace_until:
-            return Access(State.PAST_DUE, facts.grace_until)
         case "past_due" | "unpaid":
-            return Access(State.READ_ONLY)
+            return _failed(facts.grace_until, now)
         case "paused":
             return Access(State.PAUSED)
     return None
+
+
+def _failed(grace_until: datetime | None, now: datetime) -> Access:
+    """What is left when a payment fails: all of it for the grace, then what a workspace has that is not paid for."""
+    if grace_until is None:
+        return Access(State.READ_ONLY)
+    if now < grace_until:
+        return Access(State.PAST_DUE, grace_until)
+    return _unpaid(grace_until, now, State.READ_ONLY)
 
 
 def _unpaid(since: datetime, now: datetime, read_only: State) -> Access:

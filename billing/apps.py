@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class BillingConfig(AppConfig):
     name = "billing"
     verbose_name = _("Billing")
+
+    def ready(self) -> None:
+        from billing.seats import seats_changed
+        from tenants.accounts import memberships_watch
+
+        memberships_watch(seats_changed)

@@ -111,7 +111,11 @@ class BillingAccount(models.Model):
 
 
 class Subscription(models.Model):
-    """A subscription as Stripe told it last. ``grace_until`` is ours: until then a failed payment changes nothing."""
+    """A subscription as Stripe told it last. ``grace_until`` is ours: until then a failed payment changes nothing.
+
+    ``paid_quantity`` is the most seats that this period was charged for: billing.seats lowers ``quantity`` just before
+    a renewal, and until then they can be used.
+    """
 
     id = UUIDKey(verbose_name=_("id"))
     account = models.ForeignKey(
@@ -122,6 +126,7 @@ class Subscription(models.Model):
     status = models.CharField(_("state at Stripe"), max_length=30)
     price = models.ForeignKey(PlanPrice, models.PROTECT, null=True, related_name="+", verbose_name=_("price"))
     quantity = models.PositiveIntegerField(_("seats"), default=1)
+    paid_quantity = models.PositiveIntegerField(_("most seats in this period"), default=1, db_default=1)
     period_start = models.DateTimeField(_("period began"), null=True, blank=True)
     period_end = models.DateTimeField(_("paid until"), null=True, blank=True)
     trial_end = models.DateTimeField(_("trial ends"), null=True, blank=True)
@@ -242,6 +247,24 @@ class StripeEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} · {self.stripe_id}"
+
+
+class SeatChange(models.Model):
+    """A change of who is a member in a workspace, noted with it and taken away when Stripe's quantity is right.
+
+    A row of its own and no mark on the account: whoever joins or leaves does not wait for who speaks with Stripe.
+    """
+
+    id = UUIDKey(verbose_name=_("id"))
+    tenant = models.ForeignKey(Tenant, models.DB_CASCADE, related_name="+", verbose_name=_("workspace"))
+    at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("change of members")
+        verbose_name_plural = _("changes of members")
+
+    def __str__(self) -> str:
+        return str(self.tenant_id)
 
 
 class SeatLedger(models.Model):

@@ -4,7 +4,7 @@ An address is proven when allauth's EmailAddress says so; at most one account ha
 unproven, since a sign-up must not tell whether an address is known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,10 @@ log = structlog.get_logger(__name__)
 
 UNVERIFIED = "unverified"
 """Set in a workspace's session as long as its user has not proven the address."""
+
+
+type MembershipWatcher = Callable[[UUID], None]
+_watchers: list[MembershipWatcher] = []
 
 
 class AddressTaken(Exception):
@@ -128,18 +132,53 @@ def memberships_built(user: User) -> list[Membership]:
     return list(Membership.objects.select_related("tenant").filter(user=user, tenant__state__in=BUILT))
 
 
+def memberships_watch(watcher: MembershipWatcher) -> None:
+    """Have ``watcher`` told, in the transaction and the shared scope of the change, in which workspace the members
+    changed; an app registers in its ``ready()``."""
+    if watcher not in _watchers:
+        _watchers.append(watcher)
+
+
+def _members_changed(tenant_id: UUID) -> None:
+    for watcher in _watchers:
+        watcher(tenant_id)
+
+
+def membership_add(*, user: User, tenant: Tenant) -> None:
+    """Note the first member of a workspace that is being made."""
+    Membership.objects.create(user=user, tenant=tenant)
+    _members_changed(tenant.id)
+
+
+def memberships_end(tenant_id: UUID) -> None:
+    """Forget who worked in a workspace that is gone, and sign all out of it."""
+    Session.objects.filter(tenant_id=tenant_id).delete()
+    Membership.objects.filter(tenant_id=tenant_id).delete()
+    _members_changed(tenant_id)
+
+
 def membership_set(*, tenant_id: UUID, user_id: UUID, active: bool, member_id: UUID | None = None) -> None:
     """Keep the index of who is where in step with a workspace's own Member."""
     values: dict[str, Any] = {"state": Membership.State.ACTIVE if active else Membership.State.DEACTIVATED}
     if member_id is not None:
         values["member_id"] = member_id
     Membership.objects.update_or_create(tenant_id=tenant_id, user_id=user_id, defaults=values)
+    _members_changed(tenant_id)
 
 
 def membership_move(membership: Membership, *, to: User) -> None:
     """Put another account behind a membership."""
     membership.user = to
     membership.save(update_fields=["user"])
+    _members_changed(membership.tenant_id)
+
+
+def account_end(user: User) -> None:
+    """Delete an account; it works nowhere any more."""
+    places = list(Membership.objects.filter(user=user).values_list("tenant_id", flat=True))
+    user.delete()
+    for tenant_id in places:
+        _members_changed(tenant_id)
 
 
 def sessions_end(*, user_id: UUID, tenant_id: UUID | None = None) -> None:

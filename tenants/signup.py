@@ -16,7 +16,15 @@ from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from tenants.accounts import account_create, address_of, membership_move, sessions_end, verified_user
+from tenants.accounts import (
+    account_create,
+    account_end,
+    address_of,
+    membership_add,
+    membership_move,
+    sessions_end,
+    verified_user,
+)
 from tenants.actors import TenantRef
 from tenants.api_keys import EVER, secrets_drop_since
 from tenants.hosts import public_url, subdomain_host
@@ -58,7 +66,7 @@ def workspace_reserve(
             subdomain_claim(subdomain)
             tenant: Tenant = Tenant.objects.create(name=company, locale=locale, currency=currency, time_zone=time_zone)
             Domain.objects.create(tenant=tenant, domain=subdomain_host(subdomain), is_primary=True)
-            Membership.objects.create(user=owner, tenant=tenant)
+            membership_add(user=owner, tenant=tenant)
     except IntegrityError:
         raise SubdomainTaken(_("This address is taken.")) from None
     return tenant
@@ -186,5 +194,5 @@ def take_over(*, duplicate: User, by: User) -> list[TenantRef]:
                 membership_move(membership, to=by)
             moved.append(ref)
         sessions_end(user_id=locked.pk)
-        locked.delete()
+        account_end(locked)
     return moved
