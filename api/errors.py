@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from crm.records.errors import BadCursor, BadQuery, Invalid, MissingScope, NotFound, RecordError, UndoConflict
 from crm.workspace.errors import NotFound as NotThere
 from crm.workspace.errors import WorkspaceError
+from tenants.entitlements import NotEntitled
 from tenants.outages import RETRY_SECONDS, is_outage
 from tenants.rates import TooMany
 from tenants.scopes import WorkspaceBehind
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 TYPES = {
     400: "invalid_request",
     401: "authentication_error",
+    402: "payment_required",
     403: "permission_error",
     404: "not_found",
     405: "invalid_request",
@@ -41,8 +43,8 @@ TYPES = {
 class ApiError(Exception):
     """An answer other than success.
 
-    ``code`` is stable for programs, ``message`` is for people, ``param`` names what was wrong in the request, and
-    ``headers`` go onto the response.
+    ``code`` is stable for programs, ``message`` is for people, ``param`` names what was wrong in the request,
+    ``doc_url`` is the page that helps, and ``headers`` go onto the response.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class ApiError(Exception):
         *,
         param: str | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
+        doc_url: str = "/settings/api/reference/",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
@@ -61,6 +64,7 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.errors = list(errors)
+        self.doc_url = doc_url
         self.headers = dict(headers or {})
 
 
@@ -82,7 +86,7 @@ def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
             "message": error.message,
             "param": error.param,
             "request_id": request_id,
-            "doc_url": "/settings/api/reference/",
+            "doc_url": error.doc_url,
             "errors": error.errors,
         }
     }
@@ -100,6 +104,8 @@ def as_api_error(exc: Exception) -> ApiError:
         return ApiError(exc.status, exc.code, str(exc.message), param=exc.field or None)
     if isinstance(exc, RecordError):
         return _from_record_error(exc)
+    if isinstance(exc, NotEntitled):
+        return ApiError(exc.status, exc.code, exc.message, param=exc.param or None, doc_url=exc.where)
     if isinstance(exc, TooMany):
         message = _("Too many at once. Wait %(seconds)s seconds.") % {"seconds": exc.seconds}
         return ApiError(429, "rate_limited", message, headers={"Retry-After": str(exc.seconds)})

@@ -264,7 +264,7 @@ class DeclaredSchema(AutoSchema):
         found = set(ERRORS)
         writes = self.method != "GET" and not self.view.reads_by_post
         if writes:
-            found |= {409, 422}
+            found |= {402, 409, 422}
         if self.method in {"POST", "PATCH"}:
             found |= {411, 413, 415, 422}
         if self._takes_if_match():

@@ -65,7 +65,7 @@ def create(request: MemberRequest) -> HttpResponse:
     return _page(request, ApiKeyForm(request.actor), plain=plain)
 
 
-@access(needs("workspace", "api_keys"))
+@access(needs("workspace", "api_keys"), writes_unpaid=True)
 @require_POST
 def revoke(request: MemberRequest, key_id: UUID) -> HttpResponse:
     api_key_revoke(request.actor, key_id=key_id)

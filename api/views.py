@@ -17,6 +17,7 @@ from api.limits import spend
 from api.params import refuse_repeated, refuse_unknown, unknown_parameter
 from tenants.access import API_KEY
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 from tenants.scopes import WorkspaceBehind, tenant_scope
 
 READING = {"GET", "HEAD"}
@@ -28,14 +29,15 @@ class ApiView(APIView):
     """A route for requests with an API key.
 
     ``noun`` is the record type's slug whose scope the route needs: ``<noun>:read`` to read, ``<noun>:write`` to
-    write; "" for routes any key may use. ``reads_by_post`` says that POST on this route only reads. ``component`` is
-    the schema of what a route takes and answers with that is of no record type; ``answers`` says otherwise of the
-    latter: method → status → schema.
+    write; "" for routes any key may use. ``reads_by_post`` says that POST on this route only reads, ``writes_unpaid``
+    that it writes in a read-only workspace too. ``component`` is the schema of what a route takes and answers with that
+    is of no record type; ``answers`` says otherwise of the latter: method → status → schema.
     """
 
     access = API_KEY
     noun: ClassVar[str] = ""
     reads_by_post: ClassVar[bool] = False
+    writes_unpaid: ClassVar[bool] = False
     component: ClassVar[str] = ""
     answers: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     takes_body: ClassVar[bool] = True
@@ -73,6 +75,8 @@ class ApiView(APIView):
         if "\x00" in request.META.get("QUERY_STRING", "") or "%00" in request.META.get("QUERY_STRING", ""):
             raise ApiError(400, "nul_byte", _("NUL bytes are not text; take them out of the query string."))
         self.check_scope(request)
+        if not self._reads(request) and not self.writes_unpaid:
+            require_writable(self.actor.tenant)
         super().initial(request, *args, **kwargs)
         refuse_unknown(request.query_params, self.parameters if request.method in READING else ONE)
         refuse_repeated(request.query_params)

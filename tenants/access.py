@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 from tenants.handover import safe_path
 from tenants.hosts import public_url
 from tenants.http import Request
@@ -40,6 +41,11 @@ class Needs:
 
 type Access = Who | Needs
 
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+WRITING = frozenset({"create", "edit", "delete", "bulk"})
+"""Actions on records whose views are forms of a write, also where they are only looked at."""
+BILLING = Needs("workspace", "billing")
+
 PUBLIC = Who.PUBLIC
 SIGNED_IN = Who.SIGNED_IN
 MEMBER = Who.MEMBER
@@ -56,12 +62,16 @@ def needs_noun(action: str) -> Needs:
     return Needs(None, action)
 
 
-def access[**P](required: Access) -> Callable[[View[P]], View[P]]:
+def access[**P](required: Access, *, writes_unpaid: bool = False) -> Callable[[View[P]], View[P]]:
     """Declare who may use a view.
 
     Nobody signed in: to sign-in and back (htmx: 401 with HX-Redirect). Not permitted: 404 when the noun may not even
     be viewed, else 403. Who asks for the head of a page alone is answered as if he read it; the body is left out later.
+
+    In a workspace that is read-only a view changes nothing (WorkspaceClosed), unless ``writes_unpaid`` says that it
+    does. Views that need the power ``billing`` always do.
     """
+    writes_unpaid = writes_unpaid or required == BILLING
 
     def declare(view: View[P]) -> View[P]:
         @wraps(view)
@@ -69,6 +79,8 @@ def access[**P](required: Access) -> Callable[[View[P]], View[P]]:
             refusal = refuse(request, required, dict(kwargs))
             if refusal is not None:
                 return refusal
+            if request.tenant is not None and not writes_unpaid and writes(required, request.method):
+                require_writable(request.tenant)
             if request.method != "HEAD" or required in (PUBLIC, API_KEY):
                 return view(request, *args, **kwargs)
             request.method = "GET"
@@ -78,9 +90,15 @@ def access[**P](required: Access) -> Callable[[View[P]], View[P]]:
                 request.method = "HEAD"
 
         guarded.access = required  # type: ignore[attr-defined]
+        guarded.writes_unpaid = writes_unpaid  # type: ignore[attr-defined]
         return guarded
 
     return declare
+
+
+def writes(required: Access, method: str | None) -> bool:
+    """Whether a request to a view with this declaration changes something, or asks for the form of a change."""
+    return method not in SAFE or (isinstance(required, Needs) and required.action in WRITING)
 
 
 def declared(view: Any) -> Access | None:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from tenants import accounts
 from tenants.access import check
 from tenants.actors import Actor, ActorKind, Permissions, TenantRef
+from tenants.entitlements import require_writable
 from tenants.models import ApiKey, Domain, Tenant, User
 from tenants.prepared import PreparedInstances
 from tenants.scopes import shared, tenant_scope
@@ -77,6 +78,7 @@ def api_key_create(
     check(actor, "workspace", "api_keys")
     if actor.kind not in (ActorKind.MEMBER, ActorKind.SYSTEM) or actor.member_id is None:
         raise ApiKeyInvalid("name", _("Only a member can make a key."))
+    require_writable(actor.tenant)
     label = " ".join(name.replace("\x00", "").split())
     if not label or len(label) > 120:
         raise ApiKeyInvalid("name", _("Give the key a name of at most 120 characters."))

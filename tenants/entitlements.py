@@ -3,14 +3,18 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
+from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tenants.provisioning import tenant_state_set
 from tenants.scopes import shared
+from tenants.wakeups import wake_all
 
 LIMITS = frozenset(
     """
@@ -21,6 +25,49 @@ LIMITS = frozenset(
 """What a plan may count. A limit that a workspace does not have named does not exist for it."""
 SETTLED = frozenset({Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.SUSPENDED})
 """States between which payment moves a workspace; the others are steps of being made and of being deleted."""
+
+
+class NotEntitled(Exception):
+    """What was paid does not include this: 402, with a message for people and the page where that is changed.
+
+    ``param`` names the limit or the feature, where it is one.
+    """
+
+    status: ClassVar[int] = 402
+    code: ClassVar[str] = "not_entitled"
+    where: ClassVar[str] = "/settings/billing/"
+
+    def __init__(self, message: str, *, param: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class WorkspaceClosed(NotEntitled):
+    """The workspace is read-only, suspended or being deleted, and nothing was changed in it."""
+
+    code = "workspace_read_only"
+
+
+def why_not_writable(tenant: TenantRef) -> str | None:
+    """Why nothing can be changed in a workspace as it was when the request or the turn of work began; None if it can.
+
+    The one answer for the write gate, the services of members, settings and keys, jobs, timers and readers of events.
+    """
+    match tenant.state:
+        case Tenant.State.READ_ONLY:
+            return _("This workspace is read-only, so nothing was changed.")
+        case Tenant.State.SUSPENDED:
+            return _("This workspace is suspended, so nothing was changed.")
+        case Tenant.State.DELETING | Tenant.State.DELETED:
+            return _("This workspace is being deleted, so nothing was changed.")
+    return None
+
+
+def require_writable(tenant: TenantRef) -> None:
+    """Raises WorkspaceClosed where nothing can be changed."""
+    if (why := why_not_writable(tenant)) is not None:
+        raise WorkspaceClosed(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +89,8 @@ class Entitlements:
 def entitlements_write(tenant_id: UUID, granted: Entitlements, *, detail: str = "") -> bool:
     """Give a workspace what billing grants, and say whether anything changed; called inside ``shared()`` or outside.
 
-    A workspace that is being made or deleted keeps its state and gets the rest. Raises ValueError for an
-    unknown limit.
+    A workspace that is being made or deleted keeps its state and gets the rest. In one that becomes active again what
+    had to wait goes on: jobs, timers and readers of events. Raises ValueError for an unknown limit.
     """
     if unknown := granted.limits.keys() - LIMITS:
         raise ValueError(f"There are no limits named {sorted(unknown)}.")
@@ -62,5 +109,7 @@ def entitlements_write(tenant_id: UUID, granted: Entitlements, *, detail: str = 
             Tenant.objects.filter(id=tenant_id).update(**values, metadata_version=F("metadata_version") + 1)
         if tenant.state in SETTLED and tenant.state != granted.tenant_state:
             tenant_state_set(tenant, granted.tenant_state, detail=detail or granted.access_state)
+            if granted.tenant_state == Tenant.State.ACTIVE:
+                wake_all(tenant.schema_name)
             changed = True
     return changed

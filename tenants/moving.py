@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from tenants.access import check
 from tenants.actors import Actor, TenantRef
+from tenants.entitlements import require_writable
 from tenants.hosts import subdomain_host, subdomain_problem
 from tenants.models import Domain, Tenant
 from tenants.scopes import shared
@@ -56,6 +57,7 @@ def subdomain_change(actor: Actor, *, subdomain: str) -> Moved:
     address that was given up is never another workspace's; this one can take it back.
     """
     check(actor, "workspace", "settings")
+    require_writable(actor.tenant)
     problem = subdomain_problem(subdomain)
     if problem:
         raise AddressRefused(problem)

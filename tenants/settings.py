@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from tenants.access import check
 from tenants.actors import Actor, TenantRef
+from tenants.entitlements import require_writable
 from tenants.models import Membership, Tenant
 from tenants.scopes import shared
 from tenants.selectors import tenant_find
@@ -25,6 +26,7 @@ COLUMNS = ("name", "locale", "currency", "time_zone")
 def workspace_update(actor: Actor, **values: str) -> None:
     """Change some of ``COLUMNS``, already checked. Raises PermissionDenied for who may not."""
     check(actor, "workspace", "settings")
+    require_writable(actor.tenant)
     if unknown := values.keys() - set(COLUMNS):
         raise TypeError(f"A workspace has no {sorted(unknown)}.")
     changed = {slug: value for slug, value in values.items() if getattr(actor.tenant, slug) != value}
@@ -64,6 +66,7 @@ def second_factor_require(actor: Actor, *, days: int) -> datetime:
     Who asks for it must have one himself. Raises PermissionDenied for who may not, SecondFactorRefused.
     """
     check(actor, "workspace", "settings")
+    require_writable(actor.tenant)
     if not 0 <= days <= MOST_GRACE:
         raise SecondFactorRefused(_("Give members between 0 and %(most)s days.") % {"most": MOST_GRACE})
     since = timezone.now() + timedelta(days=days)
@@ -86,6 +89,7 @@ def second_factor_require(actor: Actor, *, days: int) -> datetime:
 def second_factor_release(actor: Actor) -> None:
     """Ask for no second factor any more."""
     check(actor, "workspace", "settings")
+    require_writable(actor.tenant)
     with transaction.atomic():
         with shared():
             rows = Tenant.objects.filter(id=actor.tenant.id, requires_second_factor=True)

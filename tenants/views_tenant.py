@@ -86,7 +86,7 @@ def _note(request: Request, tenant: TenantRef, user: User, type: str, *, method:
 
 
 @never_cache
-@access(PUBLIC)
+@access(PUBLIC, writes_unpaid=True)
 def signout(request: Request) -> HttpResponseBase:
     """Ends the sign-in here, on the public host and in all other workspaces."""
     if request.method == "POST":
@@ -104,7 +104,7 @@ def signout(request: Request) -> HttpResponseBase:
 
 @require_POST
 @limited("verify")
-@access(MEMBER)
+@access(MEMBER, writes_unpaid=True)
 def verify_again(request: Request) -> HttpResponseBase:
     user = cast(User, request.user)
     rates.count("verify", str(user.pk))

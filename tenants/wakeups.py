@@ -32,6 +32,13 @@ def wake(due_at: datetime, work: str) -> None:
         cursor.execute("INSERT INTO public.tenants_wakeup (due_at, work) VALUES (%s, %s)", [due_at, work])
 
 
+def wake_all(schema: str) -> None:
+    """Have all sorts of a workspace's work looked at now: what had to wait may go on."""
+    now = timezone.now()
+    with shared():
+        Wakeup.objects.bulk_create(Wakeup(role=role_of(schema), work=work, due_at=now) for work in settings.WORK)
+
+
 def wakeups_claim() -> list[tuple[UUID, str]]:
     """Take the due wake-ups, a share of each tenant's, for a while; gives tenants and what they have to do.
 

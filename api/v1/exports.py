@@ -23,6 +23,7 @@ class RecordExport(RecordQuery):
     """
 
     keys = frozenset({"filter", "search", "sort", "view", "fields"})
+    writes_unpaid = True
 
     def post(self, request: Request) -> Response:
         self.require_right("export")

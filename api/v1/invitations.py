@@ -55,6 +55,8 @@ class InvitationList(InvitationView):
 
 
 class InvitationDetail(InvitationView):
+    writes_unpaid = True
+
     def get(self, request: Request, invitation_id: UUID) -> Response:
         return Response(self.row(invitation_id))
 

@@ -103,7 +103,7 @@ class MemberDetail(MemberView):
         """Change role (by its slug), team and manager (by id, null for none)."""
         self.row(record_id)
         body = known(self.body(request), ("role", "team", "manager"))
-        places = {name: text(body, name) or None for name in ("team", "manager") if name in body}
+        places: dict[str, Any] = {name: text(body, name) or None for name in ("team", "manager") if name in body}
         member_update(self.actor, member_id=record_id, role=text(body, "role") if "role" in body else None, **places)
         return Response(self.row(record_id))
 
@@ -116,6 +116,7 @@ class MemberDeactivate(MemberView):
     """
 
     component = "HandOver"
+    writes_unpaid = True
 
     def post(self, request: Request, record_id: UUID) -> Response:
         self.row(record_id)

@@ -45,7 +45,8 @@ class TeamDetail(TeamView):
         """Rename it, put it below another (null: at the top), give it a head (null: none)."""
         self.row(team_id)
         body = known(self.body(request), FIELDS)
-        team_update(self.actor, team_id=team_id, **{name: text(body, name) for name in FIELDS if name in body})
+        given: dict[str, Any] = {name: text(body, name) for name in FIELDS if name in body}
+        team_update(self.actor, team_id=team_id, **given)
         return Response(self.row(team_id))
 
     def delete(self, request: Request, team_id: UUID) -> Response:

@@ -147,7 +147,7 @@ def calendar_move(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBa
     return toast(HttpResponse(status=204), message, undo=change.change_set.id)
 
 
-@access(MEMBER)
+@access(MEMBER, writes_unpaid=True)
 @require_http_methods(["GET", "POST"])
 @shows_errors
 def calendar_feed(request: MemberRequest) -> HttpResponseBase:

@@ -22,6 +22,7 @@ from crm.workspace.auditing import audit_note
 from crm.workspace.models import Member
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
+from tenants.entitlements import require_writable
 
 PAST, AHEAD = timedelta(days=90), timedelta(days=365)
 MOST_IN_FEED = 4 * MOST_SHOWN
@@ -46,6 +47,7 @@ def _member_of(actor: Actor) -> UUID:
 
 def feed_make(actor: Actor) -> str:
     """Give the member a feed, in place of the one he had; the secret part of its address, known only now."""
+    require_writable(actor.tenant)
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         Member.objects.select_for_update(no_key=True).get(pk=_member_of(actor))

@@ -33,9 +33,19 @@ def undo_url(change_set_id: UUID | None) -> str:
     return reverse("records:undo", args=[change_set_id]) if change_set_id else ""
 
 
-def toast(response: HttpResponse, message: object, *, kind: str = "success", undo: UUID | None = None) -> HttpResponse:
-    """Have the page say something once the answer is there; ``undo`` is the change-set to offer an undo for."""
+def toast(
+    response: HttpResponse,
+    message: object,
+    *,
+    kind: str = "success",
+    undo: UUID | None = None,
+    link: tuple[str, str] = ("", ""),
+) -> HttpResponse:
+    """Have the page say something once the answer is there; ``undo`` is the change-set to offer an undo for, ``link``
+    the address and the words of a page that helps."""
     detail = {"message": str(message), "kind": kind, "undo_url": undo_url(undo)}
+    if link[0]:
+        detail |= {"link_url": link[0], "link_label": link[1]}
     trigger_client_event(response, "toast", detail)
     return response
 

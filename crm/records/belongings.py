@@ -34,6 +34,7 @@ from crm.workspace.notifying import notify
 from crm.workspace.selectors import actor_for_member
 from crm.workspace.services import people_lock
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 
 type Part = Literal["open", "closed", "all"]
 
@@ -132,10 +133,13 @@ def member_hand_over(
     """Deactivate a member and give what he has open to others: ``takers`` by noun; what they do not name stays his.
 
     ``closed_too`` are nouns of which he gives away what is closed as well; ``manager_id`` and ``heads`` as in
-    ``member_leave``. Raises WorkspaceError and RecordError.
+    ``member_leave``. In a workspace that is not paid for a member can leave, but gives nothing away. Raises
+    WorkspaceError, RecordError and WorkspaceClosed.
     """
     if not actor.can("workspace", "members"):
         raise Forbidden(_("You may not change members of this workspace."))
+    if takers:
+        require_writable(actor.tenant)
     return at_rest(lambda: hand_over_once(actor, member_id, takers, closed_too, manager_id, heads))
 
 
@@ -175,6 +179,7 @@ def records_move(
     for noun in takers:
         if noun not in registry or not (actor.can(noun, "bulk") and actor.can(noun, "edit")):
             raise Forbidden(_("Your role does not allow this for many records at once."))
+    require_writable(actor.tenant)
     return at_rest(lambda: move_once(actor, member_id, takers, closed_too))
 
 

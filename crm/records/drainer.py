@@ -17,6 +17,7 @@ from crm.records import wakeups
 from crm.records.models import Event, HandlerPosition
 from crm.records.timers import waits
 from tenants.actors import TenantRef
+from tenants.entitlements import why_not_writable
 from tenants.turns import Progress
 
 log = structlog.get_logger(__name__)
@@ -39,12 +40,18 @@ GIVE = """
 
 
 def drain(tenant: TenantRef, *, until: float | None = None) -> Progress:
-    """Number new events and hand them over, as far as time (``monotonic``) allows."""
+    """Number new events and hand them over, as far as time (``monotonic``) allows.
+
+    In a workspace that is not paid for they are numbered, for whoever reads them, and handed over when it is: what the
+    readers do is lost to nobody (see ``entitlements_write``).
+    """
     until = monotonic() + SECONDS if until is None else until
     while (given := give_positions()) == POSITIONS_AT_ONCE:
         if monotonic() >= until:
             return Progress.MORE
     reached = [Progress.DONE if given is not None else Progress.BUSY]
+    if why_not_writable(tenant) is not None:
+        return reached[0]
     reached += [run_handler(tenant, name, path, until) for name, path in settings.EVENT_HANDLERS.items()]
     return max(reached)
 

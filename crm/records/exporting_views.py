@@ -15,7 +15,7 @@ from tenants.access import MEMBER, access, needs_noun
 from tenants.http import MemberRequest
 
 
-@access(needs_noun("export"))
+@access(needs_noun("export"), writes_unpaid=True)
 @require_POST
 @shows_errors
 def export(request: MemberRequest, noun: str) -> HttpResponseBase:

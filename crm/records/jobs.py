@@ -35,6 +35,7 @@ from crm.workspace.notifying import notify
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.api_keys import api_key_scopes
+from tenants.entitlements import require_writable, why_not_writable
 from tenants.turns import Progress
 
 log = structlog.get_logger(__name__)
@@ -107,6 +108,8 @@ def job_start(
         raise ValueError(f"settings.JOBS has no {kind!r}.")
     if actor.member_id is None:
         raise Forbidden
+    if kind not in settings.JOBS_READING:
+        require_writable(actor.tenant)
     if Job.objects.filter(state__in=OPEN).count() >= MOST_OPEN:
         raise Invalid([], _("Too much work is waiting already. Try again when some of it is done."))
     with transaction.atomic():
@@ -167,12 +170,14 @@ def chunk_take(job: Job) -> JobChunk | None:
 def hand_out(tenant: TenantRef) -> None:
     """Queue the jobs that are to be looked at now, a few of a workspace at once.
 
-    Whoever works on one puts ``next_at`` off; a job whose worker was lost comes up again by itself.
+    Whoever works on one puts ``next_at`` off; a job whose worker was lost comes up again by itself. One that changes
+    something in a workspace that is not paid for stays where it is until it is (see ``entitlements_write``).
     """
     now = timezone.now()
+    open_ones = Job.objects.filter(going_on(tenant), state__in=OPEN)
     with transaction.atomic():
-        busy = Job.objects.filter(state=Job.State.RUNNING, next_at__gt=now).count()
-        due = Job.objects.filter(state__in=OPEN, next_at__lte=now).order_by("next_at", "id")
+        busy = open_ones.filter(state=Job.State.RUNNING, next_at__gt=now).count()
+        due = open_ones.filter(next_at__lte=now).order_by("next_at", "id")
         ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[: max(0, AT_ONCE - busy)])
         if not ids:
             return
@@ -180,6 +185,11 @@ def hand_out(tenant: TenantRef) -> None:
         wakeups.wake(wakeups.EVENTS, now + LEASE)
         for job_id in ids:
             transaction.on_commit(partial(send, tenant, job_id), robust=True)
+
+
+def going_on(tenant: TenantRef) -> Q:
+    """The jobs that may be worked on in the workspace as it is: all, or those that only read."""
+    return Q() if why_not_writable(tenant) is None else Q(kind__in=settings.JOBS_READING)
 
 
 def send(tenant: TenantRef, job_id: UUID) -> None:
@@ -205,7 +215,8 @@ def step(tenant: TenantRef, job_id: UUID) -> bool:
             cursor.execute(LOCK, [str(job_id)])
             if not cursor.fetchone()[0]:
                 return False
-        job = Job.objects.select_related("change_set", "member").filter(pk=job_id, state__in=OPEN).first()
+        rows = Job.objects.select_related("change_set", "member").filter(going_on(tenant), state__in=OPEN)
+        job = rows.filter(pk=job_id).first()
         if job is None:
             return False
         if job.cancelled_at is not None:
@@ -351,6 +362,7 @@ def job_get(actor: Actor, job_id: UUID) -> Job:
 
 def job_cancel(actor: Actor, job_id: UUID) -> Job:
     """Stop a job after the chunk it is at. What is done stays, and can be undone."""
+    require_writable(actor.tenant)
     with transaction.atomic():
         job = jobs_of(actor).select_related(None).select_for_update(no_key=True).filter(pk=job_id).first()
         if job is None:

@@ -24,6 +24,7 @@ from crm.workspace.people_forms import MemberForm
 from crm.workspace.selectors import members
 from tenants.access import MEMBER, access, check, needs
 from tenants.actors import Actor
+from tenants.entitlements import why_not_writable
 from tenants.http import MemberRequest
 
 FORM = ["GET", "POST"]
@@ -86,7 +87,7 @@ def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
     return render(request, "people/member.html", context, status=422 if form and form.errors else 200)
 
 
-@access(needs("workspace", "members"))
+@access(needs("workspace", "members"), writes_unpaid=True)
 @require_http_methods(FORM)
 def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
     """Everything that becomes of a member's work when he goes, to be chosen; then he is deactivated."""
@@ -94,10 +95,11 @@ def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
     if not leaver.is_active:
         return gone_to(request, reverse("settings:member", args=[leaver.pk]))
     reports = list(Member.objects.filter(manager=leaver, state=Member.State.ACTIVE).order_by(BY_NAME, "id"))
+    stays_with = why_not_writable(actor.tenant)
     form = LeaveForm(
         request.POST if request.method == "POST" else None,
         giver=leaver,
-        portions=portions(actor, leaver.pk),
+        portions=[] if stays_with else portions(actor, leaver.pk),
         suggested=suggested(actor, leaver),
         reports=reports,
         teams=list(Team.objects.filter(head=leaver).order_by(BY_NAME, "id")),
@@ -122,6 +124,7 @@ def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "leaver": leaver,
         "form": form,
+        "stays_with": stays_with,
         "mine": leaver.pk == actor.member_id,
         "stays": services.LAST_OWNER if services.is_last_owner(leaver) else "",
     }

@@ -25,6 +25,7 @@ from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, Record
 from crm.records.visibility import hidden_slugs, may_read, readable_quick_filters
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 
 MOST_VIEWS = 100
 MOST_COLUMNS = 20
@@ -404,6 +405,7 @@ def view_create(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> Save
     """Keep a view under a name. Raises Invalid, also when there are too many."""
     if actor.member_id is None or not actor.can(rt.slug, "view"):
         raise Forbidden
+    require_writable(actor.tenant)
     found = checked(actor, rt, {"name": "", **values})
     if SavedView.objects.filter(noun=rt.slug, owner=actor.member_id).count() >= MOST_VIEWS:
         raise Invalid([], _("These are many views. Delete one that is not needed any more."))
@@ -411,12 +413,14 @@ def view_create(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> Save
 
 
 def view_get(actor: Actor, rt: RecordType, view_id: UUID, *, change: bool = False) -> SavedView:
-    """Raises NotFound, and Forbidden for ``change`` of somebody else's."""
+    """Raises NotFound, and for ``change`` Forbidden, if it is somebody else's, and WorkspaceClosed."""
     saved = seen(actor, rt).filter(pk=view_id).first()
     if saved is None:
         raise NotFound(_("There is no such view, or it is not shared with you. Ask who sent you the link to share it."))
     if change and not may_change(actor, saved):
         raise Forbidden(_("Only who made this view can change it. Save it as one of your own."))
+    if change:
+        require_writable(actor.tenant)
     return saved
 
 
@@ -474,4 +478,5 @@ def choice_save(actor: Actor, rt: RecordType, **changes: Any) -> None:
     """Keep what a member chose of ``tabs``, ``hidden``, ``default`` or ``columns``."""
     if actor.member_id is None:
         raise Forbidden
+    require_writable(actor.tenant)
     ViewChoice.objects.update_or_create(member_id=actor.member_id, noun=rt.slug, defaults=changes)

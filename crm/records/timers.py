@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from crm.records import wakeups
 from crm.records.models import Timer
 from tenants.actors import TenantRef
+from tenants.entitlements import why_not_writable
 from tenants.turns import Progress, Reached
 
 log = structlog.get_logger(__name__)
@@ -22,8 +23,9 @@ log = structlog.get_logger(__name__)
 TAKE = """
     SET LOCAL synchronous_commit = off;
     SELECT id, kind, record_id, due_at, failures FROM records_timer
-    WHERE fired_at IS NULL AND due_at <= %s AND (retry_at IS NULL OR retry_at <= %s)
-    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+    WHERE fired_at IS NULL AND due_at <= %(now)s AND (retry_at IS NULL OR retry_at <= %(now)s)
+    AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
+    ORDER BY due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
 """
 FIRED = """
     WITH fired AS (
@@ -31,6 +33,7 @@ FIRED = """
     )
     SELECT min(due_at) FROM records_timer
     WHERE fired_at IS NULL AND retry_at IS NULL AND (due_at > %(now)s OR id <> ALL(%(ids)s))
+    AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
 """
 
 
@@ -137,17 +140,19 @@ def fire_some(tenant: TenantRef, until: float) -> tuple[int, datetime | None]:
     """Fire the timers that are due for the longest, in one transaction; how many were taken, and when to look again.
 
     Where a handler fails, nothing of it stands and each timer is fired by itself, so that only those wait that fail.
+    In a workspace that is not paid for most kinds wait until it is (see ``entitlements_write``).
     """
     now = timezone.now()
+    kinds = None if why_not_writable(tenant) is None else sorted(settings.TIMERS_UNPAID)
     try:
         with transaction.atomic():
-            taken = take(now)
+            taken = take(now, kinds)
             fired = [one for batch in batches(taken) if monotonic() < until for one in handled(tenant, batch)]
-            return len(taken), note_fired(fired, now)
+            return len(taken), note_fired(fired, now, kinds)
     except HandlerFailed:
         pass
     with transaction.atomic():
-        taken = take(now)
+        taken = take(now, kinds)
         fired = []
         for timer in taken:
             if monotonic() >= until:
@@ -157,16 +162,16 @@ def fire_some(tenant: TenantRef, until: float) -> tuple[int, datetime | None]:
                     fired += handled(tenant, [timer])
             except HandlerFailed as failed:
                 note_failure(tenant, timer, now, failed)
-        return len(taken), note_fired(fired, now)
+        return len(taken), note_fired(fired, now, kinds)
 
 
-def take(now: datetime) -> list[Taken]:
-    """Lock what is due for the longest and no other worker has.
+def take(now: datetime, kinds: list[str] | None) -> list[Taken]:
+    """Lock what is due for the longest and no other worker has; of these kinds, None for all.
 
     The commit does not wait for the disk: were it lost with the machine, so would be the effects, and both come again.
     """
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, [now, now, AT_ONCE])
+        cursor.execute(TAKE, {"now": now, "kinds": kinds, "most": AT_ONCE})
         return [Taken(*row) for row in cursor.fetchall()]
 
 
@@ -189,13 +194,14 @@ def handled(tenant: TenantRef, batch: list[Taken]) -> list[Taken]:
     return batch
 
 
-def note_fired(fired: Sequence[Taken], now: datetime) -> datetime | None:
+def note_fired(fired: Sequence[Taken], now: datetime, kinds: list[str] | None) -> datetime | None:
     """Note those that have fired, but for what a handler has put off; when to look for the first that is left.
 
     At once, if another worker has it and may fail.
     """
     with connection.cursor() as cursor:
-        cursor.execute(FIRED, {"ids": [timer.id for timer in fired], "now": now, "at": timezone.now()})
+        about: dict[str, Any] = {"ids": [timer.id for timer in fired], "kinds": kinds, "now": now, "at": timezone.now()}
+        cursor.execute(FIRED, about)
         first: datetime | None = cursor.fetchone()[0]
     return None if first is None else moment(first)
 

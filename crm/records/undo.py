@@ -27,6 +27,7 @@ from crm.workspace.leaving import PEOPLE_UNDONE, people_undo
 from crm.workspace.notification_services import notifications_follow
 from crm.workspace.roles import HIDDEN
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 
 UNDO_REACH = timedelta(days=1)
 LOOKED_AT = 50
@@ -72,6 +73,7 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
         records = locked(actor, effects)
         if not records and not (people_of(change_set).exists() and actor.can("workspace", "members")):
             raise NotFound
+        require_writable(actor.tenant)
         if ChangeSet.objects.filter(undo_of=change_set).exists():
             raise UndoConflict(message=_("This has been undone already."))
         own = actor.member_id is not None and change_set.member_id == actor.member_id

@@ -34,6 +34,7 @@ from crm.records.validation import check_references, found_targets, run_rules
 from crm.records.visibility import field_rights, readable_fields, require_field, require_scope
 from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Scope
+from tenants.entitlements import require_writable
 
 __all__ = ["Batch", "Change", "Draft", "create", "create_many", "restore", "trash", "update", "update_many"]
 
@@ -294,8 +295,7 @@ def require(actor: Actor, rt: RecordType, action: Action) -> Scope:
     if scope is Scope.NONE:
         require_scope(actor, rt.slug, PERMISSIONS[action])
         raise Forbidden if actor.can(rt.slug, "view") else NotFound
-    if actor.tenant.state == "read_only":
-        raise Forbidden(_("This workspace is read-only at the moment."))
+    require_writable(actor.tenant)
     return scope
 
 

@@ -30,6 +30,7 @@ from crm.workspace.currencies import rates_at
 from crm.workspace.models import Notification
 from crm.workspace.sample_people import sample_people
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 from tenants.models import Tenant
 from tenants.scopes import shared
 
@@ -81,6 +82,7 @@ class SampleCleared:
 def _need(actor: Actor) -> None:
     if not actor.can("workspace", "sample_data"):
         raise Forbidden
+    require_writable(actor.tenant)
 
 
 def sample_present(actor: Actor) -> bool:

@@ -23,6 +23,7 @@ from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import OPEN, STANDING, is_uuid, pipelines_lock, pipelines_set_aside, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 
 MOST_AT_ONCE = 500
 MOST_ATTEMPTS = 20
@@ -103,6 +104,7 @@ def need_together(actor: Actor, deal_ids: Sequence[UUID], action: str) -> None:
 def _need_settings(actor: Actor) -> None:
     if not actor.can("stage", "edit"):
         raise Forbidden
+    require_writable(actor.tenant)
 
 
 def stage_create(actor: Actor, *, pipeline_id: UUID | str, values: Mapping[str, Any], source: str = "ui") -> Change:

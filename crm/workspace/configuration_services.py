@@ -26,6 +26,7 @@ from crm.workspace.rate_services import settings_locked
 from crm.workspace.selectors import active_members
 from crm.workspace.services import proven_users
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 from tenants.hosts import tenant_host
 from tenants.moving import AddressRefused, Moved, subdomain_change
 from tenants.settings import metadata_changed
@@ -47,6 +48,7 @@ CHOICES: Mapping[str, Iterable[Any]] = {
 def _need(actor: Actor) -> None:
     if not actor.can("workspace", "settings"):
         raise NotAllowed("forbidden", _("You may not change the settings of this workspace."))
+    require_writable(actor.tenant)
 
 
 def formats_update(actor: Actor, **values: Any) -> None:

@@ -156,7 +156,7 @@ def inbox_open(request: MemberRequest, id: UUID) -> HttpResponse:
         return HttpResponseRedirect(reverse("inbox"))
 
 
-@access(MEMBER)
+@access(MEMBER, writes_unpaid=True)
 @require_POST
 def inbox_read(request: MemberRequest) -> HttpResponse:
     """Mark the lines of the ids in the form as read, or all when it names none."""
@@ -166,7 +166,7 @@ def inbox_read(request: MemberRequest) -> HttpResponse:
     return _marked(request, ids)
 
 
-@access(MEMBER)
+@access(MEMBER, writes_unpaid=True)
 @require_POST
 def inbox_unread(request: MemberRequest) -> HttpResponse:
     """Mark the ids in the form as unread again."""

@@ -14,27 +14,33 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from crm.workspace.errors import NotFound, WorkspaceError
+from crm.workspace.errors import Conflict, NotFound, WorkspaceError
 from crm.workspace.services import invitation_accept, invitation_check, invitation_hold, invitation_tenant_id
 from tenants import accounts
 from tenants.access import PUBLIC, access
 from tenants.actors import TenantRef
+from tenants.entitlements import why_not_writable
 from tenants.forms import JoinForm
 from tenants.handover import door_url
 from tenants.http import Request
-from tenants.models import Tenant, User
+from tenants.models import User
 from tenants.rates import limited
 from tenants.scopes import tenant_scope
-from tenants.selectors import tenant_find
+from tenants.selectors import BUILT, tenant_find
 from tenants.views import leads_to_workspaces, stay_signed_in
 
 
 def _tenant(token: str) -> TenantRef:
     tenant_id = invitation_tenant_id(token)
     tenant = tenant_find(tenant_id) if tenant_id is not None else None
-    if tenant is None or tenant.state not in (Tenant.State.ACTIVE, Tenant.State.READ_ONLY):
+    if tenant is None or tenant.state not in BUILT:
         raise NotFound(
             "invitation_unknown", _("This invitation link is not complete. Copy the whole address from the mail.")
+        )
+    if why_not_writable(tenant) is not None:
+        raise Conflict(
+            "workspace_read_only",
+            _("This workspace takes nobody in at the moment. Ask the person who invited you, and open the link again."),
         )
     return tenant
 

@@ -43,10 +43,10 @@ def member_leave(
             reports = list(Member.objects.filter(manager=leaver).order_by(BY_NAME, "id"))
             for report in sorted(reports, key=lambda one: one.id != next_one):
                 wanted = above if report.id == next_one else next_one
-                member_update(actor, member_id=report.id, manager=wanted, change_set=change_set)
+                member_update(actor, member_id=report.id, manager=wanted, change_set=change_set, leaving=True)
             for team in Team.objects.filter(head=leaver).order_by(BY_NAME, "id"):
                 head = (heads or {}).get(team.id, above)
-                team_update(actor, team_id=team.id, head=head or None, change_set=change_set)
+                team_update(actor, team_id=team.id, head=head or None, change_set=change_set, leaving=True)
         return member_deactivate(actor, member_id=member_id, change_set=change_set)
 
 

@@ -16,6 +16,7 @@ from crm.workspace.auditing import audit_note
 from crm.workspace.errors import NotAllowed, WorkspaceError
 from crm.workspace.rate_services import settings_locked
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 from tenants.settings import metadata_changed
 
 MOST_BYTES = 2 * 1024 * 1024
@@ -65,6 +66,7 @@ def logo_set(actor: Actor, *, upload: IO[bytes] | None) -> str:
     """Take the picture, or with None none; gives what names it. The one before goes once this is certain."""
     if not actor.can("workspace", "settings"):
         raise NotAllowed("forbidden", _("You may not change the settings of this workspace."))
+    require_writable(actor.tenant)
     pictures = {} if upload is None else drawn(upload)
     token = secrets.token_hex(16) if pictures else ""
     kept = [

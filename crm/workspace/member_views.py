@@ -122,7 +122,7 @@ def invitation_resend(request: Request, invitation_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@access(MEMBERS)
+@access(MEMBERS, writes_unpaid=True)
 def invitation_revoke(request: Request, invitation_id: UUID) -> HttpResponse:
     text = _("The invitation of %(name)s is revoked.")
     return done(request, services.invitation_revoke, text, invitation_id=invitation_id)

@@ -13,6 +13,7 @@ from crm.workspace.hours import calendar_of
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail
 from crm.workspace.notifying import DIGEST, MAILS, Channel, chosen, kinds
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 from tenants.wakeups import wake
 
 
@@ -51,6 +52,7 @@ def notification_choices_update(
     """
     if actor.member_id is None:
         raise NotAllowed("forbidden", _("Only a member has personal settings."))
+    require_writable(actor.tenant)
     if not set(digest_days) <= set(range(7)) or not 0 <= digest_hour < 24:
         raise WorkspaceError("invalid_digest", _("Choose days and an hour."), field="digest_days")
     if quiet and quiet_from == quiet_until:

@@ -22,6 +22,7 @@ from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.models import ExchangeRate, WorkspaceSettings
 from crm.workspace.rate_files import DIGITS, Line, day_of, number_of
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 from tenants.settings import metadata_changed, workspace_update
 
 LOWEST, HIGHEST = Decimal("0.000000001"), Decimal(1_000_000_000)
@@ -39,6 +40,7 @@ def today(actor: Actor) -> date:
 def _need(actor: Actor) -> None:
     if not actor.can("workspace", "settings"):
         raise NotAllowed("forbidden", _("You may not change the settings of this workspace."))
+    require_writable(actor.tenant)
 
 
 # --- one rate ---------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from crm.workspace.roles import (
 )
 from crm.workspace.services import member_update, name_checked, people_lock
 from tenants.actors import Actor, Permissions, Scope
+from tenants.entitlements import require_writable
 
 MOST_ROLES = 50
 LONGEST_NAME = 80
@@ -191,6 +192,7 @@ def _fields(
 def _need(actor: Actor) -> None:
     if not actor.can("workspace", "roles"):
         raise NotAllowed("forbidden", _("You may not change the roles of this workspace."))
+    require_writable(actor.tenant)
 
 
 def _own_role(actor: Actor, role_id: UUID) -> Role:

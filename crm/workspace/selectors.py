@@ -16,11 +16,12 @@ from django.utils.translation import gettext as _
 
 from crm.workspace.folding import BY_NAME, fold, holds_words
 from crm.workspace.models import Invitation, Member, Notification, Role, Team
-from crm.workspace.roles import EVERYTHING, covers
+from crm.workspace.roles import EVERYTHING, OWNER, covers
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.prepared import Among, PreparedInstances
 
 ACTIVE = Member.State.ACTIVE
+MOST_NAMED = 3
 MEMBER = PreparedInstances(lambda id: Member.objects.filter(id=id, state=ACTIVE).order_by(), UUID, related=("role",))
 MEMBERS = PreparedInstances(
     lambda ids: Member.objects.filter(Among.of("id", ids), state=ACTIVE).order_by(), list, related=("role",)
@@ -266,6 +267,15 @@ def _member_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def active_members() -> QuerySet[Member]:
     return Member.objects.filter(state=Member.State.ACTIVE).order_by(BY_NAME, "id")
+
+
+def payment_remedy(actor: Actor) -> str:
+    """What the actor can do about something that was not paid for: choose a plan, or ask an owner, by name."""
+    if actor.can("workspace", "billing"):
+        return _("Choose a plan under Settings → Billing.")
+    owners = active_members().filter(role__slug=OWNER, role__is_fixed=True)
+    names = list(owners.values_list("name", flat=True)[:MOST_NAMED])
+    return _("Ask an owner of the workspace to choose a plan: %(names)s.") % {"names": ", ".join(names)}
 
 
 def open_invitations() -> QuerySet[Invitation]:

@@ -29,6 +29,7 @@ from crm.workspace.roles import OWNER, covers
 from crm.workspace.selectors import member_actor, present_members, reached_teams, seats, system_actor
 from tenants import accounts
 from tenants.actors import Actor, ActorKind, TenantRef
+from tenants.entitlements import require_writable
 from tenants.models import User
 from tenants.names import NameRefused, name_read
 from tenants.scopes import shared
@@ -68,9 +69,12 @@ def _note(
     )
 
 
-def _need(actor: Actor, power: str) -> None:
+def _need(actor: Actor, power: str, *, unpaid: bool = False) -> None:
+    """Raises NotAllowed and WorkspaceClosed; the latter not where it is done without being paid for (``unpaid``)."""
     if not actor.can("workspace", power):
         raise NotAllowed("forbidden", _("You may not change members of this workspace."))
+    if not unpaid:
+        require_writable(actor.tenant)
 
 
 def name_checked(name: str, *, longest: int) -> str:
@@ -229,6 +233,7 @@ def member_create(
 
     A user who was deactivated before becomes active again, with the given role.
     """
+    require_writable(tenant)
     with transaction.atomic():
         people_lock()
         role = _role(role_slug)
@@ -264,12 +269,14 @@ def member_update(
     manager: Member | UUID | str | bool | None = False,
     team: Team | UUID | str | bool | None = False,
     change_set: object | None = None,
+    leaving: bool = False,
 ) -> Member:
     """Change a member's role, manager or team (``manager=None`` takes him away, the default leaves him; so ``team``).
 
-    Raises NotAllowed beyond the actor's own reach and Conflict for the last owner.
+    ``leaving``: somebody else leaves, which happens in a workspace that is not paid for too. Raises NotAllowed beyond
+    the actor's own reach and Conflict for the last owner.
     """
-    _need(actor, "members")
+    _need(actor, "members", unpaid=leaving)
     with transaction.atomic():
         people_lock(actor)
         member = _member_locked(member_id)
@@ -307,6 +314,7 @@ def member_profile_update(
     """Change what a member says of himself. What is empty is as the workspace has it; an empty colour stays."""
     if actor.member_id is None:
         raise NotAllowed("forbidden", _("Only a member has personal settings."))
+    require_writable(actor.tenant)
     if time_zone:
         try:
             ZoneInfo(time_zone)
@@ -348,7 +356,7 @@ def member_deactivate(actor: Actor, *, member_id: UUID, change_set: object | Non
 
     Waits for what is becoming his at this moment, and what would become his later is refused.
     """
-    _need(actor, "members")
+    _need(actor, "members", unpaid=True)
     with transaction.atomic():
         people_lock(actor)
         member = _member_locked(member_id)
@@ -387,6 +395,7 @@ def member_reactivate(actor: Actor, *, member_id: UUID, change_set: object | Non
 
 def member_user_change(tenant: TenantRef, *, old_user: User, new_user: User) -> None:
     """Put another account behind a member, inside the tenant's scope: the take-over of a workspace."""
+    require_writable(tenant)
     with transaction.atomic():
         member = Member.objects.select_for_update().filter(user_id=old_user.pk).first()
         if member is None:
@@ -544,7 +553,7 @@ def invitation_resend(actor: Actor, *, invitation_id: UUID) -> Invitation:
 
 
 def invitation_revoke(actor: Actor, *, invitation_id: UUID) -> Invitation:
-    _need(actor, "members")
+    _need(actor, "members", unpaid=True)
     with transaction.atomic():
         invitation = _invitation_locked(invitation_id)
         _may_grant(actor, invitation.role)

@@ -12,6 +12,7 @@ from crm.workspace.errors import NotAllowed, NotFound, WorkspaceError
 from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.services import find_team, member_update, name_checked, people_lock
 from tenants.actors import Actor
+from tenants.entitlements import require_writable
 
 DEEPEST = 10
 LONGEST_NAME = 80
@@ -40,12 +41,13 @@ def team_update(
     parent: Team | UUID | str | bool | None = False,
     head: Member | UUID | str | bool | None = False,
     change_set: object | None = None,
+    leaving: bool = False,
 ) -> Team:
     """Change a team's name, place or head (``parent=None`` puts it at the top, the default leaves it; so ``head``).
 
-    A team cannot be moved inside its own child, and its head is an active member.
+    A team cannot be moved inside its own child, and its head is an active member. ``leaving`` as in ``member_update``.
     """
-    _need(actor)
+    _need(actor, unpaid=leaving)
     with transaction.atomic():
         people_lock(actor)
         team = _locked(team_id)
@@ -92,9 +94,11 @@ def team_delete(
         team.delete()
 
 
-def _need(actor: Actor) -> None:
+def _need(actor: Actor, *, unpaid: bool = False) -> None:
     if not actor.can("workspace", "members"):
         raise NotAllowed("forbidden", _("You may not change the teams of this workspace."))
+    if not unpaid:
+        require_writable(actor.tenant)
     if actor.permissions.by_team:
         raise NotAllowed(
             "team_beyond_own",

@@ -14,7 +14,9 @@ from api.errors import ApiError, as_api_error
 from api.middleware import is_api
 from api.views import plain_error
 from crm.records.answers import toast
+from crm.workspace.selectors import payment_remedy
 from tenants.access import to_sign_in
+from tenants.entitlements import NotEntitled
 from tenants.http import Request
 from tenants.outages import RETRY_SECONDS, is_outage
 
@@ -45,6 +47,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, 403)
+
+
+def not_entitled(request: Request, error: NotEntitled) -> HttpResponse:
+    """What was not paid for, with what the reader can do about it. A form that htmx sent stays as it was typed."""
+    actor = request.actor
+    if actor is None:
+        return _page(request, error.status, text=error.message)
+    text = f"{error.message} {payment_remedy(actor)}"
+    may_pay = actor.can("workspace", "billing")
+    if not request.htmx:
+        return _page(request, error.status, text=text, where=error.where if may_pay else "")
+    link = (error.where, _("Open billing")) if may_pay else ("", "")
+    return toast(HttpResponse(status=error.status), text, kind="error", link=link)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 
-from config.errors import not_allowed
+from config.errors import not_allowed, not_entitled
+from tenants.entitlements import NotEntitled
+from tenants.http import Request
 
 log = structlog.get_logger("rapport.request")
 UNLOGGED = ("/static/", "/healthz", "/readyz")
@@ -50,6 +53,19 @@ class NoStoreMiddleware:
         if settings.SESSION_COOKIE_NAME in request.COOKIES or "Authorization" in request.headers:
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+class NotEntitledMiddleware:
+    """An answer to who wants something that was not paid for. Stands below what knows the reader and their language."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        return not_entitled(cast(Request, request), exception) if isinstance(exception, NotEntitled) else None
 
 
 class NotAllowedMiddleware:

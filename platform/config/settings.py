@@ -173,6 +173,8 @@ TIMERS = {
     "meeting_series": "crm.activities.timers.meeting_series",
     "export_expired": "crm.records.exporting.export_expired",
 }
+# Timers that change nothing which a member wrote; the others wait while a workspace is not paid for.
+TIMERS_UNPAID = {"export_expired"}
 # Timers whose handlers take long: one at a time, so that a turn ends in time.
 TIMERS_ALONE = {"meeting_series"}
 # Who does a job's work, by its kind.
@@ -183,6 +185,8 @@ JOBS = {
     "pipeline_archive": "crm.sales.services.archive_step",
     "export": "crm.records.exporting.export_step",
 }
+# Work that only reads, done for a workspace that is not paid for too.
+JOBS_READING = {"export"}
 EVENT_SINK = "crm.records.events.note"
 AUDIT_SINK = "crm.workspace.auditing.audit_note"
 SESSION_SINK = "crm.workspace.auditing.session_note"
@@ -230,6 +234,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "crm.workspace.middleware.ActorMiddleware",
+    "config.middleware.NotEntitledMiddleware",
     "config.middleware.NotAllowedMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

@@ -1,4 +1,4 @@
-/** Toasts: from the event `toast` {message, kind, undo_url}, and those that came with the page. */
+/** Toasts: from the event `toast` {message, kind, undo_url, link_url, link_label}, and those that came with the page. */
 
 import { $, $$, on } from "./dom.js";
 
@@ -25,7 +25,7 @@ const arm = (toast) => {
   timers.set(toast, setTimeout(() => remove(toast), $("form", toast) ? STAY_WITH_UNDO : STAY));
 };
 
-export const show = ({ message, kind = "info", undo_url = "" }) => {
+export const show = ({ message, kind = "info", undo_url = "", link_url = "", link_label = "" }) => {
   const pattern = $("#toast-template")?.content.querySelector(`.toast-${CSS.escape(kind)}`) ?? $("#toast-template")?.content.querySelector(".toast");
   if (!region || !pattern || !message) return;
   const toast = pattern.cloneNode(true);
@@ -33,6 +33,10 @@ export const show = ({ message, kind = "info", undo_url = "" }) => {
   const form = $("form", toast);
   if (undo_url.startsWith("/")) form.action = undo_url;
   else form.remove();
+  const link = $("a", toast);
+  link.textContent = link_label;
+  if (link_url.startsWith("/")) link.href = link_url;
+  else link.remove();
   region.append(toast);
   lift();
   arm(toast);

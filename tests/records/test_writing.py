@@ -18,6 +18,7 @@ from crm.records.types import RecordType, registry
 from crm.records.undo import undo
 from crm.sales.models import Deal
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
+from tenants.entitlements import WorkspaceClosed
 from tenants.scopes import tenant_scope
 from tests import factories
 
@@ -210,7 +211,7 @@ def test_an_api_key_writes_no_further_than_its_scopes(seller: Actor) -> None:
 
 def test_a_read_only_workspace_takes_no_writes(owner: Actor) -> None:
     frozen = replace(owner, tenant=replace(owner.tenant, state="read_only"))
-    with pytest.raises(Forbidden):
+    with pytest.raises(WorkspaceClosed):
         writing.create(frozen, rt("company"), {"name": "Late"})
 
 
