@@ -127,24 +127,24 @@ class TestLeaving:
         page = client.get(f"/settings/members/{seller.member_id}/leave/").content.decode()
         assert "what is open stays with" in page
         assert client.post(f"/settings/members/{seller.member_id}/leave/").status_code == 302
-        assert Member.objects.get(pk=seller.member_id).state == "deactivated"
+        assert Member.objects.get(pk=str(seller.member_id)).state == "deactivated"
         deal.refresh_from_db()
         assert deal.owner_id == seller.member_id
 
     def test_their_reports_follow_somebody_else(self, owner: Actor, manager: Actor, seller: Actor, api: Any) -> None:
-        Member.objects.filter(pk=seller.member_id).update(manager=manager.member_id)
-        Member.objects.filter(pk=manager.member_id).update(manager=owner.member_id)
+        Member.objects.filter(pk=str(seller.member_id)).update(manager=manager.member_id)
+        Member.objects.filter(pk=str(manager.member_id)).update(manager=owner.member_id)
         key = api(owner)
         put(owner.tenant, "read_only")
         assert key.post(f"/api/v1/members/{manager.member_id}/deactivate").status_code == 200
-        assert Member.objects.get(pk=seller.member_id).manager_id == owner.member_id
+        assert Member.objects.get(pk=str(seller.member_id)).manager_id == owner.member_id
 
     def test_nothing_is_given_away(self, owner: Actor, manager: Actor, seller: Actor, api: Any) -> None:
         key = api(owner)
         put(owner.tenant, "read_only")
         answer = key.post(f"/api/v1/members/{seller.member_id}/deactivate", {"to": str(manager.member_id)})
         assert answer.status_code == 402
-        assert Member.objects.get(pk=seller.member_id).state == "active"
+        assert Member.objects.get(pk=str(seller.member_id)).state == "active"
 
 
 def due(tenant: TenantRef) -> set[str]:
