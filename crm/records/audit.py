@@ -31,6 +31,7 @@ KINDS: Mapping[str, tuple[Promise, tuple[str, ...]]] = {
     "roles": (_("Roles"), ("role",)),
     "keys": (_("API keys"), ("api_key",)),
     "settings": (_("Settings"), ("settings",)),
+    "billing": (_("Plan and payments"), ("billing",)),
     "exports": (_("Exports"), ("export",)),
     "jobs": (_("Work in bulk"), ("job",)),
 }
@@ -82,6 +83,13 @@ LABELS: Mapping[str, Promise] = {
     "settings.currency_removed": _("removed a currency"),
     "settings.logo_changed": _("changed the logo"),
     "settings.logo_removed": _("removed the logo"),
+    "billing.checkout_started": _("went to the checkout"),
+    "billing.plan_changed": _("changed the plan"),
+    "billing.seats_changed": _("changed the number of paid seats"),
+    "billing.canceled": _("cancelled the subscription"),
+    "billing.reactivated": _("took back the cancelling of the subscription"),
+    "billing.coupon_applied": _("entered a coupon"),
+    "billing.details_changed": _("changed the billing details"),
     "export.finished": _("exported records"),
     "job.started": _("began work in bulk"),
 }
@@ -109,6 +117,15 @@ FIELD_LABELS: Mapping[str, Promise] = {
     "currency": _("Currency"),
     "locale": _("Language"),
     "time_zone": _("Time zone"),
+    "plan": _("Plan"),
+    "interval": _("Interval"),
+    "seats": _("Seats"),
+    "amount": _("Amount"),
+    "reason": _("Reason"),
+    "comment": _("Comment"),
+    "coupon": _("Coupon"),
+    "vat_id": _("VAT ID"),
+    "until": _("Until"),
 }
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 SHORT = 160

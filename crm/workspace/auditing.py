@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from crm.workspace.selectors import actor_for_user
 from tenants.actors import Actor, TenantRef
 
-AUDITED = ("api_key", "export", "invitation", "job", "member", "role", "session", "settings", "team")
+AUDITED = ("api_key", "billing", "export", "invitation", "job", "member", "role", "session", "settings", "team")
 """The nouns whose events are the audit. One more changes the index of records.Event: makemigrations says so."""
 
 

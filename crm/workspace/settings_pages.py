@@ -161,6 +161,20 @@ PAGES: tuple[SettingsPage, ...] = (
         _("subdomain url domain host link move"),
     ),
     SettingsPage(
+        "billing",
+        _("Billing"),
+        "credit-card",
+        "billing:index",
+        Group.WORKSPACE,
+        _("Plan, seats, invoices and payment"),
+        "billing",
+        _("subscription upgrade downgrade price cost money cancel trial limits"),
+        (
+            PageSection(_("Plan"), "plan", _("upgrade downgrade yearly monthly change reactivate")),
+            PageSection(_("Invoices"), "invoices", _("receipt pdf refund tax download")),
+        ),
+    ),
+    SettingsPage(
         "members",
         _("Members"),
         "users",

@@ -10,6 +10,7 @@ urlpatterns = [
     path("appearance/", appearance, name="appearance"),
     path("", include("tenants.urls")),
     path("", include("crm.workspace.urls_public")),
+    path("", include("billing.urls_public")),
 ]
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

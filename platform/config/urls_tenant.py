@@ -30,6 +30,7 @@ urlpatterns = [
     path("inbox/<uuid:id>/", inbox.inbox_open, name="inbox_open"),
     path("", include("tenants.urls_tenant")),
     path("", include("api.settings_urls")),
+    path("settings/billing/", include("billing.urls_tenant")),
     path("settings/", include((settings_pages, "settings"))),
     path("api/", include("api.urls")),
     path("", include("crm.sales.urls")),

@@ -39,6 +39,7 @@ class Navigation:
     sign_out: str
     personal: str
     sample: str
+    billing: str
 
     @property
     def keys(self) -> list[Entry]:
@@ -152,6 +153,7 @@ def navigation_of(actor: Actor | None, path: str) -> Navigation:
         sign_out=reverse("signout"),
         personal=reverse("settings:personal"),
         sample=next((one.href for one in sections if one.slug == "sample"), ""),
+        billing=next((one.href for one in sections if one.slug == "billing"), ""),
     )
 
 

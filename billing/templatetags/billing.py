@@ -1,0 +1,25 @@
+"""What templates ask of billing."""
+
+from datetime import datetime
+
+from django import template
+from django.conf import settings
+from django.utils import timezone
+
+register = template.Library()
+
+DAY_SECONDS = 24 * 60 * 60
+
+
+@register.simple_tag
+def payments_are_a_test() -> bool:
+    """Whether the stand-in or Stripe's test mode takes the place of real money."""
+    return not settings.STRIPE_LIVEMODE
+
+
+@register.filter
+def days_left(until: datetime | None) -> int | None:
+    """How many days are left until a moment, the one that has begun included; 0 when it is past."""
+    if until is None:
+        return None
+    return max(0, -int((timezone.now() - until).total_seconds() // DAY_SECONDS))

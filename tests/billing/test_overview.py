@@ -1,0 +1,129 @@
+"""Settings → Billing: what it says of plan, state and invoices, and to whom."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tenants.hosts import tenant_host
+from tests.billing.accounts import account_of, invoiced, standing, subscribed
+
+pytestmark = pytest.mark.django_db
+PAGE = "/settings/billing/"
+PAGES = [PAGE, f"{PAGE}invoices/"]
+
+
+def text(client: Any, path: str = PAGE) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    found: str = answer.content.decode()
+    return found
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_it_is_for_those_with_the_power(path, owner, admin, manager, seller, outsider, browser_client, client):
+    assert browser_client(owner).get(path).status_code == 200
+    assert browser_client(admin).get(path).status_code == 200
+    assert browser_client(manager).get(path).status_code == 403
+    assert browser_client(seller).get(path).status_code == 403
+    assert browser_client(outsider, host=tenant_host(owner.tenant)).get(path).status_code == 302
+    assert client.get(path, headers={"host": tenant_host(owner.tenant)}).status_code == 302
+
+
+def test_plan_seats_and_price_are_said(owner, browser_client):
+    account = account_of(owner.tenant, currency="EUR")
+    subscribed(account)
+    standing(owner.tenant, "active")
+    page = text(browser_client(owner))
+    assert "Team" in page
+    assert "6 seats at €29: €174" in page
+    assert "renews by itself" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("pending", "No plan has been chosen yet."),
+        ("trialing", "nothing is charged"),
+        ("canceling", "Everything works until"),
+        ("past_due", "The last payment failed"),
+        ("read_only", "The trial or the contract is over"),
+        ("canceled", "The subscription has ended"),
+    ],
+)
+def test_each_state_says_what_happens_when(state, words, owner, browser_client):
+    account_of(owner.tenant, access_lost_at=timezone.now())
+    standing(owner.tenant, state)
+    assert words in text(browser_client(owner))
+
+
+def test_an_unpaid_subscription_leads_to_the_open_invoice(owner, browser_client):
+    account = account_of(owner.tenant)
+    subscribed(account, status="past_due")
+    invoiced(account, "R-7", status="open", paid=Decimal(0))
+    standing(owner.tenant, "read_only")
+    page = text(browser_client(owner))
+    assert "Pay the open invoice" in page
+    assert 'href="https://invoice.example/R-7"' in page
+
+
+def test_a_workspace_without_an_account_is_told_so(owner, browser_client):
+    assert "No plan" in text(browser_client(owner))
+
+
+def test_an_invoice_has_its_page_its_pdf_its_tax_and_what_was_paid_back(owner, browser_client):
+    invoiced(account_of(owner.tenant), "R-1", refunded=Decimal("7.06"), is_disputed=True)
+    page = text(browser_client(owner))
+    for words in (
+        "R-1",
+        "€207.06",
+        "€33.06 of it tax",
+        "€7.06 paid back",
+        "disputed",
+        "https://invoice.example/R-1/pdf",
+    ):
+        assert words in page
+
+
+def test_no_invoice_of_another_workspace_is_shown(owner, outsider, browser_client):
+    invoiced(account_of(outsider.tenant), "B-1")
+    for path in PAGES:
+        assert "B-1" not in text(browser_client(owner), path)
+    assert "B-1" in text(browser_client(outsider))
+
+
+def test_a_draft_is_no_invoice_yet(owner, browser_client):
+    invoiced(account_of(owner.tenant), "R-9", status="draft")
+    assert "R-9" not in text(browser_client(owner))
+
+
+def test_many_invoices_have_pages(owner, browser_client):
+    account = account_of(owner.tenant)
+    for number in range(52):
+        invoiced(account, f"R-{number:03}", issued_at=timezone.now() - timedelta(days=number))
+    client = browser_client(owner)
+    assert "All invoices" in text(client)
+    assert "R-051" in text(client, f"{PAGE}invoices/?page=2")
+    assert "R-000" in text(client, f"{PAGE}invoices/?page=nonsense")
+
+
+def test_more_invoices_cost_no_more_questions(owner, browser_client):
+    account = account_of(owner.tenant)
+    subscribed(account)
+    client = browser_client(owner)
+    invoiced(account, "R-1")
+    few = queries(client)
+    for number in range(2, 12):
+        invoiced(account, f"R-{number}")
+    assert queries(client) <= few <= 20
+
+
+def queries(client: Any) -> int:
+    client.get(PAGE)
+    with CaptureQueriesContext(connection) as found:
+        client.get(PAGE)
+    return len(found)
