@@ -8,10 +8,13 @@ from typing import Any, Concatenate
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
@@ -19,7 +22,10 @@ from tenants.handover import safe_path
 from tenants.hosts import public_url
 from tenants.http import Request
 from tenants.sessions import is_weak
-from tenants.signing_in import second_step_ask
+from tenants.signing_in import is_recent, second_step_ask
+
+OPERATOR_SECONDS = 12 * 3600
+"""So long after a second factor was shown the console opens without another."""
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
@@ -27,6 +33,7 @@ type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 class Who(Enum):
     PUBLIC = "anyone"
     SIGNED_IN = "a user on the public host"
+    OPERATOR = "an operator, on the public host"
     MEMBER = "a member of this workspace"
     API_KEY = "a program with a key"
 
@@ -48,6 +55,7 @@ BILLING = Needs("workspace", "billing")
 
 PUBLIC = Who.PUBLIC
 SIGNED_IN = Who.SIGNED_IN
+OPERATOR = Who.OPERATOR
 MEMBER = Who.MEMBER
 API_KEY = Who.API_KEY
 
@@ -121,11 +129,29 @@ def refuse(request: Request, required: Access, url: dict[str, Any]) -> HttpRespo
             here = request.get_full_path() if request.method in ("GET", "HEAD") else ""
             return second_step_ask(request, request.user, target=here)
         return None
+    if required is OPERATOR:
+        return _refuse_operator(request)
     actor = getattr(request, "actor", None)
     if actor is None:
         return to_sign_in(request)
     if isinstance(required, Needs):
         check(actor, required.noun or noun_of(str(url.get("noun", ""))), required.action)
+    return None
+
+
+def _refuse_operator(request: Request) -> HttpResponseBase | None:
+    """An operator has a second factor and has shown it today; to everybody else there is no such page."""
+    user = request.user
+    if not (user.is_authenticated and user.is_staff):
+        raise Http404
+    here = request.get_full_path() if request.method in ("GET", "HEAD") else ""
+    if not user.has_second_factor:
+        messages.info(request, _("The console asks for a second factor. Set up a passkey or an authenticator app."))
+        return HttpResponseRedirect(reverse("account"))
+    if is_weak(user, request.session):
+        return second_step_ask(request, user, target=here)
+    if not is_recent(request, OPERATOR_SECONDS):
+        return HttpResponseRedirect(f"{reverse('confirm')}?next={quote(here or request.path)}")
     return None
 
 

@@ -16,6 +16,11 @@ GO_ON = "second_factor_for"
 WAYS = ("passkey", "totp", "recovery", "password")
 
 
+def password_confirms(user: User) -> bool:
+    """Whether the password alone is enough to confirm a change: not an operator's, who shows a second factor."""
+    return not (user.is_staff and user.has_second_factor)
+
+
 def factor_choices(request: Request, user: User, *, action: str) -> dict[str, Any]:
     """The ways open to the user, the one that the page shows, and what a passkey needs."""
     factors = factors_of(user)
@@ -23,7 +28,7 @@ def factor_choices(request: Request, user: User, *, action: str) -> dict[str, An
         "passkey": bool(factors.passkeys),
         "totp": factors.totp is not None,
         "recovery": factors.codes_left > 0,
-        "password": action == CONFIRM,
+        "password": action == CONFIRM and password_confirms(user),
     }
     ways = [way for way in WAYS if open_ways[way]]
     wanted = request.POST.get("with") or request.GET.get("with")

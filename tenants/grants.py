@@ -69,13 +69,15 @@ def writers_sql() -> str:
     """  # noqa: S608
 
 
-def shared_sql() -> str:
-    """What the owner says after the shared migrations; safe to repeat."""
+def shared_sql(append_only: Collection[str]) -> str:
+    """What the owner says after the shared migrations; safe to repeat. Rows of ``append_only`` stay as they are."""
+    kept = ";\n".join(f'REVOKE UPDATE, DELETE ON "{table}" FROM "{shared_role()}"' for table in sorted(append_only))
     return f"""
         REVOKE ALL ON {WAKEUPS} FROM "{common_role()}";
         GRANT INSERT (due_at, work) ON {WAKEUPS} TO "{common_role()}";
         REVOKE INSERT, UPDATE, DELETE ON {MIGRATIONS} FROM "{shared_role()}";
         {writers_sql()};
+        {kept};
     """
 
 

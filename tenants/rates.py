@@ -34,6 +34,7 @@ BY_NETWORK: dict[str, tuple[int, int]] = {
     "calendar_feed": (60, MINUTE),
     "second": (60, 10 * MINUTE),
     "account": (120, 10 * MINUTE),
+    "console": (600, 10 * MINUTE),
 }
 """Tries and seconds for one network address, by action."""
 

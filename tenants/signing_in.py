@@ -50,9 +50,12 @@ class Pending:
 
 
 def sign_in(request: Request, user: User, *, target: str, method: str = PASSWORD) -> HttpResponseBase:
-    """Sign in somebody who has shown ``method``, or lead on to the second step if that is not enough."""
+    """Sign in somebody who has shown ``method``, or lead on to the second step if that is not enough.
+
+    No browser stands for an operator's second factor.
+    """
     if method == PASSWORD and user.has_second_factor:
-        if not is_trusted(request, user):
+        if user.is_staff or not is_trusted(request, user):
             return second_step_ask(request, user, target=target)
         method = "password+device"
     return enter(request, user, target=target, method=method)
@@ -146,9 +149,9 @@ def passkey_shown(request: Request, *, action: str, user: User | None = None) ->
 # Showing it again before a change
 
 
-def is_recent(request: Request) -> bool:
+def is_recent(request: Request, seconds: int = RECENT_SECONDS) -> bool:
     at = request.session.get(CONFIRMED)
-    return isinstance(at, int) and time.time() - at < RECENT_SECONDS
+    return isinstance(at, int) and time.time() - at < seconds
 
 
 def confirmed_now(request: Request) -> None:

@@ -56,7 +56,7 @@ def schema_migrate(schema: str) -> None:
         executor.migrate([leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] in labels])
         with owner.cursor() as cursor:
             if shared:
-                cursor.execute(grants.shared_sql())
+                cursor.execute(grants.shared_sql(settings.SHARED_APPEND_ONLY))
             else:
                 tables = owner.introspection.table_names(cursor)
                 cursor.execute(grants.tables_sql(tables, settings.APPEND_ONLY))

@@ -19,7 +19,7 @@ from tenants import accounts, addresses, factors, rates
 from tenants.access import PUBLIC, SIGNED_IN, access
 from tenants.account_log import account_events
 from tenants.browsers import trust_end, trusted_browsers, visit_of
-from tenants.factor_pages import CONFIRM, GO_ON, factor_choices, not_fitting
+from tenants.factor_pages import CONFIRM, GO_ON, factor_choices, not_fitting, password_confirms
 from tenants.factors import FactorRefused
 from tenants.forms import CodeForm, EmailForm, NewPasswordForm, PasskeyNameForm
 from tenants.handover import door_url, safe_path
@@ -88,7 +88,7 @@ def confirm(request: Request) -> HttpResponseBase:
     user, problem = _user(request), ""
     target = safe_path(request.POST.get("next") or request.GET.get("next"), reverse("account"))
     if request.method == "POST":
-        if request.POST.get("with") == "password":
+        if request.POST.get("with") == "password" and password_confirms(user):
             rates.count("confirm", str(user.pk))
             fits = user.check_password(request.POST.get("password", "")[:200])
         else:

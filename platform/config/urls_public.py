@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("tenants.urls")),
     path("", include("crm.workspace.urls_public")),
     path("", include("billing.urls_public")),
+    path("console/", include("console.urls")),
 ]
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

@@ -21,6 +21,7 @@ MAY_CALL_SHARED = {
     "crm/activities/management/commands/places_mend.py",
     "crm/sales/sample.py",
     "crm/workspace/services.py",
+    "platform/console/management/commands/operator_add.py",
     "tenants/api_keys.py",
     "tenants/entitlements.py",
     "tenants/health.py",
@@ -249,13 +250,14 @@ def test_every_address_says_who_may_use_it(urlconf):
 
 
 def test_pages_for_members_are_on_the_workspaces_host_only():
-    from tenants.access import MEMBER, PUBLIC, SIGNED_IN, Needs, declared
+    from tenants.access import MEMBER, OPERATOR, PUBLIC, SIGNED_IN, Needs, declared
     from tests.isolation.routes import routes
 
     for route in routes(settings.ROOT_URLCONF):
-        assert declared(route.view) in (PUBLIC, SIGNED_IN), route.path
+        assert declared(route.view) in (PUBLIC, SIGNED_IN, OPERATOR), route.path
+        assert (declared(route.view) is OPERATOR) == route.path.startswith("console/"), route.path
     for route in routes(settings.TENANT_URLCONF):
-        assert declared(route.view) is not SIGNED_IN, route.path
+        assert declared(route.view) not in (SIGNED_IN, OPERATOR), route.path
     assert isinstance(declared(routes(settings.TENANT_URLCONF)[-1].view), Needs)
     assert any(declared(route.view) is MEMBER for route in routes(settings.TENANT_URLCONF))
 
