@@ -1,4 +1,6 @@
-"""A first guess at a business's currency, from what its browser asks for."""
+"""Time zones by name, and a first guess at a business's currency from what its browser asks for."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import get_territory_currencies
@@ -17,3 +19,11 @@ def currency_guess(accept_language: str) -> str:
             if found and len(str(found[0])) == 3:
                 return str(found[0])
     return "EUR"
+
+
+def zone(name: str) -> ZoneInfo:
+    """The zone of that IANA name, or UTC when there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")

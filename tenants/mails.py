@@ -1,9 +1,12 @@
 """Mail: rendered where the words are known, sent by Celery after the commit."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from smtplib import SMTPException
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from celery import shared_task
 from django.conf import settings
@@ -13,6 +16,16 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from tenants.tasks import SharedTask
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a mail is for, with the language and the time zone in which they read; ``user_id`` where it is a user."""
+
+    email: str
+    locale: str
+    time_zone: ZoneInfo
+    user_id: UUID | None = None
 
 
 @shared_task(

@@ -19,8 +19,8 @@ from crm.records.row_values import snapshot
 from crm.records.types import MEMBER_TARGET, RecordType, registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member
-from crm.workspace.selectors import zone
 from tenants.actors import Actor, ActorKind, TenantRef
+from tenants.locales import zone
 
 UNDATED = datetime(9999, 1, 1, tzinfo=UTC)
 """When an open activity without a time is planned for: after all that have one."""

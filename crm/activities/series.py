@@ -27,8 +27,8 @@ from crm.records.parsing import as_json
 from crm.records.row_values import snapshot
 from crm.records.types import MEMBER_TARGET, Kind, RecordType
 from crm.workspace.roles import EVERYTHING
-from crm.workspace.selectors import zone
 from tenants.actors import Actor
+from tenants.locales import zone
 
 HORIZON = timedelta(days=90)
 """How far ahead the meetings of a series stand in calendars."""

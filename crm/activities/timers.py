@@ -20,8 +20,9 @@ from crm.workspace import notifying
 from crm.workspace.formats import date_text, minutes_text, moment_text
 from crm.workspace.models import Member
 from crm.workspace.notifying import notify_each
-from crm.workspace.selectors import actors_for_members, system_actor, zone
+from crm.workspace.selectors import actors_for_members, system_actor
 from tenants.actors import Actor, TenantRef
+from tenants.locales import zone
 from tenants.prepared import Among, PreparedInstances
 
 GRACE = timedelta(minutes=1)

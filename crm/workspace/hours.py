@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member, NotificationChoices
-from crm.workspace.selectors import zone
 from tenants.actors import TenantRef
+from tenants.locales import zone
 
 MOST_DAYS = 30
 """Whoever is never awake in so many days is sent mails all the same."""

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import connection
@@ -17,7 +16,9 @@ from django.utils.translation import gettext as _
 from crm.workspace.folding import BY_NAME, fold, holds_words
 from crm.workspace.models import Invitation, Member, Notification, Role, Team
 from crm.workspace.roles import EVERYTHING, OWNER, covers
-from tenants.actors import Actor, ActorKind, TenantRef
+from tenants.actors import Actor, ActorKind, Scope, TenantRef
+from tenants.locales import zone
+from tenants.mails import Recipient
 from tenants.prepared import Among, PreparedInstances
 
 ACTIVE = Member.State.ACTIVE
@@ -29,14 +30,6 @@ MEMBERS = PreparedInstances(
 MEMBER_OF_USER = PreparedInstances(
     lambda user_id: Member.objects.filter(user_id=user_id, state=ACTIVE).order_by(), UUID, related=("role",)
 )
-
-
-def zone(name: str) -> ZoneInfo:
-    """The zone of that IANA name, or UTC when there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def member_actor(
@@ -267,6 +260,15 @@ def _member_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def active_members() -> QuerySet[Member]:
     return Member.objects.filter(state=Member.State.ACTIVE).order_by(BY_NAME, "id")
+
+
+def power_holders(tenant: TenantRef, power: str) -> list[Recipient]:
+    """The active members whose role has a power over the workspace, as those to whom a mail about it goes."""
+    return [
+        Recipient(one.email, one.locale or tenant.locale, zone(one.time_zone or tenant.time_zone), one.user_id)
+        for one in active_members().select_related("role")
+        if one.role.matrix().scope("workspace", power) is not Scope.NONE
+    ]
 
 
 def payment_remedy(actor: Actor) -> str:

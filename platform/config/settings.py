@@ -191,6 +191,7 @@ JOBS_READING = {"export"}
 EVENT_SINK = "crm.records.events.note"
 AUDIT_SINK = "crm.workspace.auditing.audit_note"
 SESSION_SINK = "crm.workspace.auditing.session_note"
+POWER_HOLDERS = "crm.workspace.selectors.power_holders"
 WORKSPACE_TAKE_OVER = "crm.workspace.services.member_user_change"
 MEMBER_EMAIL_FOLLOW = "crm.workspace.services.member_email_follow"
 MEMBER_SECRETS_DROP = "crm.activities.feeds.feed_drop_since"

@@ -16,6 +16,8 @@ FOLDERS = ("tenants", "billing", "crm", "api", "platform")
 # Who may speak in the shared schema. A request needs it before its tenant is known; the rest are services that keep
 # shared rows in step with a workspace's.
 MAY_CALL_SHARED = {
+    "billing/mails.py",
+    "billing/notices.py",
     "billing/selectors.py",
     "crm/sales/demo.py",
     "crm/activities/management/commands/places_mend.py",

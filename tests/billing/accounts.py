@@ -57,8 +57,8 @@ def invoiced(account: BillingAccount, number: str, **values: Any) -> InvoiceMirr
         "tax": Decimal("33.06"),
         "total": Decimal("207.06"),
         "paid": Decimal("207.06"),
-        "page_url": f"https://invoice.example/{number}",
-        "pdf_url": f"https://invoice.example/{number}/pdf",
+        "page_url": f"https://pay.stripe.com/invoice/{number}",
+        "pdf_url": f"https://pay.stripe.com/invoice/{number}/pdf",
         "issued_at": now,
         "synced_at": now,
     }

@@ -68,7 +68,7 @@ def test_an_unpaid_subscription_leads_to_the_open_invoice(owner, browser_client)
     standing(owner.tenant, "read_only")
     page = text(browser_client(owner))
     assert "Pay the open invoice" in page
-    assert 'href="https://invoice.example/R-7"' in page
+    assert 'href="https://pay.stripe.com/invoice/R-7"' in page
 
 
 def test_a_workspace_without_an_account_is_told_so(owner, browser_client):
@@ -84,7 +84,7 @@ def test_an_invoice_has_its_page_its_pdf_its_tax_and_what_was_paid_back(owner, b
         "€33.06 of it tax",
         "€7.06 paid back",
         "disputed",
-        "https://invoice.example/R-1/pdf",
+        "https://pay.stripe.com/invoice/R-1/pdf",
     ):
         assert words in page
 

@@ -135,7 +135,7 @@ def idle(button: Element, ids: set[str | None]) -> str:
 
 @cache
 def leads_somewhere(url: str) -> bool:
-    """Whether an address is one of ours that is there, or one that another program opens."""
+    """Whether an address is one of ours that is there, one of Stripe's or of its stand-in, or another program's."""
     parts = urlsplit(url)
     if parts.scheme in ("mailto", "tel"):
         return bool(parts.path.strip())
@@ -144,6 +144,8 @@ def leads_somewhere(url: str) -> bool:
     if parts.path.startswith(settings.STATIC_URL):
         return finders.find(parts.path.removeprefix(settings.STATIC_URL)) is not None
     host = parts.netloc
+    if host.endswith(".stripe.com") or host.startswith("127.0.0.1:"):
+        return True
     if host == urlsplit(public_url()).netloc:
         urlconf = settings.ROOT_URLCONF
     elif host == urlsplit(api_url()).netloc:

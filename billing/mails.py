@@ -1,0 +1,113 @@
+"""Mails about money: the words of each kind stand in templates/billing/mail, their first line is the subject."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from billing.access import KEPT, READ_ONLY, State
+from billing.models import LIVE, BillingAccount, BillingNotice
+from tenants.accounts import verified_among
+from tenants.actors import TenantRef
+from tenants.hosts import public_url, tenant_url
+from tenants.locales import zone
+from tenants.mails import Recipient, mail_queue
+from tenants.models import Tenant
+from tenants.names import name_mailed
+from tenants.scopes import shared, tenant_scope
+from tenants.selectors import BUILT
+
+SAME_WORDS = {"trial_ending_3": "trial_ending", "trial_ending_1": "trial_ending"}
+DAYS = {"trial_ending_3": 3, "trial_ending_1": 1}
+
+
+def notice_mail(account: BillingAccount, kind: str, context: Mapping[str, Any]) -> list[str]:
+    """Queue the mails of one notice for after the commit, and give the addresses that they go to."""
+    with shared():
+        tenant = Tenant.objects.get(id=account.tenant_id)
+        facts = {**facts_of(account, tenant), **context, "days": DAYS.get(kind)}
+        readers = recipients(account, tenant)
+    for reader in readers:
+        mail_queue(
+            "billing/mail/notice",
+            to=reader.email,
+            locale=reader.locale,
+            context=written(reader, SAME_WORDS.get(kind, kind), facts),
+        )
+    return [reader.email for reader in readers]
+
+
+def facts_of(account: BillingAccount, tenant: Tenant) -> dict[str, Any]:
+    """What the words of all kinds may name, as it is now."""
+    subscription = account.subscriptions.select_related("price__plan").filter(status__in=LIVE).first()
+    price = subscription.price if subscription is not None else None
+    seats = subscription.quantity if subscription is not None else None
+    is_open = tenant.state in BUILT
+    return {
+        "account": account,
+        "workspace": name_mailed(tenant.name),
+        "plan_name": tenant.plan_name,
+        "price": price,
+        "seats": seats,
+        "total": price.amount * seats if price is not None and seats is not None else None,
+        "next_payment": subscription.period_end if subscription and not subscription.cancel_at else None,
+        "is_owed": subscription is not None and account.access_state == State.READ_ONLY,
+        "until": account.access_until,
+        "deleted_on": account.access_lost_at + KEPT if account.access_lost_at else None,
+        "read_only_days": READ_ONLY.days,
+        "kept_days": KEPT.days,
+        "invoice": account.invoices.filter(status="open").first(),
+        "link": tenant_url(tenant, "/settings/billing/") if is_open else public_url("/"),
+        "is_open": is_open,
+    }
+
+
+def recipients(account: BillingAccount, tenant: Tenant) -> list[Recipient]:
+    """The billing contact and the members with the power ``billing`` who have proven their address, each once.
+
+    Of a workspace that is not there to be read any more: those who were told last.
+    """
+    ref = tenant.ref()
+    if tenant.state in BUILT and not ref.is_behind:
+        found = holders(ref)
+        proven = verified_among([one.user_id for one in found if one.user_id])
+        found = [one for one in found if one.user_id in proven]
+    else:
+        found = [Recipient(email, ref.locale, zone(ref.time_zone)) for email in told_last(account)]
+    if account.email:
+        found.append(Recipient(account.email, ref.locale, zone(ref.time_zone)))
+    return list({one.email.lower(): one for one in reversed(found)}.values())[::-1]
+
+
+def holders(ref: TenantRef) -> list[Recipient]:
+    with tenant_scope(ref):
+        members: list[Recipient] = import_string(settings.POWER_HOLDERS)(ref, "billing")
+        return members
+
+
+def told_last(account: BillingAccount) -> list[str]:
+    last = BillingNotice.objects.filter(account=account).exclude(sent_to=[]).order_by("-at", "-id").first()
+    return last.sent_to if last is not None else []
+
+
+def written(reader: Recipient, words: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The words of a notice in the reader's language, with dates of their zone."""
+    language = reader.locale if reader.locale in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    with translation.override(language), timezone.override(reader.time_zone):
+        text = render_to_string(f"billing/mail/{words}.txt", dict(facts))
+        subject, *paragraphs = [one.strip() for one in text.split("\n") if one.strip()]
+        invoice = facts["invoice"]
+        pdf = invoice.pdf_url if words == "receipt" and invoice is not None else ""
+        return {
+            "subject": subject,
+            "paragraphs": paragraphs,
+            "workspace": facts["workspace"],
+            "link": facts["link"],
+            "label": _("Open the page of billing") if facts["is_open"] else _("Start again"),
+            "second_link": pdf,
+            "second_label": _("The invoice as a PDF"),
+        }
