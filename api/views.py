@@ -17,7 +17,7 @@ from api.limits import spend
 from api.params import refuse_repeated, refuse_unknown, unknown_parameter
 from tenants.access import API_KEY
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
+from tenants.entitlements import require_open, require_writable
 from tenants.scopes import WorkspaceBehind, tenant_scope
 
 READING = {"GET", "HEAD"}
@@ -56,6 +56,7 @@ class ApiView(APIView):
         request_id: str = getattr(request, "request_id", "")
         try:
             key, tenant = authenticate(request)
+            require_open(tenant)
             with tenant_scope(tenant):
                 actor = key.actor(request_id)
                 allowance = spend(tenant, key.id, write=not self._reads(request))

@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
+from tenants.entitlements import require_open, require_writable
 from tenants.handover import safe_path
 from tenants.hosts import public_url
 from tenants.http import Request
@@ -70,20 +70,26 @@ def needs_noun(action: str) -> Needs:
     return Needs(None, action)
 
 
-def access[**P](required: Access, *, writes_unpaid: bool = False) -> Callable[[View[P]], View[P]]:
+def access[**P](
+    required: Access, *, writes_unpaid: bool = False, serves_suspended: bool = False
+) -> Callable[[View[P]], View[P]]:
     """Declare who may use a view.
 
     Nobody signed in: to sign-in and back (htmx: 401 with HX-Redirect). Not permitted: 404 when the noun may not even
     be viewed, else 403. Who asks for the head of a page alone is answered as if he read it; the body is left out later.
 
     In a workspace that is read-only a view changes nothing (WorkspaceClosed), unless ``writes_unpaid`` says that it
-    does. Views that need the power ``billing`` always do.
+    does. In one that is suspended it is open (else WorkspaceSuspended) where ``serves_suspended`` says so: to those
+    with the power ``billing``, and to everybody if it is public. Views that need that power do both.
     """
     writes_unpaid = writes_unpaid or required == BILLING
+    serves_suspended = serves_suspended or required == BILLING
 
     def declare(view: View[P]) -> View[P]:
         @wraps(view)
         def guarded(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if request.tenant is not None and not (serves_suspended and enters_suspended(request, required)):
+                require_open(request.tenant)
             refusal = refuse(request, required, dict(kwargs))
             if refusal is not None:
                 return refusal
@@ -99,9 +105,16 @@ def access[**P](required: Access, *, writes_unpaid: bool = False) -> Callable[[V
 
         guarded.access = required  # type: ignore[attr-defined]
         guarded.writes_unpaid = writes_unpaid  # type: ignore[attr-defined]
+        guarded.serves_suspended = serves_suspended  # type: ignore[attr-defined]
         return guarded
 
     return declare
+
+
+def enters_suspended(request: Request, required: Access) -> bool:
+    """Whether somebody enters what a suspended workspace keeps open; who is not signed in may turn out to."""
+    actor = getattr(request, "actor", None)
+    return required is PUBLIC or actor is None or actor.can(BILLING.noun or "", BILLING.action)
 
 
 def writes(required: Access, method: str | None) -> bool:

@@ -11,8 +11,9 @@ from django.utils.module_loading import import_string
 from tenants.browsers import Visit
 from tenants.hosts import public_url
 from tenants.mails import mail_queue
-from tenants.models import AccountEvent, Membership, Tenant, User
+from tenants.models import AccountEvent, Membership, User
 from tenants.scopes import tenant_scope
+from tenants.selectors import BUILT
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ def _tell_workspaces(user: User, event: AccountEvent) -> None:
     rows = Membership.objects.select_related("tenant").filter(
         user=user,
         state=Membership.State.ACTIVE,
-        tenant__state__in=(Tenant.State.ACTIVE, Tenant.State.READ_ONLY),
+        tenant__state__in=BUILT,
     )
     for membership in rows:
         ref = membership.tenant.ref()

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from tenants.models import Membership, Session, Tenant, User
 from tenants.scopes import tenant_scope
-from tenants.selectors import BUILT, SERVED
+from tenants.selectors import BUILT
 from tenants.sessions import ADDRESS, DEVICE, SessionStore
 
 log = structlog.get_logger(__name__)
@@ -108,11 +108,11 @@ def address_prove(user: User) -> bool:
 
 def memberships(user: User) -> list[Membership]:
     """Where the user works now, by name of the workspace."""
-    served = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.PROVISIONING, Tenant.State.RESERVED)
+    there = (*BUILT, Tenant.State.PROVISIONING, Tenant.State.RESERVED)
     return list(
         Membership.objects.select_related("tenant")
         .prefetch_related("tenant__domains")
-        .filter(user=user, state=Membership.State.ACTIVE, tenant__state__in=served)
+        .filter(user=user, state=Membership.State.ACTIVE, tenant__state__in=there)
         .order_by("tenant__name", "id")
     )
 
@@ -214,7 +214,7 @@ def _end(rows: QuerySet[Session]) -> None:
     if not gone:
         return
     tell = import_string(settings.SESSION_SINK)
-    tenants = Tenant.objects.filter(state__in=SERVED).in_bulk({one.tenant_id for one in gone})
+    tenants = Tenant.objects.filter(state__in=BUILT).in_bulk({one.tenant_id for one in gone})
     for one in gone:
         if one.parent is None or one.tenant_id not in tenants:
             continue

@@ -20,9 +20,10 @@ from tenants import accounts
 from tenants.access import check
 from tenants.actors import Actor, ActorKind, Permissions, TenantRef
 from tenants.entitlements import require_writable
-from tenants.models import ApiKey, Domain, Tenant, User
+from tenants.models import ApiKey, Domain, User
 from tenants.prepared import PreparedInstances
 from tenants.scopes import shared, tenant_scope
+from tenants.selectors import BUILT
 
 HEADER = re.compile(r"Bearer[ ]+rpt_(live)_([0-9a-z]{16})_([A-Za-z0-9]{40})\Z", re.IGNORECASE)
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -183,7 +184,7 @@ def api_key_authenticate(header: str | None, host: TenantRef | None = None) -> t
         now = timezone.now()
         if key.expires_at is not None and key.expires_at <= now:
             raise ApiKeyRefused("expired_key", _("This key has expired. Make a new one in Settings → API."))
-        if key.tenant.state not in (Tenant.State.ACTIVE, Tenant.State.READ_ONLY):
+        if key.tenant.state not in BUILT:
             raise ApiKeyRefused("sleeping_key", _("The workspace of this key is not in service."))
         tenant = host or key.tenant.ref(Domain(domain=getattr(key, "host", None) or ""))
         if key.last_used_at is None or key.last_used_at < now - LAST_USE:

@@ -49,6 +49,20 @@ class WorkspaceClosed(NotEntitled):
     code = "workspace_read_only"
 
 
+class WorkspaceSuspended(WorkspaceClosed):
+    """The workspace is suspended, and this is not among what is open until it is deleted."""
+
+    status = 403
+    code = "workspace_suspended"
+
+
+def require_open(tenant: TenantRef) -> None:
+    """Raises WorkspaceSuspended, with the reason that an operator gave, for a workspace that is."""
+    if tenant.state == Tenant.State.SUSPENDED:
+        text = _("This workspace is suspended.")
+        raise WorkspaceSuspended(f"{text} {tenant.access_note}" if tenant.access_note else text)
+
+
 def why_not_writable(tenant: TenantRef) -> str | None:
     """Why nothing can be changed in a workspace as it was when the request or the turn of work began; None if it can.
 
@@ -89,8 +103,8 @@ class Entitlements:
 def entitlements_write(tenant_id: UUID, granted: Entitlements, *, detail: str = "") -> bool:
     """Give a workspace what billing grants, and say whether anything changed; called inside ``shared()`` or outside.
 
-    A workspace that is being made or deleted keeps its state and gets the rest. In one that becomes active again what
-    had to wait goes on: jobs, timers and readers of events. Raises ValueError for an unknown limit.
+    A workspace that is being made or deleted keeps its state and gets the rest. In one that opens again what had to
+    wait is looked at: jobs, timers, readers of events, mails. Raises ValueError for an unknown limit.
     """
     if unknown := granted.limits.keys() - LIMITS:
         raise ValueError(f"There are no limits named {sorted(unknown)}.")
@@ -109,7 +123,7 @@ def entitlements_write(tenant_id: UUID, granted: Entitlements, *, detail: str = 
             Tenant.objects.filter(id=tenant_id).update(**values, metadata_version=F("metadata_version") + 1)
         if tenant.state in SETTLED and tenant.state != granted.tenant_state:
             tenant_state_set(tenant, granted.tenant_state, detail=detail or granted.access_state)
-            if granted.tenant_state == Tenant.State.ACTIVE:
+            if granted.tenant_state != Tenant.State.SUSPENDED:
                 wake_all(tenant.schema_name)
             changed = True
     return changed

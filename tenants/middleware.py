@@ -35,13 +35,13 @@ from tenants.http import Request
 from tenants.models import Domain, Tenant, User
 from tenants.prepared import PreparedInstances
 from tenants.scopes import WorkspaceBehind, scope_copy, scope_resume, shared, tenant_scope
+from tenants.selectors import BUILT
 from tenants.sessions import SessionStore, is_weak, seen
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 API_PATH = "/api/"
-SERVED = frozenset({Tenant.State.ACTIVE, Tenant.State.READ_ONLY})
 DOMAIN = PreparedInstances(lambda host: Domain.objects.filter(domain=host), str, related=("tenant",))
 
 
@@ -139,7 +139,7 @@ class HostMiddleware:
                     return moved_page(hosts.tenant_url(tenant.ref(primary), request.get_full_path()))
                 domain = primary or domain
             ref = tenant.ref(domain)
-            if tenant.state not in SERVED:
+            if tenant.state not in BUILT:
                 return out_of_service(request, tenant)
             if ref.is_behind:
                 return self._being_upgraded(request, ref)
@@ -172,7 +172,7 @@ class HostMiddleware:
 
     def _moved_api(self, request: Request, tenant: Tenant, primary: Domain, until: datetime) -> HttpResponseBase:
         """A program's call to an old address is answered there: after a redirect most would drop their key."""
-        if tenant.state not in SERVED:
+        if tenant.state not in BUILT:
             return out_of_service(request, tenant)
         ref = tenant.ref(primary)
         if ref.is_behind:
@@ -248,9 +248,6 @@ def out_of_service(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     if tenant.state in (Tenant.State.RESERVED, Tenant.State.PROVISIONING):
         status, title = 503, _("Your workspace is being set up")
         text = _("It will be ready in a moment. This page looks again by itself.")
-    elif tenant.state == Tenant.State.SUSPENDED:
-        status, title = 403, _("This workspace is suspended")
-        text = _("Its owner can open it again on the page of workspaces.")
     else:
         status, title = 410, _("This workspace is being deleted")
         text = _("Its owner can say when, and what remains.")

@@ -9,9 +9,8 @@ from tenants.prepared import Among, PreparedInstances
 
 BUILT = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.SUSPENDED)
 """States in which there is a schema to read."""
-SERVED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
 PRIMARY = PreparedInstances(
-    lambda ids: Domain.objects.filter(Among.of("tenant_id", ids), is_primary=True, tenant__state__in=SERVED).order_by(),
+    lambda ids: Domain.objects.filter(Among.of("tenant_id", ids), is_primary=True, tenant__state__in=BUILT).order_by(),
     list,
     related=("tenant",),
 )
@@ -27,7 +26,10 @@ def tenants_built() -> list[TenantRef]:
 
 
 def tenants_served(tenant_ids: Sequence[str]) -> list[TenantRef]:
-    """Those of the tenants that are in service and at this release, in the order of their ids as given."""
+    """Those of the tenants that have a schema of this release, in the order of their ids as given.
+
+    What is done for one that is not paid for is for the work to ask (``why_not_writable``).
+    """
     wanted = [UUID(one) for one in tenant_ids]
     found = {domain.tenant_id: domain.tenant.ref(domain) for domain in PRIMARY.all(wanted)}
     return [found[one] for one in wanted if one in found and not found[one].is_behind]

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from tenants.actors import TenantRef
 from tenants.browsers import browsers_sweep
-from tenants.models import AccountEvent, HandoverToken
+from tenants.models import AccountEvent, HandoverToken, Tenant
 from tenants.scopes import shared, tenant_scope
-from tenants.selectors import SERVED, tenant_find
+from tenants.selectors import BUILT, tenant_find
 from tenants.sessions import SessionStore
 
 if TYPE_CHECKING:
@@ -27,12 +27,17 @@ class TenantRefused(RuntimeError):
 
 
 class TenantTask(Base):
-    """Runs in the scope of the tenant that the keyword argument ``tenant_id`` names. Raises TenantRefused."""
+    """Runs in the scope of the tenant that the keyword argument ``tenant_id`` names. Raises TenantRefused.
+
+    A task that is declared with ``serves_suspended`` runs for a suspended one too; each asks by itself what it may
+    change in a workspace that is not paid for (``why_not_writable``).
+    """
 
     abstract = True
+    serves_suspended = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with tenant_scope(tenant_served(kwargs.get("tenant_id"))):
+        with tenant_scope(tenant_served(kwargs.get("tenant_id"), suspended=self.serves_suspended)):
             return super().__call__(*args, **kwargs)
 
 
@@ -46,15 +51,15 @@ class SharedTask(Base):
             return super().__call__(*args, **kwargs)
 
 
-def tenant_served(tenant_id: object) -> TenantRef:
-    """The tenant with that id, if it is in service. Raises TenantRefused."""
+def tenant_served(tenant_id: object, *, suspended: bool = False) -> TenantRef:
+    """The tenant with that id, if it is in service, or ``suspended`` where that will do. Raises TenantRefused."""
     try:
         wanted = UUID(str(tenant_id))
     except ValueError:
         raise TenantRefused(f"{tenant_id!r} names no tenant.") from None
     with shared():
         found = tenant_find(wanted)
-    if found is None or found.state not in SERVED:
+    if found is None or found.state not in BUILT or (found.state == Tenant.State.SUSPENDED and not suspended):
         raise TenantRefused(f"The tenant {wanted} is {'unknown' if found is None else found.state}.")
     if found.is_behind:
         raise TenantRefused(f"The tenant {wanted} is not at this release yet.")

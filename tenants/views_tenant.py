@@ -38,7 +38,7 @@ from tenants.signup import proof_send
 @require_safe
 @never_cache
 @limited("handover", methods=("GET",))
-@access(PUBLIC)
+@access(PUBLIC, serves_suspended=True)
 def handover(request: Request) -> HttpResponseBase:
     """Without a token: gives the browser its nonce and sends it to sign-in. With one: lets it in, once."""
     tenant = cast(TenantRef, request.tenant)
@@ -86,7 +86,7 @@ def _note(request: Request, tenant: TenantRef, user: User, type: str, *, method:
 
 
 @never_cache
-@access(PUBLIC, writes_unpaid=True)
+@access(PUBLIC, writes_unpaid=True, serves_suspended=True)
 def signout(request: Request) -> HttpResponseBase:
     """Ends the sign-in here, on the public host and in all other workspaces."""
     if request.method == "POST":
@@ -104,7 +104,7 @@ def signout(request: Request) -> HttpResponseBase:
 
 @require_POST
 @limited("verify")
-@access(MEMBER, writes_unpaid=True)
+@access(MEMBER, writes_unpaid=True, serves_suspended=True)
 def verify_again(request: Request) -> HttpResponseBase:
     user = cast(User, request.user)
     rates.count("verify", str(user.pk))

@@ -17,13 +17,13 @@ from tenants.actors import TenantRef
 from tenants.models import Tenant, Wakeup, is_behind
 from tenants.roles import role_of, schema_of
 from tenants.scopes import shared
+from tenants.selectors import BUILT
 
 CLAIM = timedelta(seconds=10)
 PUT_OFF = timedelta(milliseconds=250)
 PER_TENANT = 50
 PER_ROUND = 2000
 TURN_SECONDS = 5
-SERVED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
 
 
 def wake(due_at: datetime, work: str) -> None:
@@ -61,7 +61,7 @@ def wakeups_claim() -> list[tuple[UUID, str]]:
                 "id", "schema_name", "state", "schema_version"
             )
         }
-        ready = {schema for schema, one in known.items() if one.state in SERVED and not is_behind(one.schema_version)}
+        ready = {schema for schema, one in known.items() if one.state in BUILT and not is_behind(one.schema_version)}
         gone = [role for role, schema in schemas.items() if schema not in known]
         if gone:
             Wakeup.objects.filter(role__in=gone).delete()

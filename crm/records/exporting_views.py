@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.http import FileResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -13,9 +14,10 @@ from crm.records.job_views import underway
 from crm.records.listing import Listing
 from tenants.access import MEMBER, access, needs_noun
 from tenants.http import MemberRequest
+from tenants.models import Tenant
 
 
-@access(needs_noun("export"), writes_unpaid=True)
+@access(needs_noun("export"), writes_unpaid=True, serves_suspended=True)
 @require_POST
 @shows_errors
 def export(request: MemberRequest, noun: str) -> HttpResponseBase:
@@ -26,10 +28,11 @@ def export(request: MemberRequest, noun: str) -> HttpResponseBase:
         raise listing.problem
     name = f"{rt.label_plural}: {listing.view.name}"
     exporting.export_start(request.actor, rt, listing.columns, listing.query, name=name)
-    return underway(gone_to(request, listing.here, _("Being exported in the background.")), request)
+    done = reverse("records:jobs") if request.tenant.state == Tenant.State.SUSPENDED else listing.here
+    return underway(gone_to(request, done, _("Being exported in the background.")), request)
 
 
-@access(MEMBER)
+@access(MEMBER, serves_suspended=True)
 @require_GET
 @shows_errors
 def export_file(request: MemberRequest, job: UUID) -> HttpResponseBase:

@@ -53,7 +53,7 @@ def listed(found: list[Job]) -> list[dict[str, Any]]:
     return [shown(job, {one for one in undone if one is not None}) for job in found]
 
 
-@access(MEMBER)
+@access(MEMBER, serves_suspended=True)
 @require_GET
 @shows_errors
 def job_list(request: MemberRequest) -> HttpResponseBase:
@@ -71,7 +71,7 @@ def job_list(request: MemberRequest) -> HttpResponseBase:
     return render(request, "records/jobs.html", context)
 
 
-@access(MEMBER)
+@access(MEMBER, serves_suspended=True)
 @require_GET
 @shows_errors
 def job_detail(request: MemberRequest, job: UUID) -> HttpResponseBase:
@@ -94,7 +94,7 @@ def job_detail(request: MemberRequest, job: UUID) -> HttpResponseBase:
     return render(request, "records/job.html", context)
 
 
-@access(MEMBER)
+@access(MEMBER, serves_suspended=True)
 @require_GET
 @shows_errors
 def job_work(request: MemberRequest) -> HttpResponseBase:

@@ -49,7 +49,7 @@ def movable(actor: Actor, member: Member) -> list[Portion]:
     return [one for one in portions(actor, member.pk, actions=BULK) if actor.can(one.rt.slug, "bulk")]
 
 
-@access(needs("member", "view"))
+@access(needs("member", "view"), serves_suspended=True)
 @require_http_methods(FORM)
 def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
     """A colleague: where he stands and what is open with him; for those who may, to be changed."""
@@ -87,7 +87,7 @@ def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
     return render(request, "people/member.html", context, status=422 if form and form.errors else 200)
 
 
-@access(needs("workspace", "members"), writes_unpaid=True)
+@access(needs("workspace", "members"), writes_unpaid=True, serves_suspended=True)
 @require_http_methods(FORM)
 def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
     """Everything that becomes of a member's work when he goes, to be chosen; then he is deactivated."""

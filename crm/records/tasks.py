@@ -29,7 +29,7 @@ def timers_fire(*, tenant_ids: list[str]) -> None:
     turns(wakeups.TIMERS, tenants_served(tenant_ids), timers.SECONDS, timers.fire_due)
 
 
-@shared_task(base=TenantTask, name="crm.records.tasks.job_work", ignore_result=True)
+@shared_task(base=TenantTask, name="crm.records.tasks.job_work", ignore_result=True, serves_suspended=True)
 def job_work(*, tenant_id: str, job_id: str) -> None:
     """Work on one job for less than a minute; what is left is queued again, behind the work of others."""
     tenant = current_tenant()

@@ -13,7 +13,7 @@ CHOICES = {"theme": {"light", "dark", ""}, "sidebar": {"folded", "open"}}
 
 
 @require_POST
-@access(PUBLIC, writes_unpaid=True)
+@access(PUBLIC, writes_unpaid=True, serves_suspended=True)
 def appearance(request: Request) -> HttpResponse:
     """Set the cookies named in the form and go back to where it was sent from."""
     back = request.headers.get("Referer", "")

@@ -52,7 +52,7 @@ def _page(request: Request, form: InviteForm | None = None, *, status: int = 200
 
 
 @limited("invitation")
-@access(LOOK)
+@access(LOOK, serves_suspended=True)
 @require_http_methods(["GET", "POST"])
 def member_list(request: Request) -> HttpResponse:
     """Who works here; for those who may, with the form that invites."""

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.folding import fold, sought, spelled
 from tenants.actors import Actor
+from tenants.models import Tenant
 
 
 class Group(StrEnum):
@@ -67,6 +68,10 @@ class SettingsPage:
         return reverse(self.url_name)
 
     def open_to(self, actor: Actor) -> bool:
+        if actor.tenant.state == Tenant.State.SUSPENDED and not getattr(
+            resolve(self.href).func, "serves_suspended", False
+        ):
+            return False
         return not self.power or actor.can("workspace", self.power)
 
 

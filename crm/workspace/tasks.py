@@ -10,6 +10,7 @@ from crm.workspace import mailing
 from crm.workspace.notifying import MAILS
 from crm.workspace.selectors import actor_for_user
 from tenants.actors import TenantRef
+from tenants.models import Tenant
 from tenants.scopes import current_tenant
 from tenants.selectors import tenants_served
 from tenants.tasks import SharedTask, TenantTask
@@ -27,9 +28,14 @@ def sample_fill(*, tenant_id: str, user_id: str) -> None:
 
 @shared_task(base=SharedTask, name="crm.workspace.tasks.mails_send", ignore_result=True)
 def mails_send(*, tenant_ids: list[str]) -> None:
-    """Send mails of notifications for about a second; those left over are queued behind other workspaces'."""
+    """Send mails of notifications for about a second; those left over are queued behind other workspaces'.
+
+    Those of a suspended workspace wait until it opens.
+    """
 
     def act(tenant: TenantRef, until: float) -> Reached:
+        if tenant.state == Tenant.State.SUSPENDED:
+            return Progress.DONE, None
         progress = mailing.send_due(tenant, until)
         return progress, mailing.next_due() if progress is Progress.DONE else None
 

@@ -18,7 +18,7 @@ from tenants.rates import limited
 @csrf_exempt
 @never_cache
 @limited("unsubscribe", methods=("GET", "POST"))
-@access(PUBLIC, writes_unpaid=True)
+@access(PUBLIC, writes_unpaid=True, serves_suspended=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: Request, token: str) -> HttpResponse:
     """Ask, and on POST stop: a mail program posts by itself, and what only looks at links changes nothing.

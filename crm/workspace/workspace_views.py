@@ -123,7 +123,7 @@ def logo(request: MemberRequest) -> HttpResponse:
     return _workspace_page(request, logo_form=form, status=422)
 
 
-@access(MEMBER)
+@access(MEMBER, serves_suspended=True)
 @require_safe
 def logo_file(request: MemberRequest, picture: str, size: int) -> HttpResponse:
     """The workspace's picture, for its members. Another picture has another address, so browsers may keep it."""

@@ -14,15 +14,18 @@ from api.errors import ApiError, as_api_error
 from api.middleware import is_api
 from api.views import plain_error
 from crm.records.answers import toast
+from crm.records.types import registry
 from crm.workspace.selectors import payment_remedy
 from tenants.access import to_sign_in
-from tenants.entitlements import NotEntitled
+from tenants.entitlements import NotEntitled, WorkspaceSuspended
 from tenants.http import Request
+from tenants.models import Tenant
 from tenants.outages import RETRY_SECONDS, is_outage
 
 
 def _page(request: HttpRequest, status: int, *, template: int = 0, **context: Any) -> HttpResponse:
-    inside = getattr(cast(Request, request), "actor", None) is not None
+    actor = getattr(cast(Request, request), "actor", None)
+    inside = actor is not None and actor.tenant.state != Tenant.State.SUSPENDED
     context |= {"layout": "layout/app.html" if inside else "layout/public.html"}
     return render(request, f"errors/{template or status}.html", context, status=status)
 
@@ -52,14 +55,31 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_entitled(request: Request, error: NotEntitled) -> HttpResponse:
     """What was not paid for, with what the reader can do about it. A form that htmx sent stays as it was typed."""
     actor = request.actor
+    if isinstance(error, WorkspaceSuspended) and not request.htmx:
+        return suspended(request)
     if actor is None:
-        return _page(request, error.status, text=error.message)
+        return _page(request, error.status, template=402, text=error.message)
     text = f"{error.message} {payment_remedy(actor)}"
     may_pay = actor.can("workspace", "billing")
     if not request.htmx:
-        return _page(request, error.status, text=text, where=error.where if may_pay else "")
+        return _page(request, error.status, template=402, text=text, where=error.where if may_pay else "")
     link = (error.where, _("Open billing")) if may_pay else ("", "")
     return toast(HttpResponse(status=error.status), text, kind="error", link=link)
+
+
+def suspended(request: Request) -> HttpResponse:
+    """The page of a workspace that is suspended: to its members it says why, and to those who can pay what is open."""
+    actor = request.actor
+    context: dict[str, Any] = {"by_operator": False}
+    if actor is not None:
+        may_pay = actor.can("workspace", "billing")
+        context = {
+            "by_operator": actor.tenant.access_state == "suspended",
+            "remedy": payment_remedy(actor),
+            "where": WorkspaceSuspended.where if may_pay else "",
+            "exported": [rt for rt in registry.all() if rt.in_sidebar and actor.can(rt.slug, "export")],
+        }
+    return render(request, "layout/suspended.html", context, status=WorkspaceSuspended.status)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,7 +10,7 @@ from tenants.access import MEMBER, access
 from tenants.http import Request
 
 
-@access(MEMBER)
+@access(MEMBER, serves_suspended=True)
 @require_GET
 def settings_index(request: Request) -> HttpResponse:
     """The pages of the settings that are open to the member; with ``q``, those and their parts that it finds."""

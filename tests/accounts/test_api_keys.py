@@ -93,10 +93,10 @@ def test_on_another_workspaces_host_it_is_a_wrong_key(admin: Actor, tenant_a: Te
     assert code(f"Bearer {plain}", host=tenant_b) == "invalid_key"
 
 
-def test_keys_of_a_suspended_workspace_sleep(admin: Actor) -> None:
+def test_keys_of_a_workspace_that_is_being_deleted_sleep(admin: Actor) -> None:
     _key, plain = made(admin)
     with shared():
-        Tenant.objects.filter(id=admin.tenant.id).update(state="suspended")
+        Tenant.objects.filter(id=admin.tenant.id).update(state="deleting")
     assert code(f"Bearer {plain}") == "sleeping_key"
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.utils import timezone
 
-from tenants.models import HandoverToken
+from tenants.models import HandoverToken, Tenant
 from tenants.scopes import shared
 from tests.accounts.conftest import Browser
 from tests.cast import PASSWORD
@@ -114,3 +114,23 @@ def test_two_tabs_at_once_both_come_in(browser: Browser, tenant_a: Any) -> None:
     urls = [browser.get(door["Location"], follow=False)["Location"] for door in doors]
     for url in urls:
         assert browser.get(url).status_code == 200
+
+
+@pytest.mark.parametrize("state", ["deleting", "deleted"])
+def test_nobody_is_let_into_a_workspace_that_is_deleted(
+    browser: Browser, token_url: str, tenant_a: Any, state: str
+) -> None:
+    with shared():
+        Tenant.objects.filter(id=tenant_a.id).update(state=state)
+    assert browser.get(token_url, follow=False).status_code == (410 if state == "deleting" else 404)
+    answer = browser.get(f"http://localhost/handover/{tenant_a.id}/?nonce={'0' * 64}&next=/", follow=False)
+    assert answer.status_code == 403
+    assert "token=" not in answer.headers.get("Location", "")
+
+
+def test_a_member_is_let_into_a_suspended_one_and_reads_why(browser: Browser, token_url: str, tenant_a: Any) -> None:
+    with shared():
+        Tenant.objects.filter(id=tenant_a.id).update(state="suspended", access_note="Please call us.")
+    page = browser.get(token_url)
+    assert page.status_code == 403
+    assert "Please call us." in page.content.decode()

@@ -142,10 +142,16 @@ class TestWakeups:
         with shared():
             assert not Wakeup.objects.exists()
 
-    def test_a_suspended_tenant_waits(self, sent, tenant_a):
+    def test_a_tenant_that_is_being_deleted_waits(self, sent, tenant_a):
         self.wake(tenant_a, -1)
         with shared():
-            Tenant.objects.filter(id=tenant_a.id).update(state="suspended")
+            Tenant.objects.filter(id=tenant_a.id).update(state="deleting")
         assert dispatch() == 0
         with shared():
             assert Wakeup.objects.count() == 1
+
+    def test_a_suspended_tenant_is_looked_at_for_its_exports(self, sent, tenant_a):
+        self.wake(tenant_a, -1)
+        with shared():
+            Tenant.objects.filter(id=tenant_a.id).update(state="suspended")
+        assert dispatch() == 1

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from crm.records.types import RecordType, registry
 from crm.workspace.settings_pages import SettingsPage, open_pages, search
 from tenants.actors import Actor
+from tenants.models import Tenant
 
 register = template.Library()
 
@@ -109,12 +110,16 @@ def settings_entries(actor: Actor, path: str = "", text: str = "") -> list[Setti
 
 
 def navigation_of(actor: Actor | None, path: str) -> Navigation:
-    """Everything the shell links to, as far as the actor may go there; ``path`` is the present page's."""
+    """Everything the shell links to, as far as the actor may go there; ``path`` is the present page's.
+
+    In a suspended workspace that is what is open until it is deleted; its home page says what.
+    """
 
     def entry(slug: str, label: str, icon: str, href: str, hotkey: str = "") -> Entry:
         return Entry(slug, label, icon, href, hotkey, _is_current(path, href))
 
-    types = shown_types(actor) if actor else []
+    suspended = actor is not None and actor.tenant.state == Tenant.State.SUSPENDED
+    types = shown_types(actor) if actor and not suspended else []
     plans = any(rt.slug in {"task", "call", "meeting"} for rt in types)
     calendar = entry("calendar", _("Calendar"), "calendar-days", reverse("activities:calendar"), "g e")
     sections = settings_entries(actor) if actor else []
@@ -122,7 +127,7 @@ def navigation_of(actor: Actor | None, path: str) -> Navigation:
         main=[
             entry("home", _("Home"), "house", reverse("home"), "g h"),
             *([calendar] if plans else []),
-            entry("inbox", _("Inbox"), "inbox", reverse("inbox"), "g i"),
+            *([] if suspended else [entry("inbox", _("Inbox"), "inbox", reverse("inbox"), "g i")]),
             entry("settings", _("Settings"), "settings", reverse("settings:index"), "g s"),
         ],
         records=[
