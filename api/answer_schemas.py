@@ -34,6 +34,7 @@ def feed_schemas() -> dict[str, dict[str, Any]]:
         "change_set": UUID,
     }
     page = {"data": {"type": "array", "items": ref("Event")}, "next_cursor": TEXT, "has_more": BOOLEAN}
+    page["since"] = {**nullable(MOMENT), "description": "From when on the plan shows events; older ones are kept."}
     record = {"type": TEXT, "id": UUID}
     undone = {"change_set": UUID, "undo_of": UUID, "records": {"type": "array", "items": closed(record, *record)}}
     return {
@@ -74,6 +75,27 @@ def type_schemas() -> dict[str, dict[str, Any]]:
     return {"Type": closed(record_type, *record_type), "TypePage": closed(page, *page)}
 
 
+def plan_schema() -> dict[str, Any]:
+    """What was paid for: limits, features and how much is used."""
+    counts = {"type": "object", "additionalProperties": NUMBER}
+    plan = {
+        "name": TEXT,
+        "state": TEXT,
+        "until": nullable(MOMENT),
+        "limits": {**counts, "description": "By name; one that is not there does not exist."},
+        "usage": {
+            **nullable(counts),
+            "description": "By name of the limit; null unless the role behind the key looks after settings.",
+        },
+        "features": {
+            "type": ["array", "null"],
+            "items": TEXT,
+            "description": "What the plan includes; null is everything.",
+        },
+    }
+    return closed(plan, *plan)
+
+
 def workspace_schemas() -> dict[str, dict[str, Any]]:
     """The workspace, the member behind the key, holidays and exchange rates."""
     own_formats = {"numbers": nullable(TEXT), "dates": nullable(TEXT), "times": nullable(TEXT)}
@@ -90,7 +112,7 @@ def workspace_schemas() -> dict[str, dict[str, Any]]:
         "currencies": {"type": "array", "items": TEXT},
     }
     holidays = {"type": "array", "items": closed(holiday, *holiday)}
-    workspace = {"id": UUID, "subdomain": TEXT, **changed, "holidays": holidays}
+    workspace = {"id": UUID, "subdomain": TEXT, **changed, "holidays": holidays, "plan": plan_schema()}
     mine = {
         "name": TEXT,
         "color": TEXT,

@@ -7,7 +7,10 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
+        from billing.offers import plan_offering
         from billing.seats import seats_changed
         from tenants.accounts import memberships_watch
+        from tenants.limits import offers_register
 
         memberships_watch(seats_changed)
+        offers_register(plan_offering)

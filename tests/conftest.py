@@ -109,11 +109,13 @@ def tenant_b(the_cast: Any) -> TenantRef:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
+    from crm.records.limits import counts
     from crm.workspace.configuration import kept
 
     cache.clear()
-    # A test that is rolled back takes the metadata version back with it.
+    # A test that is rolled back takes the metadata version, and what was counted, back with it.
     kept.clear()
+    counts.clear()
 
 
 @pytest.fixture(autouse=True)

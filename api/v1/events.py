@@ -1,4 +1,4 @@
-"""``GET /v1/events``: everything that happened, in the order of its position."""
+"""``GET /v1/events``: everything that happened, in the order of its position, as far back as the plan shows it."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -7,6 +7,7 @@ from api.errors import missing_scope
 from api.params import whole_number
 from api.views import ApiView
 from crm.records import events
+from crm.records.parsing import as_json
 
 
 class EventList(ApiView):
@@ -23,4 +24,11 @@ class EventList(ApiView):
         limit = whole_number(request.query_params.get("limit"), param="limit", lowest=1, highest=500, default=50)
         after = whole_number(request.query_params.get("cursor"), param="cursor", lowest=0, highest=2**62, default=0)
         feed = events.feed(self.actor, after=after, limit=limit)
-        return Response({"data": feed.rows, "next_cursor": str(feed.position), "has_more": feed.has_more})
+        return Response(
+            {
+                "data": feed.rows,
+                "next_cursor": str(feed.position),
+                "has_more": feed.has_more,
+                "since": as_json(feed.since),
+            }
+        )

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from api.errors import ApiError, missing_scope, not_found
 from api.v1.members import cursor_of, known, limit_of, shaped, text
 from api.views import ApiView
-from crm.records.parsing import BadValue, number
+from crm.records.parsing import BadValue, as_json, number
 from crm.workspace import configuration_services as settings
 from crm.workspace.configuration import hours_to_json, workspace_settings
 from crm.workspace.forms import PersonalForm, WorkspaceForm
@@ -32,7 +32,8 @@ from crm.workspace.rate_services import (
     workspace_currency_change,
 )
 from crm.workspace.services import member_profile_update
-from tenants.actors import POWER_SCOPES
+from tenants.actors import POWER_SCOPES, Scope, TenantRef
+from tenants.limits import usage
 from tenants.settings import workspace_now, workspace_update
 
 WEEKDAYS = tuple(map(str, range(7)))
@@ -70,7 +71,8 @@ def judged(form: Form, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 class WorkspaceDetail(SettingsView):
-    """Name, currency and currencies in use, formats, working hours by weekday (Monday is 0) and holidays.
+    """Name, currency and currencies in use, formats, working hours by weekday (Monday is 0), holidays, and the plan
+    with its limits, what is used of them, and its features.
 
     A change of ``currency`` works the rates out anew; ``currencies`` are those offered for new amounts.
     """
@@ -99,8 +101,21 @@ class WorkspaceDetail(SettingsView):
                 "working_hours": hours_to_json(found.working_hours),
                 "escalation_hours": found.escalation_hours,
                 "holidays": [{"on": on, "name": name} for on, name in found.holidays.items()],
+                "plan": self._plan(tenant),
             }
         )
+
+    def _plan(self, tenant: TenantRef) -> dict[str, Any]:
+        """What was paid for; how much of it is used is for who looks after the workspace."""
+        counts = self.actor.permissions.scope("workspace", "settings") is not Scope.NONE
+        return {
+            "name": tenant.plan_name,
+            "state": tenant.access_state,
+            "until": as_json(tenant.access_until),
+            "limits": dict(tenant.limits),
+            "usage": {one.limit: one.used for one in usage(tenant)} if counts else None,
+            "features": None if tenant.features is None else sorted(tenant.features),
+        }
 
     def patch(self, request: Request) -> Response:
         own = ("name", "locale", "time_zone")

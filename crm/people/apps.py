@@ -8,4 +8,8 @@ class PeopleConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from crm.people import types  # noqa: F401
+        from crm.people import types
+        from crm.records.limits import counted
+        from tenants.limits import usage_register
+
+        usage_register("contacts", lambda _tenant: counted(types.CONTACT).count())

@@ -58,6 +58,9 @@ class Contact(Record):
             *Record.Meta.indexes,
             GinIndex(fields=["emails_keys"], name="contact_emails"),
             GinIndex(fields=["phones_keys"], name="contact_phones"),
+            models.Index(
+                fields=["id"], name="contact_counted", condition=models.Q(deleted_at__isnull=True, is_sample=False)
+            ),
         ]
 
     def __str__(self) -> str:

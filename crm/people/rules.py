@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from crm.people import names
 from crm.people.models import Company
 from crm.records.batch import Batch, Draft
+from crm.records.limits import added, counted, hold_room
 
 PARTS = ("first_name", "last_name")
 
@@ -94,3 +95,8 @@ def birthday_has_been(batch: Batch) -> None:
     for draft in batch.drafts:
         if "birthday" in draft.changed and draft.after.get("birthday") and draft.after["birthday"] > today:
             draft.error("birthday", "in_the_future", _("A birthday cannot lie in the future."))
+
+
+def contacts_have_room(batch: Batch) -> None:
+    """No more contacts are added than the plan holds."""
+    hold_room(batch, "contacts", counted(batch.rt), added(batch))

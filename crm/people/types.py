@@ -96,8 +96,9 @@ CONTACT = RecordType(
     ),
     default_columns=("name", "job", "company", "emails", "phones", "status", "owner"),
     owner_field="owner",
-    rules=(rules.name_follows_its_parts, rules.birthday_has_been),
+    rules=(rules.name_follows_its_parts, rules.birthday_has_been, rules.contacts_have_room),
     visible=by_owner("owner"),
+    limit="contacts",
     shortcut="o",
 )
 

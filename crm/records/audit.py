@@ -14,15 +14,16 @@ from django.utils.translation import ngettext
 
 from crm.records.errors import NotFound
 from crm.records.models import Event
+from crm.records.noting import id_from
 from crm.workspace.auditing import AUDITED
 from crm.workspace.formats import date_text, moment_text
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.role_editor import RIGHT_LABELS, SCOPE_LABELS, Rights
 from crm.workspace.roles import ACTION_LABELS, GRANTABLE_POWERS, RoleNoun, role_nouns
 from tenants.actors import Actor
+from tenants.limits import history_from, require_feature
 
 PAGE = 50
-MAX_MS = (1 << 48) - 1
 
 KINDS: Mapping[str, tuple[Promise, tuple[str, ...]]] = {
     "sign_ins": (_("Sign-ins"), ("session",)),
@@ -159,14 +160,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """``since`` is from when on the plan shows entries, None from the beginning; ``is_cut`` that there are older."""
+
     entries: list[Entry]
     next: UUID | None
-
-
-def id_from(moment: datetime) -> UUID:
-    """The lowest id that Postgres can have given at a moment: ids begin with the milliseconds since 1970."""
-    ms = min(max(int(moment.timestamp() * 1000), 0), MAX_MS)
-    return UUID(int=ms << 80)
+    since: datetime | None = None
+    is_cut: bool = False
 
 
 def audit_page(
@@ -181,10 +180,11 @@ def audit_page(
 ) -> Page:
     """The newest entries older than ``before``: of what one member did, of a kind, of days of the actor's zone.
 
-    NotFound for who may not see the audit.
+    Nothing from before the days that the plan shows. Raises NotFound for who may not see the audit, and FeatureMissing.
     """
     if not actor.can("workspace", "audit"):
         raise NotFound
+    require_feature(actor.tenant, "audit_log")
     nouns = KINDS[kind][1] if kind in KINDS else AUDITED
     rows: QuerySet[Event] = Event.objects.filter(record_type__in=nouns)
     if member_id is not None:
@@ -195,10 +195,16 @@ def audit_page(
         rows = rows.filter(id__lt=id_from(datetime.combine(until + timedelta(days=1), time.min, actor.time_zone)))
     if before is not None:
         rows = rows.filter(id__lt=before)
+    shown_from = history_from(actor.tenant)
+    is_cut = False
+    if shown_from is not None:
+        is_cut = rows.filter(id__lt=id_from(shown_from)).exists()
+        rows = rows.filter(id__gte=id_from(shown_from))
     found = list(rows.select_related("change_set").order_by("-id")[: limit + 1])
     shown = found[:limit]
     names = names_of(shown)
-    return Page([entry_of(event, names) for event in shown], shown[-1].pk if len(found) > limit else None)
+    more = shown[-1].pk if len(found) > limit else None
+    return Page([entry_of(event, names) for event in shown], more, shown_from, is_cut and more is None)
 
 
 def names_of(events: Sequence[Event]) -> dict[str, str]:

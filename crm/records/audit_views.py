@@ -15,9 +15,11 @@ from crm.records import audit
 from crm.records.errors import NotFound
 from crm.workspace.folding import BY_NAME
 from crm.workspace.people_forms import choose
+from crm.workspace.plan_needs import feature_need
 from crm.workspace.selectors import present_members
 from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
+from tenants.limits import plan_with
 
 
 class AuditForm(forms.Form):
@@ -43,6 +45,9 @@ def audit_page(request: MemberRequest) -> HttpResponse:
     """Who did what, for those who may see it; to others there is no such page."""
     if not request.actor.can("workspace", "audit"):
         raise Http404
+    need = feature_need(request.actor, "audit_log")
+    if need is not None:
+        return render(request, "people/audit.html", {"need": need}, status=402)
     form = AuditForm(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
@@ -55,6 +60,15 @@ def audit_page(request: MemberRequest) -> HttpResponse:
         name: form.data.get(name, "") for name in ("member", "kind", "since", "until") if form.cleaned_data.get(name)
     }
     more = f"{reverse('settings:audit')}?{urlencode({**kept, 'before': str(page.next)})}" if page.next else ""
-    context = {"form": form, "page": page, "next": more, "narrowed": bool(kept), "later": "before" in chosen}
+    days = request.actor.tenant.limits.get("history_days", 0)
+    plan = plan_with("history_days", days) if page.is_cut else ""
+    context = {
+        "form": form,
+        "plan": plan,
+        "page": page,
+        "next": more,
+        "narrowed": bool(kept),
+        "later": "before" in chosen,
+    }
     template = "people/audit.html#rows" if request.htmx and "before" in chosen else "people/audit.html"
     return render(request, template, context, status=422 if form.errors else 200)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +12,14 @@ from django.utils import timezone
 from crm.records import wakeups
 from crm.records.drainer import COUNTER
 from crm.records.models import ChangeSet, Event, HandlerPosition
-from crm.records.noting import save_events
+from crm.records.noting import id_from, save_events
 from crm.records.parsing import as_json
 from crm.records.sight import kinds_seen, sees, tells_something
 from crm.records.types import MEMBER_TARGET, RecordType, registry
 from crm.records.visibility import may_read
 from crm.records.writing import change_set_new
 from tenants.actors import Actor
+from tenants.limits import history_from
 
 MOST = 500
 MOST_LOOKED_AT = 5000
@@ -53,19 +55,26 @@ def note(
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Rows ready for JSON. ``position`` is where the next call goes on, ``has_more`` whether there is more by now."""
+    """Rows ready for JSON. ``position`` is where the next call goes on, ``has_more`` whether there is more by now.
+
+    ``since`` is from when on the plan shows events, None from the beginning.
+    """
 
     rows: list[dict[str, Any]]
     position: int
     has_more: bool
+    since: datetime | None
 
 
 def feed(actor: Actor, after: int = 0, limit: int = 50) -> Feed:
     """What happened after a position, in order: only records and fields that the actor may see now.
 
-    A page is full unless it is the last.
+    A page is full unless it is the last. Nothing from before the days that the plan shows.
     """
     limit = max(1, min(limit, MOST))
+    since = history_from(actor.tenant)
+    if since is not None:
+        after = max(after, position_before(since))
     end = HandlerPosition.objects.filter(handler=COUNTER).values_list("position", flat=True).first() or 0
     told = Event.objects.filter(tells_something(actor), record_type__in=kinds_seen(actor), position__lte=end)
     found: list[int] = []
@@ -84,7 +93,16 @@ def feed(actor: Actor, after: int = 0, limit: int = 50) -> Feed:
     has_more = len(found) > limit
     events = Event.objects.filter(position__in=found[:limit]).order_by("position").select_related("change_set")
     rows = [row(actor, event) for event in events]
-    return Feed(rows, found[limit - 1] if has_more else max(after, end), has_more)
+    return Feed(rows, found[limit - 1] if has_more else max(after, end), has_more, since)
+
+
+def position_before(moment: datetime) -> int:
+    """The position after which everything happened at a moment or later; that of the last event where nothing did."""
+    told = Event.objects.filter(position__isnull=False)
+    first = told.filter(id__gte=id_from(moment)).order_by("id").values_list("position", flat=True).first()
+    if first is not None:
+        return first - 1
+    return told.order_by("-position").values_list("position", flat=True).first() or 0
 
 
 def visible_ids(actor: Actor, about: Iterable[tuple[str, UUID]]) -> set[tuple[str, UUID]]:

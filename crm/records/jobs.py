@@ -35,7 +35,7 @@ from crm.workspace.notifying import notify
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.api_keys import api_key_scopes
-from tenants.entitlements import require_writable, why_not_writable
+from tenants.entitlements import NotEntitled, require_writable, why_not_writable
 from tenants.turns import Progress
 
 log = structlog.get_logger(__name__)
@@ -224,7 +224,7 @@ def step(tenant: TenantRef, job_id: UUID) -> bool:
         try:
             with transaction.atomic(), override(job.member.locale or tenant.locale):
                 more = work_once(tenant, job)
-        except RecordError as error:
+        except (RecordError, NotEntitled) as error:
             return finish(tenant, fresh(job), Job.State.FAILED, str(error))
         except Exception as problem:
             return put_off(tenant, fresh(job), problem)

@@ -1,6 +1,7 @@
 """Notes a change and its events in one statement, so that knowing what happened costs one round trip."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from crm.records.statements import mark_saved
 from tenants.stamped import check_stamps
 
 AT_ONCE = 1000
+MAX_MS = (1 << 48) - 1
 SAVE = """
     WITH held AS (
         SELECT id FROM workspace_member WHERE id = ANY(%s::uuid[]) AND state = 'active' ORDER BY id FOR KEY SHARE
@@ -75,6 +77,12 @@ def save_events(change_set: ChangeSet, events: Sequence[Event], holders: Collect
             event.pk = event_id
             event.change_set_id = change_set_id
             mark_saved(event)
+
+
+def id_from(moment: datetime) -> UUID:
+    """The lowest id that Postgres can have given at a moment: ids begin with the milliseconds since 1970."""
+    ms = min(max(int(moment.timestamp() * 1000), 0), MAX_MS)
+    return UUID(int=ms << 80)
 
 
 def as_text(value: Any) -> str:

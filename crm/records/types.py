@@ -271,6 +271,7 @@ class RecordType:
     ``still_open`` are the rows that still need somebody (None: all), which is what goes to others when their owner
     leaves; ``is_history`` says that records tell what somebody did, and stay his. Who locks records of several nouns
     begins with those of the lowest ``lock_order``; writers of a noun with ``one_writer`` wait for each other first.
+    ``limit`` is the plan's limit under which its records are counted.
     """
 
     slug: str
@@ -304,6 +305,7 @@ class RecordType:
     shortcut: str = ""
     parent_label: Text = ""
     description: Text = ""
+    limit: str = ""
     fields_of: Callable[[Actor, Mapping[str, Any]], Collection[str] | None] | None = None
     further: Further | None = None
     by_slug: Mapping[str, Field] = field(init=False, repr=False, compare=False)

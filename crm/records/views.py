@@ -35,6 +35,7 @@ from crm.records.visibility import may_read, may_write
 from crm.workspace.folding import holds_words
 from crm.workspace.formats import number_text
 from crm.workspace.models import Member
+from crm.workspace.plan_needs import room_need
 from crm.workspace.selectors import active_members
 from tenants.access import MEMBER, access, needs_noun
 from tenants.actors import Actor, Scope
@@ -338,6 +339,7 @@ def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
         "action": request.get_full_path(),
         "again": request.POST.get("again", ""),
         "next": request.POST.get("next", request.GET.get("next", "")),
+        "need": room_need(request.actor, rt.limit),
     }
     template = "records/new.html#form" if request.htmx else "records/new.html"
     return render(request, template, context, status=error.status if error else 200)

@@ -9,3 +9,7 @@ class SalesConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.sales import types  # noqa: F401
+        from crm.sales.rules import pipelines_in_use
+        from tenants.limits import usage_register
+
+        usage_register("pipelines", lambda _tenant: pipelines_in_use().count())

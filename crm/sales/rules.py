@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from crm.records import authoring
 from crm.records.batch import Batch, Draft
+from crm.records.limits import added, hold_room
 from crm.records.types import registry
 from crm.sales import entry
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
@@ -113,6 +114,21 @@ def archived_pipeline_is_at_rest(batch: Batch) -> None:
         leaving[pk].error(
             "archived", "pipeline_in_use", _("Open deals stand in this pipeline. Say where they go first.")
         )
+
+
+def pipelines_in_use() -> QuerySet[Pipeline]:
+    """Those that count against the plan's limit: neither archived nor sample data nor in the trash."""
+    return Pipeline.objects.filter(archived=False, is_sample=False, deleted_at=None)
+
+
+def pipelines_have_room(batch: Batch) -> None:
+    """No more pipelines come into use than the plan holds."""
+    used = [draft for draft in batch.drafts if not draft.after["archived"]]
+    if batch.action == "update":
+        adding = sum("archived" in draft.changed for draft in used)
+    else:
+        adding = min(added(batch), len(used))
+    hold_room(batch, "pipelines", pipelines_in_use(), adding)
 
 
 def pipelines_lock(ids: Iterable[UUID]) -> None:

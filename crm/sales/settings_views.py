@@ -31,6 +31,7 @@ from crm.sales.forms import (
     stage_values,
 )
 from crm.sales.models import Pipeline, Stage
+from crm.workspace.plan_needs import room_need
 from tenants.access import access, needs
 from tenants.actors import Actor
 from tenants.http import MemberRequest
@@ -114,6 +115,7 @@ def _overview(request: MemberRequest, *, status: int = 200, **forms: Any) -> Htt
         "reasons": reading.page(actor, registry.get(LOST_REASON), reading.Query(limit=100)).rows,
         "pipeline_form": NewPipelineForm(pipelines=[(one.id, one.name) for one in live]),
         "reason_form": NameForm(),
+        "need": room_need(actor, "pipelines"),
         **forms,
     }
     return render(request, "sales/settings/pipelines.html", context, status=status)

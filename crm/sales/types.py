@@ -84,11 +84,13 @@ PIPELINE = RecordType(
         rules.pipeline_is_sound,
         rules.archived_pipeline_is_at_rest,
         rules.pipeline_in_use_stays,
+        rules.pipelines_have_room,
     ),
     lock_order=-1,
     one_writer=True,
     after_write=(rules.one_pipeline_is_the_default,),
     visible=everyone,
+    limit="pipelines",
     in_sidebar=False,
 )
 

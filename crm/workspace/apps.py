@@ -9,3 +9,9 @@ class WorkspaceConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.workspace import kinds  # noqa: F401
+        from crm.workspace.selectors import seats
+        from crm.workspace.storage import stored_mb
+        from tenants.limits import usage_register
+
+        usage_register("seats", lambda tenant: seats(tenant).used)
+        usage_register("storage_mb", stored_mb)

@@ -23,6 +23,7 @@ from tenants.entitlements import why_not_writable
 from tenants.forms import JoinForm
 from tenants.handover import door_url
 from tenants.http import Request
+from tenants.limits import LimitReached
 from tenants.models import User
 from tenants.rates import limited
 from tenants.scopes import tenant_scope
@@ -75,6 +76,11 @@ def invitation(request: Request, token: str) -> HttpResponseBase:
         return _new(request, tenant, token, context)
     except WorkspaceError as error:
         return _closed(request, error)
+    except LimitReached:
+        problem = _(
+            "All seats of this workspace are taken. Ask the person who invited you to add one, and open the link again."
+        )
+        return _closed(request, Conflict("no_seat", problem))
 
 
 def _sign_in_first(request: Request, email: str) -> HttpResponse:

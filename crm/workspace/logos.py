@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from crm.workspace.auditing import audit_note
 from crm.workspace.errors import NotAllowed, WorkspaceError
 from crm.workspace.rate_services import settings_locked
+from crm.workspace.storage import require_storage
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
 from tenants.settings import metadata_changed
@@ -63,11 +64,14 @@ def drawn(upload: IO[bytes]) -> dict[int, bytes]:
 
 
 def logo_set(actor: Actor, *, upload: IO[bytes] | None) -> str:
-    """Take the picture, or with None none; gives what names it. The one before goes once this is certain."""
+    """Take the picture, or with None none; gives what names it. The one before goes once this is certain.
+
+    Raises WorkspaceError for what is no picture, and LimitReached without room for it."""
     if not actor.can("workspace", "settings"):
         raise NotAllowed("forbidden", _("You may not change the settings of this workspace."))
     require_writable(actor.tenant)
     pictures = {} if upload is None else drawn(upload)
+    require_storage(actor.tenant, adding=sum(map(len, pictures.values())))
     token = secrets.token_hex(16) if pictures else ""
     kept = [
         default_storage.save(file_name(actor.tenant.id, token, size), ContentFile(data))

@@ -15,11 +15,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.workspace import services
 from crm.workspace.errors import NotFound, WorkspaceError
 from crm.workspace.people_forms import FilterForm, InviteForm
-from crm.workspace.selectors import members_matching, open_invitations, seats
+from crm.workspace.plan_needs import room_need
+from crm.workspace.selectors import members_matching, open_invitations, payment_remedy, seats
 from tenants import rates
 from tenants.access import access, check, needs
 from tenants.actors import Actor
 from tenants.http import Request
+from tenants.limits import LimitReached
 from tenants.rates import limited
 
 LOOK = needs("member", "view")
@@ -47,6 +49,7 @@ def _page(request: Request, form: InviteForm | None = None, *, status: int = 200
             "form": form or InviteForm(actor=actor),
             "invitations": list(open_invitations()),
             "seats": seats(actor.tenant),
+            "need": room_need(actor, "seats"),
         }
     return render(request, "workspace/members.html", context, status=status)
 
@@ -75,6 +78,8 @@ def member_list(request: Request) -> HttpResponse:
                 form.add_error(error.field, str(error.message))
                 return _page(request, form, status=422)
             refused[email] = str(error.message)
+        except LimitReached as error:
+            refused[email] = f"{error.message} {payment_remedy(actor)}"
         else:
             sent += 1
     if sent:

@@ -26,6 +26,7 @@ from crm.workspace.roles import (
 from crm.workspace.services import member_update, name_checked, people_lock
 from tenants.actors import Actor, Permissions, Scope
 from tenants.entitlements import require_writable
+from tenants.limits import require_feature
 
 MOST_ROLES = 50
 LONGEST_NAME = 80
@@ -43,8 +44,10 @@ class RoleInvalid(WorkspaceError):
 
 
 def role_create(actor: Actor, *, name: str, about: str = "", permissions: Matrix, fields: Matrix) -> Role:
-    """A role of the workspace's own. Raises RoleInvalid, and NotAllowed for what the actor may not do himself."""
+    """A role of the workspace's own. Raises RoleInvalid, NotAllowed for what the actor may not do himself, and
+    FeatureMissing: under a plan without them, those that are there stay in force and can be changed and removed."""
     _need(actor)
+    require_feature(actor.tenant, "custom_roles")
     with transaction.atomic():
         people_lock(actor)
         if Role.objects.filter(is_fixed=False).count() >= MOST_ROLES:

@@ -16,6 +16,7 @@ from crm.workspace import role_services
 from crm.workspace.errors import NotFound, WorkspaceError
 from crm.workspace.folding import BY_NAME, fold
 from crm.workspace.models import Invitation, Member, Role
+from crm.workspace.plan_needs import feature_need
 from crm.workspace.role_editor import PRESETS, grid_of, rights_sent
 from crm.workspace.role_services import RoleInvalid
 from crm.workspace.roles import FIXED_ROLES, covers
@@ -23,6 +24,7 @@ from crm.workspace.selectors import grantable_roles
 from tenants.access import access, needs
 from tenants.actors import Actor, Permissions
 from tenants.http import Request
+from tenants.limits import require_feature
 
 ROLES = needs("workspace", "roles")
 SOME_NAMES = 12
@@ -63,6 +65,7 @@ def role_list(request: Request) -> HttpResponse:
         "fixed": sorted((role for role in roles if role.is_fixed), key=lambda role: order.get(role.slug, 9)),
         "own": sorted((role for role in roles if not role.is_fixed), key=lambda role: fold(role.name)),
         "presets": PRESETS,
+        "need": feature_need(actor, "custom_roles"),
     }
     return render(request, "workspace/roles.html", context)
 
@@ -70,7 +73,8 @@ def role_list(request: Request) -> HttpResponse:
 @access(ROLES)
 @require_http_methods(["GET", "POST"])
 def role_new(request: Request) -> HttpResponse:
-    """A new role, filled in as ``from`` says: a preset's slug or another role's id."""
+    """A new role, filled in as ``from`` says: a preset's slug or another role's id. Raises FeatureMissing."""
+    require_feature(_actor(request).tenant, "custom_roles")
     if request.method == "POST":
         return _save(request, None)
     wanted = request.GET.get("from", "")

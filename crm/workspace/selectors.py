@@ -319,10 +319,6 @@ class Seats:
     used: int
     limit: int | None
 
-    @property
-    def full(self) -> bool:
-        return self.limit is not None and self.used >= self.limit
-
 
 def seats(tenant: TenantRef) -> Seats:
     waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()).count()

@@ -26,10 +26,18 @@ from crm.workspace.kinds import INVITATION_ACCEPTED
 from crm.workspace.models import COLORS, Invitation, Member, Role, Team
 from crm.workspace.notifying import notify
 from crm.workspace.roles import OWNER, covers
-from crm.workspace.selectors import member_actor, present_members, reached_teams, seats, system_actor
+from crm.workspace.selectors import (
+    active_members,
+    member_actor,
+    present_members,
+    reached_teams,
+    seats,
+    system_actor,
+)
 from tenants import accounts
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.entitlements import require_writable
+from tenants.limits import require_room
 from tenants.models import User
 from tenants.names import NameRefused, name_read
 from tenants.scopes import shared
@@ -418,13 +426,8 @@ def member_email_follow(tenant: TenantRef, *, user: User) -> None:
 
 
 def _need_seat(tenant: TenantRef) -> None:
-    taken = seats(tenant)
-    if taken.full:
-        raise Conflict(
-            "no_seat",
-            _("All %(limit)s seats of your plan are taken. Deactivate somebody, revoke an invitation or add seats.")
-            % {"limit": taken.limit},
-        )
+    """Raise LimitReached unless one more may be invited or let in again. Called with ``people_lock`` held."""
+    require_room(tenant, "seats", used=seats(tenant).used)
 
 
 def proven_users(user_ids: Iterable[UUID]) -> set[UUID]:
@@ -598,7 +601,10 @@ def invitation_hold(token: str) -> Invitation:
 
 
 def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = "") -> Member:
-    """Make the user a member by his invitation, inside the tenant's scope. His email must be the invited one."""
+    """Make the user a member by his invitation, inside the tenant's scope. His email must be the invited one.
+
+    Raises LimitReached where the members alone take all seats.
+    """
     with transaction.atomic():
         invitation = invitation_hold(token)
         if user.email.lower() != invitation.email.lower():
@@ -607,6 +613,9 @@ def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = 
                 _("This invitation is for %(invited)s, and you are signed in as %(email)s.")
                 % {"invited": invitation.email, "email": user.email},
             )
+        if not Member.objects.filter(user_id=user.pk, state=Member.State.ACTIVE).exists():
+            # The invitation held a seat; after a change to fewer seats it may be one of more than there are.
+            require_room(tenant, "seats", used=active_members().count())
         manager = invitation.manager if invitation.manager and invitation.manager.is_active else None
         member = member_create(
             tenant=tenant,

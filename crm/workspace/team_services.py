@@ -13,6 +13,7 @@ from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.services import find_team, member_update, name_checked, people_lock
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
+from tenants.limits import require_feature
 
 DEEPEST = 10
 LONGEST_NAME = 80
@@ -21,8 +22,10 @@ LONGEST_NAME = 80
 def team_create(
     actor: Actor, *, name: str, parent: Team | UUID | str | None = None, head: Member | UUID | str | None = None
 ) -> Team:
-    """A new team, below another or at the top. Raises NotAllowed and WorkspaceError."""
+    """A new team, below another or at the top. Raises NotAllowed, WorkspaceError and FeatureMissing: under a plan
+    without teams, those that are there stay as they are and can be changed and removed."""
     _need(actor)
+    require_feature(actor.tenant, "teams")
     with transaction.atomic():
         people_lock(actor)
         above = find_team(parent, field="parent")

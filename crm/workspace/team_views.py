@@ -17,6 +17,7 @@ from crm.workspace.folding import BY_NAME
 from crm.workspace.member_views import LOOK, MEMBERS, actor_of, done
 from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.people_forms import TeamForm, TeamMemberForm, TeamRemoveForm
+from crm.workspace.plan_needs import feature_need
 from crm.workspace.selectors import members_of_teams, teams
 from tenants.access import access, check
 from tenants.http import Request
@@ -54,7 +55,13 @@ def team_list(request: Request) -> HttpResponse:
             return redirect("settings:team", team_id=made.id)
     people = members_of_teams()
     rows = [{"team": team, "people": people.get(team.id, [])} for team in teams()]
-    context = {"rows": rows, "teamless": people.get(None, []), "form": form, "may_change": may}
+    context = {
+        "rows": rows,
+        "teamless": people.get(None, []),
+        "form": form,
+        "may_change": may,
+        "need": feature_need(actor, "teams") if may else None,
+    }
     return render(request, "workspace/teams.html", context, status=422 if form.errors else 200)
 
 

@@ -11,6 +11,8 @@ from django.db import OperationalError
 
 from crm.records.drainer import drain
 from crm.workspace.models import Member
+from tenants.models import Tenant
+from tenants.scopes import shared
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -183,6 +185,12 @@ def provoked(api, owner, seller, monkeypatch):
         "invalid_filter": queried([]),
         "invalid_selection": lambda: client.post("/api/v1/deals/bulk", {"values": {"name": "x"}}),
         "invalid_if_match": lambda: client.patch(address, {"name": "x"}, headers={"if-match": "x"}),
+        "plan_limit": lambda: under_plan(
+            api, owner, lambda key: key.post("/api/v1/contacts", {"name": "Ada"}), limits={"contacts": 0}
+        ),
+        "plan_feature": lambda: under_plan(
+            api, owner, lambda key: key.post("/api/v1/teams", {"name": "North"}), features=[]
+        ),
         "missing_key": with_key(""),
         "invalid_key": with_key("Bearer rpt_live_x"),
         "expired_key": expired,
@@ -198,6 +206,16 @@ def provoked(api, owner, seller, monkeypatch):
         "unavailable": failing(OperationalError("the database is away")),
         "sleeping_key": sleeping,
     }
+
+
+def under_plan(api, owner, ask, **plan):
+    """What is answered under a plan, as in a workspace of its own."""
+    with shared():
+        Tenant.objects.filter(id=owner.tenant.id).update(**plan)
+    answer = ask(api(owner))
+    with shared():
+        Tenant.objects.filter(id=owner.tenant.id).update(limits={}, features=None)
+    return answer
 
 
 def limited(api, owner):

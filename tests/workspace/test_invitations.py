@@ -12,6 +12,7 @@ from crm.workspace import services
 from crm.workspace.errors import Conflict, NotAllowed, WorkspaceError
 from crm.workspace.models import Invitation, Member
 from tenants.actors import Actor, TenantRef
+from tenants.limits import LimitReached
 from tenants.models import Tenant, User
 from tenants.scopes import shared, tenant_scope
 from tests.accounts.conftest import Browser, link_in
@@ -178,7 +179,7 @@ def test_an_expired_one_is_sent_again_only_while_a_seat_is_free(invite: Callable
     assert services.invitation_resend(short, invitation_id=first).token
     Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
     services.invitation_send(short, email="seventh@example.com", role="member")
-    with pytest.raises(Conflict, match="All 7 seats"):
+    with pytest.raises(LimitReached, match="All 7 seats"):
         services.invitation_resend(short, invitation_id=first)
 
 
@@ -187,7 +188,7 @@ def test_seats_are_counted_with_the_invited(invite: Callable[..., str], admin: A
 
     short = replace(admin, tenant=replace(admin.tenant, limits={"seats": 7}))
     services.invitation_send(short, email="seventh@example.com", role="member")
-    with pytest.raises(Conflict, match="All 7 seats"):
+    with pytest.raises(LimitReached, match="All 7 seats"):
         services.invitation_send(short, email="eighth@example.com", role="member")
 
 

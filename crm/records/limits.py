@@ -1,0 +1,112 @@
+"""Room under the plan's limits for the records that a write adds."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+
+from crm.records.batch import Batch
+from crm.records.statements import advisory_lock
+from crm.records.types import RecordType
+from tenants.limits import require_room
+
+RATE = 2000
+"""More records than all writers of one workspace together add in a second."""
+SPARE = 100
+"""A write that finds room for this many like it need not wait for the others: so many are not at work at once."""
+MOST_KEPT = 2000
+
+
+class Key(NamedTuple):
+    """What was counted, for a limit as it was then."""
+
+    schema_name: str
+    limit: str
+    most: int
+
+
+@dataclass(slots=True)
+class Count:
+    """How many there were, with what this process added since, and until when (``monotonic``) it is believed."""
+
+    used: int
+    until: float
+
+
+class Counts:
+    """What each workspace was last found to use, so that far from a limit nothing is asked of the database.
+
+    A count is believed for a quarter of the time in which the room that it found could be filled at ``RATE``. What
+    was trashed, or rolled back, makes it too high, which only has it counted anew.
+    """
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[Key, Count] = OrderedDict()
+        self._lock = Lock()
+
+    def take(self, key: Key, adding: int) -> bool:
+        """Whether there is room beyond doubt; what is added then counts from now on."""
+        with self._lock:
+            found = self._counts.get(key)
+            if found is None or found.until < monotonic() or not is_far(key.most, found.used, adding):
+                return False
+            found.used += adding
+            return True
+
+    def keep(self, key: Key, used: int) -> None:
+        with self._lock:
+            self._counts[key] = Count(used, monotonic() + (key.most - used) / 4 / RATE)
+            self._counts.move_to_end(key)
+            while len(self._counts) > MOST_KEPT:
+                self._counts.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._counts.clear()
+
+
+counts = Counts()
+
+
+def is_far(most: int, used: int, adding: int) -> bool:
+    return used + adding * SPARE <= most
+
+
+def counted(rt: RecordType) -> QuerySet[Any]:
+    """The rows that count against a limit: neither sample data nor in the trash."""
+    found: QuerySet[Any] = rt.rows.filter(deleted_at=None, is_sample=False).order_by()
+    return found
+
+
+def added(batch: Batch) -> int:
+    """How many records a write adds to those that are ``counted``."""
+    if batch.action == "create":
+        is_sample = batch.source == "sample" or batch.details.get("is_sample", False)
+        return 0 if is_sample else len(batch.drafts)
+    if batch.action == "restore":
+        return sum(draft.record is not None and not draft.record.is_sample for draft in batch.drafts)
+    return 0
+
+
+def hold_room(batch: Batch, limit: str, rows: QuerySet[Any], adding: int) -> None:
+    """Raise LimitReached unless ``adding`` more fit beside ``rows``; what fits is this write's until it commits.
+
+    Far from the limit nothing is asked or locked. Near it one writer after another counts and adds (ADR 0515). It is
+    the last lock that a write takes, after its rows.
+    """
+    tenant = batch.actor.tenant
+    most = tenant.limits.get(limit)
+    if most is None or not adding:
+        return
+    key = Key(tenant.schema_name, limit, most)
+    if counts.take(key, adding):
+        return
+    used = rows.count()
+    if not is_far(most, used, adding):
+        advisory_lock(f"limit:{limit}")
+        used = rows.count()
+        require_room(tenant, limit, used=used, adding=adding)
+    counts.keep(key, used + adding)
