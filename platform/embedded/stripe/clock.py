@@ -1,0 +1,46 @@
+"""The stand-in's time: the machine's and what it was moved by; and the months and years that billing counts in.
+
+Moving it lets everything that falls due on the way happen in its order, so that a year moved at once goes month by
+month.
+"""
+
+import calendar
+from datetime import UTC, datetime, timedelta
+
+from embedded.stripe.store import Store
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+def advance(store: Store, seconds: int) -> int:
+    """Move the time forward and give the new one; raises ValueError for a step back."""
+    if seconds < 0:
+        raise ValueError("The clock only moves forward.")
+    with store.transaction():
+        store.catch_up(store.now() + seconds)
+        store.note_put("moved", str(int(store.note("moved") or 0) + seconds))
+        return store.now()
+
+
+def after(anchor: int, interval: str, steps: int) -> int:
+    """``steps`` intervals after ``anchor``: by the calendar in UTC, a day that a month lacks becomes its last."""
+    start = datetime.fromtimestamp(anchor, UTC)
+    if interval in {"day", "week"}:
+        return int((start + timedelta(days=steps * (7 if interval == "week" else 1))).timestamp())
+    months = start.year * 12 + start.month - 1 + steps * (12 if interval == "year" else 1)
+    year, month = divmod(months, 12)
+    day = min(start.day, calendar.monthrange(year, month + 1)[1])
+    return int(start.replace(year=year, month=month + 1, day=day).timestamp())
+
+
+def period_at(anchor: int, interval: str, every: int, moment: int) -> tuple[int, int]:
+    """Start and end of the period counted from ``anchor`` that holds ``moment``; before the anchor, the one that ends
+    there.
+    """
+    steps = 0
+    while after(anchor, interval, steps + every) <= moment:
+        steps += every
+    while after(anchor, interval, steps) > moment:
+        steps -= every
+    return after(anchor, interval, steps), after(anchor, interval, steps + every)
