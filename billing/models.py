@@ -393,3 +393,17 @@ class BillingNotice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} · {self.key}"
+
+
+class ClockShift(models.Model):
+    """What the stand-in's clock was moved by. There is one row at most, and none where Stripe is real."""
+
+    name = models.CharField(max_length=1, primary_key=True, default="", editable=False)
+    seconds = models.BigIntegerField(_("seconds ahead"), default=0)
+
+    class Meta:
+        verbose_name = _("moved clock")
+        verbose_name_plural = _("moved clocks")
+
+    def __str__(self) -> str:
+        return str(self.seconds)

@@ -1,0 +1,175 @@
+"""Writes to Stripe, each noted before it is sent: its idempotency key outlives us, so that nothing is done twice.
+
+A request is *begun* (its row is committed), sent, and then *done* or *refused*. Where no answer came it stays begun,
+and who asks for the same again sends the same key. An error that came back is repeated by Stripe for the same key, so
+then it is first looked whether the thing was done, and if not a new key is taken. ``requests_finish`` closes what
+nobody asked for again.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from billing import clock
+from billing.errors import AccountBusy, StripeAway, StripeMissing, StripeRefused
+from billing.models import BillingAccount, StripeRequest
+from tenants.scopes import shared
+
+log = structlog.get_logger(__name__)
+
+type Params = Mapping[str, Any]
+type Fetched = dict[str, Any]
+"""An object of Stripe's as plain data, under Stripe's own names."""
+
+KEY_LIVES = timedelta(hours=23)
+"""How long, by the machine's time, the same key is sent again; Stripe forgets it after 24 hours."""
+FRESH = timedelta(minutes=2)
+"""How long whoever began a request may still be waiting for its answer."""
+State = StripeRequest.State
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One sort of write. ``send`` takes the parameters and the key; ``find`` gives what came of it, or None.
+
+    ``is_once``: done once for one intent, however often it is asked for. ``is_alone``: not beside another such request
+    of the same account. ``is_safe``: sent again by itself when no answer came.
+    """
+
+    name: str
+    send: Callable[[Params, str], Fetched]
+    find: Callable[[Params, str], Fetched | None]
+    is_once: bool = False
+    is_alone: bool = False
+    is_safe: bool = False
+
+
+@shared()
+def write(
+    operation: Operation,
+    account: BillingAccount | None,
+    intent: str,
+    params: Params,
+    *,
+    check: Callable[[], None] | None = None,
+) -> Fetched:
+    """Do it at Stripe and give what came of it; ``intent`` says in a few words what it is done for.
+
+    ``check`` is called when no other request of this account can come between. Raises what it raises, StripeAway,
+    StripeRefused and AccountBusy.
+    """
+    request = begin(operation, account, intent, params)
+    if request.state == State.DONE:
+        found = operation.find(params, request.result_id)
+        if found is None:
+            raise StripeMissing(f"{operation.name} {request.result_id} is gone.", code="resource_missing")
+        return found
+    if check is not None:
+        try:
+            check()
+        except Exception as refusal:
+            close(request, State.REFUSED, error=f"{type(refusal).__name__}: {refusal}")
+            raise
+    return send(operation, request)
+
+
+def send(operation: Operation, request: StripeRequest) -> Fetched:
+    try:
+        found = operation.send(request.params, request.idempotency_key)
+    except StripeAway as away:
+        StripeRequest.objects.filter(id=request.id).update(error=str(away)[:500])
+        if away.has_answered:
+            done = operation.find(request.params, "")
+            close(request, State.REFUSED if done is None else State.DONE, result_id=id_of(done), error=str(away))
+            if done is not None:
+                return done
+        raise
+    except StripeRefused as refusal:
+        close(request, State.REFUSED, error=f"{refusal.code}: {refusal}")
+        raise
+    close(request, State.DONE, result_id=id_of(found))
+    return found
+
+
+def id_of(found: Fetched | None) -> str:
+    return "" if found is None else str(found.get("id", ""))
+
+
+def begin(operation: Operation, account: BillingAccount | None, intent: str, params: Params) -> StripeRequest:
+    """The row of a request that is open, or of one that is done once and for all; committed when this returns."""
+    plain = json.dumps(params, sort_keys=True)
+    base = f"{operation.name}:{hashlib.sha256(f'{intent}\n{plain}'.encode()).hexdigest()[:40]}"
+    try:
+        with transaction.atomic(durable=True):
+            if account is not None:
+                BillingAccount.objects.select_for_update().get(id=account.id)
+            rows = StripeRequest.objects.filter(idempotency_key__startswith=f"{base}:").order_by("-created_at", "-id")
+            newest = rows.first()
+            now = timezone.now()
+            if newest is not None and newest.state == State.DONE and operation.is_once:
+                return newest
+            if newest is not None and newest.state == State.BEGUN and newest.created_at > now - KEY_LIVES:
+                return newest
+            if operation.is_alone and account is not None:
+                _require_alone(operation, account, now)
+            return StripeRequest.objects.create(
+                account=account,
+                operation=operation.name,
+                idempotency_key=f"{base}:{rows.count()}",
+                params=json.loads(plain),
+            )
+    except IntegrityError:
+        raise AccountBusy from None
+
+
+def _require_alone(operation: Operation, account: BillingAccount, now: datetime) -> None:
+    others = StripeRequest.objects.filter(
+        account=account, operation=operation.name, state=State.BEGUN, created_at__gt=now - FRESH
+    )
+    if others.exists():
+        raise AccountBusy
+
+
+def close(request: StripeRequest, state: str, *, result_id: str = "", error: str = "") -> None:
+    StripeRequest.objects.filter(id=request.id, state=State.BEGUN).update(
+        state=state, result_id=result_id, error=error[:500], done_at=clock.now()
+    )
+
+
+@shared()
+def requests_finish(operations: Mapping[str, Operation], *, limit: int = 50) -> list[StripeRequest]:
+    """Close requests whose answer nobody waits for any more, and give those that were: for a sweep.
+
+    What is safe is sent again with its key, as long as Stripe knows that. Of the others it is looked at what Stripe
+    has: the customer has seen that nothing was certain, and may want something else by now. Raises StripeAway.
+    """
+    now = timezone.now()
+    rows = StripeRequest.objects.select_related("account").filter(state=State.BEGUN, created_at__lt=now - FRESH)
+    closed = []
+    for request in rows.order_by("created_at")[:limit]:
+        operation = operations.get(request.operation)
+        if operation is None:
+            close(request, State.REFUSED, error="Nobody knows how to finish this any more.")
+        elif operation.is_safe and request.created_at > now - KEY_LIVES:
+            try:
+                send(operation, request)
+            except StripeRefused as refusal:
+                log.warning("stripe.request_refused", operation=request.operation, error=str(refusal))
+            except StripeAway as away:
+                if not away.has_answered:
+                    raise
+        else:
+            found = operation.find(request.params, "")
+            words = "No answer came. Stripe was asked what became of it."
+            close(request, State.REFUSED if found is None else State.DONE, result_id=id_of(found), error=words)
+        request.refresh_from_db()
+        log.info("stripe.request_finished", operation=request.operation, state=request.state)
+        closed.append(request)
+    return closed
