@@ -4,7 +4,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from billing import clock
-from billing.access import TRIAL, access_apply
+from billing.access import TRIAL
+from billing.granting import access_apply
 from billing.models import BillingAccount, Plan
 from billing.plans import TRIAL_PLAN, plans_load
 from tenants.actors import TenantRef
@@ -57,7 +58,9 @@ def accounts_make_missing() -> int:
     """Give an account, with a trial from now on, to each workspace that has none and is in service; how many."""
     served = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
     missing = list(
-        Tenant.objects.filter(state__in=served, billing_account=None).order_by("created_at").values_list("id", flat=True)
+        Tenant.objects.filter(state__in=served, billing_account=None)
+        .order_by("created_at")
+        .values_list("id", flat=True)
     )
     for tenant_id in missing:
         account_make(tenant_id)

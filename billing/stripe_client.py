@@ -173,6 +173,13 @@ def prices_with_keys(lookup_keys: list[str]) -> list[Fetched]:
     return listed(lambda params: client().v1.prices.list(cast(Any, params)), params, pages=1)
 
 
+def product_find(product_id: str) -> Fetched | None:
+    try:
+        return ask(lambda: client().v1.products.retrieve(product_id))
+    except StripeMissing:
+        return None
+
+
 def promotion_code_find(code: str) -> Fetched | None:
     """The active code of that name."""
     found = listed(
@@ -260,13 +267,6 @@ def _refund_find(params: Params, result_id: str) -> Fetched | None:
     return next((one for one in found if one["id"] == result_id or one["metadata"].get("intent") == intent), None)
 
 
-def _product_find(params: Params, _result_id: str) -> Fetched | None:
-    try:
-        return ask(lambda: client().v1.products.retrieve(params["id"]))
-    except StripeMissing:
-        return None
-
-
 def _price_find(params: Params, _result_id: str) -> Fetched | None:
     found = prices_with_keys([params["lookup_key"]])
     return found[0] if found else None
@@ -333,7 +333,7 @@ REFUND_CREATE = Operation(
 PRODUCT_CREATE = Operation(
     "product.create",
     lambda params, key: ask(lambda: client().v1.products.create(cast(Any, params), _options(key))),
-    _product_find,
+    lambda params, _result_id: product_find(params["id"]),
     is_safe=True,
 )
 PRICE_CREATE = Operation(

@@ -3,5 +3,9 @@
 from django.urls import path
 
 from billing.views.pricing import pricing
+from billing.webhooks import webhook
 
-urlpatterns = [path("pricing/", pricing, name="pricing")]
+urlpatterns = [
+    path("pricing/", pricing, name="pricing"),
+    path("billing/webhooks/stripe/", webhook, name="stripe_webhook"),
+]

@@ -3,6 +3,7 @@
 import os
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from kombu import Queue
@@ -145,6 +146,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 WORKSPACE_PROVISIONERS = [
     "crm.workspace.provisioning.provision",
     "crm.sales.provisioning.provision",
+    "billing.accounts.account_provision",
 ]
 EVENT_HANDLERS: dict[str, str] = {
     "assignments": "crm.activities.handlers.assignment_told",
@@ -345,6 +347,14 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "tenants.tasks.sweep", "schedule": 3600.0, "options": {"queue": "bulk", "expires": 3600}},
+    "stripe_events": {"task": "billing.tasks.events_pick_up", "schedule": 30.0, "options": {"expires": 30}},
+    "stripe_requests": {"task": "billing.tasks.requests_finish", "schedule": 60.0, "options": {"expires": 60}},
+    "stripe_missed": {"task": "billing.tasks.events_sweep", "schedule": 3600.0, "options": {"expires": 3600}},
+    "stripe_everything": {
+        "task": "billing.tasks.reconcile_all",
+        "schedule": crontab(hour="3", minute="20"),
+        "options": {"expires": 3600},
+    },
 }
 
 PASSWORD_HASHERS = [

@@ -1,0 +1,183 @@
+"""The one way by which we learn of a subscription: it is fetched whole, under the account's row lock, and copied here.
+
+Whoever has a hint that something changed (a webhook, the page that Stripe sends people back to, a sweep) calls
+``subscription_sync``. It is the same however often and in whatever order it is called, since it believes no hint.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import monotonic
+from uuid import UUID
+
+import structlog
+from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext as _
+
+from billing import clock, stripe_client
+from billing.errors import AccountBusy, StripeMissing
+from billing.granting import access_apply
+from billing.ledger import change_note
+from billing.mirror import customer_mirror, invoices_mirror, payment_intents, subscription_mirror, subscription_of
+from billing.models import LIVE, BillingAccount, CheckoutAttempt, StripeEvent, Subscription
+from billing.news import news_tell, standing_of
+from billing.outgoing import Fetched
+from tenants.scopes import shared
+
+log = structlog.get_logger(__name__)
+
+LOCK_SECONDS = 25
+"""How long a worker waits for another that is fetching the same account. A page does not wait."""
+FETCH_WARNING = 10.0
+"""Seconds under the lock after which the log says so."""
+BEST = ("active", "trialing", "past_due", "paused", "unpaid")
+LOCK_NOT_AVAILABLE = "55P03"
+WAITING = (StripeEvent.State.NEW, StripeEvent.State.PROCESSING, StripeEvent.State.FAILED)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What Stripe says of one customer; ``customer`` is None where it was deleted there."""
+
+    customer: Fetched | None
+    subscriptions: list[Fetched] = field(default_factory=list)
+    invoices: list[Fetched] = field(default_factory=list)
+    charges: list[Fetched] = field(default_factory=list)
+
+    @property
+    def live(self) -> list[Fetched]:
+        """Subscriptions that exist, the one to keep first: the one in the best state, of those the oldest."""
+        found = [one for one in self.subscriptions if one["status"] in LIVE]
+        return sorted(found, key=lambda one: (BEST.index(one["status"]), one["created"], one["id"]))
+
+
+@shared()
+def subscription_sync(account_id: UUID, *, wait: bool = True, pages: int = 1) -> Subscription | None:
+    """Fetch all that Stripe has of an account, keep it, and let the workspace do what follows; the subscription.
+
+    Gives the live one, else the last there was, else None. ``wait`` False is for pages: raises AccountBusy at once
+    where somebody else is fetching. ``pages`` of a hundred invoices are looked at. A second live subscription is paid
+    back and ended. Raises StripeAway: then all is as it was before.
+    """
+    with transaction.atomic():
+        account = account_lock(account_id, wait=wait)
+        before = standing_of(account)
+        covered = list(StripeEvent.objects.filter(account=account, state__in=WAITING).values_list("id", flat=True))
+        snapshot = fetch(account, pages) if account.customer_id else None
+        if snapshot is not None:
+            _keep(account, snapshot)
+        access_apply(account.id)
+        news_tell(account, before)
+        # They were here before the fetch began, so what they hint at is in it.
+        StripeEvent.objects.filter(id__in=covered, state__in=WAITING).update(
+            state=StripeEvent.State.DONE, done_at=clock.now(), next_try_at=None, error=""
+        )
+    if snapshot is not None:
+        for extra in snapshot.live[1:]:
+            _second_undo(account, extra, snapshot)
+    return account.subscriptions.filter(status__in=LIVE).first() or account.subscriptions.first()
+
+
+def account_lock(account_id: UUID, *, wait: bool) -> BillingAccount:
+    """The account with its row locked until the transaction ends. Raises AccountBusy."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    try:
+        return BillingAccount.objects.select_for_update(nowait=not wait).get(id=account_id)
+    except OperationalError as error:
+        if getattr(error.__cause__, "pgcode", "") == LOCK_NOT_AVAILABLE:
+            raise AccountBusy from error
+        raise
+
+
+def fetch(account: BillingAccount, pages: int = 1) -> Snapshot:
+    """Ask Stripe for all of the account's customer. Raises StripeAway."""
+    began = monotonic()
+    customer_id = str(account.customer_id)
+    try:
+        customer: Fetched | None = stripe_client.customer_fetch(customer_id)
+    except StripeMissing:
+        customer = None
+    if customer is None or customer.get("deleted"):
+        return Snapshot(None)
+    found = Snapshot(
+        customer,
+        stripe_client.subscriptions_of(customer_id),
+        stripe_client.invoices_of(customer_id, pages=pages),
+        stripe_client.charges_of(customer_id, pages=pages),
+    )
+    if (seconds := monotonic() - began) > FETCH_WARNING:
+        log.warning("billing.fetch_slow", account=str(account.id), seconds=round(seconds, 1))
+    return found
+
+
+def _keep(account: BillingAccount, snapshot: Snapshot) -> None:
+    now = clock.now()
+    trouble: list[str] = []
+    if snapshot.customer is None:
+        _customer_gone(account, now)
+        return
+    live = snapshot.live
+    _subscriptions_keep(account, snapshot, live[:1], now)
+    kept = account.subscriptions.select_related("price").filter(status__in=LIVE).first()
+    customer_mirror(account, snapshot.customer, live[0] if live else None)
+    changed = invoices_mirror(account, snapshot.invoices, snapshot.charges, now)
+    disputed = [one.number for one in changed if one.is_disputed]
+    if disputed:
+        trouble.append(_("Payments are disputed: invoice {numbers}.").format(numbers=", ".join(disputed)))
+    if len(live) > 1:
+        trouble.append(_("There was a second subscription: it is ended and paid back."))
+    if kept is not None and kept.price is None:
+        trouble.append(_("The subscription is for a price that is not known here."))
+    if trouble:
+        account.needs_attention = " ".join(trouble)[:500]
+        log.error("billing.needs_attention", account=str(account.id), why=account.needs_attention)
+    account.synced_at = now
+    account.save()
+    change_note(account, kept, now)
+    _checkouts_close(account, snapshot.subscriptions, now)
+
+
+def _subscriptions_keep(account: BillingAccount, snapshot: Snapshot, live: Sequence[Fetched], now: datetime) -> None:
+    """Those that are over first: at most one row of an account is live."""
+    over = [one for one in snapshot.subscriptions if one["status"] not in LIVE]
+    kept = {one["id"] for one in [*over, *live]}
+    account.subscriptions.filter(status__in=LIVE).exclude(stripe_id__in=kept).update(
+        status="canceled", ended_at=now, synced_at=now
+    )
+    for one in [*over, *live]:
+        subscription_mirror(account, one, snapshot.invoices, now)
+
+
+def _customer_gone(account: BillingAccount, now: datetime) -> None:
+    """The customer was deleted at Stripe, and all that it paid for with it; the next checkout makes a new one."""
+    account.subscriptions.filter(status__in=LIVE).update(status="canceled", ended_at=now, synced_at=now)
+    account.needs_attention = _("The customer {id} was deleted at Stripe.").format(id=account.customer_id)
+    log.error("billing.customer_gone", account=str(account.id))
+    account.customer_id = None
+    account.currency = ""
+    account.card_brand = account.card_last4 = ""
+    account.card_expires_on = None
+    account.synced_at = now
+    account.save()
+    change_note(account, None, now)
+
+
+def _checkouts_close(account: BillingAccount, subscriptions: Sequence[Fetched], now: datetime) -> None:
+    State = CheckoutAttempt.State
+    paid = [(one.get("metadata") or {}).get("attempt") for one in subscriptions if one["status"] in LIVE]
+    for attempt in CheckoutAttempt.objects.filter(account=account, state=State.OPEN):
+        if str(attempt.id) in paid or attempt.expires_at <= now:
+            attempt.state = State.COMPLETED if str(attempt.id) in paid else State.EXPIRED
+            attempt.ended_at = now
+            attempt.save(update_fields=["state", "ended_at"])
+
+
+def _second_undo(account: BillingAccount, extra: Fetched, snapshot: Snapshot) -> None:
+    """Pay a subscription back and end it, in this order: as long as it lives, the next sync finds it again."""
+    for invoice in snapshot.invoices:
+        if subscription_of(invoice) == extra["id"] and invoice["amount_paid"]:
+            for intent in payment_intents(invoice):
+                stripe_client.refund_create(account, intent, intent=f"second:{intent}")
+    stripe_client.subscription_cancel(account, extra["id"])
+    log.error("billing.second_subscription", account=str(account.id), subscription=extra["id"])

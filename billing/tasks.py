@@ -1,0 +1,57 @@
+"""What billing does in the background."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from billing import reconcile, webhooks
+from billing.errors import AccountBusy, StripeAway
+from billing.outgoing import requests_finish
+from billing.stripe_client import OPERATIONS
+from billing.subscriptions import subscription_sync
+from tenants.tasks import SharedTask
+
+
+@shared_task(base=SharedTask, name="billing.tasks.event_process", queue="interactive", ignore_result=True)
+def event_process(*, event_id: str) -> None:
+    webhooks.event_process(UUID(event_id))
+
+
+@shared_task(base=SharedTask, name="billing.tasks.events_pick_up", queue="interactive", ignore_result=True)
+def events_pick_up() -> None:
+    webhooks.events_pick_up()
+
+
+@shared_task(
+    base=SharedTask,
+    name="billing.tasks.account_sync",
+    queue="interactive",
+    autoretry_for=(StripeAway, AccountBusy),
+    retry_backoff=5,
+    retry_backoff_max=600,
+    max_retries=50,
+    ignore_result=True,
+)
+def account_sync(*, account_id: str) -> None:
+    """Find out what a page could not: Stripe was away, or somebody else was asking."""
+    subscription_sync(UUID(account_id))
+
+
+@shared_task(base=SharedTask, name="billing.tasks.requests_finish", queue="interactive", ignore_result=True)
+def finish_requests() -> None:
+    """Close requests that got no answer, and fetch the accounts that they were for."""
+    closed = requests_finish(OPERATIONS)
+    for account_id in {one.account_id for one in closed if one.account_id is not None}:
+        account_sync.delay(account_id=str(account_id))
+
+
+@shared_task(base=SharedTask, name="billing.tasks.events_sweep", queue="bulk", ignore_result=True)
+def events_sweep() -> None:
+    if reconcile.events_sweep().finished_at is None:
+        events_sweep.delay()
+
+
+@shared_task(base=SharedTask, name="billing.tasks.reconcile_all", queue="bulk", ignore_result=True)
+def reconcile_all() -> None:
+    if reconcile.reconcile_all().finished_at is None:
+        reconcile_all.delay()

@@ -1,0 +1,206 @@
+"""Webhooks: each is proven, kept once and answered at once; what it hints at is fetched later, by ``event_process``.
+
+An event is *new*, *processing* while a worker has claimed it, *done*, *failed* until its next try, or *dead* once it
+was tried too often: then an operator sees it and can have it replayed. A claim ends by itself, so that a worker that
+is killed leaves nothing behind.
+"""
+
+import json
+import time
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.http import HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from billing import clock
+from billing.errors import AccountBusy, StripeAway
+from billing.mirror import moment
+from billing.models import BillingAccount, StripeEvent
+from billing.outgoing import Fetched
+from billing.stripe_client import API_VERSION, is_signed, signature_time
+from billing.subscriptions import subscription_sync
+from tenants.access import PUBLIC, access
+from tenants.http import Request
+from tenants.scopes import shared
+
+log = structlog.get_logger(__name__)
+
+MAX_BYTES = 1024 * 1024
+TOLERANCE = 300
+"""Seconds that a signature is good for."""
+AHEAD = 30
+"""Seconds that Stripe's clock may be ahead of ours."""
+CLAIM = timedelta(seconds=150)
+"""As long as a task may live and a bit: then its worker is gone."""
+FIRST_LOOK = timedelta(seconds=60)
+"""After so long without a worker the sweep takes an event up: the queue has lost it."""
+MAX_ATTEMPTS = 6
+MAX_BACKOFF = timedelta(hours=1)
+TASK = "billing.tasks.event_process"
+State = StripeEvent.State
+
+
+class Refused(Exception):
+    """A webhook that is not taken; its text is for the log of whoever sent it."""
+
+
+@csrf_exempt
+@require_POST
+@access(PUBLIC)
+def webhook(request: Request) -> HttpResponse:
+    """400 for what is not Stripe's, not ours or not now; 200 for what is kept, and for what was kept before."""
+    try:
+        event = verified(request.body, request.headers.get("Stripe-Signature", ""))
+    except Refused as refusal:
+        log.warning("stripe.webhook_refused", why=str(refusal))
+        return JsonResponse({"error": str(refusal)}, status=400)
+    event_take(event)
+    return JsonResponse({"received": True})
+
+
+def verified(body: bytes, header: str) -> Fetched:
+    """The event in a webhook's body. Raises Refused."""
+    if len(body) > MAX_BYTES:
+        raise Refused("The body is too large.")
+    signed_at = signature_time(header)
+    if signed_at is None or signed_at > time.time() + AHEAD:
+        raise Refused("The signature has no time, or one that is still to come.")
+    secrets = [one.strip() for one in settings.STRIPE_WEBHOOK_SECRET.split(",") if one.strip()]
+    if not any(is_signed(body, header, secret, TOLERANCE) for secret in secrets):
+        raise Refused("The signature is not Stripe's, or too old.")
+    try:
+        event = json.loads(body)
+    except ValueError:
+        raise Refused("The body is not JSON.") from None
+    _require_ours(event)
+    return dict(event)
+
+
+def _require_ours(event: Any) -> None:
+    if not isinstance(event, dict) or event.get("object") != "event" or not isinstance(event.get("id"), str):
+        raise Refused("This is no event.")
+    if event.get("livemode") is not settings.STRIPE_LIVEMODE:
+        raise Refused("The event is of the other mode, live or test.")
+    if event.get("api_version") != API_VERSION:
+        raise Refused(f"The event is of another version of the API than {API_VERSION}.")
+    if event.get("account"):
+        raise Refused("The event is of a connected account.")
+    if not isinstance(event.get("type"), str) or not isinstance(event.get("created"), int):
+        raise Refused("The event has no type or no time.")
+    if not isinstance((event.get("data") or {}).get("object"), dict):
+        raise Refused("The event is about nothing.")
+
+
+@shared()
+def event_take(event: Fetched) -> StripeEvent | None:
+    """Keep an event once and have it looked at after the commit; None where it was kept before."""
+    now = clock.now()
+    with transaction.atomic():
+        row, is_new = StripeEvent.objects.get_or_create(
+            stripe_id=event["id"][:80],
+            livemode=event["livemode"],
+            defaults={
+                "type": event["type"][:80],
+                "payload": event,
+                "account": account_named(event),
+                "happened_at": moment(event["created"]),
+                "next_try_at": now + FIRST_LOOK,
+            },
+        )
+        if not is_new:
+            return None
+        enqueue(row.id)
+    return row
+
+
+def enqueue(event_id: UUID) -> None:
+    send = partial(current_app.send_task, TASK, kwargs={"event_id": str(event_id)}, queue="interactive")
+    transaction.on_commit(send, robust=True)
+
+
+def account_named(event: Fetched) -> BillingAccount | None:
+    """The account that an event is about, by the customer it names; None for one that is none of ours."""
+    about = event["data"]["object"]
+    customer = about.get("id") if about.get("object") == "customer" else about.get("customer")
+    if isinstance(customer, dict):
+        customer = customer.get("id")
+    return BillingAccount.objects.filter(customer_id=customer).first() if isinstance(customer, str) else None
+
+
+@shared()
+def event_process(event_id: UUID) -> None:
+    """Do what an event hints at: fetch its account again. Nothing where it is done or another worker has it.
+
+    What fails is tried again later, longer each time; after MAX_ATTEMPTS it is dead. While Stripe is away it is tried
+    again for as long as that takes.
+    """
+    event = event_claim(event_id)
+    if event is None:
+        return
+    try:
+        account = event.account or account_named(event.payload)
+        if account is not None:
+            if event.account_id is None:
+                StripeEvent.objects.filter(id=event.id).update(account=account)
+            subscription_sync(account.id)
+    except (StripeAway, AccountBusy) as away:
+        _event_failed(event, away, is_away=True)
+    except Exception as problem:
+        log.error("stripe.event_failed", event_id=event.stripe_id, type=event.type, exc_info=problem)
+        _event_failed(event, problem, is_away=False)
+    else:
+        StripeEvent.objects.filter(id=event.id).update(
+            state=State.DONE, done_at=clock.now(), next_try_at=None, error=""
+        )
+
+
+def event_claim(event_id: UUID) -> StripeEvent | None:
+    """Claim an event for this worker; None where it is done, dead, or another worker's."""
+    now = clock.now()
+    free = Q(state=State.NEW) | Q(state__in=(State.FAILED, State.PROCESSING), next_try_at__lte=now)
+    claimed = StripeEvent.objects.filter(free, id=event_id).update(
+        state=State.PROCESSING, attempts=F("attempts") + 1, next_try_at=now + CLAIM
+    )
+    return StripeEvent.objects.select_related("account").get(id=event_id) if claimed else None
+
+
+def _event_failed(event: StripeEvent, problem: Exception, *, is_away: bool) -> None:
+    is_dead = not is_away and event.attempts >= MAX_ATTEMPTS
+    backoff = min(timedelta(seconds=10 * 2 ** min(event.attempts, 10)), MAX_BACKOFF)
+    StripeEvent.objects.filter(id=event.id, state=State.PROCESSING).update(
+        state=State.DEAD if is_dead else State.FAILED,
+        error=f"{type(problem).__name__}: {problem}"[:2000],
+        next_try_at=None if is_dead else clock.now() + backoff,
+    )
+    if is_dead:
+        log.error("stripe.event_dead", event_id=event.stripe_id, type=event.type)
+
+
+@shared()
+def events_pick_up(limit: int = 200) -> int:
+    """Queue events whose time has come: those to be tried again, of workers that were killed, lost by the queue."""
+    due = StripeEvent.objects.filter(
+        state__in=(State.NEW, State.FAILED, State.PROCESSING), next_try_at__lte=clock.now()
+    ).order_by("next_try_at")
+    found = list(due.values_list("id", flat=True)[:limit])
+    for event_id in found:
+        enqueue(event_id)
+    return len(found)
+
+
+@shared()
+def event_replay(event: StripeEvent, by: UUID | None = None) -> None:
+    """Have an event looked at again, whatever became of it; ``by`` is the operator, for the log."""
+    with transaction.atomic():
+        StripeEvent.objects.filter(id=event.id).update(state=State.NEW, attempts=0, error="", next_try_at=clock.now())
+        enqueue(event.id)
+    log.info("stripe.event_replayed", event_id=event.stripe_id, by=str(by))
