@@ -18,18 +18,18 @@ class NoAccount(LookupError):
 
 
 def account_provision(tenant: TenantRef, owner: User | None) -> None:
-    """What a new workspace gets; ``owner`` is who is told about money until another address is given."""
-    account_make(tenant.id, email=owner.email if owner is not None else "")
+    """What a new workspace gets. Nobody's address is kept yet: whoever may pay is told about money by their own."""
+    account_make(tenant.id)
 
 
 @shared()
-def account_make(tenant_id: UUID, *, email: str = "", trial: timedelta = TRIAL) -> BillingAccount:
+def account_make(tenant_id: UUID, *, trial: timedelta = TRIAL) -> BillingAccount:
     """The workspace's account; where there is none it is made, and its trial begins now."""
     account = BillingAccount.objects.filter(tenant_id=tenant_id).first()
     if account is None:
         account, _made = BillingAccount.objects.get_or_create(
             tenant_id=tenant_id,
-            defaults={"email": email, "trial_plan": _trial_plan(), "trial_ends_at": clock.now() + trial},
+            defaults={"trial_plan": _trial_plan(), "trial_ends_at": clock.now() + trial},
         )
     access_apply(account.id)
     account.refresh_from_db()

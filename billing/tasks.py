@@ -12,11 +12,6 @@ from billing.subscriptions import subscription_sync
 from tenants.tasks import SharedTask
 
 
-@shared_task(base=SharedTask, name="billing.tasks.event_process", queue="interactive", ignore_result=True)
-def event_process(*, event_id: str) -> None:
-    webhooks.event_process(UUID(event_id))
-
-
 @shared_task(base=SharedTask, name="billing.tasks.events_pick_up", queue="interactive", ignore_result=True)
 def events_pick_up() -> None:
     webhooks.events_pick_up()

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery import current_app
+from celery import shared_task
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
@@ -31,6 +31,7 @@ from billing.subscriptions import subscription_sync
 from tenants.access import PUBLIC, access
 from tenants.http import Request
 from tenants.scopes import shared
+from tenants.tasks import SharedTask
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,6 @@ FIRST_LOOK = timedelta(seconds=60)
 """After so long without a worker the sweep takes an event up: the queue has lost it."""
 MAX_ATTEMPTS = 6
 MAX_BACKOFF = timedelta(hours=1)
-TASK = "billing.tasks.event_process"
 State = StripeEvent.State
 
 
@@ -123,8 +123,7 @@ def event_take(event: Fetched) -> StripeEvent | None:
 
 
 def enqueue(event_id: UUID) -> None:
-    send = partial(current_app.send_task, TASK, kwargs={"event_id": str(event_id)}, queue="interactive")
-    transaction.on_commit(send, robust=True)
+    transaction.on_commit(partial(event_process.delay, event_id=str(event_id)), robust=True)
 
 
 def account_named(event: Fetched) -> BillingAccount | None:
@@ -136,14 +135,14 @@ def account_named(event: Fetched) -> BillingAccount | None:
     return BillingAccount.objects.filter(customer_id=customer).first() if isinstance(customer, str) else None
 
 
-@shared()
-def event_process(event_id: UUID) -> None:
+@shared_task(base=SharedTask, name="billing.event_process", queue="interactive", ignore_result=True)
+def event_process(*, event_id: str) -> None:
     """Do what an event hints at: fetch its account again. Nothing where it is done or another worker has it.
 
     What fails is tried again later, longer each time; after MAX_ATTEMPTS it is dead. While Stripe is away it is tried
     again for as long as that takes.
     """
-    event = event_claim(event_id)
+    event = event_claim(UUID(event_id))
     if event is None:
         return
     try:

@@ -9,7 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing.models import BillingAccount
 from tenants.hosts import tenant_host
+from tenants.scopes import shared
 from tests.billing.accounts import account_of, invoiced, standing, subscribed
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +74,8 @@ def test_an_unpaid_subscription_leads_to_the_open_invoice(owner, browser_client)
 
 
 def test_a_workspace_without_an_account_is_told_so(owner, browser_client):
+    with shared():
+        BillingAccount.objects.filter(tenant_id=owner.tenant.id).delete()
     assert "No plan" in text(browser_client(owner))
 
 
