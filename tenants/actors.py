@@ -36,6 +36,7 @@ class TenantRef:
     ``is_behind``: its schema is of a release before this one, and nobody enters until it has been upgraded.
     A limit not named in ``limits`` does not exist; ``features`` None is all of them. ``access_state`` is billing's word
     for what was paid, ``access_until`` when that changes by itself, ``access_note`` an operator's reason.
+    ``support_by`` is the operator who is in it now, until ``support_until``.
     """
 
     id: UUID
@@ -54,6 +55,9 @@ class TenantRef:
     access_note: str = ""
     metadata_version: int = 0
     has_sample: bool = False
+    support_by: str = ""
+    support_until: datetime | None = None
+    has_announcements: bool = False
     is_behind: bool = False
 
     def has_feature(self, feature: str) -> bool:
@@ -126,6 +130,11 @@ class Actor:
     scopes: frozenset[str] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     team_members: frozenset[UUID] = frozenset()
+
+    @property
+    def visitor(self) -> str:
+        """The address of the operator who acts as this member for support; empty for the member."""
+        return str(self.details.get("operator", ""))
 
     def scope(self, noun: str, action: str) -> Scope:
         """The reach of ``action`` (view, create, edit, delete, export, bulk, or a workspace power) on ``noun``."""

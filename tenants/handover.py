@@ -23,8 +23,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from tenants.accounts import membership_of
 from tenants.actors import TenantRef
 from tenants.hosts import public_url, tenant_url
-from tenants.models import HandoverToken, User
+from tenants.models import HandoverToken, SupportVisit, User
 from tenants.sessions import METHOD, PASSWORD
+from tenants.support import visit_waiting
 
 TOKEN_LIFE = timedelta(seconds=60)
 NONCE_SECONDS = 15 * 60
@@ -86,11 +87,12 @@ def token_issue(*, user: User, tenant: TenantRef, nonce_hash: str, parent_key: s
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """``method`` is how the user signed in on the public host."""
+    """``method`` is how the user signed in on the public host; ``visit`` is an operator's who is no member."""
 
     user: User
     parent_key: str
     method: str
+    visit: SupportVisit | None = None
 
 
 def token_consume(token: str, *, tenant_id: UUID, nonce: str) -> Handover | None:
@@ -108,7 +110,10 @@ def token_consume(token: str, *, tenant_id: UUID, nonce: str) -> Handover | None
         found.save(update_fields=["used_at"])
         if found.parent_session.expire_date <= timezone.now() or not found.user.is_active:
             return None
+        visit = None
         if membership_of(found.user.pk, tenant_id) is None:
-            return None
+            visit = visit_waiting(operator_id=found.user.pk, tenant_id=tenant_id)
+            if visit is None:
+                return None
         method = str(found.parent_session.get_decoded().get(METHOD, PASSWORD))
-        return Handover(user=found.user, parent_key=found.parent_session_id, method=method)
+        return Handover(user=found.user, parent_key=found.parent_session_id, method=method, visit=visit)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from django_htmx.middleware import HtmxDetails
 
+    from tenants.models import SupportVisit
     from tenants.sessions import SessionStore
 
 type HostKind = Literal["public", "tenant", "api"]
@@ -30,6 +31,8 @@ class Request(HttpRequest):
     """The cookie by which a browser that has just signed in will be known."""
     second_factor_by: "datetime | None"
     """Until when somebody without a second factor may enter this workspace, if it asks for one."""
+    visit: "SupportVisit | None"
+    """On a workspace's host: the visit for support that the session belongs to."""
 
 
 class MemberRequest(Request):

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -37,6 +38,7 @@ from tenants.prepared import PreparedInstances
 from tenants.scopes import WorkspaceBehind, scope_copy, scope_resume, shared, tenant_scope
 from tenants.selectors import BUILT
 from tenants.sessions import SessionStore, is_weak, seen
+from tenants.support import VISIT, visit_of_session
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -97,7 +99,7 @@ class HostMiddleware:
         drop_unreadable_cookies(request)
         cast(DatabaseWrapper, connection).switches_reset()
         host = hosts.split_host(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", ""))
-        wanted.tenant = wanted.actor = None
+        wanted.tenant = wanted.actor = wanted.visit = None
         if host in hosts.public_hosts():
             wanted.host_kind = "public"
             return to_https(request) or self._in_scope(request, settings.ROOT_URLCONF)
@@ -150,6 +152,7 @@ class HostMiddleware:
             request.second_factor_by = None
             if user.is_authenticated:
                 refused = is_weak(user, request.session) or _shut_out(request, tenant, user)
+                refused = refused or _visit_over(request, ref)
                 user = AnonymousUser() if refused else user
                 seen(request.session)
             if not user.is_authenticated:
@@ -225,6 +228,16 @@ def _shut_out(request: Request, tenant: Tenant, user: AbstractBaseUser | Anonymo
         return False
     request.second_factor_by = tenant.second_factor_from
     return tenant.second_factor_from is None or tenant.second_factor_from <= timezone.now()
+
+
+def _visit_over(request: Request, tenant: TenantRef) -> bool:
+    """Whether the session is of an operator's visit that has ended; notes one that goes on."""
+    visit_id = request.session.get(VISIT)
+    if visit_id is None:
+        return False
+    operator_id = UUID(str(request.session[auth.SESSION_KEY]))
+    request.visit = visit_of_session(str(visit_id), tenant_id=tenant.id, operator_id=operator_id)
+    return request.visit is None
 
 
 def to_https(request: HttpRequest) -> HttpResponse | None:

@@ -1,19 +1,54 @@
 """The shared schema: who there is, and where."""
 
+from datetime import datetime
 from typing import Any, ClassVar, Never
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.actors import TenantRef
 from tenants.fields import CurrentUser, UUIDKey
 from tenants.lookalikes import skeleton
+from tenants.operator_models import (
+    Announcement,
+    AnnouncementDismissal,
+    AnnouncementRecipient,
+    SupportConsent,
+    SupportVisit,
+)
 from tenants.release import template_digest
 from tenants.roles import schema_name_new
+
+__all__ = [
+    "AccountEvent",
+    "Announcement",
+    "AnnouncementDismissal",
+    "AnnouncementRecipient",
+    "ApiKey",
+    "Domain",
+    "EmailChange",
+    "HandoverToken",
+    "KnownBrowser",
+    "Membership",
+    "Passkey",
+    "RecoveryCode",
+    "Session",
+    "SupportConsent",
+    "SupportVisit",
+    "TemplateRecording",
+    "Tenant",
+    "TenantStep",
+    "Totp",
+    "User",
+    "UserManager",
+    "Wakeup",
+    "is_behind",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -99,6 +134,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     has_sample = models.BooleanField(_("has sample data"), default=False)
     requires_second_factor = models.BooleanField(_("requires a second factor"), default=False, db_default=False)
     second_factor_from = models.DateTimeField(_("nobody enters without from"), null=True, blank=True)
+    support_until = models.DateTimeField(_("an operator is in it until"), null=True, blank=True)
+    support_by = models.CharField(_("the operator in it"), max_length=254, default="", db_default="", blank=True)
+    announced_until = models.DateTimeField(_("has announcements until"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
 
     class Meta:
@@ -142,8 +180,15 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             access_note=self.access_note,
             metadata_version=self.metadata_version,
             has_sample=self.has_sample,
+            support_by=self.support_by if _is_ahead(self.support_until) else "",
+            support_until=self.support_until,
+            has_announcements=_is_ahead(self.announced_until),
             is_behind=is_behind(self.schema_version),
         )
+
+
+def _is_ahead(moment: datetime | None) -> bool:
+    return moment is not None and moment > timezone.now()
 
 
 class Domain(DomainMixin):  # type: ignore[misc]
@@ -460,11 +505,12 @@ def is_behind(schema_version: str, using: str = DEFAULT_DB_ALIAS) -> bool:
 
 
 class TenantStep(models.Model):
-    """What happened in a tenant's life: a step that was done, or a change of its state."""
+    """What happened in a tenant's life: a step that was done, a change of its state, or a setup that failed."""
 
     class Kind(models.TextChoices):
         STEP = "step", _("step")
         STATE = "state", _("state")
+        FAILED = "failed", _("failed")
 
     id = UUIDKey(verbose_name=_("id"))
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="steps", verbose_name=_("workspace"))

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -60,12 +61,19 @@ class SecondFactorRefused(Exception):
     """A workspace's demand that cannot be made; the text is for people."""
 
 
+def _check_guard(actor: Actor) -> None:
+    """What guards the workspace is changed by its own members only, never by an operator on a visit."""
+    check(actor, "workspace", "settings")
+    if actor.visitor:
+        raise PermissionDenied
+
+
 def second_factor_require(actor: Actor, *, days: int) -> datetime:
     """Ask all members for a second factor: nobody enters without after ``days``. Gives from when on.
 
     Who asks for it must have one himself. Raises PermissionDenied for who may not, SecondFactorRefused.
     """
-    check(actor, "workspace", "settings")
+    _check_guard(actor)
     require_writable(actor.tenant)
     if not 0 <= days <= MOST_GRACE:
         raise SecondFactorRefused(_("Give members between 0 and %(most)s days.") % {"most": MOST_GRACE})
@@ -88,7 +96,7 @@ def second_factor_require(actor: Actor, *, days: int) -> datetime:
 
 def second_factor_release(actor: Actor) -> None:
     """Ask for no second factor any more."""
-    check(actor, "workspace", "settings")
+    _check_guard(actor)
     require_writable(actor.tenant)
     with transaction.atomic():
         with shared():

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from tenants.actors import TenantRef
 from tenants.browsers import browsers_sweep
+from tenants.finishing import setups_finish
 from tenants.models import AccountEvent, HandoverToken, Tenant
 from tenants.scopes import shared, tenant_scope
 from tenants.selectors import BUILT, tenant_find
@@ -73,3 +74,9 @@ def sweep() -> None:
     SessionStore.clear_expired()
     browsers_sweep()
     AccountEvent.objects.filter(at__lt=timezone.now() - ACCOUNT_EVENTS_KEPT).delete()
+
+
+@shared_task(base=SharedTask, name="tenants.tasks.setups_sweep", queue="bulk", ignore_result=True)
+def setups_sweep() -> None:
+    """Go on with workspaces whose setup stopped half way."""
+    setups_finish()

@@ -36,7 +36,7 @@ from tenants.hosts import public_url, tenant_url
 from tenants.http import Request
 from tenants.locales import currency_guess
 from tenants.mails import mail_queue
-from tenants.models import User
+from tenants.models import SupportVisit, User
 from tenants.names import name_mailed
 from tenants.passkeys import SIGN_IN, use_options
 from tenants.rates import limited
@@ -53,6 +53,7 @@ from tenants.signup import (
     workspace_make,
 )
 from tenants.subdomains import SubdomainTaken, subdomain_refusal
+from tenants.support import visit_waiting
 
 RESET = "password_reset"
 LATER = "second_factor_later"
@@ -422,16 +423,17 @@ def workspace_new(request: Request) -> HttpResponseBase:
 @limited("handover", methods=("GET",))
 @access(SIGNED_IN)
 def handover(request: Request, tenant_id: UUID) -> HttpResponseBase:
-    """Gives a signed-in member a token for the workspace whose host asked with a nonce."""
+    """Gives a signed-in member, or an operator on a visit, a token for the workspace whose host asked with a nonce."""
     nonce_hash = request.GET.get("nonce", "")
     if not is_digest(nonce_hash):
         raise Http404
     user = _user(request)
     membership = accounts.membership_of(user.pk, tenant_id)
-    if membership is None:
+    visit = visit_waiting(operator_id=user.pk, tenant_id=tenant_id) if user.is_staff and membership is None else None
+    if membership is None and visit is None:
         return render(request, "account/not_member.html", {"email": user.email}, status=403)
-    ref = membership.tenant.ref()
-    if membership.tenant.requires_second_factor and not user.has_second_factor:
+    ref = (membership or cast(SupportVisit, visit)).tenant.ref()
+    if membership is not None and membership.tenant.requires_second_factor and not user.has_second_factor:
         open_until = membership.tenant.second_factor_from
         late = open_until is None or open_until <= timezone.now()
         if "later" in request.GET:

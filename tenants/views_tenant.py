@@ -33,6 +33,7 @@ from tenants.rates import limited
 from tenants.scopes import shared
 from tenants.sessions import METHOD, PARENT
 from tenants.signup import proof_send
+from tenants.support import VISIT, visit_end
 
 
 @require_safe
@@ -61,7 +62,9 @@ def handover(request: Request) -> HttpResponseBase:
             login(request, entry.user, backend=BACKEND)
             request.session.hang_on(entry.parent_key)
             request.session[METHOD] = entry.method
-            if not accounts.is_verified(entry.user.pk):
+            if entry.visit is not None:
+                request.session[VISIT] = str(entry.visit.id)
+            elif not accounts.is_verified(entry.user.pk):
                 request.session[accounts.UNVERIFIED] = True
             request.session.save()
     if entry is None:
@@ -89,6 +92,8 @@ def _note(request: Request, tenant: TenantRef, user: User, type: str, *, method:
 @access(PUBLIC, writes_unpaid=True, serves_suspended=True)
 def signout(request: Request) -> HttpResponseBase:
     """Ends the sign-in here, on the public host and in all other workspaces."""
+    if request.method == "POST" and request.visit is not None:
+        return visit_leave(request)
     if request.method == "POST":
         parent = request.session.get(PARENT)
         with shared():
@@ -100,6 +105,16 @@ def signout(request: Request) -> HttpResponseBase:
     if request.actor is not None:
         return render(request, "account/signout.html")
     return render(request, "account/signed_out.html")
+
+
+def visit_leave(request: Request) -> HttpResponseBase:
+    """Ends an operator's visit; on the public host the operator stays signed in."""
+    assert request.visit is not None
+    with shared():
+        visit_end(request.visit, by=request.visit.operator.email, request_id=request.request_id)
+        request.session.flush()
+    request.actor = None
+    return HttpResponseRedirect("/signout/")
 
 
 @require_POST

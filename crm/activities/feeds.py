@@ -48,6 +48,8 @@ def _member_of(actor: Actor) -> UUID:
 def feed_make(actor: Actor) -> str:
     """Give the member a feed, in place of the one he had; the secret part of its address, known only now."""
     require_writable(actor.tenant)
+    if actor.visitor:
+        raise Forbidden(_("Only the member can make this address: it is a secret of theirs."))
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         Member.objects.select_for_update(no_key=True).get(pk=_member_of(actor))

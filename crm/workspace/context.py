@@ -8,6 +8,7 @@ from django.utils.functional import SimpleLazyObject
 
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.selectors import unread_count
+from tenants.announcements import announcements_for
 from tenants.hosts import public_url
 
 
@@ -19,6 +20,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "theme": getattr(request, "theme", ""),
         "unread_count": SimpleLazyObject(lambda: unread_count(actor)) if actor else 0,
         "workspace_logo": workspace_settings(actor.tenant).logo if actor else "",
+        "announcements": SimpleLazyObject(lambda: announcements_for(actor)) if actor else (),
         "public_url": public_url(""),
         "base_domain": settings.BASE_DOMAIN,
     }

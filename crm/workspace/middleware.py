@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 
 from crm.workspace import formats
 from crm.workspace.configuration import reader_formats
-from crm.workspace.selectors import actor_for_user
+from crm.workspace.selectors import actor_for_user, visitor_actor
 from tenants.accounts import UNVERIFIED
 from tenants.http import Request
 
@@ -39,7 +39,9 @@ class ActorMiddleware:
         if request.tenant is None:
             return self.get_response(request)
         user_id = _user_id(request)
-        if user_id is not None:
+        if request.visit is not None:
+            request.actor = visitor_actor(request.tenant, request.visit, request.request_id)
+        elif user_id is not None:
             request.actor = actor_for_user(
                 request.tenant, user_id, request.request_id, unverified=UNVERIFIED in request.session
             )

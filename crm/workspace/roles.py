@@ -158,6 +158,16 @@ def fixed_permissions(slug: str) -> Permissions:
     return Permissions.from_json(FIXED_BY_SLUG[slug].matrix)
 
 
+VISITOR_POWERS = ("settings", "sample_data", "audit")
+"""What an operator on a visit keeps of a member's powers: nothing by which somebody gets in, pays, or owns."""
+
+
+def for_visitor(permissions: Permissions) -> Permissions:
+    """A member's permissions without the powers that are no visitor's."""
+    powers = {power: permissions.scope("workspace", power) for power in VISITOR_POWERS}
+    return Permissions({**permissions.matrix, "workspace": powers}, permissions.fields)
+
+
 EVERYTHING = Permissions(
     {"*": dict.fromkeys(ACTIONS, Scope.ALL), "workspace": dict.fromkeys(POWERS, Scope.ALL)},
 )

@@ -1,7 +1,7 @@
 """Reading members, and turning one into the Actor that services take."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 
 from crm.workspace.folding import BY_NAME, fold, holds_words
 from crm.workspace.models import Invitation, Member, Notification, Role, Team
-from crm.workspace.roles import EVERYTHING, OWNER, covers
+from crm.workspace.roles import EVERYTHING, OWNER, covers, for_visitor
 from tenants.actors import Actor, ActorKind, Scope, TenantRef
 from tenants.locales import zone
 from tenants.mails import Recipient
+from tenants.models import SupportVisit
 from tenants.prepared import Among, PreparedInstances
 
 ACTIVE = Member.State.ACTIVE
@@ -118,6 +119,23 @@ def actor_for_user(tenant: TenantRef, user_id: UUID, request_id: str = "", *, un
     """The Actor of a signed-in user here, in one query; None unless he is an active member."""
     member = MEMBER_OF_USER.first(user_id)
     return None if member is None else member_actor(tenant, member, request_id=request_id, unverified=unverified)
+
+
+def visitor_actor(tenant: TenantRef, visit: SupportVisit, request_id: str = "") -> Actor | None:
+    """The Actor of an operator on a visit: as the member, named as who it is, without the powers that are no visitor's.
+
+    None once the member is not active any more.
+    """
+    actor = actor_for_user(tenant, visit.user_id, request_id)
+    if actor is None:
+        return None
+    operator = visit.operator.email
+    return replace(
+        actor,
+        permissions=for_visitor(actor.permissions),
+        label=_("%(operator)s (support) as %(member)s") % {"operator": operator, "member": actor.label},
+        details={**actor.details, "operator": operator, "visit_id": str(visit.id)},
+    )
 
 
 def actor_for_member(

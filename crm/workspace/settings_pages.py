@@ -92,6 +92,15 @@ PAGES: tuple[SettingsPage, ...] = (
         ),
     ),
     SettingsPage(
+        "support",
+        _("Support access"),
+        "life-buoy",
+        "settings:support",
+        Group.PERSONAL,
+        _("Whether our support may come in as you, and who came"),
+        words=_("help operator consent visit impersonate"),
+    ),
+    SettingsPage(
         "changes",
         _("Your changes"),
         "history",

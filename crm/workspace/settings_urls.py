@@ -8,6 +8,7 @@ from crm.workspace import (
     notification_views,
     role_views,
     security_views,
+    support_views,
     team_views,
     workspace_views,
 )
@@ -26,6 +27,7 @@ urlpatterns = [
     path("hours/holidays/take/", workspace_views.holiday_take, name="holiday_take"),
     path("hours/holidays/<uuid:holiday_id>/remove/", workspace_views.holiday_remove, name="holiday_remove"),
     path("security/", security_views.security, name="security"),
+    path("support/", support_views.support, name="support"),
     path("currencies/", currency_views.currencies, name="currencies"),
     path("currencies/use/", currency_views.currency_use, name="currency_use"),
     path("currencies/file/", currency_views.rate_file, name="rate_file"),

@@ -355,6 +355,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="3", minute="20"),
         "options": {"expires": 3600},
     },
+    "setups": {"task": "tenants.tasks.setups_sweep", "schedule": 120.0, "options": {"queue": "bulk", "expires": 120}},
 }
 
 PASSWORD_HASHERS = [

@@ -8,7 +8,9 @@ from crm.records.palette import palette
 from crm.sales import settings_urls as sales_settings
 from crm.workspace import inbox
 from crm.workspace import settings_urls as workspace_settings
+from crm.workspace.announcement_views import announcement_hide
 from crm.workspace.appearance import appearance
+from crm.workspace.support_views import support_end
 from crm.workspace.unsubscribing import unsubscribe
 from crm.workspace.workspace_views import logo_file
 
@@ -21,6 +23,8 @@ settings_pages: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("appearance/", appearance, name="appearance"),
     path("logo/<slug:picture>/<int:size>/", logo_file, name="logo_file"),
+    path("support/end/", support_end, name="support_end"),
+    path("announcements/<uuid:announcement_id>/hide/", announcement_hide, name="announcement_hide"),
     path("palette/", palette, name="palette"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/unread/", inbox.inbox_unread, name="inbox_unread"),

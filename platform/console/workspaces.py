@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from console.inside import Inside, inside
 from tenants.actors import TenantRef
+from tenants.finishing import SETUP, UNFINISHED
 from tenants.models import ApiKey, Domain, Membership, Session, Tenant, TenantStep, Wakeup, is_behind
 from tenants.release import template_digest
 from tenants.roles import installation, role_of
@@ -23,9 +24,6 @@ MEMBERS = 50
 STEPS = 40
 LATE = timedelta(minutes=5)
 """Work that has been due for so long is not done: workers are down, or the workspace's work fails."""
-UNFINISHED = (Tenant.State.RESERVED, Tenant.State.PROVISIONING)
-SETUP = timedelta(minutes=2)
-"""So long a setup may take; after that it has failed."""
 
 HEALTH: Mapping[str, Promise] = {
     "unfinished": _("setup failed"),

@@ -40,6 +40,7 @@ class Navigation:
     sign_out: str
     personal: str
     sample: str
+    ends_support: bool
     billing: str
 
     @property
@@ -157,6 +158,7 @@ def navigation_of(actor: Actor | None, path: str) -> Navigation:
         appearance=reverse("appearance"),
         sign_out=reverse("signout"),
         personal=reverse("settings:personal"),
+        ends_support=actor is not None and actor.can("workspace", "owners"),
         sample=next((one.href for one in sections if one.slug == "sample"), ""),
         billing=next((one.href for one in sections if one.slug == "billing"), ""),
     )

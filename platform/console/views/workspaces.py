@@ -10,9 +10,12 @@ from django.urls import reverse
 from console.access import page
 from console.auditing import entry_page
 from console.forms import WorkspaceFilter
+from console.visits import visits_open
 from console.workspaces import workspace_detail, workspace_page, workspaces_matching
+from tenants.finishing import UNFINISHED
 from tenants.http import Request
 from tenants.models import Tenant
+from tenants.support import ENTERED
 
 
 @page
@@ -49,6 +52,9 @@ def workspace(request: Request, tenant_id: UUID) -> HttpResponse:
     context = {
         "tenant_shown": tenant,
         "detail": workspace_detail(tenant),
+        "can_finish": tenant.state in UNFINISHED,
+        "can_visit": tenant.state in ENTERED,
+        "visits": visits_open(tenant),
         "entries": entry_page(tenant=tenant.id, steps=True).entries[:10],
     }
     return render(request, "console/workspace.html", context)

@@ -1,0 +1,20 @@
+"""Taking an announcement of the operator off one's pages."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.views.decorators.http import require_POST
+
+from tenants.access import MEMBER, access
+from tenants.announcements import announcement_dismiss
+from tenants.handover import safe_path
+from tenants.http import MemberRequest
+
+
+@require_POST
+@access(MEMBER, writes_unpaid=True)
+def announcement_hide(request: MemberRequest, announcement_id: UUID) -> HttpResponse:
+    """Takes it off this member's pages; an operator on a visit takes it off nobody's."""
+    if request.actor.visitor or not announcement_dismiss(request.actor, announcement_id):
+        raise Http404
+    return HttpResponseRedirect(safe_path(request.POST.get("next")))

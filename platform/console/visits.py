@@ -1,0 +1,56 @@
+"""Operators' visits in workspaces, as the console starts and ends them."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from console.auditing import Action, Operator, audit_note
+from tenants import support
+from tenants.models import Membership, SupportVisit, Tenant, User
+
+
+def visit_start(operator: Operator, tenant: Tenant, *, user_id: UUID, reason: str) -> SupportVisit:
+    """Let the operator in as a member. Raises SupportRefused."""
+    user = User.objects.filter(id=user_id).first()
+    if user is None:
+        raise support.SupportRefused
+    with transaction.atomic():
+        made = support.visit_start(operator.user, tenant, user, reason=reason, request_id=operator.request_id)
+        audit_note(
+            operator,
+            Action.VISIT_STARTED,
+            tenant_id=tenant.id,
+            about=user.email,
+            reason=reason,
+            consent=made.consent_id is not None,
+        )
+    return made
+
+
+def visit_choices(tenant: Tenant) -> list[tuple[Membership, str]]:
+    """The active members, those who have agreed first, each with what to call them."""
+    rows = Membership.objects.select_related("user").filter(tenant=tenant, state=Membership.State.ACTIVE)
+    agreed = support.consenting(tenant.id)
+    found = [(one, one.user_id in agreed) for one in rows.order_by("user__email", "id")]
+    return [
+        (one, _("%(email)s, has agreed") % {"email": one.user.email} if has_agreed else one.user.email)
+        for one, has_agreed in sorted(found, key=lambda pair: not pair[1])
+    ]
+
+
+def visits_open(tenant: Tenant) -> list[SupportVisit]:
+    return list(support.visits_open(tenant.id))
+
+
+def visits_end(operator: Operator, tenant: Tenant, *, reason: str) -> int:
+    """End all visits in a workspace; gives how many there were."""
+    with transaction.atomic():
+        ended = [
+            one
+            for one in visits_open(tenant)
+            if support.visit_end(one, by=operator.user.email, request_id=operator.request_id)
+        ]
+        for one in ended:
+            audit_note(operator, Action.VISIT_ENDED, tenant_id=tenant.id, about=one.user.email, reason=reason)
+    return len(ended)

@@ -1,0 +1,109 @@
+"""What operators tell workspaces: a banner on their pages until a day, or until somebody has read enough of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import DateTimeField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from tenants.actors import Actor
+from tenants.models import Announcement, AnnouncementDismissal, AnnouncementRecipient, Tenant
+from tenants.scopes import shared
+from tenants.selectors import BUILT
+
+MOST_SHOWN = 3
+BATCH_SIZE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An announcement as one reader sees it."""
+
+    id: UUID
+    text: str
+
+
+def audience_of(*, plans: list[str], states: list[str], ids: list[UUID]) -> QuerySet[Tenant]:
+    """The workspaces that are there and have one of the plans and one of the states of billing, or are named.
+
+    Nothing given of a sort means any; ids alone mean just these.
+    """
+    served: QuerySet[Tenant] = Tenant.objects.filter(state__in=BUILT)
+    if ids and not plans and not states:
+        return served.filter(id__in=ids)
+    wanted = Q()
+    if plans:
+        wanted &= Q(plan_name__in=plans)
+    if states:
+        wanted &= Q(access_state__in=states)
+    return served.filter(wanted | Q(id__in=ids)) if ids else served.filter(wanted)
+
+
+def announce(
+    *,
+    texts: Mapping[str, str],
+    language: str,
+    until: datetime,
+    to: QuerySet[Tenant],
+    audience: Mapping[str, Any],
+    author: str,
+) -> tuple[Announcement, int]:
+    """Show a message in those workspaces that are there now; gives it, and in how many. Called inside ``shared()``.
+
+    ``audience`` says in words for operators whom ``to`` holds.
+    """
+    with transaction.atomic():
+        made = Announcement.objects.create(
+            texts=dict(texts), language=language, until=until, audience=dict(audience), author=author
+        )
+        ids = list(to.values_list("id", flat=True))
+        AnnouncementRecipient.objects.bulk_create(
+            [AnnouncementRecipient(announcement=made, tenant_id=one) for one in ids], batch_size=BATCH_SIZE
+        )
+        recipients = Tenant.objects.filter(Exists(made.recipients.filter(tenant=OuterRef("pk"))))
+        recipients.update(announced_until=Greatest(F("announced_until"), Value(until, output_field=DateTimeField())))
+    return made, len(ids)
+
+
+def announcement_end(announcement: Announcement) -> bool:
+    """Show it no more; False when it was over. Called inside ``shared()``."""
+    with transaction.atomic():
+        rows = Announcement.objects.filter(id=announcement.id, ended_at=None, until__gt=timezone.now())
+        if not rows.update(ended_at=timezone.now()):
+            return False
+        recipients = Tenant.objects.filter(Exists(announcement.recipients.filter(tenant=OuterRef("pk"))))
+        others = Announcement.objects.filter(recipients__tenant=OuterRef("pk"), ended_at=None).order_by()
+        last = others.values("recipients__tenant").annotate(last=Max("until")).values("last")
+        recipients.update(announced_until=Subquery(last))
+    return True
+
+
+def announcements_for(actor: Actor) -> list[Shown]:
+    """What is shown to a member, the newest first; asked only where the workspace has any."""
+    if not actor.tenant.has_announcements:
+        return []
+    now = timezone.now()
+    with shared():
+        dismissed = AnnouncementDismissal.objects.filter(announcement=OuterRef("pk"), user_id=actor.details["user_id"])
+        rows = Announcement.objects.filter(
+            ~Exists(dismissed), recipients__tenant_id=actor.tenant.id, ended_at=None, until__gt=now
+        )
+        found = list(rows.order_by("-id")[:MOST_SHOWN])
+    return [Shown(one.id, one.text_in(actor.locale)) for one in found]
+
+
+def announcement_dismiss(actor: Actor, announcement_id: UUID) -> bool:
+    """Show it to this member no more; False when it is none of this workspace's."""
+    with shared():
+        mine = AnnouncementRecipient.objects.filter(announcement_id=announcement_id, tenant_id=actor.tenant.id)
+        if not mine.exists():
+            return False
+        AnnouncementDismissal.objects.get_or_create(
+            announcement_id=announcement_id, user_id=UUID(str(actor.details["user_id"]))
+        )
+    return True

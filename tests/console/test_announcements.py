@@ -1,0 +1,152 @@
+"""Announcements: to whom, how long, in which language, and taken off one's pages."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from console.models import AuditEntry
+from tenants.models import Announcement, Tenant
+from tenants.scopes import shared
+
+WORDS = "On Sunday we move to a new house"
+
+
+@pytest.fixture
+def said(console, tenant_a):
+    """``said(plans=["Team"])``: the operator announces it; gives the last answer."""
+
+    def announce(hours: int = 24, **values: Any) -> Any:
+        until = f"{timezone.now() + timedelta(hours=hours):%Y-%m-%dT%H:%M}"
+        form = {"text_en": WORDS, "until": until} | values
+        first = console.post("/console/announcements/new/", form)
+        found = first.context["count"] if first.context else None
+        return console.post("/console/announcements/new/", {**form, "count": found}) if found else first
+
+    return announce
+
+
+def shown(client: Any) -> bool:
+    return WORDS in client.get("/").content.decode()
+
+
+def test_to_everybody(said, browser_client, owner, outsider):
+    assert said().status_code == 302
+    assert shown(browser_client(owner))
+    assert shown(browser_client(outsider))
+
+
+def test_first_it_is_said_how_many_will_see_it(console):
+    until = f"{timezone.now() + timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    page = console.post("/console/announcements/new/", {"text_en": WORDS, "until": until})
+    assert "It will be shown in 2 workspaces." in page.content.decode()
+    with shared():
+        assert not Announcement.objects.exists()
+
+
+def test_by_plan_and_state(said, browser_client, owner, outsider, tenant_a):
+    with shared():
+        Tenant.objects.filter(id=tenant_a.id).update(plan_name="Team", access_state="past_due")
+    said(plans=["Team"], states=["past_due"])
+    assert shown(browser_client(owner))
+    assert not shown(browser_client(outsider))
+
+
+def test_by_id(said, browser_client, owner, outsider, tenant_b):
+    said(ids=str(tenant_b.id))
+    assert not shown(browser_client(owner))
+    assert shown(browser_client(outsider))
+
+
+def test_until_its_time(said, browser_client, owner):
+    said()
+    with shared():
+        Announcement.objects.update(until=timezone.now())
+    assert not shown(browser_client(owner))
+
+
+def test_until_it_is_ended(said, console, browser_client, owner):
+    said()
+    with shared():
+        made = Announcement.objects.get()
+    console.post(f"/console/announcements/{made.pk}/end/", {"why": "Said twice"})
+    assert not shown(browser_client(owner))
+    with shared():
+        assert Tenant.objects.filter(announced_until__isnull=False).count() == 0
+        assert set(AuditEntry.objects.exclude(action="looked").values_list("action", flat=True)) == {
+            "announced",
+            "announcement_ended",
+        }
+
+
+def test_ending_one_leaves_the_other(said, console, browser_client, owner):
+    said(text_en="Something else")
+    said()
+    with shared():
+        other = Announcement.objects.order_by("id")[0]
+    console.post(f"/console/announcements/{other.pk}/end/", {"why": "Said twice"})
+    assert shown(browser_client(owner))
+
+
+def test_each_takes_it_off_their_own_pages(said, browser_client, owner, seller):
+    said()
+    with shared():
+        made = Announcement.objects.get()
+    client = browser_client(owner)
+    assert client.post(f"/announcements/{made.pk}/hide/", {"next": "/deals/"})["Location"] == "/deals/"
+    client.post(f"/announcements/{made.pk}/hide/")
+    assert not shown(client)
+    assert not shown(browser_client(owner))
+    assert shown(browser_client(seller))
+
+
+def test_nobody_takes_off_what_is_none_of_theirs(said, browser_client, owner, tenant_b):
+    said(ids=str(tenant_b.id))
+    with shared():
+        made = Announcement.objects.get()
+    assert browser_client(owner).post(f"/announcements/{made.pk}/hide/").status_code == 404
+    assert browser_client(owner).post(f"/announcements/{uuid4()}/hide/").status_code == 404
+
+
+def test_in_the_members_language_as_far_as_it_was_written(said):
+    said(**{"text_en-gb": "Cheerio"})
+    with shared():
+        made = Announcement.objects.get()
+    assert [made.text_in(locale) for locale in ("en-gb", "en", "en-us", "de")] == ["Cheerio", WORDS, WORDS, WORDS]
+
+
+def test_words_are_shown_as_they_are(said, browser_client, owner):
+    said(text_en="<b>Bold</b>")
+    page = browser_client(owner).get("/").content.decode()
+    assert "&lt;b&gt;Bold&lt;/b&gt;" in page
+    assert "<b>Bold" not in page
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"text_en": ""}, "required"),
+        ({"hours": -1}, "time to come"),
+        ({"ids": "alder"}, "ids of workspaces"),
+        ({"ids": str(uuid4())}, "No workspace in service"),
+        ({"plans": ["Gold"]}, "not one of the available choices"),
+    ],
+    ids=["no words", "the past", "no id", "an unknown id", "an unknown plan"],
+)
+def test_what_is_not_understood_is_refused(said, values, problem):
+    answer = said(**values)
+    assert answer.status_code == 422
+    assert problem in answer.content.decode()
+
+
+def test_without_any_a_page_asks_no_more_than_before(browser_client, owner, django_assert_num_queries):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client = browser_client(owner)
+    client.get("/")
+    with CaptureQueriesContext(connection) as asked:
+        client.get("/")
+    assert not [one for one in asked.captured_queries if "announcement" in one["sql"] or "supportvisit" in one["sql"]]
