@@ -1,9 +1,10 @@
 """Payments: what a bank says to a card, and the payment intent and charge that remember it."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
-from embedded.stripe.engine.cards import Card, card_by_number
+from embedded.stripe.engine.cards import card_by_number
 from embedded.stripe.store import Body, Store
 
 
@@ -55,6 +56,8 @@ def intent_confirm(
             "failed", {"type": "invalid_request_error", "code": "payment_intent_payment_method_missing"} | SAID_NO_CARD
         )
     card = card_by_number(method["_card"])
+    if _expired(store, method):
+        return _failed(store, intent, method, "expired_card", "expired_card", "Your card has expired.")
     wants = card.behaviour == "authenticate" and not authenticated and (card.always or not method.get("_confirmed"))
     if wants:
         if on_session:
@@ -63,13 +66,12 @@ def intent_confirm(
             store,
             intent,
             method,
-            card,
             "authentication_required",
             "authentication_required",
             "This payment requires authentication.",
         )
     if card.behaviour in {"declined", "attaches"}:
-        return _failed(store, intent, method, card, card.code, card.decline_code, card.message)
+        return _failed(store, intent, method, card.code, card.decline_code, card.message)
     charge = _charge(store, intent, method, "succeeded")
     intent.update(
         status="succeeded",
@@ -90,6 +92,12 @@ def intent_confirm(
 SAID_NO_CARD = {"message": "You cannot confirm this PaymentIntent because it's missing a payment method."}
 
 
+def _expired(store: Store, method: Body) -> bool:
+    """Whether the month printed on the card is over."""
+    now = datetime.fromtimestamp(store.now(), UTC)
+    return (method["card"]["exp_year"], method["card"]["exp_month"]) < (now.year, now.month)
+
+
 def _waiting(store: Store, intent: Body, method: Body) -> Outcome:
     action = {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
     intent.update(status="requires_action", payment_method=method["id"], next_action=action)
@@ -105,16 +113,13 @@ def authentication_failed(store: Store, intent: Body) -> Outcome:
         store,
         intent,
         method,
-        card_by_number(method["_card"]),
         "payment_intent_authentication_failure",
         None,
         "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
     )
 
 
-def _failed(
-    store: Store, intent: Body, method: Body, _card: Card, code: str, decline_code: str | None, message: str
-) -> Outcome:
+def _failed(store: Store, intent: Body, method: Body, code: str, decline_code: str | None, message: str) -> Outcome:
     charge = _charge(store, intent, method, "failed", code, message)
     error = {
         "type": "card_error",

@@ -1,6 +1,6 @@
 """What the clock brings: each object whose moment has come is handed to ``happen``."""
 
-from embedded.stripe.engine import checkout, invoicing, subscribing, wallet
+from embedded.stripe.engine import checkout, invoicing, renewing, wallet
 from embedded.stripe.engine.periods import TRIAL_WARNING, period_end, save
 from embedded.stripe.store import Body, Store
 
@@ -40,7 +40,7 @@ def _subscription(store: Store, subscription: Body) -> None:
     elif status == "trialing":
         _trial(store, subscription)
     elif period_end(subscription) <= now:
-        subscribing.renew(store, subscription)
+        renewing.renew(store, subscription)
     else:
         save(store, subscription)
 
@@ -65,7 +65,7 @@ def _trial(store: Store, subscription: Body) -> None:
             store.emit("customer.subscription.paused", subscription)
             return
     subscription["status"] = "active"
-    subscribing.renew(store, subscription)
+    renewing.renew(store, subscription)
 
 
 def _invoice(store: Store, invoice: Body) -> None:

@@ -125,7 +125,9 @@ def finalize(store: Store, invoice: Body) -> Body:
     sequence = customer["next_invoice_sequence"]
     balance = customer["balance"]
     due, ending = settled(invoice["total"], balance)
-    store.update(customer, "customer.updated", next_invoice_sequence=sequence + 1, balance=ending)
+    store.put({**customer, "next_invoice_sequence": sequence + 1, "balance": ending})
+    if ending != balance:
+        store.emit("customer.updated", store.get("customer", customer["id"]), {"balance": balance})
     invoice.update(
         status="open",
         number=f"{customer['invoice_prefix']}-{sequence:04d}",
@@ -186,7 +188,8 @@ def collect(
     subscription = store.peek(invoice["_subscription"]) if invoice["_subscription"] else None
     customer = store.get("customer", invoice["customer"])
     intent = store.get("payment_intent", invoice["_intent"])
-    chosen = method or wallet.method_of(store, customer, subscription)
+    own = invoice.get("default_payment_method")
+    chosen = method or (store.peek(own) if own else wallet.method_of(store, customer, subscription))
     if not authenticated:
         invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1)
     store.put(invoice)

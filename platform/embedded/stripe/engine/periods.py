@@ -37,4 +37,5 @@ def save(
 ) -> Body:
     """Set ``fields``, keep the subscription with its next moment, and note ``event`` if anything changed."""
     subscription.update(fields)
-    return store.update(subscription, event, _due=look_at(subscription))
+    due = look_at(subscription)
+    return store.update(subscription, event, _due=None if due is None else max(due, store.now()))

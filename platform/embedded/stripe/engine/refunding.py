@@ -77,6 +77,7 @@ def dispute(store: Store, charge: Body, reason: str = "fraudulent") -> Body:
     store.put(made)
     store.put({**charge, "disputed": True})
     store.emit("charge.dispute.created", made)
+    store.emit("charge.dispute.funds_withdrawn", made)
     return made
 
 

@@ -2,8 +2,10 @@
 
 import copy
 
-from embedded.stripe.engine import invoicing, subscribing, wallet
+from embedded.stripe.engine import changing, invoicing, subscribing, wallet
 from embedded.stripe.engine.discounts import discount_shape
+from embedded.stripe.engine.pending import pending
+from embedded.stripe.engine.periods import period_end
 from embedded.stripe.engine.prorations import period_line
 from embedded.stripe.errors import Refused
 from embedded.stripe.params import (
@@ -83,40 +85,37 @@ def _preview_change(store: Store, customer: Body, old: Body, terms: Body, params
         raise Refused("No upcoming invoices for customer", status=404, code="invoice_upcoming_none")
     if terms.get("cancel_now"):
         return _preview_cancel(store, customer, old, terms)
-    new = subscribing.changed(store, copy.deepcopy(old), terms)
+    new, fresh = changing.changed(store, old, terms)
     _discounts(store, new, params)
-    lines, fresh = subscribing.difference(store, old, new, terms)
+    lines = changing.difference(store, old, new, terms, fresh=fresh)
     moment = terms.get("proration_date") or store.now()
-    held = subscribing.pending(store, old)
+    held = pending(store, old)
     changed_at = moment if terms.get("items") else None
     if params.get("preview_mode") == "recurring":
-        start = min(item["current_period_end"] for item in new["items"]["data"])
-        return _shown(_renewal(store, customer, new, [], start), None)
+        return _shown(_renewal(store, customer, new, []), None)
     if fresh or (terms.get("proration_behavior") == "always_invoice" and lines):
         now = store.now()
         invoice = invoicing.invoice_shape(
             store, customer, new, [*held, *lines], reason="subscription_update", period=(now, now)
         )
         return _shown(invoice, changed_at)
-    if new["cancel_at_period_end"] or new["cancel_at"] is not None:
-        end = min(item["current_period_end"] for item in new["items"]["data"])
-        if new["cancel_at"] <= end and not (held or lines):
-            raise Refused("No upcoming invoices for customer", status=404, code="invoice_upcoming_none")
-    start = min(item["current_period_end"] for item in new["items"]["data"])
-    return _shown(_renewal(store, customer, new, [*held, *lines], start), changed_at)
+    if new["cancel_at"] is not None and new["cancel_at"] <= period_end(new) and not (held or lines):
+        raise Refused("No upcoming invoices for customer", status=404, code="invoice_upcoming_none")
+    return _shown(_renewal(store, customer, new, [*held, *lines]), changed_at)
 
 
 def _preview_cancel(store: Store, customer: Body, old: Body, terms: Body) -> Body:
-    lines, _fresh = subscribing.difference(store, old, {**old, "items": {**old["items"], "data": []}}, terms)
+    lines = changing.difference(store, old, {**old, "items": {**old["items"], "data": []}}, terms, fresh=False)
     now = store.now()
-    held = subscribing.pending(store, old)
+    held = pending(store, old)
     return _shown(
         invoicing.invoice_shape(store, customer, old, [*held, *lines], reason="subscription_update", period=(now, now)),
         now,
     )
 
 
-def _renewal(store: Store, customer: Body, subscription: Body, held: list[Body], start: int) -> Body:
+def _renewal(store: Store, customer: Body, subscription: Body, held: list[Body]) -> Body:
+    start = period_end(subscription)
     items = copy.deepcopy(subscription["items"]["data"])
     lines = []
     if subscription["cancel_at"] is None or subscription["cancel_at"] > start:

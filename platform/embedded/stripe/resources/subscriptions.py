@@ -1,6 +1,7 @@
 """Subscriptions and their items."""
 
-from embedded.stripe.engine import invoicing, subscribing, wallet
+from embedded.stripe.engine import changing, invoicing, renewing, subscribing, wallet
+from embedded.stripe.engine.pending import pend
 from embedded.stripe.engine.periods import OVER, save
 from embedded.stripe.engine.prorations import change_lines
 from embedded.stripe.errors import Refused
@@ -116,8 +117,15 @@ def update(store: Store, params: Body, identity: str) -> Body:
         details = {**(subscription["cancellation_details"] or {}), **(params.get("cancellation_details") or {})}
         noted = merged(subscription["metadata"], params.get("metadata", {}))
         return save(store, subscription, metadata=noted, cancellation_details=details)
+    if params.get("payment_behavior") == "default_incomplete":
+        raise Refused("The stand-in takes default_incomplete for new subscriptions only.", param="payment_behavior")
+    if subscription["status"] == "incomplete" and set(params) - {"default_payment_method", "metadata"}:
+        raise Refused(
+            "This subscription's first payment is not made yet: only default_payment_method and metadata can be "
+            "updated."
+        )
     _method_check(store, params, subscription["customer"])
-    return subscribing.change(store, subscription, anchored(params), on_session=not params.get("off_session", False))
+    return changing.change(store, subscription, anchored(params), on_session=not params.get("off_session", False))
 
 
 def anchored(params: Body) -> Body:
@@ -134,9 +142,9 @@ def cancel(store: Store, params: Body, identity: str) -> Body:
     if params.get("prorate") and subscription["status"] not in {"trialing", "incomplete"}:
         lines = change_lines(store, subscription["items"]["data"], [], store.now())
         for line in lines:
-            subscribing.pend(store, subscription, line)
+            pend(store, subscription, line)
     if params.get("invoice_now"):
-        subscribing.invoice_pending(store, subscription)
+        changing.invoice_pending(store, subscription)
         subscription = store.get("subscription", identity)
     return invoicing.ended(store, subscription, "cancellation_requested", params.get("cancellation_details"))
 
@@ -147,7 +155,7 @@ def resume(store: Store, params: Body, identity: str) -> Body:
     if subscription["status"] != "paused":
         raise Refused("Only paused subscriptions can be resumed.")
     del params
-    return subscribing.resume(store, subscription)
+    return renewing.resume(store, subscription)
 
 
 def listed(store: Store, params: Body) -> Body:
