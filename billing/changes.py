@@ -107,7 +107,7 @@ def _preview(subscription: Subscription, price_id: str, quantity: int, proration
     )
     currency = now["currency"]
     return ChangePreview(
-        lines=[_line(one) for one in now["lines"]["data"]],
+        lines=[line_of(one) for one in now["lines"]["data"]],
         due_now=Money.of_coins(now["amount_due"], currency),
         credit=Money.of_coins(max(-now["total"], 0), currency),
         next=Money.of_coins(later["total"], currency),
@@ -116,7 +116,8 @@ def _preview(subscription: Subscription, price_id: str, quantity: int, proration
     )
 
 
-def _line(one: Fetched) -> Line:
+def line_of(one: Fetched) -> Line:
+    """A line of an invoice that Stripe made or would make."""
     details = ((one.get("parent") or {}).get("subscription_item_details")) or {}
     return Line(
         one["description"] or "", Money.of_coins(one["amount"], one["currency"]), bool(details.get("proration"))

@@ -8,6 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.utils.functional import Promise
 
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, InvoiceMirror, Plan, PlanPrice, Subscription
+from billing.seats import seats_billable
 from billing.wording import FOR_WHOM
 from tenants.scopes import shared
 
@@ -47,6 +48,12 @@ def price_find(lookup_key: str) -> PlanPrice | None:
         return PlanPrice.objects.select_related("plan").filter(lookup_key=lookup_key, plan__is_sold=True).first()
 
 
+def members(tenant_id: UUID) -> int:
+    """How many seats the workspace's members take."""
+    with shared():
+        return seats_billable(tenant_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """What is known of a workspace's billing. ``subscription`` is the live one, else the last that there was.
@@ -75,7 +82,7 @@ class Overview:
         """None where nobody pays by the seat."""
         if self.account.contract_plan_id is not None:
             return self.account.contract_seats
-        return self.subscription.quantity if self.subscription is not None and self.is_live else None
+        return self.subscription.paid_quantity if self.subscription is not None and self.is_live else None
 
     @property
     def total(self) -> Decimal | None:

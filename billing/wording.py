@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.access import State
 from billing.models import Plan
+from tenants.limits import FEATURES, LIMIT_LABELS
 
 type Unit = Literal["count", "megabytes", "days"]
 
@@ -23,23 +24,18 @@ class LimitWords:
 
 
 LIMITS: Mapping[str, LimitWords] = {
-    "seats": LimitWords(_("Seats"), note=_("members, and invitations that are open")),
-    "contacts": LimitWords(_("Contacts")),
-    "pipelines": LimitWords(_("Pipelines")),
-    "custom_fields": LimitWords(_("Fields of your own")),
-    "record_types": LimitWords(_("Record types of your own")),
-    "automations": LimitWords(_("Automations")),
+    "seats": LimitWords(LIMIT_LABELS["seats"], note=_("members, and invitations that are open")),
+    "contacts": LimitWords(LIMIT_LABELS["contacts"]),
+    "pipelines": LimitWords(LIMIT_LABELS["pipelines"]),
+    "custom_fields": LimitWords(LIMIT_LABELS["custom_fields"]),
+    "record_types": LimitWords(LIMIT_LABELS["record_types"]),
+    "automations": LimitWords(LIMIT_LABELS["automations"]),
     "storage_mb": LimitWords(_("Files"), "megabytes"),
-    "api_reads_per_minute": LimitWords(_("API, reads a minute")),
-    "api_writes_per_minute": LimitWords(_("API, writes a minute")),
+    "api_reads_per_minute": LimitWords(LIMIT_LABELS["api_reads_per_minute"]),
+    "api_writes_per_minute": LimitWords(LIMIT_LABELS["api_writes_per_minute"]),
     "history_days": LimitWords(_("Audit and events feed reach back"), "days", _("nothing is deleted after that")),
 }
 """In the order in which a plan is described; a limit not named here is none that customers are told of."""
-FEATURES: Mapping[str, Promise] = {
-    "teams": _("Teams, and rights by team"),
-    "custom_roles": _("Roles of your own"),
-    "audit_log": _("Audit of who did what"),
-}
 ALWAYS: tuple[Promise, ...] = (
     _("Second factor and passkeys"),
     _("Export of everything, at any time"),
@@ -97,3 +93,22 @@ def limit_rows(plans: list[Plan]) -> list[LimitRow]:
 
 def feature_rows(plans: list[Plan]) -> list[FeatureRow]:
     return [FeatureRow(label, [name in plan.features for plan in plans]) for name, label in FEATURES.items()]
+
+
+REASONS: Mapping[str, Promise] = {
+    "too_expensive": _("It costs too much"),
+    "missing_features": _("Something that we need is missing"),
+    "switched_service": _("We use something else now"),
+    "unused": _("We do not use it enough"),
+    "too_complex": _("It is too complicated"),
+    "low_quality": _("It does not work well enough"),
+    "customer_service": _("We were not helped well"),
+    "other": _("Another reason"),
+}
+"""Stripe's words for why somebody cancels, in ours."""
+VAT_STATES: Mapping[str, Promise] = {
+    "verified": _("confirmed"),
+    "pending": _("being checked"),
+    "unverified": _("could not be confirmed"),
+    "unavailable": _("cannot be checked at the moment"),
+}

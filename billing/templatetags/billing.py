@@ -4,7 +4,8 @@ from datetime import datetime
 
 from django import template
 from django.conf import settings
-from django.utils import timezone
+
+from billing import clock
 
 register = template.Library()
 
@@ -22,4 +23,4 @@ def days_left(until: datetime | None) -> int | None:
     """How many days are left until a moment, the one that has begun included; 0 when it is past."""
     if until is None:
         return None
-    return max(0, -int((timezone.now() - until).total_seconds() // DAY_SECONDS))
+    return max(0, -int((clock.now() - until).total_seconds() // DAY_SECONDS))

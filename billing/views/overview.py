@@ -6,26 +6,37 @@ from django.views.decorators.http import require_safe
 
 from billing import selectors
 from billing.access import KEPT, READ_ONLY, State
-from billing.wording import STATE_COLORS, STATES
-from tenants.access import access, needs
+from billing.views.common import BILLING, leads_to_stripe
+from billing.wording import STATE_COLORS, STATES, VAT_STATES
+from tenants.access import access
 from tenants.http import MemberRequest
+from tenants.limits import usage
 
-BILLING = needs("workspace", "billing")
+ADDRESS = ("line1", "line2", "postal_code", "city", "state", "country")
+"""Stripe's names of the parts of an address, in the order in which they are shown."""
 
 
 @access(BILLING)
+@leads_to_stripe
 @require_safe
 def index(request: MemberRequest) -> HttpResponse:
     tenant = request.tenant
     found = selectors.overview(tenant.id)
     state = State(tenant.access_state or State.PENDING)
+    account = found.account if found else None
     context = {
         "overview": found,
-        "account": found.account if found else None,
+        "account": account,
+        "members": selectors.members(tenant.id),
+        "seats_paid": found.seats_paid if found else None,
+        "usage": [one for one in usage(tenant) if one.limit != "seats"],
+        "address": [account.address[name] for name in ADDRESS if account.address.get(name)] if account else [],
+        "vat_state": VAT_STATES.get(account.vat_status, "") if account else "",
+        "vat_color": "green" if account and account.vat_status == "verified" else "amber",
         "state": state,
         "state_label": STATES[state],
         "state_color": STATE_COLORS.get(state, "gray"),
-        "deleted_on": found.account.access_lost_at + KEPT if found and found.account.access_lost_at else None,
+        "deleted_on": account.access_lost_at + KEPT if account and account.access_lost_at else None,
         "read_only_days": READ_ONLY.days,
         "kept_days": KEPT.days,
     }

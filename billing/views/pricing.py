@@ -18,9 +18,9 @@ CURRENCY_OF = {"en-gb": "GBP", "en": "USD"}
 """What a reader of that language is shown first; all others see euros."""
 
 
-def chosen(request: Request, currency: str) -> tuple[str, str]:
-    """The interval and the currency that the address asks for. Raises Http404 for those that there are not."""
-    interval = request.GET.get("interval", PlanPrice.Interval.MONTH)
+def chosen(request: Request, currency: str, interval: str = PlanPrice.Interval.MONTH) -> tuple[str, str]:
+    """The interval and the currency that the address asks for, else those given. Raises Http404 for unknown ones."""
+    interval = request.GET.get("interval", interval)
     currency = request.GET.get("currency", currency)
     if interval not in PlanPrice.Interval.values or currency not in CURRENCIES:
         raise Http404

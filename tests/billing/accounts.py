@@ -36,6 +36,7 @@ def subscribed(account: BillingAccount, price: str = "team_month_eur", **values:
         "item_id": "si_1",
         "status": "active",
         "quantity": 6,
+        "paid_quantity": 6,
         "period_start": now,
         "period_end": now + timedelta(days=30),
         "synced_at": now,

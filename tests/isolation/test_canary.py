@@ -119,14 +119,16 @@ class Planted:
                 "token": unsubscribe_url(actor.tenant, member.id, "mentioned").rstrip("/").rpartition("/")[2],
                 "holiday_id": holiday.id,
                 "on": holiday.on,
+                "price": "team_month_eur",
+                "attempt_id": company.id,
                 "picture": "0123456789abcdef",
                 "size": 64,
             }
         self.ids = {str(thing.id) for thing in self.things} | {
-            # Whoever has a token out of a mail may use it, signed in or not.
+            # Whoever has a token out of a mail may use it, signed in or not; a price is everybody's.
             str(value)
             for name, value in self.others.items()
-            if name != "token"
+            if name not in ("token", "price")
         }
         self.member, self.notification = member, notification
 

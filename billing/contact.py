@@ -1,0 +1,13 @@
+"""The address that mails about payments go to, apart from the members'."""
+
+from billing import stripe_client
+from billing.models import BillingAccount
+from tenants.scopes import shared
+
+
+@shared()
+def contact_set(account: BillingAccount, email: str) -> None:
+    """Set it here and, where there is a customer, at Stripe. Raises AccountBusy, StripeAway and StripeRefused."""
+    if account.customer_id:
+        stripe_client.customer_update(account, email=email)
+    BillingAccount.objects.filter(id=account.id).update(email=email)
