@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config.environment import ROOT, Environment, NotUnderstood
 from config.processes import die_with_parent, keep_files_private
@@ -146,6 +147,10 @@ class Copy:
         if not self.wishes.email_url:
             embedded.append("mail catcher")
             self._mail()
+        if not self.wishes.stripe_secret_key:
+            embedded.append("Stripe stand-in")
+            parts.append(self._stripe_part())
+            self.supervisor.start(parts[-1])
         self.environment["EMBEDDED"] = ", ".join(embedded)
         self.supervisor.await_ready(parts)
 
@@ -178,8 +183,32 @@ class Copy:
         self.environment["MAIL_PAGE_URL"] = f"http://127.0.0.1:{page}/"
         self._program("mail", ["embedded.mail", str(smtp), str(page), str(self.data / "mails")])
 
+    def _stripe_part(self) -> Part:
+        """The stand-in for Stripe, which sends its webhooks to our public host at the web server's own address."""
+        port = self.notes.port("stripe_port")
+        self.environment |= {
+            "STRIPE_SECRET_KEY": f"sk_test_{self.notes.secret('stripe_key').replace('-', '_')}",
+            "STRIPE_WEBHOOK_SECRET": f"whsec_{self.notes.secret('stripe_webhook_secret')}",
+            "STRIPE_API_URL": f"http://127.0.0.1:{port}",
+        }
+        webhook = f"http://{urlsplit(self.wishes.public_origin).netloc}/billing/webhooks/stripe/"
+        command = [
+            *(sys.executable, "-m", "embedded.stripe", str(port), str(self.data / "stripe")),
+            *("--webhook", webhook, "--connect", f"{self.web_host}:{self.wishes.port}"),
+        ]
+        return Part(
+            "stripe",
+            lambda: launched(os.getpid(), command),
+            self.environment.copy(),
+            ready=lambda: not port_is_free(port),
+            stop_seconds=8,
+        )
+
     def _shareable(self) -> dict[str, str]:
-        names = ("SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "EMAIL_URL", "MAIL_PAGE_URL")
+        names = (
+            *("SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "VALKEY_URL", "EMAIL_URL", "MAIL_PAGE_URL"),
+            *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_URL"),
+        )
         found = {name: self.environment[name] for name in (*names, "PORT", "INSTALLATION") if name in self.environment}
         return found | self.private
 
@@ -223,10 +252,14 @@ class Copy:
             )
         )
 
+    @property
+    def web_host(self) -> str:
+        """Where this machine reaches the web server."""
+        return "127.0.0.1" if self.wishes.host in {"0.0.0.0", "::"} else self.wishes.host  # noqa: S104
+
     def _web_ready(self) -> bool:
-        host = "127.0.0.1" if self.wishes.host in {"0.0.0.0", "::"} else self.wishes.host  # noqa: S104
         request = urllib.request.Request(
-            f"http://{host}:{self.wishes.port}/readyz",
+            f"http://{self.web_host}:{self.wishes.port}/readyz",
             headers={"Host": f"{self.wishes.base_domain}:{self.wishes.port}"},
         )
         try:
@@ -246,12 +279,18 @@ class Copy:
             ("API", demo.get("api_url")),
             ("  key", demo.get("api_key")),
             ("Mails sent", self.environment.get("MAIL_PAGE_URL") if not self.wishes.email_url else None),
+            ("Payments", self._payments()),
             ("Logs", self.data / "logs"),
         ]
         for label, value in rows:
             if value:
                 say(f"  {label:<16} {value}")
         say("")
+
+    def _payments(self) -> str:
+        if self.wishes.stripe_secret_key:
+            return "Stripe's test mode, by your key" if "_test_" in self.wishes.stripe_secret_key else "Stripe"
+        return f"stand-in for Stripe at {self.environment['STRIPE_API_URL']}/ (test cards only, no money moves)"
 
 
 if __name__ == "__main__":

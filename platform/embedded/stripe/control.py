@@ -5,6 +5,8 @@
 - ``GET /_standin/requests``: each with method, path, params, key, status, whether it was a replay, when it began and
   ended
 - ``POST /_standin/disputes {"charge"}`` or ``{"dispute", "won"}``
+- ``POST /_standin/deliver {"mode", "copies", "seconds"}`` (see delivery) or ``{"event"}`` to send one again
+- ``GET /_standin/deliveries``: each webhook sent or to be sent
 - ``POST /_standin/dunning {"after_retries": "canceled" | "unpaid" | "past_due"}``
 """
 
@@ -15,6 +17,7 @@ from threading import Lock
 from typing import Any
 
 from embedded.stripe import clock
+from embedded.stripe.delivery import Delivery
 from embedded.stripe.engine import refunding
 from embedded.stripe.errors import Refused
 from embedded.stripe.faults import Fault, Faults
@@ -64,6 +67,7 @@ class Control:
     store: Store
     faults: Faults
     journal: Journal
+    delivery: Delivery
 
     def answer(self, method: str, name: str, given: Body) -> Body:
         """Raises Refused for what is not known, ValueError for what makes no sense."""
@@ -76,6 +80,8 @@ class Control:
             ("DELETE", "requests"): self._forget,
             ("POST", "disputes"): self._dispute,
             ("POST", "dunning"): self._dunning,
+            ("POST", "deliver"): self._deliver,
+            ("GET", "deliveries"): lambda _: {"deliveries": self.delivery.rows()},
         }
         act = found.get((method, name))
         if act is None:
@@ -100,6 +106,13 @@ class Control:
                 made = self.store.get("dispute", given["dispute"])
                 return _shown(refunding.dispute_close(self.store, made, won=bool(given.get("won"))))
             return _shown(refunding.dispute(self.store, self.store.get("charge", given["charge"])))
+
+    def _deliver(self, given: Body) -> Body:
+        if "event" in given:
+            self.delivery.resend(given["event"])
+        else:
+            self.delivery.choose(**given)
+        return {}
 
     def _dunning(self, given: Body) -> Body:
         if given["after_retries"] not in {"canceled", "unpaid", "past_due"}:

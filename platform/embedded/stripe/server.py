@@ -18,9 +18,11 @@ import stripe
 
 from embedded.stripe import expansion, idempotency
 from embedded.stripe.control import Control, Journal, Seen
+from embedded.stripe.delivery import Delivery
 from embedded.stripe.engine.due import happen
 from embedded.stripe.errors import NotValid, Refused
 from embedded.stripe.faults import Fault, Faults
+from embedded.stripe.pages.routes import HEADERS, respond
 from embedded.stripe.params import checked, decoded, listing, text
 from embedded.stripe.resources import ROUTES
 from embedded.stripe.resources.routing import Route
@@ -73,14 +75,17 @@ class Server:
         self.store = Store(folder, happen, origin=self.url)
         self.faults = Faults()
         self.journal = Journal()
-        self.control = Control(self.store, self.faults, self.journal)
+        self.delivery = Delivery(self.store)
+        self.control = Control(self.store, self.faults, self.journal, self.delivery)
         self.in_flight = idempotency.InFlight()
         self._thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+        self.delivery.start()
 
     def close(self) -> None:
+        self.delivery.stop()
         self.http.shutdown()
         self._thread.join()
         self.http.server_close()
@@ -93,7 +98,8 @@ class Server:
             return self._api(request)
         if request.path.startswith("/_standin/"):
             return self._control(request)
-        return Reply(404, b"Not found", "text/plain")
+        page = respond(self.store, request.method, request.path, request.query, request.params)
+        return Reply(page.status, page.body, page.kind, HEADERS | page.headers)
 
     def _control(self, request: Request) -> Reply:
         try:

@@ -36,6 +36,7 @@ ABSENT = {
     "billing_cycle_anchor_config",
     "billed_until",
     "status_details",
+    "secret",
 }
 UNIONS: tuple[Any, ...] = (Union, types.UnionType)
 PAYMENT_METHODS = "payment_method"

@@ -257,6 +257,11 @@ class Store:
         with self._told:
             self._told.wait(seconds)
 
+    def wake(self) -> None:
+        """Let whoever waits for events look again."""
+        with self._told:
+            self._told.notify_all()
+
     def close(self) -> None:
         with self.lock:
             self.connection.close()
