@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tenants.actors import Actor
+from tests.billing.paying import Paying
 from tests.billing.standin_server import StripeServer
 
 
@@ -14,3 +17,9 @@ def stripe_server(tmp_path: Path) -> Iterator[StripeServer]:
     server = StripeServer(tmp_path / "stripe")
     yield server
     server.close()
+
+
+@pytest.fixture
+def paying(stripe_server: StripeServer, settings: Any, owner: Actor) -> Paying:
+    """Workspace A in its trial, with prices at the stand-in; tests let it pay."""
+    return Paying(stripe_server, settings, owner)
