@@ -3,7 +3,7 @@
 from billing import stripe_client
 from billing.models import Plan, PlanPrice
 from billing.money import Money
-from billing.outgoing import Fetched
+from billing.outgoing import Fetched, Params
 from tenants.scopes import shared
 
 KEYS_A_CALL = 10
@@ -29,7 +29,7 @@ def prices_sync() -> int:
             if price.plan.code not in products:
                 _product_ensure(price.plan)
                 products.add(price.plan.code)
-            found = _price_make(price)
+            found = stripe_client.price_create(price_params(price))
             made += 1
         if price.stripe_price_id != found["id"]:
             PlanPrice.objects.filter(id=price.id).update(stripe_price_id=found["id"])
@@ -59,19 +59,21 @@ def _is_same(found: Fetched, price: PlanPrice) -> bool:
 
 def _product_ensure(plan: Plan) -> None:
     if stripe_client.product_find(product_id(plan)) is None:
-        stripe_client.product_create({"id": product_id(plan), "name": f"Rapport {plan.name}"})
+        stripe_client.product_create(product_params(plan))
 
 
-def _price_make(price: PlanPrice) -> Fetched:
-    return stripe_client.price_create(
-        {
-            "product": product_id(price.plan),
-            "currency": price.currency.lower(),
-            "unit_amount": Money(price.amount, price.currency).coins,
-            "recurring": {"interval": str(price.interval)},
-            "lookup_key": price.lookup_key,
-            "transfer_lookup_key": True,
-            "tax_behavior": "exclusive",
-            "metadata": {"plan": price.plan.code},
-        }
-    )
+def product_params(plan: Plan) -> Params:
+    return {"id": product_id(plan), "name": f"Rapport {plan.name}"}
+
+
+def price_params(price: PlanPrice) -> Params:
+    return {
+        "product": product_id(price.plan),
+        "currency": price.currency.lower(),
+        "unit_amount": Money(price.amount, price.currency).coins,
+        "recurring": {"interval": str(price.interval)},
+        "lookup_key": price.lookup_key,
+        "transfer_lookup_key": True,
+        "tax_behavior": "exclusive",
+        "metadata": {"plan": price.plan.code},
+    }

@@ -162,6 +162,7 @@ def event_process(*, event_id: str) -> None:
         )
 
 
+@shared()
 def event_claim(event_id: UUID) -> StripeEvent | None:
     """Claim an event for this worker; None where it is done, dead, or another worker's."""
     now = clock.now()

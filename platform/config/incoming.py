@@ -26,6 +26,7 @@ UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+STRIPE_WEBHOOKS = "/billing/webhooks/stripe/"
 HINTS = ("HTTP_HX_CURRENT_URL", "HTTP_REFERER")
 GZIP = zlib.MAX_WBITS | 16
 READ_BYTES = 256 * 1024
@@ -121,10 +122,16 @@ def read_body(request: HttpRequest) -> None:
         body = b""
     if zipped and body:
         body = unpacked(body, most)
-    if body and not is_api(request) and request.content_type not in FORMS:
+    if body and not is_for_programs(request) and request.content_type not in FORMS:
         raise Refusal(415, "unsupported_media_type", _("Pages take forms; for programs there is the API."))
     meta["CONTENT_LENGTH"] = str(len(body))
     request._stream = BytesIO(body)
+
+
+def is_for_programs(request: HttpRequest) -> bool:
+    """Whether JSON may come there: the API, and on the public host Stripe's webhooks."""
+    is_public = getattr(request, "host_kind", "") == "public"
+    return is_api(request) or (is_public and request.path_info == STRIPE_WEBHOOKS)
 
 
 def of_length(request: HttpRequest, length: str, most: int) -> bytes:
