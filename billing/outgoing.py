@@ -81,8 +81,10 @@ def write(
 
 
 def send(operation: Operation, request: StripeRequest) -> Fetched:
+    """Send a request that is begun, for the first time or again, and close it. Raises StripeAway and StripeRefused."""
     try:
-        found = operation.send(request.params, request.idempotency_key)
+        # The database orders names by its own rule; sent again, the parameters have to be the same to the letter.
+        found = operation.send(json.loads(json.dumps(request.params, sort_keys=True)), request.idempotency_key)
     except StripeAway as away:
         StripeRequest.objects.filter(id=request.id).update(error=str(away)[:500])
         if away.has_answered:
@@ -91,6 +93,13 @@ def send(operation: Operation, request: StripeRequest) -> Fetched:
             if done is not None:
                 return done
         raise
+    except StripeMissing as missing:
+        # What is to be ended and is not there may have been ended by a try whose answer was lost.
+        done = operation.find(request.params, "") if operation.is_safe else None
+        close(request, State.REFUSED if done is None else State.DONE, result_id=id_of(done), error=str(missing))
+        if done is None:
+            raise
+        return done
     except StripeRefused as refusal:
         close(request, State.REFUSED, error=f"{refusal.code}: {refusal}")
         raise

@@ -124,7 +124,13 @@ def listed(
 def customer_fetch(customer_id: str) -> Fetched:
     """``deleted`` is true where it was deleted at Stripe."""
     expand = ["tax_ids", "invoice_settings.default_payment_method"]
-    return ask(lambda: client().v1.customers.retrieve(customer_id, {"expand": expand}))
+    try:
+        return ask(lambda: client().v1.customers.retrieve(customer_id, {"expand": expand}))
+    except StripeMissing:
+        raise
+    except StripeRefused:
+        # Of one that was deleted nothing is left to expand.
+        return ask(lambda: client().v1.customers.retrieve(customer_id))
 
 
 def customers_with_email(email: str) -> list[Fetched]:
@@ -133,7 +139,8 @@ def customers_with_email(email: str) -> list[Fetched]:
 
 def subscriptions_of(customer_id: str) -> list[Fetched]:
     """All that the customer ever had, with the card each is paid by."""
-    params = {"customer": customer_id, "status": "all", "expand": ["data.default_payment_method"]}
+    expand = ["data.default_payment_method", "data.discounts.source.coupon"]
+    params = {"customer": customer_id, "status": "all", "expand": expand}
     return listed(lambda params: client().v1.subscriptions.list(cast(Any, params)), params)
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
 from billing.errors import AccountBusy, StripeMissing
-from billing.granting import access_apply
+from billing.granting import access_apply, subscription_newest
 from billing.ledger import change_note
 from billing.mirror import customer_mirror, invoices_mirror, payment_intents, subscription_mirror, subscription_of
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, StripeEvent, Subscription
@@ -37,18 +37,25 @@ WAITING = (StripeEvent.State.NEW, StripeEvent.State.PROCESSING, StripeEvent.Stat
 
 @dataclass(slots=True)
 class Snapshot:
-    """What Stripe says of one customer; ``customer`` is None where it was deleted there."""
+    """What Stripe says of one customer; ``customer`` is None where it was deleted there.
+
+    ``known`` is the subscription that was live here before.
+    """
 
     customer: Fetched | None
+    known: str = ""
     subscriptions: list[Fetched] = field(default_factory=list)
     invoices: list[Fetched] = field(default_factory=list)
     charges: list[Fetched] = field(default_factory=list)
 
     @property
     def live(self) -> list[Fetched]:
-        """Subscriptions that exist, the one to keep first: the one in the best state, of those the oldest."""
+        """Subscriptions that exist, the one to keep first: in the best state, of those the known, else the oldest."""
         found = [one for one in self.subscriptions if one["status"] in LIVE]
-        return sorted(found, key=lambda one: (BEST.index(one["status"]), one["created"], one["id"]))
+        return sorted(
+            found,
+            key=lambda one: (BEST.index(one["status"]), one["id"] != self.known, one["created"], one["id"]),
+        )
 
 
 @shared()
@@ -75,7 +82,7 @@ def subscription_sync(account_id: UUID, *, wait: bool = True, pages: int = 1) ->
     if snapshot is not None:
         for extra in snapshot.live[1:]:
             _second_undo(account, extra, snapshot)
-    return account.subscriptions.filter(status__in=LIVE).first() or account.subscriptions.first()
+    return subscription_newest(account)
 
 
 def account_lock(account_id: UUID, *, wait: bool) -> BillingAccount:
@@ -102,6 +109,7 @@ def fetch(account: BillingAccount, pages: int = 1) -> Snapshot:
         return Snapshot(None)
     found = Snapshot(
         customer,
+        account.subscriptions.filter(status__in=LIVE).values_list("stripe_id", flat=True).first() or "",
         stripe_client.subscriptions_of(customer_id),
         stripe_client.invoices_of(customer_id, pages=pages),
         stripe_client.charges_of(customer_id, pages=pages),

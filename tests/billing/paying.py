@@ -50,7 +50,8 @@ class Paying:
     @property
     def tenant(self) -> TenantRef:
         with shared():
-            return Tenant.objects.get(id=self.first.tenant_id).ref()
+            found: TenantRef = Tenant.objects.get(id=self.first.tenant_id).ref()
+        return found
 
     @property
     def subscription(self) -> Subscription:

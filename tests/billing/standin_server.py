@@ -89,6 +89,12 @@ class StripeServer:
         with store.transaction():
             return str(refunding.dispute(store, store.get("charge", charge))["id"])
 
+    def dunning(self, after_retries: str) -> None:
+        """What becomes of a subscription when its payment was tried for the last time: canceled, unpaid or past_due."""
+        store = self.server.store
+        with store.transaction():
+            store.note_put("after_retries", after_retries)
+
     def restart(self) -> None:
         """Stop it and start it again over the same folder and port, as a process that came back."""
         port = int(self.url.rpartition(":")[2])

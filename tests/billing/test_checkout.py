@@ -24,6 +24,13 @@ def sessions(paying: Paying) -> list[str]:
     return [str(one.status) for one in found]
 
 
+def is_paid(paying: Paying, attempt: CheckoutAttempt) -> bool:
+    """What the page that Stripe sends people back to says."""
+    found = checkout_return(paying.account, attempt.id)
+    assert found is not None
+    return found.is_paid
+
+
 def test_a_new_workspace_is_in_a_trial_of_fourteen_days_without_a_card(paying):
     assert (paying.tenant.access_state, paying.tenant.plan_name) == ("trialing", "Business")
     assert paying.account.trial_ends_at - clock.now() > timedelta(days=13, hours=23)
@@ -33,9 +40,7 @@ def test_a_new_workspace_is_in_a_trial_of_fourteen_days_without_a_card(paying):
 def test_what_was_paid_is_active_when_one_comes_back(paying):
     attempt = paying.start()
     paying.server.pay(attempt.session_id)
-    found = checkout_return(paying.account, attempt.id)
-    assert found is not None
-    assert found.is_paid
+    assert is_paid(paying, attempt)
     assert (paying.tenant.access_state, paying.tenant.plan_name) == ("active", "Team")
     assert paying.tenant.limits["seats"] == SEATS
     assert paying.subscription.quantity == SEATS
@@ -58,9 +63,7 @@ def test_what_is_kept_of_a_payment(paying):
 
 def test_the_address_of_the_return_page_says_nothing_of_payment(paying):
     attempt = paying.start()
-    found = checkout_return(paying.account, attempt.id)
-    assert found is not None
-    assert not found.is_paid
+    assert not is_paid(paying, attempt)
     assert paying.tenant.access_state == "trialing"
 
 
@@ -76,7 +79,7 @@ def test_ten_returns_change_nothing_after_the_first(paying):
     attempt = paying.start()
     paying.server.pay(attempt.session_id)
     for _number in range(10):
-        assert checkout_return(paying.account, attempt.id).is_paid
+        assert is_paid(paying, attempt)
     with shared():
         assert (paying.account.subscriptions.count(), paying.account.invoices.count()) == (1, 1)
         assert SubscriptionChange.objects.filter(account=paying.first).count() == 1
@@ -164,19 +167,19 @@ def test_a_declined_card_leaves_all_as_it_was(paying):
     attempt = paying.start()
     with pytest.raises(Refused):
         paying.server.pay(attempt.session_id, DECLINED)
-    assert not checkout_return(paying.account, attempt.id).is_paid
+    assert not is_paid(paying, attempt)
     assert paying.tenant.access_state == "trialing"
     paying.server.pay(attempt.session_id)
-    assert checkout_return(paying.account, attempt.id).is_paid
+    assert is_paid(paying, attempt)
 
 
 def test_three_d_secure_left_open_is_not_paid_and_can_be_tried_again(paying):
     attempt = paying.start()
     paying.server.pay(attempt.session_id, THREE_D_SECURE)
-    assert not checkout_return(paying.account, attempt.id).is_paid
+    assert not is_paid(paying, attempt)
     assert paying.tenant.access_state == "trialing"
     paying.server.authenticate(attempt.session_id)
-    assert checkout_return(paying.account, attempt.id).is_paid
+    assert is_paid(paying, attempt)
 
 
 def test_an_expired_checkout_is_followed_by_a_new_one(paying):
@@ -232,7 +235,7 @@ class TestStripeAway:
             checkout_return(paying.account, attempt.id)
         assert paying.tenant.access_state == "trialing"
         paying.server.heal()
-        assert checkout_return(paying.account, attempt.id).is_paid
+        assert is_paid(paying, attempt)
 
 
 class TestPortal:

@@ -12,7 +12,6 @@ from billing.reconcile import reconcile_all
 from billing.subscriptions import subscription_sync
 from tenants.models import Tenant
 from tenants.scopes import shared
-from tests.billing.paying import SEATS
 from tests.billing.standin_server import FAILS_LATER, VISA
 
 
@@ -25,8 +24,9 @@ def subscribed(paying):
 def second_made(paying):
     """Somebody makes another subscription in Stripe's dashboard."""
     price = paying.price("starter_month_eur").stripe_price_id
+    card = paying.server.client.v1.payment_methods.list({"customer": paying.customer}).data[0].id
     made = paying.server.client.v1.subscriptions.create(
-        {"customer": paying.customer, "items": [{"price": price, "quantity": 2}]}
+        {"customer": paying.customer, "items": [{"price": price, "quantity": 2}], "default_payment_method": card}
     )
     return str(made.id)
 
@@ -56,6 +56,7 @@ class TestFailedPayment:
         assert subscribed.sync().past_due_since == first
 
     def test_then_the_workspace_is_read_only_and_a_payment_heals_it(self, subscribed):
+        subscribed.server.dunning("unpaid")
         self.fails(subscribed)
         subscribed.move(days=8)
         subscribed.sync()
@@ -127,11 +128,13 @@ class TestMadeAtStripe:
         assert subscribed.tenant.access_state == "active"
 
     def test_ended_there_it_is_over_here(self, subscribed):
+        subscribed.move(days=15)
         subscribed.server.client.v1.subscriptions.cancel(subscribed.subscription.stripe_id)
         subscribed.sync()
         assert (subscribed.tenant.access_state, subscribed.tenant.state) == ("canceled", Tenant.State.READ_ONLY)
 
     def test_a_customer_deleted_there_ends_it_and_the_next_checkout_makes_another(self, subscribed):
+        subscribed.move(days=15)
         gone = subscribed.customer
         subscribed.server.client.v1.customers.delete(gone)
         subscribed.sync()
@@ -197,7 +200,7 @@ class TestLedger:
     def test_who_comes_back_is_no_new_customer(self, subscribed):
         subscribed.server.client.v1.subscriptions.cancel(subscribed.subscription.stripe_id)
         subscribed.sync()
-        subscribed.subscribe("starter_month_eur", 5) if SEATS <= 5 else subscribed.subscribe("team_year_eur")
+        subscribed.subscribe("team_year_eur")
         assert [kind for kind, _before, _after in ledger(subscribed)] == ["new", "churn", "reactivation"]
         assert ledger(subscribed)[-1][2] == Decimal("145.00")
 
@@ -290,7 +293,7 @@ def test_somebody_else_who_is_fetching_makes_a_page_not_wait(subscribed):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join(20)
-    assert [type(one) for one in seen] in ([AccountBusy], [BillingAccount.DoesNotExist])
+    assert [type(one) for one in seen] == [AccountBusy]
 
 
 def test_the_same_fetched_again_writes_the_same(subscribed):
