@@ -64,6 +64,12 @@ class StripeServer:
         with store.transaction():
             return checkout.submit(store, session, card, **{"name": "Ada Example", "country": "DE", **typed})
 
+    def promotion(self, session: str, code: str) -> None:
+        """Type a promotion code on the checkout page."""
+        store = self.server.store
+        with store.transaction():
+            checkout.promotion(store, session, code)
+
     def authenticate(self, session: str, *, succeeded: bool = True) -> dict[str, Any]:
         store = self.server.store
         with store.transaction():

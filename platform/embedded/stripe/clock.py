@@ -18,9 +18,10 @@ def advance(store: Store, seconds: int) -> int:
     if seconds < 0:
         raise ValueError("The clock only moves forward.")
     with store.transaction():
-        store.catch_up(store.now() + seconds)
+        moment = store.now() + seconds
+        store.catch_up(moment)
         store.note_put("moved", str(int(store.note("moved") or 0) + seconds))
-        return store.now()
+        return moment
 
 
 def after(anchor: int, interval: str, steps: int) -> int:

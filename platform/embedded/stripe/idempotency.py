@@ -6,7 +6,6 @@ another one with its key still at work, which is told so (409). The same key wit
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +77,3 @@ def keep(store: Store, key: str, request: str, status: int, body: str) -> None:
         "INSERT OR REPLACE INTO answers (key, request, status, body, at) VALUES (?, ?, ?, ?, ?)",
         (key, request, status, body, store.now()),
     )
-
-
-def text_of(body: dict[str, object]) -> str:
-    return json.dumps(body, ensure_ascii=False)

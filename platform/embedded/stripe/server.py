@@ -167,15 +167,10 @@ class Server:
     ) -> Reply:
         params = checked({**route.params, "expand": listing(text)}, decoded(request.params))
         wishes = params.pop("expand", None) or []
-        status, body = 200, ""
-        refused: Refused | None = None
         try:
             with self.store.transaction(Cause(identity, key)):
-                answer = expansion.expanded(self.store, route.answer(self.store, params, *ids), wishes)
-                body = json.dumps(shaped(answer), ensure_ascii=False)
-                if broken:
-                    refused = _broken()
-                    status, body = 500, json.dumps(refused.body(identity))
+                status, answer = self._done(route, params, ids, wishes, identity, broken=broken)
+                body = json.dumps(answer, ensure_ascii=False)
                 if key:
                     idempotency.keep(self.store, key, mark, status, body)
         except NotValid:
@@ -186,6 +181,18 @@ class Server:
                     idempotency.keep(self.store, key, mark, error.status, json.dumps(error.body(identity)))
             raise
         return Reply(status, body.encode())
+
+    def _done(
+        self, route: Route, params: Body, ids: tuple[str, ...], wishes: list[str], identity: str, *, broken: bool
+    ) -> tuple[int, Body]:
+        """Status and answer of what was done, a refusal whose traces stay among them."""
+        try:
+            answer: Body = shaped(expansion.expanded(self.store, route.answer(self.store, params, *ids), wishes))
+        except Refused as error:
+            if not error.keeps:
+                raise
+            return error.status, error.body(identity)
+        return (500, _broken().body(identity)) if broken else (200, answer)
 
 
 def _broken() -> Refused:

@@ -84,8 +84,9 @@ class Store:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 self.cause = Cause()
-                self.catch_up(self.now())
-                self.cause = cause or Cause()
+                moment = self.now()
+                self.catch_up(moment)
+                self.cause, self.frozen = cause or Cause(), moment
                 yield
             except BaseException as error:
                 self.connection.execute("COMMIT" if getattr(error, "keeps", False) else "ROLLBACK")
@@ -93,7 +94,7 @@ class Store:
             else:
                 self.connection.execute("COMMIT")
             finally:
-                self.cause, self._depth = Cause(), 0
+                self.cause, self.frozen, self._depth = Cause(), None, 0
         with self._told:
             self._told.notify_all()
 
@@ -103,14 +104,12 @@ class Store:
             "SELECT id, due_at FROM objects WHERE due_at <= ? ORDER BY due_at, seq LIMIT 1", (until,)
         ).fetchone():
             identity, self.frozen = row
-            try:
-                self.happen(self, identity)
-            finally:
-                self.frozen = None
+            self.happen(self, identity)
 
     def now(self) -> int:
-        """The stand-in's own time in seconds: the machine's and what it was moved by."""
-        return self.frozen if self.frozen is not None else int(time.time()) + int(self.note("moved") or 0)
+        """Its own time in seconds: the machine's and what it was moved by; it stands within a transaction."""
+        with self.lock:
+            return self.frozen if self.frozen is not None else int(time.time()) + int(self.note("moved") or 0)
 
     def note(self, name: str) -> str | None:
         found = self.connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()

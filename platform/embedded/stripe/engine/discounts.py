@@ -110,6 +110,12 @@ def spread(amount: int, over: list[int]) -> list[int]:
     return shares
 
 
+def at_work(store: Store, subscription: Body, moment: int) -> list[Body]:
+    """The subscription's discounts that an invoice of that moment has."""
+    found = [store.get("discount", one) for one in subscription["discounts"]]
+    return [one for one in found if one["end"] is None or moment < one["end"]]
+
+
 def spend_once(store: Store, subscription: Body) -> None:
     """After an invoice: a coupon for one invoice and one whose months are over leave the subscription."""
     kept = []

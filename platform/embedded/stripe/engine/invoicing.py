@@ -8,7 +8,7 @@ chooses its hours.
 
 from embedded.stripe.clock import DAY, HOUR
 from embedded.stripe.engine import charging, wallet
-from embedded.stripe.engine.discounts import apply_to_lines
+from embedded.stripe.engine.discounts import apply_to_lines, at_work
 from embedded.stripe.engine.periods import save
 from embedded.stripe.errors import Refused, declined
 from embedded.stripe.store import Body, Store
@@ -17,12 +17,20 @@ RETRIES = (3 * DAY, 5 * DAY, 7 * DAY)
 
 
 def invoice_shape(
-    store: Store, customer: Body, subscription: Body | None, lines: list[Body], *, reason: str, period: tuple[int, int]
+    store: Store,
+    customer: Body,
+    subscription: Body | None,
+    lines: list[Body],
+    *,
+    reason: str,
+    period: tuple[int, int],
+    at: int | None = None,
 ) -> Body:
-    """A draft with its totals, not yet kept: what ``create_preview`` shows and ``invoice_make`` keeps."""
+    """A draft of now or ``at`` with its totals: ``create_preview`` shows it, ``invoice_make`` keeps it."""
     identity = store.new_id("in")
-    discounts = [store.get("discount", one) for one in (subscription or {}).get("discounts", [])]
-    discounts += list((subscription or {}).get("_preview_discounts", []))
+    moment = store.now() if at is None else at
+    discounts = at_work(store, subscription, moment) if subscription else []
+    discounts += (subscription or {}).get("_preview_discounts", [])
     taken = apply_to_lines(store, lines, discounts)
     subtotal = sum(line["amount"] for line in lines)
     total = subtotal - sum(taken.values())
@@ -47,7 +55,7 @@ def invoice_shape(
         "automatically_finalizes_at": None,
         "billing_reason": reason,
         "collection_method": "charge_automatically",
-        "created": store.now(),
+        "created": moment,
         "currency": currency,
         "customer": customer["id"],
         "customer_address": customer["address"],

@@ -125,9 +125,9 @@ def _renewal(store: Store, customer: Body, subscription: Body, held: list[Body])
         ]
     began = min(item["current_period_start"] for item in items)
     invoice = invoicing.invoice_shape(
-        store, customer, subscription, [*held, *lines], reason="upcoming", period=(began, start)
+        store, customer, subscription, [*held, *lines], reason="upcoming", period=(began, start), at=start
     )
-    return {**invoice, "created": start, "next_payment_attempt": start + 3600}
+    return {**invoice, "next_payment_attempt": start + 3600}
 
 
 def _shown(invoice: Body, changed_at: int | None) -> Body:
