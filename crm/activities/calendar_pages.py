@@ -22,6 +22,7 @@ from crm.workspace.configuration import workspace_settings
 from crm.workspace.formats import babel_locale, date_text, time_text, weekday_names
 from crm.workspace.selectors import active_members
 from tenants.actors import Actor
+from tenants.entitlements import why_not_writable
 
 COLORS = {"task": "blue", "call": "teal", "meeting": "violet"}
 MOST_SHOWN = 500
@@ -162,6 +163,7 @@ def _first_day(actor: Actor, row: ActivityRow) -> date:
 def _entry(actor: Actor, row: ActivityRow, own: bool, *, continued: bool, hidden: bool = False) -> Entry:
     rt = registry.get(row.noun)
     movable = not (continued or row.done or row.ahead) and actor.reaches(actor.scope(rt.slug, "edit"), row.assignee_id)
+    movable = movable and why_not_writable(actor.tenant) is None
     movable = movable and any(one.slug == WHEN[row.noun][0] for one in writable_fields(actor, rt))
     return Entry(
         id=row.id,

@@ -53,6 +53,7 @@ class CardPrinter:
 
     def __init__(self, actor: Actor, *, may_move: bool, may_bulk: bool, more: Sequence[Field] = ()) -> None:
         self.actor = actor
+        self.may_move = may_move
         self.may_bulk = may_bulk
         self.more = more
         self.form = CARD.format(

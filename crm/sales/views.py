@@ -31,6 +31,7 @@ from crm.sales.rules import stage_gone
 from crm.workspace.selectors import active_members
 from tenants.access import MEMBER, access, needs
 from tenants.actors import Actor
+from tenants.entitlements import why_not_writable
 from tenants.http import MemberRequest
 
 MOST_NEWS = 12
@@ -110,7 +111,7 @@ def _board_page(request: MemberRequest, address: BoardAddress, *, part: bool = F
         "chips": filtering.chips(listing),
         "board": found,
         "problem": listing.problem,
-        "may_move": actor.can("deal", "edit"),
+        "may_move": printer.may_move,
         "may_bulk": printer.may_bulk,
         "may_trash": actor.can("deal", "delete"),
         "may_create": actor.can("deal", "create"),
@@ -124,7 +125,7 @@ def _board_page(request: MemberRequest, address: BoardAddress, *, part: bool = F
 def _printer(actor: Actor, address: BoardAddress) -> CardPrinter:
     return CardPrinter(
         actor,
-        may_move=actor.can("deal", "edit"),
+        may_move=actor.can("deal", "edit") and why_not_writable(actor.tenant) is None,
         may_bulk=actor.can("deal", "bulk") and actor.can("deal", "edit"),
         more=boards.card_fields(actor, address.asked.card_fields),
     )

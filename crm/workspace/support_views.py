@@ -24,7 +24,7 @@ class ConsentForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access(MEMBER, writes_unpaid=True)
+@access(MEMBER, writes_unpaid=True, serves_suspended=True)
 def support(request: MemberRequest) -> HttpResponse:
     actor = request.actor
     form = ConsentForm(request.POST if request.method == "POST" and "hours" in request.POST else None)
@@ -42,7 +42,7 @@ def support(request: MemberRequest) -> HttpResponse:
 
 
 @require_POST
-@access(MEMBER, writes_unpaid=True)
+@access(MEMBER, writes_unpaid=True, serves_suspended=True)
 def support_end(request: MemberRequest) -> HttpResponse:
     """Ends the visits that the member may end, at once."""
     ended = visits_end(request.actor)

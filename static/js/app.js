@@ -1,5 +1,6 @@
 /** Loaded on every page: makes what already works as links and forms quicker. */
 
+import "./unpaid.js";
 import "./drafts.js";
 import "./menu.js";
 import "./dialog.js";

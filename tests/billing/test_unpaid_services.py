@@ -35,7 +35,10 @@ WRITING = re.compile(
     r"_(start|create|update|order|set|deactivate|reactivate)\("
 )
 WRITE_UNPAID = {
+    "announcement_dismiss": "one's own pages",
     "api_key_revoke": "what lets somebody in is taken back",
+    "consent_give": "whether support may come in",
+    "consent_withdraw": "whether support may come in",
     "export_start": "what is in the workspace belongs to those who work in it",
     "feed_drop_since": "what lets somebody in is taken back",
     "feed_stop": "what lets somebody in is taken back",
@@ -46,6 +49,7 @@ WRITE_UNPAID = {
     "note": "what happened is noted",
     "notifications_mark_read": "one's own notices",
     "notifications_mark_unread": "one's own notices",
+    "visits_end": "support is sent away",
 }
 """What changes something in a read-only workspace, and why."""
 PARTS = {
