@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from billing.models import Plan, PlanPrice
+from tenants.scopes import shared
 
 CURRENCIES = ("EUR", "USD", "GBP")
 INTERVALS = (PlanPrice.Interval.MONTH, PlanPrice.Interval.YEAR)
@@ -82,6 +83,7 @@ PLANS = (
 )
 
 
+@shared()
 def plans_load() -> None:
     """Make the tables say what PLANS says; what is sold no more stays for those who have it. Safe to repeat."""
     with transaction.atomic():

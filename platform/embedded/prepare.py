@@ -26,6 +26,7 @@ def main() -> None:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("database", prepare_database),
         ("migrate", migrate),
+        ("plans", load_plans),
         ("static", collect_static),
         ("demo", write_demo),
     ]
@@ -43,6 +44,11 @@ def prepare_database() -> None:
 def migrate() -> None:
     """What every workspace needs; those behind are upgraded beside the servers, by a program of its own."""
     call_command("migrate_all", shared=True, verbosity=0)
+
+
+def load_plans() -> None:
+    """What is sold, in our tables and at the stand-in; at Stripe itself the operator does it, see docs/billing.md."""
+    call_command("billing_plans_sync", tables=not settings.STRIPE_API_URL, verbosity=0)
 
 
 def collect_static() -> None:

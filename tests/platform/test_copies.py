@@ -1,91 +1,25 @@
 """The whole product, twice side by side, from the outside: nothing shared, nothing lost, nothing left behind."""
 
 import contextlib
-import http.client
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg2
 import pytest
 import redis
 
+from tests.platform.copies import ending_what_is_left, living, start, until
 from tests.stack import free_port
-
-ROOT = Path(__file__).resolve().parents[2]
-SMALL = {"DEMO": "0", "WEB_WORKERS": "1", "INTERACTIVE_WORKERS": "1"}
-
-
-@dataclass
-class Copy:
-    data: Path
-    port: int
-    process: psutil.Popen
-
-    @property
-    def environment(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads((self.data / "environment.json").read_text())
-        return found
-
-    @property
-    def pids(self) -> dict[str, int]:
-        found: dict[str, int] = json.loads((self.data / "processes.json").read_text())
-        return found
-
-    def ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/readyz", headers={"Host": "whoever.localhost"})
-            return connection.getresponse().status == 200
-        return False
-
-    def log(self) -> str:
-        return (self.data / "console").read_text()
-
-
-def start(data: Path, port: int) -> Copy:
-    data.mkdir(exist_ok=True)
-    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environment = {**clean, **SMALL, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}"}
-    with (data / "console").open("wb") as console:
-        process = psutil.Popen(
-            [sys.executable, "-m", "embedded"],
-            env={**environment, "DATA": str(data), "PORT": str(port)},
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            start_new_session=True,
-        )
-    return Copy(data, port, process)
-
-
-def until(true: Callable[[], bool], copy: Copy, seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, copy.log()
-        assert copy.process.poll() is None, copy.log()
-        time.sleep(0.1)
-
-
-def living(processes: list[psutil.Process]) -> list[str]:
-    _gone, left = psutil.wait_procs(processes, timeout=60)
-    return [" ".join(process.cmdline()) for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Ends whatever a failed test left running in it."""
-    yield tmp_path
-    for process in psutil.process_iter(["environ"]):
-        if (process.info["environ"] or {}).get("DATA", "").startswith(f"{tmp_path}{os.sep}"):
-            process.kill()
+    with ending_what_is_left(tmp_path) as found:
+        yield found
 
 
 def test_two_copies_live_and_die_apart_and_keep_what_they_hold(folder: Path) -> None:
