@@ -25,6 +25,7 @@ MAY_CALL_SHARED = {
     "billing/mails.py",
     "billing/notices.py",
     "billing/outgoing.py",
+    "billing/plans.py",
     "billing/prices.py",
     "billing/reconcile.py",
     "billing/selectors.py",
