@@ -10,7 +10,19 @@ from pathlib import Path
 from bench.claim import Claim
 from bench.stack import ROOT, running
 
-CLAIMS = ("api_list", "api_get", "api_create", "stage_move", "search", "costly", "board", "by_team", "bulk", "timers")
+CLAIMS = (
+    "api_list",
+    "api_get",
+    "api_create",
+    "stage_move",
+    "search",
+    "costly",
+    "board",
+    "by_team",
+    "bulk",
+    "limits",
+    "timers",
+)
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 

@@ -12,4 +12,4 @@ class PeopleConfig(AppConfig):
         from crm.records.limits import counted
         from tenants.limits import usage_register
 
-        usage_register("contacts", lambda _tenant: counted(types.CONTACT).count())
+        usage_register("contacts", lambda _tenant: counted(types.CONTACT))

@@ -1,6 +1,7 @@
 """What must hold of companies and contacts."""
 
 from collections.abc import Mapping
+from functools import partial
 from uuid import UUID
 
 from django.db import connection
@@ -99,4 +100,4 @@ def birthday_has_been(batch: Batch) -> None:
 
 def contacts_have_room(batch: Batch) -> None:
     """No more contacts are added than the plan holds."""
-    hold_room(batch, "contacts", counted(batch.rt), added(batch))
+    hold_room(batch, "contacts", added(batch), partial(counted, batch.rt))

@@ -1,12 +1,11 @@
 """Room under the plan's limits for the records that a write adds."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
-from typing import Any, NamedTuple
-
-from django.db.models import QuerySet
+from typing import NamedTuple
 
 from crm.records.batch import Batch
 from crm.records.statements import advisory_lock
@@ -75,10 +74,9 @@ def is_far(most: int, used: int, adding: int) -> bool:
     return used + adding * SPARE <= most
 
 
-def counted(rt: RecordType) -> QuerySet[Any]:
-    """The rows that count against a limit: neither sample data nor in the trash."""
-    found: QuerySet[Any] = rt.rows.filter(deleted_at=None, is_sample=False).order_by()
-    return found
+def counted(rt: RecordType) -> int:
+    """How many records count against a limit: those that are neither sample data nor in the trash."""
+    return rt.rows.filter(deleted_at=None, is_sample=False).count()
 
 
 def added(batch: Batch) -> int:
@@ -91,10 +89,10 @@ def added(batch: Batch) -> int:
     return 0
 
 
-def hold_room(batch: Batch, limit: str, rows: QuerySet[Any], adding: int) -> None:
-    """Raise LimitReached unless ``adding`` more fit beside ``rows``; what fits is this write's until it commits.
+def hold_room(batch: Batch, limit: str, adding: int, count: Callable[[], int]) -> None:
+    """Raise LimitReached unless ``adding`` more fit beside those that ``count`` finds.
 
-    Far from the limit nothing is asked or locked. Near it one writer after another counts and adds (ADR 0515). It is
+    What fits is this write's until it commits. Far from the limit nothing is asked or locked. Near it one writer after another counts and adds (ADR 0515). It is
     the last lock that a write takes, after its rows.
     """
     tenant = batch.actor.tenant
@@ -104,9 +102,9 @@ def hold_room(batch: Batch, limit: str, rows: QuerySet[Any], adding: int) -> Non
     key = Key(tenant.schema_name, limit, most)
     if counts.take(key, adding):
         return
-    used = rows.count()
+    used = count()
     if not is_far(most, used, adding):
         advisory_lock(f"limit:{limit}")
-        used = rows.count()
+        used = count()
         require_room(tenant, limit, used=used, adding=adding)
     counts.keep(key, used + adding)

@@ -12,4 +12,4 @@ class SalesConfig(AppConfig):
         from crm.sales.rules import pipelines_in_use
         from tenants.limits import usage_register
 
-        usage_register("pipelines", lambda _tenant: pipelines_in_use().count())
+        usage_register("pipelines", lambda _tenant: pipelines_in_use())

@@ -116,9 +116,9 @@ def archived_pipeline_is_at_rest(batch: Batch) -> None:
         )
 
 
-def pipelines_in_use() -> QuerySet[Pipeline]:
-    """Those that count against the plan's limit: neither archived nor sample data nor in the trash."""
-    return Pipeline.objects.filter(archived=False, is_sample=False, deleted_at=None)
+def pipelines_in_use() -> int:
+    """How many count against the plan's limit: neither archived nor sample data nor in the trash."""
+    return Pipeline.objects.filter(archived=False, is_sample=False, deleted_at=None).count()
 
 
 def pipelines_have_room(batch: Batch) -> None:
@@ -128,7 +128,7 @@ def pipelines_have_room(batch: Batch) -> None:
         adding = sum("archived" in draft.changed for draft in used)
     else:
         adding = min(added(batch), len(used))
-    hold_room(batch, "pipelines", pipelines_in_use(), adding)
+    hold_room(batch, "pipelines", adding, pipelines_in_use)
 
 
 def pipelines_lock(ids: Iterable[UUID]) -> None:
