@@ -92,8 +92,8 @@ def added(batch: Batch) -> int:
 def hold_room(batch: Batch, limit: str, adding: int, count: Callable[[], int]) -> None:
     """Raise LimitReached unless ``adding`` more fit beside those that ``count`` finds.
 
-    What fits is this write's until it commits. Far from the limit nothing is asked or locked. Near it one writer after another counts and adds (ADR 0515). It is
-    the last lock that a write takes, after its rows.
+    What fits is this write's until it commits. Far from the limit nothing is asked or locked. Near it one writer after
+    another counts and adds (ADR 0515). It is the last lock that a write takes, after its rows.
     """
     tenant = batch.actor.tenant
     most = tenant.limits.get(limit)
