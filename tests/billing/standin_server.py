@@ -90,6 +90,11 @@ class StripeServer:
         made = self.client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
         return str(made.secret)
 
+    def after_retries(self, status: str) -> None:
+        """What a subscription becomes after the last refused payment: canceled, unpaid or past_due."""
+        with self.server.store.transaction():
+            self.server.store.note_put("after_retries", status)
+
     def dispute(self, charge: str) -> str:
         store = self.server.store
         with store.transaction():

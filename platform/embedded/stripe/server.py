@@ -270,7 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: what was asked is at ``/_standin/requests``."""
 
     def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
+        told = self.headers.get("Content-Length") or "0"
+        length = int(told) if told.isascii() and told.isdigit() else LARGEST + 1
         if length > LARGEST:
             self.close_connection = True
             self._send(Reply(413, b"Too large", "text/plain"))

@@ -73,6 +73,7 @@ class Store:
         self.cause = Cause()
         self._depth = 0
         self._told = threading.Condition()
+        self._news = False
 
     @contextmanager
     def transaction(self, cause: Cause | None = None) -> Iterator[None]:
@@ -95,8 +96,9 @@ class Store:
                 self.connection.execute("COMMIT")
             finally:
                 self.cause, self.frozen, self._depth = Cause(), None, 0
-        with self._told:
-            self._told.notify_all()
+                if self._news:
+                    self._news = False
+                    self.wake()
 
     def catch_up(self, until: int) -> None:
         """Let happen all that is due by then, in the order of its moments, with the clock stopped at each."""
@@ -214,6 +216,7 @@ class Store:
 
     def emit(self, kind: str, body: Body, previous: Body | None = None) -> None:
         """Note the event ``kind`` with ``body`` as it is now, and for an update what changed fields were before."""
+        self._news = True
         data: Body = {"object": shaped(body)}
         if previous is not None:
             data["previous_attributes"] = previous
@@ -252,7 +255,7 @@ class Store:
             return [(place, json.loads(body)) for place, body in rows]
 
     def wait_for_events(self, seconds: float) -> None:
-        """Return when something was committed, at the latest after ``seconds``."""
+        """Return when events were committed, at the latest after ``seconds``."""
         with self._told:
             self._told.wait(seconds)
 

@@ -359,6 +359,7 @@ def one_shop(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_any_change_costs_the_cents_that_its_preview_showed(
     one_shop: Any, before: int, after: int, part: Fraction, yearly: bool, pause: int
 ) -> None:
+    """Forty changes over years of the stand-in's time, each with renewals of those before: some seconds."""
     server, month, year = one_shop
     client = server.client
     customer = client.v1.customers.create({})

@@ -55,11 +55,25 @@ def create(store: Store, params: Body) -> Body:
         if params.get("customer")
         else customers.create(store, {"email": params.get("customer_email")})
     )
+    if (params.get("automatic_tax") or {}).get("enabled") and not _located(customer, params):
+        raise Refused(
+            "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid "
+            "address to the Customer or set `customer_update[address]` to 'auto' to keep the one typed in Checkout.",
+            code="customer_tax_location_invalid",
+            param="automatic_tax",
+        )
     session = _shape(store, params, customer, expires)
     subscribing.one_currency(
         store, customer, store.get("price", params["line_items"][0]["price"], "line_items[0][price]")["currency"]
     )
     return checkout.totals_put(store, session)
+
+
+def _located(customer: Body, params: Body) -> bool:
+    return (
+        bool((customer["address"] or {}).get("country"))
+        or (params.get("customer_update") or {}).get("address") == "auto"
+    )
 
 
 def _shape(store: Store, params: Body, customer: Body, expires: int) -> Body:
