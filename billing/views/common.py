@@ -1,17 +1,19 @@
 """What the pages of Settings → Billing share."""
 
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
 from django.http import Http404
+from django.http.response import HttpResponseBase
 from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
 
 from billing.accounts import NoAccount, account_of
 from billing.errors import AccountBusy, BillingRefused, StripeAway
 from billing.models import BillingAccount
-from tenants.access import needs
-from tenants.http import MemberRequest
+from tenants.access import View, needs
+from tenants.http import MemberRequest, Request
 
 BILLING = needs("workspace", "billing")
 STRIPE_PAGES = ("https://checkout.stripe.com", "https://billing.stripe.com")
@@ -26,7 +28,15 @@ def to_stripe_csp() -> dict[str, Any]:
     return {**settings.SECURE_CSP, "form-action": [CSP.SELF, *pages]}
 
 
-leads_to_stripe = csp_override(to_stripe_csp())
+def leads_to_stripe[**P](view: View[P]) -> View[P]:
+    """Give a view's pages that policy."""
+
+    @wraps(view)
+    def led(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        answer: HttpResponseBase = csp_override(to_stripe_csp())(view)(request, *args, **kwargs)
+        return answer
+
+    return led
 
 
 def account_here(request: MemberRequest) -> BillingAccount:
