@@ -14,9 +14,10 @@ from crm.records.bulk import Selection
 from crm.records.models import Event, Job, Timer
 from crm.records.types import registry
 from crm.workspace.models import Member
+from crm.workspace.services import invitation_send, member_create, member_user_change
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import Entitlements, WorkspaceClosed, entitlements_write, require_writable, why_not_writable
-from tenants.models import Wakeup
+from tenants.models import User, Wakeup
 from tenants.roles import role_of
 from tenants.scopes import shared
 from tests import factories
@@ -108,13 +109,43 @@ class TestWhatIsSaid:
         assert key.post("/api/v1/companies/query", {"filter": {}}).status_code == 200
 
     def test_nobody_accepts_an_invitation(self, owner: Actor, public_client: Any) -> None:
-        from crm.workspace.services import invitation_send
-
         token = invitation_send(owner, email="late@example.com", role="member").token
         put(owner.tenant, "read_only")
         answer = public_client.get(f"/invitations/{token}/")
         assert answer.status_code == 410
         assert "takes nobody in at the moment" in answer.content.decode()
+
+
+class TestInTheMiddle:
+    """The state is the request's, or the turn's: read once, at the beginning."""
+
+    def test_a_request_ends_as_it_began_and_the_next_is_refused(self, owner: Actor, browser_client: Any) -> None:
+        client = browser_client(owner)
+        put(owner.tenant, "read_only")
+        assert factories.company(owner, name="Begun before").name == "Begun before"
+        assert client.post("/companies/new/", {"name": "After"}).status_code == 402
+
+    def test_a_turn_of_work_ends_as_it_began(self, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jobs, "CHUNK", 1)
+        job = started(owner)
+        put(owner.tenant, "read_only")
+        assert jobs.step(owner.tenant, job.pk)
+        job.refresh_from_db()
+        assert job.done == 1
+
+
+class TestWhoComesIn:
+    """By the services themselves, which also the public host calls."""
+
+    def test_nobody_becomes_a_member(self, owner: Actor, closed: TenantRef) -> None:
+        with pytest.raises(WorkspaceClosed):
+            member_create(tenant=closed, user_id=uuid4(), email="late@example.com")
+
+    def test_nobody_takes_a_member_over(self, owner: Actor, closed: TenantRef) -> None:
+        with shared():
+            user = User.objects.get(id=owner.details["user_id"])
+        with pytest.raises(WorkspaceClosed):
+            member_user_change(closed, old_user=user, new_user=user)
 
 
 class TestLeaving:

@@ -105,5 +105,5 @@ def test_a_suspended_workspace_shows_what_is_open(owner: Actor, screen: Screen) 
     put(owner.tenant, "suspended")
     page = screen(owner, "/", width=390, theme="dark")
     expect(page.get_by_role("heading", name="This workspace is suspended")).to_be_visible()
-    expect(page.get_by_role("button", name="Export Companies")).to_be_visible()
+    expect(page.get_by_role("button", name="Export companies")).to_be_visible()
     assert axe_problems(page) == []
