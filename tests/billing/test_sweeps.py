@@ -105,6 +105,7 @@ class TestAccounts:
         assert accounts_make_missing() == 1
         with shared():
             made = BillingAccount.objects.get(tenant_id=paying.first.tenant_id)
+        assert made.trial_ends_at is not None
         assert made.trial_ends_at - clock.now() > timedelta(days=13)
         assert accounts_make_missing() == 0
 
