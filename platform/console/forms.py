@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from console.models import AuditEntry
+from console.templatetags.console import access_label
 from console.visits import visit_choices
-from console.words import ACCESS
 from console.workspaces import HEALTH, access_states, plan_names
 from tenants.models import Tenant
 
@@ -41,7 +41,7 @@ class WorkspaceFilter(forms.Form):
         anything = ("", _("Any"))
         offered: dict[str, list[tuple[str, Any]]] = {
             "state": [anything, *Tenant.State.choices],
-            "access": [anything, *((one, one.replace("_", " ")) for one in access_states())],
+            "access": [anything, *((one, access_label(one)) for one in access_states())],
             "plan": [anything, *((one, one) for one in plan_names())],
             "health": [anything, *HEALTH.items()],
         }
@@ -136,7 +136,7 @@ class AnnouncementForm(forms.Form):
         for name, found in (("plans", plan_names()), ("states", access_states())):
             field = self.fields[name]
             assert isinstance(field, forms.MultipleChoiceField)
-            field.choices = [(one, ACCESS.get(one, one)) for one in found]
+            field.choices = [(one, access_label(one) if name == "states" else one) for one in found]
 
     def clean_until(self) -> datetime:
         until: datetime = self.cleaned_data["until"]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from crm.records.models import Event, HandlerPosition, Job, Timer
 from tenants.actors import TenantRef
+from tenants.limits import Usage, usage
 from tenants.scopes import tenant_scope
 
 FEW = 5
@@ -35,6 +36,7 @@ class Inside:
     jobs: Mapping[str, int]
     timers: int
     troubles: list[Trouble]
+    usage: list[Usage]
 
 
 def inside(tenant: TenantRef) -> Inside:
@@ -50,6 +52,7 @@ def inside(tenant: TenantRef) -> Inside:
             jobs={str(Job.State(state).label): n for state, n in states.items()},
             timers=Timer.objects.filter(fired_at=None, due_at__lte=now).count(),
             troubles=_troubles(),
+            usage=usage(tenant),
         )
 
 

@@ -28,6 +28,7 @@ class AuditEntry(models.Model):
         COUPON_APPLIED = "coupon_applied", _("applied a coupon")
         EVENT_REPLAYED = "event_replayed", _("replayed an event")
         RECONCILED = "reconciled", _("compared with Stripe")
+        ATTENTION_DONE = "attention_done", _("looked after what needed an operator")
         OPERATOR_ADDED = "operator_added", _("made an operator")
         OPERATOR_REMOVED = "operator_removed", _("removed an operator")
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.views import announcements, audit, setups, steps, workspaces
+from console.views import announcements, audit, billing, figures, setups, steps, workspaces
 
 app_name = "console"
 urlpatterns = [
@@ -11,6 +11,26 @@ urlpatterns = [
     path("workspaces/<uuid:tenant_id>/setup/", steps.setup, name="setup"),
     path("workspaces/<uuid:tenant_id>/visit/", steps.visit, name="visit"),
     path("workspaces/<uuid:tenant_id>/visit/end/", steps.visit_end, name="visit_end"),
+    path("workspaces/<uuid:tenant_id>/suspend/", billing.suspend, name="suspend"),
+    path("workspaces/<uuid:tenant_id>/resume/", billing.resume, name="resume"),
+    path("workspaces/<uuid:tenant_id>/trial/", billing.trial_extend, name="trial_extend"),
+    path("workspaces/<uuid:tenant_id>/contract/", billing.contract, name="contract"),
+    path("workspaces/<uuid:tenant_id>/contract/end/", billing.contract_end, name="contract_end"),
+    path("workspaces/<uuid:tenant_id>/coupon/", billing.coupon, name="coupon"),
+    path("workspaces/<uuid:tenant_id>/fetch/", billing.account_reconcile, name="account_reconcile"),
+    path("workspaces/<uuid:tenant_id>/attention/", billing.attention_done, name="attention_done"),
+    path("figures/", figures.figures, name="figures"),
+    path("figures/revenue/", figures.revenue, name="revenue"),
+    path("figures/movements/", figures.movements, name="movements"),
+    path("figures/trials/", figures.trials, name="trials"),
+    path("figures/churn/", figures.churn, name="churn"),
+    path("figures/unpaid/", figures.unpaid, name="unpaid"),
+    path("figures/seats/", figures.seats, name="seats"),
+    path("events/", billing.events, name="events"),
+    path("events/<uuid:event_id>/", billing.event, name="event"),
+    path("events/<uuid:event_id>/replay/", billing.event_replay, name="event_replay"),
+    path("drift/", billing.drift, name="drift"),
+    path("drift/reconcile/", billing.reconcile, name="reconcile"),
     path("setups/", setups.setups, name="setups"),
     path("announcements/", announcements.announcements, name="announcements"),
     path("announcements/new/", announcements.announcement_new, name="announcement_new"),

@@ -111,6 +111,7 @@ class Planted:
                 "pipeline": pipeline.id,
                 "pipeline_id": pipeline.id,
                 "key_id": company.id,
+                "announcement_id": company.id,
                 "invitation_id": invitation.id,
                 "team_id": team.id,
                 "role_id": role.id,

@@ -1,9 +1,12 @@
 """Words and colours of the console's pages."""
 
+from typing import cast
+
 from django import template
 from django.utils.functional import Promise
 
-from console.words import ACCESS, ACCESS_COLORS
+from billing.access import State
+from billing.wording import STATE_COLORS, STATES
 
 register = template.Library()
 
@@ -11,9 +14,9 @@ register = template.Library()
 @register.filter
 def access_label(state: str) -> str | Promise:
     """A state of billing in words; a word that is not ours as it came."""
-    return ACCESS.get(state, state.replace("_", " "))
+    return STATES.get(cast(State, state), state.replace("_", " "))
 
 
 @register.filter
 def access_color(state: str) -> str:
-    return ACCESS_COLORS.get(state, "gray")
+    return STATE_COLORS.get(cast(State, state), "gray")

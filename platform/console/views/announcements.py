@@ -15,6 +15,7 @@ from console.access import page, step
 from console.announcing import announce, announcement_end, announcements_made
 from console.auditing import operator_of
 from console.forms import AnnouncementForm, ReasonForm
+from console.views.steps import step_page
 from tenants.announcements import audience_of
 from tenants.http import Request
 from tenants.models import Announcement
@@ -63,10 +64,4 @@ def announcement_stop(request: Request, announcement_id: UUID) -> HttpResponseBa
         if announcement_end(operator_of(request), found, reason=form.reason):
             messages.success(request, _("It is shown no more."))
         return redirect("console:announcements")
-    context = {
-        "form": form,
-        "title": _("End the announcement"),
-        "text": str(found.texts.get(found.language, "")),
-        "button": _("Show it no more"),
-    }
-    return render(request, "console/step.html", context, status=422 if form.errors else 200)
+    return step_page(request, None, form, title=_("End the announcement"), text=str(found), button=_("Show it no more"))

@@ -23,7 +23,7 @@ from tenants.support import SupportRefused
 from tenants.views import leads_to_workspaces
 
 
-def step_page(request: Request, tenant: Tenant, form: forms.Form, **words: Any) -> HttpResponse:
+def step_page(request: Request, tenant: Tenant | None, form: forms.Form, **words: Any) -> HttpResponse:
     """The form of a step: ``title``, ``text`` on what follows, and what the button says."""
     context = {"tenant_shown": tenant, "form": form, **words}
     return render(request, "console/step.html", context, status=422 if form.errors else 200)

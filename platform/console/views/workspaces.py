@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from console.access import page
 from console.auditing import entry_page
+from console.billing_pages import account_detail
 from console.forms import WorkspaceFilter
 from console.visits import visits_open
 from console.workspaces import workspace_detail, workspace_page, workspaces_matching
@@ -52,6 +53,7 @@ def workspace(request: Request, tenant_id: UUID) -> HttpResponse:
     context = {
         "tenant_shown": tenant,
         "detail": workspace_detail(tenant),
+        "billing": account_detail(tenant.id),
         "can_finish": tenant.state in UNFINISHED,
         "can_visit": tenant.state in ENTERED,
         "visits": visits_open(tenant),

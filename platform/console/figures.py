@@ -1,0 +1,257 @@
+"""The operator's figures. Each is the sum of a list that its page opens; currencies are never added to each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import TruncMonth
+
+from billing import clock
+from billing.models import LIVE, BillingAccount, InvoiceMirror, Subscription, SubscriptionChange
+from tenants.models import Membership, Tenant
+
+MONTHS = 12
+MAX_ROWS = 500
+Kind = SubscriptionChange.Kind
+OUTCOMES = ("converted", "running", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of the calendar in UTC, as ``YYYY-MM``."""
+
+    year: int
+    number: int
+
+    @classmethod
+    def read(cls, text: str) -> "Month":
+        """Raises ValueError."""
+        at = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        return cls(at.year, at.month)
+
+    @classmethod
+    def of(cls, at: datetime) -> "Month":
+        local = at.astimezone(UTC)
+        return cls(local.year, local.month)
+
+    @property
+    def start(self) -> datetime:
+        return datetime(self.year, self.number, 1, tzinfo=UTC)
+
+    @property
+    def end(self) -> datetime:
+        return self.after.start
+
+    @property
+    def after(self) -> "Month":
+        return Month(self.year + self.number // 12, self.number % 12 + 1)
+
+    @property
+    def before(self) -> "Month":
+        return Month(self.year - (self.number == 1), 12 if self.number == 1 else self.number - 1)
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.number:02d}"
+
+
+def months(last: Month, count: int = MONTHS) -> list[Month]:
+    """The newest first."""
+    found = [last]
+    while len(found) < count:
+        found.append(found[-1].before)
+    return found
+
+
+# Revenue
+
+
+def _latest(before: datetime | None = None) -> QuerySet[SubscriptionChange]:
+    """The last change of each account (up to a moment) after which something comes in."""
+    last = SubscriptionChange.objects.filter(account=OuterRef("account"))
+    if before is not None:
+        last = last.filter(at__lt=before)
+    newest = last.order_by("-at", "-id").values("id")[:1]
+    return SubscriptionChange.objects.filter(id=Subquery(newest), after__gt=0)
+
+
+def revenue(before: datetime | None = None) -> dict[str, tuple[Decimal, int]]:
+    """What comes in a month and from how many workspaces, by currency; now, or up to a moment."""
+    rows = _latest(before).values("currency").annotate(sum=Sum("after"), n=Count("id")).order_by("currency")
+    return {one["currency"]: (one["sum"], one["n"]) for one in rows}
+
+
+type Moved = dict[tuple[str, Month, str], Decimal]
+
+
+def movements(since: datetime) -> Moved:
+    """The sum of changes from a moment on, by currency, month and kind."""
+    rows = (
+        SubscriptionChange.objects.filter(at__gte=since)
+        .annotate(month=TruncMonth("at", tzinfo=UTC))
+        .values("currency", "month", "kind")
+        .annotate(sum=Sum(F("after") - F("before")))
+    )
+    return {(one["currency"], Month.of(one["month"]), one["kind"]): one["sum"] for one in rows}
+
+
+def revenue_rows(currency: str) -> QuerySet[SubscriptionChange]:
+    return _latest().filter(currency=currency).select_related("account__tenant").order_by("-after", "id")
+
+
+def movement_rows(currency: str, month: Month, kind: str) -> QuerySet[SubscriptionChange]:
+    rows = SubscriptionChange.objects.filter(currency=currency, kind=kind, at__gte=month.start, at__lt=month.end)
+    return rows.select_related("account__tenant").order_by("-at", "-id")
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRow:
+    """One month in one currency: what came in a month at its end, and why that changed, by kind."""
+
+    month: Month
+    total: Decimal
+    by_kind: Sequence[tuple[str, Decimal]]
+
+
+def month_rows(
+    currency: str, last: Month, total: Decimal, moved: dict[tuple[str, Month, str], Decimal]
+) -> list[MonthRow]:
+    """Backwards from what comes in now: a month's total is the next one's without its movements."""
+    found = []
+    for month in months(last):
+        by_kind = [(str(kind), moved.get((currency, month, kind), Decimal(0))) for kind in Kind]
+        found.append(MonthRow(month, total, by_kind))
+        total -= sum((amount for _kind, amount in by_kind), Decimal(0))
+    return found
+
+
+# Customers: who came, and who left
+
+
+def _paying(at: datetime) -> set[UUID]:
+    return set(_latest(at).values_list("account_id", flat=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """How many of those who paid as a month began did not as it ended."""
+
+    month: Month
+    customers: int
+    lost: int
+
+    @property
+    def rate(self) -> Decimal | None:
+        """In percent; None where there was nobody to lose."""
+        return (Decimal(100) * self.lost / self.customers).quantize(Decimal("0.1")) if self.customers else None
+
+
+def lost_in(month: Month) -> set[UUID]:
+    return _paying(month.start) - _paying(month.end)
+
+
+def churns(last: Month) -> list[Churn]:
+    wanted = months(last)
+    paying = {month: _paying(month.start) for month in [last.after, *wanted]}
+    return [Churn(month, len(paying[month]), len(paying[month] - paying[month.after])) for month in wanted]
+
+
+def churn_rows(month: Month) -> QuerySet[BillingAccount]:
+    rows = BillingAccount.objects.filter(id__in=lost_in(month))
+    return rows.select_related("tenant").order_by("tenant__name", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What became of the trials that began in a month."""
+
+    month: Month
+    begun: int
+    converted: int
+    running: int
+    lost: int
+
+    @property
+    def outcomes(self) -> list[tuple[str, int]]:
+        return [("converted", self.converted), ("running", self.running), ("lost", self.lost)]
+
+    @property
+    def rate(self) -> Decimal | None:
+        """How many of those that are over were converted, in percent."""
+        over = self.converted + self.lost
+        return (Decimal(100) * self.converted / over).quantize(Decimal("0.1")) if over else None
+
+
+def _trials(month: Month) -> QuerySet[BillingAccount]:
+    return BillingAccount.objects.filter(
+        created_at__gte=month.start, created_at__lt=month.end, trial_ends_at__isnull=False
+    )
+
+
+def trial_rows(month: Month, outcome: str = "") -> QuerySet[BillingAccount]:
+    """The accounts whose trial began in a month; of an outcome, if one is given."""
+    bought = Exists(SubscriptionChange.objects.filter(account=OuterRef("pk"), kind=Kind.NEW))
+    rows, now = _trials(month), clock.now()
+    if outcome == "converted":
+        rows = rows.filter(bought)
+    elif outcome == "running":
+        rows = rows.filter(~bought, trial_ends_at__gt=now)
+    elif outcome == "lost":
+        rows = rows.filter(~bought, trial_ends_at__lte=now)
+    return rows.select_related("tenant").order_by("-created_at", "-id")
+
+
+def trials(last: Month) -> list[Trials]:
+    return [
+        Trials(month, _trials(month).count(), *(trial_rows(month, outcome).count() for outcome in OUTCOMES))
+        for month in months(last)
+    ]
+
+
+# What is owed, and seats
+
+
+def unpaid_rows(currency: str = "") -> QuerySet[InvoiceMirror]:
+    """Invoices that were issued and not paid in full."""
+    rows = InvoiceMirror.objects.filter(status__in=("open", "uncollectible"), total__gt=F("paid"))
+    if currency:
+        rows = rows.filter(currency=currency)
+    return rows.select_related("account__tenant").order_by("issued_at", "id")
+
+
+def unpaid() -> dict[str, tuple[Decimal, int]]:
+    rows = (
+        unpaid_rows().order_by("currency").values("currency").annotate(sum=Sum(F("total") - F("paid")), n=Count("id"))
+    )
+    return {one["currency"]: (one["sum"], one["n"]) for one in rows}
+
+
+def seat_rows() -> QuerySet[Subscription]:
+    """The subscriptions that exist, with how many active members their workspace has."""
+    members = (
+        Membership.objects.filter(tenant=OuterRef("account__tenant"), state=Membership.State.ACTIVE)
+        .order_by()
+        .values("tenant")
+        .annotate(n=Count("id"))
+        .values("n")
+    )
+    rows = Subscription.objects.filter(status__in=LIVE).select_related("account__tenant", "price__plan")
+    return rows.annotate(members=Subquery(members)).order_by("-quantity", "id")
+
+
+def seats() -> tuple[int, int]:
+    """The seats that are billed, and in how many workspaces."""
+    found = Subscription.objects.filter(status__in=LIVE).aggregate(sum=Sum("quantity"), n=Count("id"))
+    return found["sum"] or 0, found["n"]
+
+
+def trialing() -> int:
+    """Workspaces in their trial now."""
+    count: int = Tenant.objects.filter(access_state="trialing").count()
+    return count
+
+
+def this_month() -> Month:
+    return Month.of(clock.now())

@@ -1,0 +1,118 @@
+"""What operators change in a workspace's billing, with its entry in the audit."""
+
+from datetime import datetime
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+
+from billing import manual, reconcile, webhooks
+from billing.changes import coupon_apply as code_apply
+from billing.models import BillingAccount, Plan, StripeEvent
+from billing.subscriptions import subscription_sync
+from console.auditing import Action, Operator, audit_note
+
+RECONCILE_TASKS = ("billing.tasks.events_sweep", "billing.tasks.reconcile_all")
+
+
+def suspend(operator: Operator, account: BillingAccount, *, note: str) -> None:
+    """Raises BillingRefused."""
+    with transaction.atomic():
+        manual.suspend(account, note=note)
+        audit_note(operator, Action.SUSPENDED, tenant_id=account.tenant_id, reason=note)
+
+
+def resume(operator: Operator, account: BillingAccount, *, reason: str) -> None:
+    """Raises BillingRefused."""
+    with transaction.atomic():
+        access = manual.resume(account)
+        audit_note(operator, Action.RESUMED, tenant_id=account.tenant_id, reason=reason, state=str(access.state))
+
+
+def trial_extend(operator: Operator, account: BillingAccount, *, until: datetime, reason: str) -> None:
+    """Raises BillingRefused."""
+    with transaction.atomic():
+        before = account.trial_ends_at
+        manual.trial_extend(account, until=until)
+        audit_note(
+            operator,
+            Action.TRIAL_EXTENDED,
+            tenant_id=account.tenant_id,
+            reason=reason,
+            before=before.isoformat() if before else "",
+            until=until.isoformat(),
+        )
+
+
+def contract_grant(
+    operator: Operator, account: BillingAccount, *, plan: Plan, until: datetime | None, seats: int | None, reason: str
+) -> None:
+    """Raises BillingRefused."""
+    with transaction.atomic():
+        manual.contract_grant(account, plan=plan, until=until, seats=seats)
+        audit_note(
+            operator,
+            Action.CONTRACT_GRANTED,
+            tenant_id=account.tenant_id,
+            about=plan.name,
+            reason=reason,
+            until=until.isoformat() if until else "",
+            seats=seats,
+        )
+
+
+def contract_end(operator: Operator, account: BillingAccount, *, reason: str) -> None:
+    """Raises BillingRefused."""
+    with transaction.atomic():
+        manual.contract_end(account)
+        audit_note(operator, Action.CONTRACT_ENDED, tenant_id=account.tenant_id, reason=reason)
+
+
+def coupon_apply(operator: Operator, account: BillingAccount, *, code: str, reason: str) -> None:
+    """Give the discount of a promotion code; noted before Stripe is asked. Raises BillingRefused and StripeAway."""
+    audit_note(operator, Action.COUPON_APPLIED, tenant_id=account.tenant_id, about=code, reason=reason)
+    code_apply(account, code)
+
+
+def event_replay(operator: Operator, event: StripeEvent, *, reason: str) -> None:
+    with transaction.atomic():
+        webhooks.event_replay(event, by=operator.user.pk)
+        audit_note(
+            operator,
+            Action.EVENT_REPLAYED,
+            tenant_id=event.account.tenant_id if event.account else None,
+            about=f"{event.type} {event.stripe_id}",
+            reason=reason,
+        )
+
+
+def account_reconcile(operator: Operator, account: BillingAccount, *, reason: str) -> dict[str, tuple[str, str]]:
+    """Fetch all of an account from Stripe now; gives what was different, before and after.
+
+    Raises StripeAway and AccountBusy.
+    """
+    before = reconcile.state_of(account)
+    subscription_sync(account.id, pages=reconcile.INVOICE_PAGES)
+    after = reconcile.state_of(BillingAccount.objects.get(id=account.id))
+    found = {
+        name: (before.get(name, ""), after.get(name, ""))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    }
+    drift = [f"{name}: {one} → {two}" for name, (one, two) in found.items()]
+    audit_note(operator, Action.RECONCILED, tenant_id=account.tenant_id, reason=reason, drift=drift)
+    return found
+
+
+def reconcile_start(operator: Operator, *, reason: str) -> None:
+    """Have workers compare everything with Stripe, now."""
+    with transaction.atomic():
+        audit_note(operator, Action.RECONCILED, about="everything", reason=reason)
+        for task in RECONCILE_TASKS:
+            transaction.on_commit(partial(current_app.send_task, task, queue="bulk"), robust=True)
+
+
+def attention_done(operator: Operator, account: BillingAccount, *, reason: str) -> None:
+    with transaction.atomic():
+        was = manual.attention_done(account)
+        audit_note(operator, Action.ATTENTION_DONE, tenant_id=account.tenant_id, about=was, reason=reason)
