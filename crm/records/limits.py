@@ -103,6 +103,7 @@ def hold_room(batch: Batch, limit: str, adding: int, count: Callable[[], int]) -
     if counts.take(key, adding):
         return
     used = count()
+    require_room(tenant, limit, used=used, adding=adding)
     if not is_far(most, used, adding):
         advisory_lock(f"limit:{limit}")
         used = count()

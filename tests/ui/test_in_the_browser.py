@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from config import urls_tenant
 from crm.records.types import COLORS, registry
 from crm.records.writing import update
+from crm.workspace.plan_needs import PlanNeed
 from tenants.access import MEMBER, access
 from tenants.actors import Actor
 from tests import factories
@@ -36,6 +37,7 @@ def gallery_values() -> dict[str, object]:
         "colors": COLORS,
         "tabs": [{"label": "All", "href": "#all", "current": True, "icon": "list"}, {"label": "Mine", "href": "#mine"}],
         "layouts": [{"label": "List", "href": "#l", "current": True}, {"label": "Board", "href": "#b"}],
+        "need": PlanNeed("“Teams” is not part of your plan. It comes with the plan Team.", "/settings/billing/"),
         "errors": ["Enter an email address, such as ada@example.com."],
         "sizes": [("1-10", "1–10"), ("11-50", "11–50")],
         "deals": [
