@@ -13,10 +13,14 @@ from tests.billing.standin_server import StripeServer
 
 @pytest.fixture
 def stripe_server(tmp_path: Path) -> Iterator[StripeServer]:
-    """Stripe's stand-in in a thread of this process, knowing nothing yet."""
+    """Stripe's stand-in in a thread of this process, knowing nothing yet.
+
+    All that is asked of it and all that it answers has to be as the installed ``stripe`` package declares it.
+    """
     server = StripeServer(tmp_path / "stripe")
     yield server
     server.close()
+    assert server.problems == []
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The stand-in in a thread of the test's process, and what a test does to it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from embedded.stripe.control import Seen
 from embedded.stripe.engine import checkout, refunding, wallet
 from embedded.stripe.engine.cards import card_by_number
 from embedded.stripe.faults import Fault
-from embedded.stripe.server import Server, serve
+from embedded.stripe.server import Reply, Request, Server, serve
+from tests.billing.standin.declared import answer_problems, parameter_problems
 
 KEY = "sk_test_standin0000000000"
 VISA = "4242424242424242"
@@ -20,12 +22,18 @@ THREE_D_SECURE = "4000002500003155"
 
 
 class StripeServer:
-    """``url`` is for STRIPE_API_URL, ``key`` for STRIPE_SECRET_KEY; ``client`` asks as the unmodified library does."""
+    """``url`` is for STRIPE_API_URL, ``key`` for STRIPE_SECRET_KEY; ``client`` asks as the unmodified library does.
+
+    ``problems`` are those of all requests and answers so far that are not as the library declares them; a test that
+    makes it say what Stripe never would switches ``is_judged`` off.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.key = KEY
-        self.server: Server = serve(0, folder)
+        self.problems: list[str] = []
+        self.is_judged = True
+        self.server = self._serve(0)
 
     @property
     def url(self) -> str:
@@ -110,7 +118,19 @@ class StripeServer:
         """Stop it and start it again over the same folder and port, as a process that came back."""
         port = int(self.url.rpartition(":")[2])
         self.server.close()
-        self.server = serve(port, self.folder)
+        self.server = self._serve(port)
+
+    def _serve(self, port: int) -> Server:
+        server = serve(port, self.folder)
+        server.observe = self._judge
+        return server
+
+    def _judge(self, request: Request, reply: Reply) -> None:
+        """Hold what went well against what the library declares; what was refused was meant to be wrong."""
+        if reply.status == 200 and self.is_judged:
+            asked, told = (request.method, request.path), json.loads(reply.body)
+            found = parameter_problems(*asked, request.params) + answer_problems(*asked, told)
+            self.problems += [f"{request.method} {request.path}: {problem}" for problem in found]
 
     def close(self) -> None:
         self.server.close()

@@ -98,6 +98,7 @@ class TestMadeAtStripe:
         assert "not known" in subscribed.account.needs_attention
 
     def test_a_status_unknown_here_keeps_access_and_calls_an_operator(self, subscribed):
+        subscribed.server.is_judged = False
         store = subscribed.server.server.store
         with store.transaction():
             store.put({**store.get("subscription", subscribed.subscription.stripe_id), "status": "hibernating"})

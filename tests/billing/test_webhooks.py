@@ -202,6 +202,7 @@ class TestFailing:
 
     def poison(self, paid):
         """Stripe answers with something that we cannot read: an invoice without a total."""
+        paid.server.is_judged = False
         store = paid.server.server.store
         with store.transaction():
             invoice = store.find("invoice", customer=paid.customer)[0]

@@ -8,6 +8,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,7 +63,10 @@ CUT = Reply(0, b"", cut=True)
 
 
 class Server:
-    """The stand-in at work. ``url`` is where it listens; ``close`` stops it and lets go of the folder."""
+    """The stand-in at work. ``url`` is where it listens; ``close`` stops it and lets go of the folder.
+
+    ``observe``, where a test sets it, is called with each request to the API and what it is answered.
+    """
 
     def __init__(self, port: int, folder: Path) -> None:
         server = self
@@ -78,6 +82,7 @@ class Server:
         self.delivery = Delivery(self.store)
         self.control = Control(self.store, self.faults, self.journal, self.delivery)
         self.in_flight = idempotency.InFlight()
+        self.observe: Callable[[Request, Reply], None] | None = None
         self._thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def start(self) -> None:
@@ -128,6 +133,8 @@ class Server:
                 reply = _json(error.status, error.body(identity), error.headers)
         replayed = "Idempotent-Replayed" in reply.headers
         params = {} if reply.status == 401 else _seen(request)
+        if self.observe:
+            self.observe(request, reply)
         self.journal.add(
             Seen(identity, request.method, request.path, params, key, reply.status, replayed, began, time.time())
         )

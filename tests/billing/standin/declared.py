@@ -83,6 +83,12 @@ def parameter_problems(method: str, path: str, form: str) -> list[str]:
     return list(_problems(nested(form), wanted.parameters, wanted.name, _is_form))
 
 
+def parameters_of(operation: Operation) -> set[str]:
+    """The names that a call takes at the first level."""
+    declared = operation.parameters
+    return set(_fields(declared)) - OPTIONS if is_typeddict(declared) else set()
+
+
 def nested(form: str) -> dict[str, Any]:
     """``items[0][price]=p&expand[0]=a`` as ``{"items": [{"price": "p"}], "expand": ["a"]}``."""
     tree: dict[str, Any] = {}

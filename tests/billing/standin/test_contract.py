@@ -233,6 +233,7 @@ def test_a_checkout_is_opened_found_and_expired(stripe_api: Api, customer: Any, 
     assert [(one.quantity, one.price.id) for one in lines.data] == [(2, price.id)]
     assert stripe_api.v1.checkout.sessions.expire(made.id).status == "expired"
     assert stripe_api.v1.checkout.sessions.retrieve(made.id).status == "expired"
+    assert [one.id for one in stripe_api.v1.checkout.sessions.list({"customer": customer.id}).data] == [made.id]
     with pytest.raises(stripe.InvalidRequestError):
         stripe_api.v1.checkout.sessions.expire(made.id)
 
@@ -251,6 +252,8 @@ def test_a_portal_without_changes_of_plan_is_opened(stripe_api: Api, customer: A
         }
     )
     assert configuration.features.subscription_update.enabled is False
+    found = stripe_api.v1.billing_portal.configurations.retrieve(configuration.id)
+    assert found.features.payment_method_update.enabled is True
     session = stripe_api.v1.billing_portal.sessions.create(
         {"customer": customer.id, "configuration": configuration.id, "return_url": "https://example.com/back/"}
     )
@@ -279,6 +282,52 @@ def test_a_paid_invoice_can_be_given_back(stripe_api: Api, customer: Any, price:
     intent = payments[0].payment.payment_intent
     refund = stripe_api.v1.refunds.create({"payment_intent": intent, "amount": 2900})
     assert (refund.amount, refund.status, refund.payment_intent) == (2900, "succeeded", intent)
+    assert [one.id for one in stripe_api.v1.refunds.list({"payment_intent": intent}).data] == [refund.id]
+    with pytest.raises(stripe.InvalidRequestError):
+        stripe_api.v1.refunds.create({"payment_intent": intent, "amount": 8700})
+
+
+def test_what_is_read_of_a_customer_comes_with_what_belongs_to_it(
+    stripe_api: Api, customer: Any, product: Any, price: Any
+) -> None:
+    coupon = stripe_api.v1.coupons.create({"percent_off": 10, "duration": "forever"})
+    card = card_give(stripe_api, customer)
+    stripe_api.v1.customers.tax_ids.create(customer.id, {"type": "eu_vat", "value": "DE123456789"})
+    made = subscribe(stripe_api, customer, price, discounts=[{"coupon": coupon.id}], default_payment_method=card.id)
+
+    expand = ["tax_ids", "invoice_settings.default_payment_method"]
+    found = stripe_api.v1.customers.retrieve(customer.id, {"expand": expand})
+    assert found.invoice_settings.default_payment_method.card.last4 == "4242"
+    assert [one.value for one in found.tax_ids.data] == ["DE123456789"]
+    assert customer.id in [one.id for one in stripe_api.v1.customers.list({"email": customer.email}).data]
+
+    expand = ["data.default_payment_method", "data.discounts.source.coupon"]
+    listed = stripe_api.v1.subscriptions.list({"customer": customer.id, "status": "all", "expand": expand}).data[0]
+    assert listed.default_payment_method.card.brand == "visa"
+    assert listed.discounts[0].source.coupon.percent_off == 10
+
+    invoice = stripe_api.v1.invoices.list({"customer": customer.id, "expand": ["data.payments"]}).data[0]
+    assert [one.amount_paid for one in invoice.payments.data] == [invoice.total] == [7830]
+    assert stripe_api.v1.invoices.retrieve(invoice.id).id == made.latest_invoice.id
+    charge = stripe_api.v1.charges.list({"customer": customer.id}).data[0]
+    assert (charge.amount, charge.paid, charge.disputed) == (7830, True, False)
+    assert stripe_api.v1.products.retrieve(product.id).name == "Contract"
+
+
+def test_a_product_is_made_under_an_id_of_our_own(stripe_api: Api) -> None:
+    wanted = f"contract_{uuid4().hex}"
+    with pytest.raises(stripe.InvalidRequestError) as missing:
+        stripe_api.v1.products.retrieve(wanted)
+    assert missing.value.code == "resource_missing"
+    assert stripe_api.v1.products.create({"id": wanted, "name": "Contract"}).id == wanted
+
+
+def test_a_subscription_ended_at_once_makes_no_invoice(stripe_api: Api, customer: Any, price: Any) -> None:
+    card_give(stripe_api, customer)
+    made = subscribe(stripe_api, customer, price)
+    gone = stripe_api.v1.subscriptions.cancel(made.id, {"prorate": False, "invoice_now": False})
+    assert gone.status == "canceled"
+    assert len(stripe_api.v1.invoices.list({"customer": customer.id}).data) == 1
 
 
 def test_what_happened_is_listed_with_the_object_as_it_was(stripe_api: Api, customer: Any) -> None:

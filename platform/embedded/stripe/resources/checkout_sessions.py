@@ -168,7 +168,6 @@ ROUTES = [
             "metadata": metadata,
             "mode": required(choice("subscription")),
             "payment_method_collection": choice("always", "if_required"),
-            "payment_method_types": listing(choice("card")),
             "saved_payment_method_options": mapping({"payment_method_save": choice("enabled", "disabled")}),
             "subscription_data": mapping(
                 {

@@ -30,7 +30,6 @@ FEATURES = mapping(
     }
 )
 FIELDS: Schema = {
-    "active": flag,
     "business_profile": mapping({"headline": text, "privacy_policy_url": text, "terms_of_service_url": text}),
     "default_return_url": text,
     "metadata": metadata,
@@ -149,7 +148,12 @@ ROUTES = [
         {**PAGE, "active": flag, "is_default": flag},
     ),
     Route("GET", "/v1/billing_portal/configurations/{id}", retrieving(KIND)),
-    Route("POST", "/v1/billing_portal/configurations/{id}", configuration_update, {**FIELDS, "features": FEATURES}),
+    Route(
+        "POST",
+        "/v1/billing_portal/configurations/{id}",
+        configuration_update,
+        {**FIELDS, "active": flag, "features": FEATURES},
+    ),
     Route(
         "POST",
         "/v1/billing_portal/sessions",
