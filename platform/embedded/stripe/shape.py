@@ -43,12 +43,17 @@ PAYMENT_METHODS = "payment_method"
 
 
 def shaped(value: Any) -> Any:
-    """``value`` as it leaves: without our own keys, its objects with every field that the library knows."""
+    """``value`` as it leaves: without our own keys, its objects with every field that the library knows.
+
+    An event is as it was when it was noted.
+    """
     if isinstance(value, list):
         return [shaped(one) for one in value]
     if not isinstance(value, dict):
         return value
     kind = class_of(value.get("object"))
+    if value.get("object") == "event":
+        return value
     if kind is None or value.get("deleted"):
         return {name: shaped(one) for name, one in value.items() if not name.startswith("_")}
     return _filled(value, kind)

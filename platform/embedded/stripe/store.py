@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate
 
 import stripe
 
@@ -77,28 +78,36 @@ class Store:
 
     @contextmanager
     def transaction(self, cause: Cause | None = None) -> Iterator[None]:
+        """All or nothing of what is done within, also in another one; an exception that ``keeps`` undoes nothing."""
         with self.lock:
-            if self._depth:
-                yield
-                return
-            self._depth = 1
-            self.connection.execute("BEGIN IMMEDIATE")
+            outer = not self._depth
+            self.connection.execute("BEGIN IMMEDIATE" if outer else "SAVEPOINT inner_one")
+            self._depth += 1
             try:
-                self.cause = Cause()
-                moment = self.now()
-                self.catch_up(moment)
-                self.cause, self.frozen = cause or Cause(), moment
+                if outer:
+                    self._begin(cause or Cause())
                 yield
             except BaseException as error:
-                self.connection.execute("COMMIT" if getattr(error, "keeps", False) else "ROLLBACK")
+                if not getattr(error, "keeps", False):
+                    self.connection.execute("ROLLBACK" if outer else "ROLLBACK TO inner_one")
                 raise
-            else:
-                self.connection.execute("COMMIT")
             finally:
-                self.cause, self.frozen, self._depth = Cause(), None, 0
-                if self._news:
-                    self._news = False
-                    self.wake()
+                self._depth -= 1
+                if self.connection.in_transaction:
+                    self.connection.execute("COMMIT" if outer else "RELEASE inner_one")
+                if outer:
+                    self._end()
+
+    def _begin(self, cause: Cause) -> None:
+        moment = self.now()
+        self.catch_up(moment)
+        self.cause, self.frozen = cause, moment
+
+    def _end(self) -> None:
+        self.cause, self.frozen = Cause(), None
+        if self._news:
+            self._news = False
+            self.wake()
 
     def catch_up(self, until: int) -> None:
         """Let happen all that is due by then, in the order of its moments, with the clock stopped at each."""
@@ -267,3 +276,14 @@ class Store:
     def close(self) -> None:
         with self.lock:
             self.connection.close()
+
+
+def whole[**P, R](act: Callable[Concatenate[Store, P], R]) -> Callable[Concatenate[Store, P], R]:
+    """``act`` in a transaction of its own: what it began is undone where it raises, whatever its caller then does."""
+
+    @wraps(act)
+    def acting(store: Store, /, *args: P.args, **named: P.kwargs) -> R:
+        with store.transaction():
+            return act(store, *args, **named)
+
+    return acting

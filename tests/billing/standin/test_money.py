@@ -208,7 +208,7 @@ def test_a_code_used_up_meanwhile_is_refused_at_the_checkout_and_nothing_is_paid
         customer = client.v1.customers.create({})
         sessions.append(checkout(client, price, customer.id, discounts=[{"promotion_code": code.id}]))
     stripe_server.pay(sessions[0].id)
-    with pytest.raises(Refused):
+    with stripe_server.server.store.transaction(), pytest.raises(Refused):
         stripe_server.pay(sessions[1].id)
     assert client.v1.checkout.sessions.retrieve(sessions[1].id).status == "open"
     assert len(client.v1.subscriptions.list({"status": "all"}).data) == 1

@@ -295,6 +295,14 @@ def test_a_deleted_customer_s_subscriptions_end_and_its_invoices_stay(stripe_ser
         client.v1.customers.update(str(subscription.customer), {"name": "Nobody"})
 
 
+def test_a_deleted_customer_s_open_checkout_is_over(stripe_server: StripeServer) -> None:
+    client = stripe_server.client
+    customer = client.v1.customers.create({})
+    session = checkout(client, plan(client), customer.id)
+    client.v1.customers.delete(customer.id)
+    assert client.v1.checkout.sessions.retrieve(session.id).status == "expired"
+
+
 def test_the_clock_does_not_go_back(stripe_server: StripeServer) -> None:
     with pytest.raises(ValueError, match="forward"):
         stripe_server.advance(seconds=-1)

@@ -1,5 +1,4 @@
-"""Checkout sessions in the hands of the person who pays: what the hosted page calls, each within
-``store.transaction()``.
+"""Checkout sessions in the hands of the person who pays: what the hosted page calls, each all or nothing.
 
 ``submit`` takes the card; what it gives back is ``complete``, or still ``open`` while 3-D Secure waits for
 ``authenticate``. A refusal raises Refused with the bank's words, and the session stays open for another card.
@@ -11,7 +10,7 @@ from embedded.stripe.engine.cards import card_by_number
 from embedded.stripe.engine.discounts import code_usable, discount_shape
 from embedded.stripe.engine.tax_ids import tax_id_make
 from embedded.stripe.errors import Refused, declined
-from embedded.stripe.store import Body, Store
+from embedded.stripe.store import Body, Store, whole
 
 
 def amounts_of(store: Store, session: Body) -> Body:
@@ -38,6 +37,7 @@ def open_session(store: Store, identity: str) -> Body:
     return session
 
 
+@whole
 def promotion(store: Store, identity: str, typed: str) -> Body:
     """Apply a promotion code as typed, or take it away by an empty text."""
     session = open_session(store, identity)
@@ -102,6 +102,7 @@ def line_items(store: Store, session: Body) -> Body:
     }
 
 
+@whole
 def submit(
     store: Store,
     identity: str,
@@ -150,6 +151,7 @@ def submit(
     return _finish(store, session, method)
 
 
+@whole
 def authenticate(store: Store, identity: str, *, succeeded: bool) -> Body:
     """The end of 3-D Secure; raises Refused where it failed, and another card may be tried."""
     session = open_session(store, identity)
@@ -175,7 +177,9 @@ def _finish(store: Store, session: Body, method: Body) -> Body:
     subscription = subscribing.begin(store, customer, terms, behaviour="default_incomplete")
     invoice = store.get("invoice", subscription["latest_invoice"])
     if invoice["status"] == "open":
-        invoicing.collect(store, invoice, authenticated=True)
+        outcome = invoicing.collect(store, invoice, authenticated=True)
+        if outcome.state != "succeeded":
+            raise subscribing.undone(outcome.error)
     session.update(
         status="complete",
         payment_status="paid" if invoice["amount_due"] else "no_payment_required",

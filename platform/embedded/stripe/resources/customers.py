@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from embedded.stripe.engine import invoicing, wallet
+from embedded.stripe.engine import checkout, invoicing, wallet
 from embedded.stripe.engine.periods import OVER
 from embedded.stripe.engine.tax_ids import tax_id_make
 from embedded.stripe.errors import missing
@@ -116,11 +116,13 @@ def live(store: Store, identity: str, param: str | None = None) -> Body:
 
 
 def delete(store: Store, _params: Body, identity: str) -> Body:
-    """Its subscriptions end at once; its invoices stay."""
+    """Its subscriptions end at once and its open checkouts expire; its invoices stay."""
     customer = live(store, identity)
     for subscription in store.find("subscription", customer=identity):
         if subscription["status"] not in OVER:
             invoicing.ended(store, subscription, "cancellation_requested")
+    for session in store.find("checkout.session", customer=identity, status="open"):
+        checkout.expire(store, session)
     store.emit("customer.deleted", customer)
     gone = {"id": identity, "object": "customer", "deleted": True}
     store.put({**gone, "created": customer["created"]})
