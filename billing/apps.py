@@ -8,9 +8,12 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing.offers import plan_offering
+        from billing.seat_sales import SeatSales
         from billing.seats import seats_changed
         from tenants.accounts import memberships_watch
         from tenants.limits import offers_register
+        from tenants.seat_offers import seat_seller_register
 
         memberships_watch(seats_changed)
         offers_register(plan_offering)
+        seat_seller_register(SeatSales())

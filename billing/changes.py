@@ -83,6 +83,12 @@ def _require_change(account: BillingAccount, subscription: Subscription, price: 
         raise BillingRefused(_("This plan is not sold any more. Choose another one."))
     if (subscription.price_id, subscription.quantity) == (price.id, quantity):
         raise BillingRefused(_("That is what you have already."))
+    if quantity < subscription.paid_quantity:
+        raise BillingRefused(
+            _("{seats} seats are paid for until the period ends. From then on each member is billed.").format(
+                seats=subscription.paid_quantity
+            )
+        )
     seats_require(account, price, quantity)
 
 

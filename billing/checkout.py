@@ -152,6 +152,15 @@ def _attempt_shut(account: BillingAccount, attempt: CheckoutAttempt) -> None:
     CheckoutAttempt.objects.filter(id=attempt.id, state=State.OPEN).update(state=State.EXPIRED, ended_at=clock.now())
 
 
+@shared()
+def checkout_shut(account: BillingAccount) -> None:
+    """Shut what is open, so that nobody can pay there any more. Raises BillingRefused where somebody just did, and
+    StripeAway."""
+    found = CheckoutAttempt.objects.filter(account=account, state=State.OPEN).first()
+    if found is not None:
+        _attempt_shut(account, found)
+
+
 def _session_params(
     account: BillingAccount, attempt: CheckoutAttempt, customer_id: str, price_id: str
 ) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from billing import clock
 from billing.access import Access, State
 from billing.mails import notice_mail
 from billing.models import BillingAccount, BillingNotice
@@ -39,7 +40,9 @@ def notice(account: BillingAccount, kind: Kind | str, key: str, context: Mapping
     """
     kind = Kind(kind)
     with shared(), transaction.atomic():
-        row, is_new = BillingNotice.objects.get_or_create(account=account, kind=kind, key=key[:120])
+        row, is_new = BillingNotice.objects.get_or_create(
+            account=account, kind=kind, key=key[:120], defaults={"at": clock.now()}
+        )
         if is_new:
             row.sent_to = notice_mail(account, kind, dict(context or {}))
             row.save(update_fields=["sent_to"])

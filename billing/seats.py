@@ -15,7 +15,11 @@ was paid costs nothing.
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
 
 from billing.models import LIVE, BillingAccount, SeatChange, Subscription
 from tenants.models import Membership
@@ -70,5 +74,16 @@ def least(seats: int, most: int | None) -> int:
 
 
 def seats_changed(tenant_id: UUID) -> None:
-    """Note that members came or went, in the transaction and the shared scope of that."""
+    """Note that members came or went, in the transaction and the shared scope of that; Stripe is told after it.
+
+    Where the message is lost billing.seat_sync finds the note.
+    """
     SeatChange.objects.create(tenant_id=tenant_id)
+    ask = partial(
+        current_app.send_task,
+        "billing.tasks.seats_tell",
+        kwargs={"tenant_id": str(tenant_id)},
+        queue="interactive",
+        retry=False,
+    )
+    transaction.on_commit(ask, robust=True)

@@ -80,7 +80,7 @@ def subscription_sync(account_id: UUID, *, wait: bool = True, pages: int = 1) ->
             state=StripeEvent.State.DONE, done_at=clock.now(), next_try_at=None, error=""
         )
     if snapshot is not None:
-        for extra in snapshot.live[1:]:
+        for extra in snapshot.live if account.deleted_at is not None else snapshot.live[1:]:
             _second_undo(account, extra, snapshot)
     return subscription_newest(account)
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from billing import reconcile, webhooks
+from billing import lifecycle, reconcile, seat_sync, webhooks
 from billing.errors import AccountBusy, StripeAway
 from billing.outgoing import requests_finish
 from billing.stripe_client import OPERATIONS
@@ -50,3 +50,20 @@ def events_sweep() -> None:
 def reconcile_all() -> None:
     if reconcile.reconcile_all().finished_at is None:
         reconcile_all.delay()
+
+
+@shared_task(base=SharedTask, name="billing.tasks.seats_tell", queue="interactive", ignore_result=True)
+def seats_tell(*, tenant_id: str) -> None:
+    seat_sync.seats_tell(UUID(tenant_id))
+
+
+@shared_task(base=SharedTask, name="billing.tasks.seats_sweep", queue="bulk", ignore_result=True)
+def seats_sweep() -> None:
+    """What was not told to Stripe is told, and what renews within a day is billed for who is there."""
+    for tenant_id in seat_sync.seats_due():
+        seats_tell.delay(tenant_id=str(tenant_id))
+
+
+@shared_task(base=SharedTask, name="billing.tasks.lifecycle_sweep", queue="bulk", ignore_result=True)
+def lifecycle_sweep() -> None:
+    lifecycle.lifecycle_sweep()

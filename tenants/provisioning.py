@@ -1,15 +1,20 @@
 """A tenant's life: made step by step, each safe to repeat and noted, and taken away whole."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
+from tenants.accounts import memberships_end
 from tenants.actors import TenantRef
 from tenants.fleet import workspace_upgrade
-from tenants.models import Tenant, TenantStep, User
+from tenants.models import ApiKey, HandoverToken, Tenant, TenantStep, User, Wakeup
 from tenants.release import template_digest
+from tenants.roles import role_of
 from tenants.scopes import shared, tenant_scope
 from tenants.template import schema_create, schema_drop, schema_exists
 
@@ -68,10 +73,21 @@ def tenant_provision(tenant: Tenant, owner: User | None) -> TenantRef:
 
 
 def tenant_drop(tenant: Tenant) -> None:
-    """Take the tenant's schema and role away; the row stays, as ``deleted``."""
+    """Take away all that a workspace has: schema and role, files, wake-ups, keys, sessions and memberships.
+
+    The row stays as ``deleted``, with its steps and its address, which nobody else gets. Call it again after a failure:
+    it goes on where it stopped.
+    """
     tenant_state_set(tenant, State.DELETING)
     schema_drop(tenant.schema_name)
-    tenant_state_set(tenant, State.DELETED)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(Path(settings.MEDIA_ROOT) / "tenants" / str(tenant.id))
+    with shared(), transaction.atomic():
+        Wakeup.objects.filter(role=role_of(tenant.schema_name)).delete()
+        ApiKey.objects.filter(tenant=tenant).delete()
+        HandoverToken.objects.filter(tenant=tenant).delete()
+        memberships_end(tenant.id)
+        tenant_state_set(tenant, State.DELETED)
 
 
 def _schema_ready(schema: str) -> None:

@@ -16,6 +16,7 @@ from crm.workspace import services
 from crm.workspace.errors import NotFound, WorkspaceError
 from crm.workspace.people_forms import FilterForm, InviteForm
 from crm.workspace.plan_needs import room_need
+from crm.workspace.seat_buying import may_buy, seats_bought, seats_page
 from crm.workspace.selectors import members_matching, open_invitations, payment_remedy, seats
 from tenants import rates
 from tenants.access import access, check, needs
@@ -61,14 +62,16 @@ def member_list(request: Request) -> HttpResponse:
     """Who works here; for those who may, with the form that invites."""
     if request.method != "POST":
         return _page(request)
-    actor = actor_of(request)
-    check(actor, "workspace", "members")
-    form = InviteForm(request.POST, actor=actor)
+    check(actor_of(request), "workspace", "members")
+    form = InviteForm(request.POST, actor=actor_of(request))
     if not form.is_valid():
         return _page(request, form, status=422)
     values = form.cleaned_data
     emails = values.pop("emails")
-    sent, refused = 0, {}
+    if problem := seats_bought(request):
+        return seats_page(request, len(emails), request.POST, problem=problem)
+    actor = actor_of(request)
+    sent, missing, refused = 0, 0, {}
     for email in emails:
         rates.count("invite", str(actor.tenant.id))
         try:
@@ -79,6 +82,7 @@ def member_list(request: Request) -> HttpResponse:
                 return _page(request, form, status=422)
             refused[email] = str(error.message)
         except LimitReached as error:
+            missing += 1
             refused[email] = f"{error.message} {payment_remedy(actor)}"
         else:
             sent += 1
@@ -91,6 +95,8 @@ def member_list(request: Request) -> HttpResponse:
         return redirect("settings:members")
     left = request.POST.copy()
     left["emails"] = "\n".join(refused)
+    if missing and may_buy(actor):
+        return seats_page(request, missing, left)
     again = InviteForm(left, actor=actor)
     again.is_valid()
     for email, why in refused.items():
@@ -111,10 +117,22 @@ def done(request: Request, work: Any, text: str, *, back: str = "", **arguments:
     return HttpResponseRedirect(back or reverse("settings:members"))
 
 
+def with_seat(request: Request, work: Any, text: str, **arguments: Any) -> HttpResponse:
+    """As ``done`` for what takes a seat: where none is free, who may pay is shown first what one more costs."""
+    if problem := seats_bought(request):
+        return seats_page(request, 1, request.POST, problem=problem)
+    try:
+        return done(request, work, text, **arguments)
+    except LimitReached as reached:
+        if reached.limit != "seats" or not may_buy(actor_of(request)):
+            raise
+        return seats_page(request, 1, request.POST)
+
+
 @require_POST
 @access(MEMBERS)
 def member_reactivate(request: Request, member_id: UUID) -> HttpResponse:
-    return done(request, services.member_reactivate, _("%(name)s may come in again."), member_id=member_id)
+    return with_seat(request, services.member_reactivate, _("%(name)s may come in again."), member_id=member_id)
 
 
 @require_POST
@@ -123,7 +141,7 @@ def member_reactivate(request: Request, member_id: UUID) -> HttpResponse:
 def invitation_resend(request: Request, invitation_id: UUID) -> HttpResponse:
     rates.count("invite", str(actor_of(request).tenant.id))
     text = _("A new invitation is on its way to %(name)s. The link of the old one is dead.")
-    return done(request, services.invitation_resend, text, invitation_id=invitation_id)
+    return with_seat(request, services.invitation_resend, text, invitation_id=invitation_id)
 
 
 @require_POST

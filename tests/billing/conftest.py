@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from billing.plans import plans_load
 from tenants.actors import Actor
+from tenants.scopes import shared
 from tests.billing.paying import Paying
 from tests.billing.standin_server import StripeServer
 
@@ -27,3 +29,12 @@ def stripe_server(tmp_path: Path) -> Iterator[StripeServer]:
 def paying(stripe_server: StripeServer, settings: Any, owner: Actor) -> Paying:
     """Workspace A in its trial, with prices at the stand-in; tests let it pay."""
     return Paying(stripe_server, settings, owner)
+
+
+@pytest.fixture
+def billing(db: None, stripe_server: StripeServer, settings: Any) -> StripeServer:
+    """The stand-in with our settings pointed at it, and the plans in our tables."""
+    settings.STRIPE_API_URL, settings.STRIPE_SECRET_KEY = stripe_server.url, stripe_server.key
+    with shared():
+        plans_load()
+    return stripe_server
