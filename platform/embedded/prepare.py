@@ -19,6 +19,7 @@ from embedded.disk import read_json, write_private
 
 log = structlog.get_logger(__name__)
 DEMO = "crm.sales.demo.demo_workspace_ensure"
+OPERATOR = "console.demo.demo_operator_ensure"
 
 
 def main() -> None:
@@ -76,7 +77,7 @@ def write_demo() -> None:
 
     path = settings.DATA / "demo.json"
     known = read_json(path)
-    made: dict[str, Any] = import_string(DEMO)(known=known)
+    made: dict[str, Any] = import_string(DEMO)(known=known) | import_string(OPERATOR)(known=known)
     addresses = {
         "base_url": public_url("/").rstrip("/"),
         "api_url": api_url("/api/v1/").rstrip("/"),
