@@ -29,7 +29,7 @@ WORDS = "On Sunday we move to a new house"
 
 
 @pytest.fixture
-def filled(tenant_a: Any, tenant_b: Any) -> str:
+def filled(db: None, tenant_a: Any, tenant_b: Any) -> str:
     """Something on every page of the console; gives the id of an event."""
     account = account_of(tenant_a, customer_id="cus_1", card_brand="visa", card_last4="4242", needs_attention="Look.")
     subscribed(account)
