@@ -33,6 +33,8 @@ from embedded.stripe.store import Body, Cause, Store
 HOST = "127.0.0.1"
 LARGEST = 1_000_000
 LOOPBACK = {"127.0.0.1", "localhost"}
+OWN_PAGES = {"same-origin", "none"}
+"""What browsers say of where a form or a script that sends something stands; programs say nothing."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class Server:
     def answer(self, request: Request) -> Reply:
         if urlsplit(f"//{request.headers.get('host', '')}").hostname not in LOOPBACK:
             return Reply(404, b"Not found", "text/plain")
+        if request.method != "GET" and request.headers.get("sec-fetch-site", "none") not in OWN_PAGES:
+            return Reply(403, b"Pages elsewhere may not do anything here", "text/plain")
         if request.path.startswith("/v1/"):
             return self._api(request)
         if request.path.startswith("/_standin/"):

@@ -21,11 +21,13 @@ class Shown:
     body: bytes
 
 
-def visit(url: str, form: dict[str, str] | None = None, *, host: str = "") -> Shown:
+def visit(
+    url: str, form: dict[str, str] | None = None, *, host: str = "", headers: dict[str, str] | None = None
+) -> Shown:
     """GET ``url``, or POST ``form`` to it."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
-    headers = {"Host": host or address.netloc}
+    headers = {"Host": host or address.netloc, **(headers or {})}
     path = f"{address.path}?{address.query}" if address.query else address.path
     try:
         if form is None:

@@ -76,6 +76,17 @@ def test_it_answers_to_names_of_this_machine_only(session: Any) -> None:
     assert visit(session.url, host="rebound.example").status == 404
 
 
+def test_no_page_elsewhere_can_pay_here(stripe_api: Api, customer: Any, session: Any) -> None:
+    form = {"action": "pay", **CARD, **PERSON}
+    assert visit(session.url, form, headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+    assert subscriptions(stripe_api, customer) == []
+    assert visit(session.url, form, headers={"Sec-Fetch-Site": "same-origin"}).status == 303
+
+
+def test_a_form_with_countless_fields_is_not_read(session: Any) -> None:
+    assert visit(session.url, {f"field{number}": "x" for number in range(60)}).status == 400
+
+
 def test_a_good_card_pays_and_leads_back(stripe_api: Api, customer: Any, session: Any) -> None:
     paid = pay(session)
     assert (paid.status, paid.location) == (303, f"{RETURN}?session={session.id}")
@@ -161,6 +172,36 @@ def test_a_promotion_code_makes_it_cheaper(stripe_api: Api, customer: Any, sessi
 def test_an_unknown_promotion_code_is_refused_at_its_field(session: Any) -> None:
     shown = visit(session.url, {"action": "promotion", "code": "NONE"})
     assert (shown.status, "This code is invalid." in shown.text, 'value="NONE"' in shown.text) == (400, True, True)
+
+
+def test_a_code_used_up_meanwhile_is_refused_and_nothing_is_done(
+    stripe_api: Api, customer: Any, price: Any, session: Any
+) -> None:
+    code = code_make(stripe_api)
+    visit(session.url, {"action": "promotion", "code": "HALF"})
+    other = stripe_api.v1.customers.create({"email": "other@rapport.test"})
+    stripe_api.v1.payment_methods.attach("pm_card_visa", {"customer": other.id})
+    method = stripe_api.v1.payment_methods.list({"customer": other.id}).data[0].id
+    stripe_api.v1.subscriptions.create(
+        {
+            "customer": other.id,
+            "items": [{"price": price.id}],
+            "discounts": [{"promotion_code": code.id}],
+            "default_payment_method": method,
+        }
+    )
+    refused = pay(session, tax_id="DE123456789")
+    assert (refused.status, "cannot be redeemed" in refused.text) == (400, True)
+    assert stripe_api.v1.customers.retrieve(customer.id).name == "Nordlicht <b>GmbH</b>"
+    assert stripe_api.v1.customers.tax_ids.list(customer.id).data == []
+    assert "€87.00" in visit(session.url).text
+    assert pay(session).status == 303
+
+
+def test_a_price_withdrawn_meanwhile_is_said_to_be(stripe_api: Api, price: Any, session: Any) -> None:
+    stripe_api.v1.prices.update(price.id, {"active": False})
+    for shown in (visit(session.url), pay(session)):
+        assert (shown.status, "The price specified is inactive." in shown.text) == (400, True)
 
 
 def test_the_banks_question_is_answered_with_yes(stripe_api: Api, customer: Any, session: Any) -> None:

@@ -22,8 +22,8 @@ def checkout_page(store: Store, identity: str, form: Mapping[str, str] | None) -
             return _over(session)
         if form is None:
             return _shown(store, session)
-        if form.get("action") != "promotion":
-            return _pay(store, session, form)
+    if form.get("action") != "promotion":
+        return _pay(store, session, form)
     try:
         with store.transaction():
             checkout.promotion(store, identity, form.get("code", ""))
@@ -79,25 +79,35 @@ def _over(session: Body) -> Page:
 def _pay(store: Store, session: Body, form: Mapping[str, str]) -> Page:
     card = card_typed(form, store.now())
     person = person_typed(form, whole_address=_whole_address(session), tax_id=_takes_tax_id(session))
+    fields = [*card.fields, *person.fields]
     if card.card is None or not person.sound:
-        fields = [*card.fields, *person.fields]
-        return _shown(store, session, fields=fields, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        with store.transaction():
+            return _shown(store, session, fields=fields, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
-        made = checkout.submit(
-            store,
-            session["id"],
-            card.card.number,
-            name=person.name,
-            country=person.address["country"] or "",
-            address=person.address,
-            tax_id=person.tax_id,
-            exp_month=card.exp_month,
-            exp_year=card.exp_year,
-        )
+        with store.transaction():
+            made = checkout.submit(
+                store,
+                session["id"],
+                card.card.number,
+                name=person.name,
+                country=person.address["country"] or "",
+                address=person.address,
+                tax_id=person.tax_id,
+                exp_month=card.exp_month,
+                exp_year=card.exp_year,
+            )
     except Refused as refused:
-        fields = [*card.fields, *person.fields]
-        return _shown(store, session, fields=fields, problem=refused.message, status=refused.status)
+        with store.transaction():
+            return _refused(store, session, fields, refused)
     return _over(made) if made["status"] == "complete" else redirect(f"/c/pay/{session['id']}/authenticate")
+
+
+def _refused(store: Store, session: Body, fields: list[Field], refused: Refused) -> Page:
+    """Why it was not paid; of two who pay at once, the later one is led where the first one was."""
+    now = store.get("checkout.session", session["id"])
+    if now["status"] != "open":
+        return _over(now)
+    return _shown(store, now, fields=fields, problem=refused.message, status=refused.status)
 
 
 def _whole_address(session: Body) -> bool:
@@ -121,7 +131,14 @@ def _shown(
     problem: str = "",
     status: int = HTTPStatus.OK,
 ) -> Page:
-    shown, currency = checkout.amounts_of(store, session), session["currency"]
+    try:
+        shown = checkout.amounts_of(store, session)
+    except Refused as refused:
+        # The code was used up by somebody else since it was applied.
+        problem = problem or refused.message
+        session = checkout.promotion(store, session["id"], "")
+        shown = checkout.amounts_of(store, session)
+    currency = session["currency"]
     customer = store.get("customer", session["customer"])
     lines = [
         {

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
+from embedded.stripe.errors import Refused
 from embedded.stripe.pages import checkout, invoices, portal
 from embedded.stripe.pages.forms import test_cards
-from embedded.stripe.pages.rendering import CSS, Page, not_found, rendered
+from embedded.stripe.pages.rendering import CSS, Page, message, not_found, rendered
 from embedded.stripe.store import Store
 
 type View = Callable[[Store, str, Mapping[str, str], Mapping[str, str] | None], Page]
@@ -37,8 +38,14 @@ HEADERS = {
 
 def respond(store: Store, method: str, path: str, query: str, body: str) -> Page:
     """The page at ``path``; ``body`` is the form that was sent. HEADERS go with every one."""
-    form = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50)) if method == "POST" else None
+    try:
+        form = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50)) if method == "POST" else None
+    except ValueError:
+        return message("Not understood", "This form has too many fields.", status=HTTPStatus.BAD_REQUEST)
     for pattern, view in FORMS if method == "POST" else [*READ_ONLY, *FORMS]:
         if found := re.fullmatch(pattern, path):
-            return view(store, found[1] if found.groups() else "", dict(parse_qsl(query)), form)
+            try:
+                return view(store, found[1] if found.groups() else "", dict(parse_qsl(query)), form)
+            except Refused as refused:
+                return message("This cannot be done", refused.message, status=refused.status)
     return not_found()
