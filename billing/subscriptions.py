@@ -64,7 +64,7 @@ def subscription_sync(account_id: UUID, *, wait: bool = True, pages: int = 1) ->
 
     Gives the live one, else the last there was, else None. ``wait`` False is for pages: raises AccountBusy at once
     where somebody else is fetching. ``pages`` of a hundred invoices are looked at. A second live subscription is paid
-    back and ended. Raises StripeAway: then all is as it was before.
+    back and ended, and so is that of a workspace that is gone. Raises StripeAway: then all is as it was before.
     """
     with transaction.atomic():
         account = account_lock(account_id, wait=wait)
@@ -80,9 +80,14 @@ def subscription_sync(account_id: UUID, *, wait: bool = True, pages: int = 1) ->
             state=StripeEvent.State.DONE, done_at=clock.now(), next_try_at=None, error=""
         )
     if snapshot is not None:
-        for extra in snapshot.live if account.deleted_at is not None else snapshot.live[1:]:
-            _second_undo(account, extra, snapshot)
+        for extra in unwanted(account, snapshot):
+            _undo(account, extra, snapshot)
     return subscription_newest(account)
+
+
+def unwanted(account: BillingAccount, snapshot: Snapshot) -> list[Fetched]:
+    """Live subscriptions that nobody should pay: all but one, and of a workspace that is gone every one."""
+    return snapshot.live if account.deleted_at is not None else snapshot.live[1:]
 
 
 def account_lock(account_id: UUID, *, wait: bool) -> BillingAccount:
@@ -125,16 +130,19 @@ def _keep(account: BillingAccount, snapshot: Snapshot) -> None:
     if snapshot.customer is None:
         _customer_gone(account, now)
         return
-    live = snapshot.live
-    _subscriptions_keep(account, snapshot, live[:1], now)
+    extra = unwanted(account, snapshot)
+    live = [one for one in snapshot.live if one not in extra]
+    _subscriptions_keep(account, snapshot, live, now)
     kept = account.subscriptions.select_related("price").filter(status__in=LIVE).first()
     customer_mirror(account, snapshot.customer, live[0] if live else None)
     changed = invoices_mirror(account, snapshot.invoices, snapshot.charges, now)
     disputed = [one.number for one in changed if one.is_disputed]
     if disputed:
         trouble.append(_("Payments are disputed: invoice {numbers}.").format(numbers=", ".join(disputed)))
-    if len(live) > 1:
+    if extra and live:
         trouble.append(_("There was a second subscription: it is ended and paid back."))
+    elif extra:
+        trouble.append(_("The workspace was paid for when it was gone: that is ended and paid back."))
     if kept is not None and kept.price is None:
         trouble.append(_("The subscription is for a price that is not known here."))
     if trouble:
@@ -181,11 +189,11 @@ def _checkouts_close(account: BillingAccount, subscriptions: Sequence[Fetched], 
             attempt.save(update_fields=["state", "ended_at"])
 
 
-def _second_undo(account: BillingAccount, extra: Fetched, snapshot: Snapshot) -> None:
+def _undo(account: BillingAccount, extra: Fetched, snapshot: Snapshot) -> None:
     """Pay a subscription back and end it, in this order: as long as it lives, the next sync finds it again."""
     for invoice in snapshot.invoices:
         if subscription_of(invoice) == extra["id"] and invoice["amount_paid"]:
             for intent in payment_intents(invoice):
-                stripe_client.refund_create(account, intent, intent=f"second:{intent}")
+                stripe_client.refund_create(account, intent, intent=f"unwanted:{intent}")
     stripe_client.subscription_cancel(account, extra["id"])
-    log.error("billing.second_subscription", account=str(account.id), subscription=extra["id"])
+    log.error("billing.subscription_undone", account=str(account.id), subscription=extra["id"])

@@ -50,6 +50,8 @@ def events_sweep() -> None:
 def reconcile_all() -> None:
     if reconcile.reconcile_all().finished_at is None:
         reconcile_all.delay()
+    else:
+        webhooks.events_forget()
 
 
 @shared_task(base=SharedTask, name="billing.tasks.seats_tell", queue="interactive", ignore_result=True)

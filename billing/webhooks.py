@@ -44,6 +44,8 @@ CLAIM = timedelta(seconds=150)
 """As long as a task may live and a bit: then its worker is gone."""
 FIRST_LOOK = timedelta(seconds=60)
 """After so long without a worker the sweep takes an event up: the queue has lost it."""
+KEPT = timedelta(days=90)
+"""How long an event that is done can be looked at. Stripe lists them for 30 days: until then none is taken again."""
 MAX_ATTEMPTS = 6
 MAX_BACKOFF = timedelta(hours=1)
 State = StripeEvent.State
@@ -204,3 +206,10 @@ def event_replay(event: StripeEvent, by: UUID | None = None) -> None:
         StripeEvent.objects.filter(id=event.id).update(state=State.NEW, attempts=0, error="", next_try_at=clock.now())
         enqueue(event.id)
     log.info("stripe.event_replayed", event_id=event.stripe_id, by=str(by))
+
+
+@shared()
+def events_forget() -> int:
+    """Delete events that are done and of which Stripe's own list knows nothing any more; how many."""
+    old = StripeEvent.objects.filter(state=State.DONE, received_at__lt=clock.now() - KEPT)
+    return old.delete()[0]

@@ -332,6 +332,25 @@ def test_nobody_goes_to_the_last_step_of_the_gate_past_its_checks():
     assert users == {"crm/records/writing.py"}
 
 
+MAY_SPEAK_TO_STRIPE = {"billing/stripe_client.py"}
+# Who asks the machine what time it is: idempotency keys live by that, however far billing's clock was moved.
+MAY_ASK_THE_MACHINE = {"billing/clock.py", "billing/outgoing.py"}
+
+
+def test_stripes_library_is_used_in_one_place():
+    users = {
+        name
+        for name, text in sources()
+        if re.search(r"^\s*(import stripe\b|from stripe\b)", text, re.M) and "embedded/stripe/" not in name
+    }
+    assert users == MAY_SPEAK_TO_STRIPE
+
+
+def test_billing_asks_its_own_clock():
+    askers = {name for name, text in sources() if name.startswith("billing/") and "timezone.now" in text}
+    assert askers == MAY_ASK_THE_MACHINE
+
+
 def test_no_signals():
     """But Celery's own of its processes, which know no tenant."""
     for name, text in sources():

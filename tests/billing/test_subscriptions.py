@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from billing import clock, stripe_client
 from billing.access import GRACE
 from billing.errors import AccountBusy, StripeAway
-from billing.models import LIVE, SubscriptionChange
+from billing.models import LIVE, BillingAccount, SubscriptionChange
 from billing.reconcile import reconcile_all
 from billing.subscriptions import subscription_sync
 from tenants.models import Tenant
@@ -182,6 +183,19 @@ class TestSecondSubscription:
         assert len(client.v1.refunds.list({}).data) == 1
 
 
+def test_a_workspace_deleted_during_the_checkout_is_paid_back(paying):
+    attempt = paying.start()
+    with shared():
+        BillingAccount.objects.filter(id=paying.first.id).update(deleted_at=clock.now())
+    paying.server.pay(attempt.session_id)
+    subscription_sync(paying.first.id)
+    client = paying.server.client
+    assert [one.status for one in client.v1.subscriptions.list({"status": "all"}).data] == ["canceled"]
+    assert [(one.amount, one.amount_refunded) for one in client.v1.charges.list({}).data] == [(17400, 17400)]
+    assert paying.tenant.access_state == "deleted"
+    assert "gone" in paying.account.needs_attention
+
+
 class TestLedger:
     def test_what_comes_in_a_month_is_noted_when_it_changes(self, subscribed):
         subscribed.sync()
@@ -207,6 +221,14 @@ class TestLedger:
 
 
 class TestAway:
+    def test_a_slow_stripe_is_given_up_and_holds_no_page(self, subscribed, monkeypatch):
+        monkeypatch.setattr(stripe_client, "READ_SECONDS", {"web": 0.2, "worker": 0.2})
+        monkeypatch.setattr(stripe_client._clients, "made_for", None)
+        subscribed.server.fault("delay", "GET /v1/customers", times=2, seconds=0.6)
+        with pytest.raises(StripeAway):
+            subscribed.sync()
+        assert subscribed.tenant.access_state == "active"
+
     def test_what_was_known_stays_when_stripe_breaks_off_half_way(self, subscribed):
         subscribed.server.client.v1.subscriptions.cancel(subscribed.subscription.stripe_id)
         subscribed.server.fault("drop", "GET /v1/invoices", times=10)
@@ -247,7 +269,6 @@ class TestReconcile:
 
     def test_a_turn_that_is_over_is_gone_on_with(self, subscribed, tenant_b):
         from billing.accounts import account_make
-        from billing.models import BillingAccount
 
         other = account_make(tenant_b.id)
         made = subscribed.server.client.v1.customers.create({"email": "other@example.com"})
@@ -275,8 +296,6 @@ def test_somebody_else_who_is_fetching_makes_a_page_not_wait(subscribed):
     import threading
 
     from django.db import connection, transaction
-
-    from billing.models import BillingAccount
 
     with shared(), transaction.atomic():
         assert BillingAccount.objects.select_for_update().get(id=subscribed.first.id)

@@ -270,3 +270,15 @@ def test_the_error_of_a_call_holds_no_key(paid, settings):
     with pytest.raises(StripeAway) as away:
         paid.sync()
     assert settings.STRIPE_SECRET_KEY not in repr(away.value)
+
+
+def test_what_is_done_is_forgotten_after_a_while_and_what_is_dead_is_kept(paid, told, at_once):
+    with at_once():
+        for event in paid.events():
+            deliver(event)
+    with shared():
+        StripeEvent.objects.filter(stripe_id=told["id"]).update(state="dead")
+    paid.move(days=91)
+    assert webhooks.events_forget() > 3
+    with shared():
+        assert [one.stripe_id for one in StripeEvent.objects.all()] == [told["id"]]
