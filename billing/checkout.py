@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
 from billing.errors import AccountBusy, BillingRefused, StripeRefused
+from billing.locking import account_lock
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, PlanPrice
 from billing.outgoing import Fetched
 from billing.prices import price_ensure
@@ -111,7 +112,7 @@ def customer_ensure(account: BillingAccount, by: User) -> str:
         account, email=account.email or by.email, name=account.name or account.tenant.name, intent=intent
     )
     with transaction.atomic():
-        still = BillingAccount.objects.select_for_update().get(id=account.id)
+        still = account_lock(account.id)
         if not still.customer_id:
             still.customer_id, still.livemode = customer["id"], customer["livemode"]
             still.email = still.email or by.email

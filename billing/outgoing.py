@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from billing import clock
 from billing.errors import AccountBusy, StripeAway, StripeMissing, StripeRefused
+from billing.locking import account_lock
 from billing.models import BillingAccount, StripeRequest
 from tenants.scopes import shared
 
@@ -118,7 +119,7 @@ def begin(operation: Operation, account: BillingAccount | None, intent: str, par
     try:
         with transaction.atomic(durable=True):
             if account is not None:
-                BillingAccount.objects.select_for_update().get(id=account.id)
+                account_lock(account.id)
             rows = StripeRequest.objects.filter(idempotency_key__startswith=f"{base}:").order_by("-created_at", "-id")
             newest = rows.first()
             now = timezone.now()

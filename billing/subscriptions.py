@@ -11,13 +11,14 @@ from time import monotonic
 from uuid import UUID
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
-from billing.errors import AccountBusy, StripeMissing
+from billing.errors import StripeMissing
 from billing.granting import access_apply, subscription_newest
 from billing.ledger import change_note
+from billing.locking import account_lock
 from billing.mirror import customer_mirror, invoices_mirror, payment_intents, subscription_mirror, subscription_of
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, StripeEvent, Subscription
 from billing.news import news_tell, standing_of
@@ -26,12 +27,9 @@ from tenants.scopes import shared
 
 log = structlog.get_logger(__name__)
 
-LOCK_SECONDS = 25
-"""How long a worker waits for another that is fetching the same account. A page does not wait."""
 FETCH_WARNING = 10.0
 """Seconds under the lock after which the log says so."""
 BEST = ("active", "trialing", "past_due", "paused", "unpaid")
-LOCK_NOT_AVAILABLE = "55P03"
 WAITING = (StripeEvent.State.NEW, StripeEvent.State.PROCESSING, StripeEvent.State.FAILED)
 
 
@@ -88,18 +86,6 @@ def subscription_sync(account_id: UUID, *, wait: bool = True, pages: int = 1) ->
 def unwanted(account: BillingAccount, snapshot: Snapshot) -> list[Fetched]:
     """Live subscriptions that nobody should pay: all but one, and of a workspace that is gone every one."""
     return snapshot.live if account.deleted_at is not None else snapshot.live[1:]
-
-
-def account_lock(account_id: UUID, *, wait: bool) -> BillingAccount:
-    """The account with its row locked until the transaction ends. Raises AccountBusy."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-    try:
-        return BillingAccount.objects.select_for_update(nowait=not wait).get(id=account_id)
-    except OperationalError as error:
-        if getattr(error.__cause__, "pgcode", "") == LOCK_NOT_AVAILABLE:
-            raise AccountBusy from error
-        raise
 
 
 def fetch(account: BillingAccount, pages: int = 1) -> Snapshot:
