@@ -170,9 +170,7 @@ def _begun() -> list[UUID]:
 
 
 def _finish(account_id: UUID) -> None:
-    """Tell that the workspace is gone, while it is known to whom, and take it away. Invoices and the account stay."""
-    account = BillingAccount.objects.select_related("tenant").get(id=account_id)
+    """Tell that the workspace is gone, as follows from its new state and while it is known whom to tell, and take it
+    away. Invoices and the account stay."""
     access_apply(account_id)
-    account.refresh_from_db()
-    notice(account, Kind.DELETED, "deleted")
-    tenant_drop(account.tenant)
+    tenant_drop(Tenant.objects.get(billing_account=account_id))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from billing.models import BillingAccount
 from billing.plans import plans_load
 from tenants.actors import Actor
 from tenants.scopes import shared
@@ -33,8 +34,12 @@ def paying(stripe_server: StripeServer, settings: Any, owner: Actor) -> Paying:
 
 @pytest.fixture
 def billing(db: None, stripe_server: StripeServer, settings: Any) -> StripeServer:
-    """The stand-in with our settings pointed at it, and the plans in our tables."""
+    """The stand-in with our settings pointed at it, and the plans in our tables; no workspace has an account yet.
+
+    The workspaces of the cast have none either: time, when a test moves it, would drop them.
+    """
     settings.STRIPE_API_URL, settings.STRIPE_SECRET_KEY = stripe_server.url, stripe_server.key
     with shared():
+        BillingAccount.objects.all().delete()
         plans_load()
     return stripe_server
