@@ -15,11 +15,13 @@ from crm.records import timers
 from crm.records.models import Job, Timer
 from crm.records.tasks import job_work
 from crm.workspace.models import Member, NotificationMail
+from crm.workspace.notifying import MAILS
 from crm.workspace.tasks import mails_send
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import Entitlements, entitlements_write
 from tenants.hosts import tenant_host
 from tenants.tasks import TenantRefused, tenant_served
+from tenants.wakeups import wake
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -168,6 +170,7 @@ class TestWork:
             member_id=str(owner.member_id), kind="job_done", due_at=timezone.now() - timedelta(minutes=1)
         )
         closed = suspend(owner.tenant)
+        wake(timezone.now() - timedelta(minutes=1), MAILS)
         mails_send.apply(kwargs={"tenant_ids": [str(closed.id)]}, throw=True)
         waiting.refresh_from_db()
         assert waiting.state == NotificationMail.State.QUEUED
