@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncMonth
 
 from billing import clock
@@ -70,11 +73,9 @@ def months(last: Month, count: int = MONTHS) -> list[Month]:
 
 def _latest(before: datetime | None = None) -> QuerySet[SubscriptionChange]:
     """The last change of each account (up to a moment) after which something comes in."""
-    last = SubscriptionChange.objects.filter(account=OuterRef("account"))
-    if before is not None:
-        last = last.filter(at__lt=before)
-    newest = last.order_by("-at", "-id").values("id")[:1]
-    return SubscriptionChange.objects.filter(id=Subquery(newest), after__gt=0)
+    rows = SubscriptionChange.objects.all() if before is None else SubscriptionChange.objects.filter(at__lt=before)
+    newest = rows.order_by("account_id", "-at", "-id").distinct("account_id").values("id")
+    return SubscriptionChange.objects.filter(id__in=newest, after__gt=0)
 
 
 def revenue(before: datetime | None = None) -> dict[str, tuple[Decimal, int]]:
@@ -130,8 +131,17 @@ def month_rows(
 # Customers: who came, and who left
 
 
-def _paying(at: datetime) -> set[UUID]:
-    return set(_latest(at).values_list("account_id", flat=True))
+def _paying(moments: Sequence[datetime]) -> dict[datetime, set[UUID]]:
+    """The accounts from which something came in, at each of the moments."""
+    rows = SubscriptionChange.objects.filter(at__lt=max(moments)).order_by("account_id", "at", "id")
+    found: dict[datetime, set[UUID]] = {moment: set() for moment in moments}
+    for account_id, changes in groupby(rows.values_list("account_id", "at", "after"), key=itemgetter(0)):
+        known = list(changes)
+        for moment in moments:
+            before = [after for _account, at, after in known if at < moment]
+            if before and before[-1]:
+                found[moment].add(account_id)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +159,14 @@ class Churn:
 
 
 def lost_in(month: Month) -> set[UUID]:
-    return _paying(month.start) - _paying(month.end)
+    paying = _paying([month.start, month.end])
+    return paying[month.start] - paying[month.end]
 
 
 def churns(last: Month) -> list[Churn]:
     wanted = months(last)
-    paying = {month: _paying(month.start) for month in [last.after, *wanted]}
-    return [Churn(month, len(paying[month]), len(paying[month] - paying[month.after])) for month in wanted]
+    paying = _paying([last.end, *(month.start for month in wanted)])
+    return [Churn(month, len(paying[month.start]), len(paying[month.start] - paying[month.end])) for month in wanted]
 
 
 def churn_rows(month: Month) -> QuerySet[BillingAccount]:
@@ -184,30 +195,44 @@ class Trials:
         return (Decimal(100) * self.converted / over).quantize(Decimal("0.1")) if over else None
 
 
-def _trials(month: Month) -> QuerySet[BillingAccount]:
-    return BillingAccount.objects.filter(
-        created_at__gte=month.start, created_at__lt=month.end, trial_ends_at__isnull=False
-    )
+def _trials() -> QuerySet[BillingAccount]:
+    """The accounts that have or had a trial, each with whether it has ``bought`` since."""
+    bought = Exists(SubscriptionChange.objects.filter(account=OuterRef("pk"), kind=Kind.NEW))
+    rows: QuerySet[BillingAccount] = BillingAccount.objects.filter(trial_ends_at__isnull=False).annotate(bought=bought)
+    return rows
+
+
+def _outcomes() -> dict[str, Q]:
+    """What tells the outcomes from each other, by their words."""
+    now = clock.now()
+    return {
+        "converted": Q(bought=True),
+        "running": Q(bought=False, trial_ends_at__gt=now),
+        "lost": Q(bought=False, trial_ends_at__lte=now),
+    }
 
 
 def trial_rows(month: Month, outcome: str = "") -> QuerySet[BillingAccount]:
     """The accounts whose trial began in a month; of an outcome, if one is given."""
-    bought = Exists(SubscriptionChange.objects.filter(account=OuterRef("pk"), kind=Kind.NEW))
-    rows, now = _trials(month), clock.now()
-    if outcome == "converted":
-        rows = rows.filter(bought)
-    elif outcome == "running":
-        rows = rows.filter(~bought, trial_ends_at__gt=now)
-    elif outcome == "lost":
-        rows = rows.filter(~bought, trial_ends_at__lte=now)
+    rows = _trials().filter(created_at__gte=month.start, created_at__lt=month.end)
+    if outcome:
+        rows = rows.filter(_outcomes()[outcome])
     return rows.select_related("tenant").order_by("-created_at", "-id")
 
 
 def trials(last: Month) -> list[Trials]:
-    return [
-        Trials(month, _trials(month).count(), *(trial_rows(month, outcome).count() for outcome in OUTCOMES))
-        for month in months(last)
-    ]
+    wanted = months(last)
+    counts = {outcome: Count("id", filter=condition) for outcome, condition in _outcomes().items()}
+    rows = (
+        _trials()
+        .filter(created_at__gte=wanted[-1].start, created_at__lt=last.end)
+        .annotate(month=TruncMonth("created_at", tzinfo=UTC))
+        .values("month")
+        .annotate(begun=Count("id"), **counts)
+    )
+    found: dict[Month, dict[str, Any]] = {Month.of(one["month"]): dict(one) for one in rows}
+    nothing: dict[str, Any] = dict.fromkeys(("begun", *OUTCOMES), 0)
+    return [Trials(month, *(int(found.get(month, nothing)[name]) for name in ("begun", *OUTCOMES))) for month in wanted]
 
 
 # What is owed, and seats

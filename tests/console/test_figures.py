@@ -114,6 +114,14 @@ class TestTrials:
         assert [one.pk for one in figures.trial_rows(month, outcome)] == [account.pk]
 
 
+def test_trials_of_a_month_are_one_line_whatever_became_of_them(tenant_a, tenant_b):
+    BillingAccount.objects.all().update(created_at=at(2), trial_ends_at=at(3, 1))
+    moved(account_of(tenant_a), "new", "0", "10", at(2, 12))
+    found = next(one for one in figures.trials(Month(2027, 3)) if one.month == Month(2027, 2))
+    assert (found.begun, found.converted, found.running, found.lost) == (2, 1, 0, 1)
+    assert found.rate == Decimal("50.0")
+
+
 class TestMonth:
     @pytest.mark.parametrize("text", ["", "2027", "2027-13", "March", "2027-03-01", "\x00"])
     def test_what_is_none_is_refused(self, console, text):
@@ -143,6 +151,12 @@ def test_each_number_opens_exactly_the_list_behind_it(console, story, tenant_a, 
             assert count in page, href
         else:
             assert f"<strong>{number}</strong>" in page, href
+
+
+def test_more_months_and_workspaces_are_no_more_questions(console, story, django_assert_max_num_queries):
+    console.get("/console/figures/")
+    with django_assert_max_num_queries(20):
+        console.get("/console/figures/")
 
 
 def test_without_anything_the_page_opens(console):
