@@ -191,6 +191,12 @@ def provoked(api, owner, seller, monkeypatch):
         "plan_feature": lambda: under_plan(
             api, owner, lambda key: key.post("/api/v1/teams", {"name": "North"}), features=[]
         ),
+        "workspace_read_only": lambda: under_plan(
+            api, owner, lambda key: key.post("/api/v1/contacts", {"name": "Ada"}), state="read_only"
+        ),
+        "workspace_suspended": lambda: under_plan(
+            api, owner, lambda _key: client.get("/api/v1/deals"), state="suspended"
+        ),
         "missing_key": with_key(""),
         "invalid_key": with_key("Bearer rpt_live_x"),
         "expired_key": expired,
@@ -214,7 +220,7 @@ def under_plan(api, owner, ask, **plan):
         Tenant.objects.filter(id=owner.tenant.id).update(**plan)
     answer = ask(api(owner))
     with shared():
-        Tenant.objects.filter(id=owner.tenant.id).update(limits={}, features=None)
+        Tenant.objects.filter(id=owner.tenant.id).update(limits={}, features=None, state="active")
     return answer
 
 

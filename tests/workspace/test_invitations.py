@@ -205,7 +205,9 @@ def test_a_closed_workspace_lets_nobody_in(invite: Callable[..., str], admin: Ac
     link = invite()
     with shared():
         Tenant.objects.filter(id=admin.tenant.id).update(state="suspended")
-    assert browser.post(link, JOIN).status_code == 404
+    closed = browser.post(link, JOIN)
+    assert closed.status_code == 410
+    assert "takes nobody in at the moment" in closed.content.decode()
 
 
 def test_the_joining_form_keeps_the_name_and_refuses_a_weak_password(
