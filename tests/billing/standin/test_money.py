@@ -44,15 +44,15 @@ def half_up(amount: Fraction) -> int:
 
 
 def test_more_seats_cost_the_time_that_is_left_by_the_second(stripe_server: StripeServer) -> None:
-    subscription = subscribed(stripe_server, quantity=3, amount=1000)
+    subscription = subscribed(stripe_server, quantity=3, amount=997)
     item = item_of(subscription)
     whole = item.current_period_end - item.current_period_start
-    moment = item.current_period_start + whole // 3
-    stripe_server.advance(seconds=whole // 3)
+    moment = item.current_period_start + whole // 7
+    stripe_server.advance(seconds=whole // 7)
     change(stripe_server, subscription, quantity=5, proration_behavior="always_invoice", proration_date=moment)
     invoice = invoice_of(stripe_server, subscription)
     left = Fraction(item.current_period_end - moment, whole)
-    assert [line.amount for line in invoice.lines.data] == [-half_up(3000 * left), half_up(5000 * left)]
+    assert [line.amount for line in invoice.lines.data] == [-half_up(3 * 997 * left), half_up(5 * 997 * left)]
     assert (invoice.status, invoice.billing_reason) == ("paid", "subscription_update")
 
 
@@ -91,16 +91,43 @@ def test_prorations_wait_for_the_next_invoice_which_a_preview_shows(stripe_serve
     assert invoice_of(stripe_server, subscription).total == 2000
 
 
+def test_what_waited_is_on_the_next_invoice_of_any_kind_and_on_no_other(stripe_server: StripeServer) -> None:
+    subscription = subscribed(stripe_server, quantity=1, amount=1000)
+    change(stripe_server, subscription, quantity=2)
+    change(stripe_server, subscription, quantity=3, proration_behavior="always_invoice")
+    assert len(invoice_of(stripe_server, subscription).lines.data) == 4
+    stripe_server.advance(days=31, seconds=7200)
+    assert [line.amount for line in invoice_of(stripe_server, subscription).lines.data] == [3000]
+
+
 def test_another_interval_begins_a_new_period_now_and_gives_the_rest_back(stripe_server: StripeServer) -> None:
     subscription = subscribed(stripe_server, quantity=2, amount=1000)
     yearly = plan(stripe_server.client, 10000, interval="year")
-    changed = change(stripe_server, subscription, price=yearly, proration_behavior="always_invoice")
+    changed = change(stripe_server, subscription, price=yearly)
     invoice = invoice_of(stripe_server, subscription)
     assert [line.amount for line in invoice.lines.data][1:] == [20000]
     assert -2000 <= invoice.lines.data[0].amount <= -1999
     item = item_of(changed)
     assert item.current_period_end - item.current_period_start in (365 * DAY, 366 * DAY)
     assert abs(item.current_period_start - stripe_server.now) < 60
+
+
+def test_a_second_subscription_in_another_currency_is_refused(stripe_server: StripeServer) -> None:
+    subscription = subscribed(stripe_server)
+    dollars = plan(stripe_server.client, currency="usd")
+    stripe_server.card_change(str(subscription.customer))
+    with pytest.raises(stripe.InvalidRequestError, match="combine currencies"):
+        stripe_server.client.v1.subscriptions.create(
+            {"customer": str(subscription.customer), "items": [{"price": dollars}]}
+        )
+
+
+def test_after_the_last_one_ended_another_currency_is_taken(stripe_server: StripeServer) -> None:
+    subscription = subscribed(stripe_server)
+    client = stripe_server.client
+    client.v1.subscriptions.cancel(subscription.id)
+    session = checkout(client, plan(client, currency="usd"), str(subscription.customer))
+    assert client.v1.subscriptions.retrieve(stripe_server.pay(session.id)["subscription"]).currency == "usd"
 
 
 def test_a_price_in_another_currency_is_refused(stripe_server: StripeServer) -> None:
