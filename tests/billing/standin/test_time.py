@@ -15,7 +15,7 @@ import stripe
 
 from embedded.stripe import clock
 from tests.billing.standin.shop import MONTH, checkout, plan, subscribed
-from tests.billing.standin_server import FAILS_LATER, KEY, StripeServer
+from tests.billing.standin_server import FAILS_LATER, KEY, THREE_D_SECURE, StripeServer
 from tests.stack import ROOT, free_port
 
 HOUR = 3600
@@ -212,6 +212,17 @@ def test_a_trial_ended_now_is_charged_now(stripe_server: StripeServer) -> None:
     now = stripe_server.client.v1.subscriptions.update(subscription.id, {"trial_end": "now"})
     invoice = stripe_server.client.v1.invoices.retrieve(str(now.latest_invoice))
     assert (now.status, invoice.total, invoice.status) == ("active", 2400, "paid")
+
+
+def test_a_card_confirmed_when_the_trial_began_pays_at_its_end(stripe_server: StripeServer) -> None:
+    client = stripe_server.client
+    customer = client.v1.customers.create({})
+    session = checkout(client, plan(client), customer.id, subscription_data={"trial_period_days": 14})
+    stripe_server.pay(session.id, THREE_D_SECURE)
+    done = stripe_server.authenticate(session.id)
+    assert (done["payment_status"], done["amount_total"]) == ("no_payment_required", 0)
+    stripe_server.advance(days=14, seconds=2 * HOUR)
+    assert client.v1.subscriptions.retrieve(done["subscription"]).status == "active"
 
 
 def test_a_trial_shorter_than_its_announcement_is_announced_at_once_and_not_earlier(
