@@ -14,7 +14,9 @@ import http.client
 import json
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,6 +78,12 @@ class Delivery:
                 self.store.remove(old["id"])
             made = endpoint_create(self.store, {"url": url, "enabled_events": ["*"], "description": OURS})
             self.store.put({**self.store.get("webhook_endpoint", made["id"]), "_secret": secret, "_connect": connect})
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Send and take up nothing meanwhile."""
+        with self._busy:
+            yield
 
     def resend(self, event: str) -> None:
         """Send an event once more to all that want it, as the button in Stripe's dashboard does. Raises Refused."""

@@ -62,9 +62,10 @@ def test_only_what_an_endpoint_asked_for_is_sent_to_it(stripe_server: StripeServ
 def test_what_happened_before_an_endpoint_was_made_is_not_sent_to_it(
     stripe_server: StripeServer, receiver: Receiver
 ) -> None:
-    customer_make(stripe_server)
-    stripe_server.advance(seconds=5)
-    stripe_server.client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
+    with stripe_server.server.delivery.resting():
+        customer_make(stripe_server)
+        stripe_server.advance(seconds=5)
+        stripe_server.client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
     settled(stripe_server)
     assert receiver.came == []
 
@@ -134,6 +135,16 @@ def test_what_happens_while_events_are_dropped_never_comes(stripe_server: Stripe
     assert [one.event["data"]["object"]["id"] for one in receiver.came] == [kept.id]
     found = stripe_server.client.v1.events.list({"type": "customer.created"}).data
     assert [one.data.object.id for one in found] == [kept.id, lost.id]
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_what_happened_before_the_choice_still_goes_the_old_way(
+    stripe_server: StripeServer, receiver: Receiver
+) -> None:
+    with stripe_server.server.delivery.resting():
+        customer_make(stripe_server)
+        stripe_server.server.delivery.choose("drop")
+    receiver.wait_for(1, "customer.created")
 
 
 @pytest.mark.usefixtures("endpoint")
