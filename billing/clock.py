@@ -38,7 +38,7 @@ def move(by: timedelta) -> datetime:
         raise ClockFixed("Payments go through Stripe itself: its clock cannot be moved.")
     if by <= timedelta(0):
         raise ValueError("The clock is moved forward only.")
-    _standin_advance(int(by.total_seconds()))
+    _standin_clock({"advance": int(by.total_seconds())})
     with transaction.atomic():
         shift, _made = ClockShift.objects.select_for_update().get_or_create(name="")
         shift.seconds += int(by.total_seconds())
@@ -46,10 +46,23 @@ def move(by: timedelta) -> datetime:
     return now()
 
 
-def _standin_advance(seconds: int) -> None:
+@shared()
+def begin_behind(by: timedelta) -> bool:
+    """Let a stand-in that was never used, and our clock with it, begin in the past; False where it was used or is none.
+
+    Raises StripeAway.
+    """
+    if not settings.STRIPE_API_URL or ClockShift.objects.exists():
+        return False
+    _standin_clock({"behind": int(by.total_seconds())})
+    ClockShift.objects.create(seconds=-int(by.total_seconds()))
+    return True
+
+
+def _standin_clock(change: dict[str, int]) -> None:
     asked = Request(  # noqa: S310
         f"{settings.STRIPE_API_URL}/_standin/clock",
-        data=json.dumps({"advance": seconds}).encode(),
+        data=json.dumps(change).encode(),
         headers={"Content-Type": "application/json"},
         method="POST",
     )

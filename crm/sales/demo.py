@@ -38,6 +38,7 @@ from tenants.selectors import BUILT
 
 NAME = "Morgenlicht Fenster"
 SUBDOMAIN = "morgenlicht"
+SECOND_NAME, SECOND_SUBDOMAIN = "Abendrot Türen", "abendrot"
 PASSWORD = "light comes in by windows"  # noqa: S105
 CARE = "Maintenance"
 CARE_DEALS = 14
@@ -123,6 +124,7 @@ class Person:
 
 
 OWNER = Person("Clara Winter", "owner")
+SECOND_OWNER = Person("Paul Abend", "owner")
 MANAGER = Person("Jonas Keller", "manager")
 TRAINEE = Person("Tim Berger", "member")
 SELLERS = (Person("Amelie Roux", "member"), Person("Marek Nowak", "member"), Person("Sofia Lind", "member"))
@@ -133,7 +135,7 @@ def demo_workspace_ensure(known: Mapping[str, Any] | None = None) -> dict[str, s
 
     ``known`` is what an earlier call returned: its key is kept as long as it works.
     """
-    tenant, owner = _workspace()
+    tenant, owner = _workspace(NAME, SUBDOMAIN, OWNER)
     with tenant_scope(tenant):
         actor = _actor(tenant, owner)
         if Member.objects.count() == 1:
@@ -151,15 +153,20 @@ def demo_workspace_ensure(known: Mapping[str, Any] | None = None) -> dict[str, s
     }
 
 
-def _workspace() -> tuple[TenantRef, User]:
+def second_workspace_ensure() -> tuple[TenantRef, User]:
+    """Another workspace, empty, and its owner."""
+    return _workspace(SECOND_NAME, SECOND_SUBDOMAIN, SECOND_OWNER)
+
+
+def _workspace(name: str, subdomain: str, person: Person) -> tuple[TenantRef, User]:
     with shared(), transaction.atomic():
-        domain = Domain.objects.select_related("tenant").filter(domain=subdomain_host(SUBDOMAIN)).first()
-        owner = accounts.verified_user(OWNER.email) or accounts.account_create(
-            email=OWNER.email, password=PASSWORD, name=OWNER.name, verified=True
+        domain = Domain.objects.select_related("tenant").filter(domain=subdomain_host(subdomain)).first()
+        owner = accounts.verified_user(person.email) or accounts.account_create(
+            email=person.email, password=PASSWORD, name=person.name, verified=True
         )
         if domain is None:
-            tenant = Tenant.objects.create(name=NAME, currency="EUR", time_zone="Europe/Berlin")
-            domain = Domain.objects.create(tenant=tenant, domain=subdomain_host(SUBDOMAIN), is_primary=True)
+            tenant = Tenant.objects.create(name=name, currency="EUR", time_zone="Europe/Berlin")
+            domain = Domain.objects.create(tenant=tenant, domain=subdomain_host(subdomain), is_primary=True)
     with shared():
         behind = domain.tenant.state in BUILT and domain.tenant.ref(domain).is_behind
     if behind:

@@ -185,7 +185,13 @@ PAGES: tuple[SettingsPage, ...] = (
         _("subscription upgrade downgrade price cost money cancel trial limits"),
         (
             PageSection(_("Plan"), "plan", _("upgrade downgrade yearly monthly change reactivate")),
+            PageSection(_("Seats"), "seats", _("members paid buy add")),
+            PageSection(_("Usage"), "usage", _("limits storage contacts automations")),
             PageSection(_("Invoices"), "invoices", _("receipt pdf refund tax download")),
+            PageSection(_("Payment method"), "method", _("card expired bank")),
+            PageSection(_("Billing details"), "details", _("address vat id company contact email")),
+            PageSection(_("Coupon"), "coupon", _("discount code promotion")),
+            PageSection(_("Cancel"), "cancel", _("end leave stop subscription")),
         ),
     ),
     SettingsPage(

@@ -276,6 +276,8 @@ class Copy:
             ("Demo workspace", demo.get("workspace_url")),
             ("  sign in as", demo.get("email")),
             ("  password", demo.get("password")),
+            ("A payment failed", demo.get("past_due_url")),
+            ("  sign in as", demo.get("past_due_email")),
             ("API", demo.get("api_url")),
             ("  key", demo.get("api_key")),
             ("Console", demo.get("console_url")),

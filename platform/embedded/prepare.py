@@ -20,6 +20,8 @@ from embedded.disk import read_json, write_private
 log = structlog.get_logger(__name__)
 DEMO = "crm.sales.demo.demo_workspace_ensure"
 OPERATOR = "console.demo.demo_operator_ensure"
+DEMO_BEGINS = "embedded.demo_payments.begin"
+DEMO_PAYS = "embedded.demo_payments.live"
 
 
 def main() -> None:
@@ -27,6 +29,7 @@ def main() -> None:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("database", prepare_database),
         ("migrate", migrate),
+        ("payments", begin_demo),
         ("plans", load_plans),
         ("static", collect_static),
         ("demo", write_demo),
@@ -45,6 +48,13 @@ def prepare_database() -> None:
 def migrate() -> None:
     """What every workspace needs; those behind are upgraded beside the servers, by a program of its own."""
     call_command("migrate_all", shared=True, verbosity=0)
+
+
+def begin_demo() -> None:
+    """What the demo pays for lies behind it, so payments of a new copy begin in the past."""
+    is_new = not (settings.DATA / "demo.json").exists()
+    if is_new and os.environ.get("DEMO") == "1" and settings.STRIPE_API_URL:
+        import_string(DEMO_BEGINS)()
 
 
 def load_plans() -> None:
@@ -78,6 +88,8 @@ def write_demo() -> None:
     path = settings.DATA / "demo.json"
     known = read_json(path)
     made: dict[str, Any] = import_string(DEMO)(known=known) | import_string(OPERATOR)(known=known)
+    if settings.STRIPE_API_URL:
+        made |= import_string(DEMO_PAYS)(known or {})
     addresses = {
         "base_url": public_url("/").rstrip("/"),
         "api_url": api_url("/api/v1/").rstrip("/"),

@@ -1,6 +1,7 @@
 """``/_standin/…``: what a test or a curious developer may do to the stand-in that no customer of Stripe can.
 
-- ``GET /_standin/clock``, ``POST /_standin/clock {"advance": seconds}``
+- ``GET /_standin/clock``, ``POST /_standin/clock {"advance": seconds}``; ``{"behind": seconds}`` once, before anybody
+  is its customer, lets it begin in the past
 - ``POST /_standin/faults {"kind", "match", "times", "seconds"}``, ``DELETE /_standin/faults``
 - ``GET /_standin/requests``: each with method, path, params, key, status, whether it was a replay, when it began and
   ended
@@ -73,7 +74,7 @@ class Control:
         """Raises Refused for what is not known, ValueError for what makes no sense."""
         found: dict[tuple[str, str], Callable[[Body], Body]] = {
             ("GET", "clock"): lambda _: {"now": self.store.now()},
-            ("POST", "clock"): lambda one: {"now": clock.advance(self.store, int(one["advance"]))},
+            ("POST", "clock"): self._clock,
             ("POST", "faults"): self._fault,
             ("DELETE", "faults"): self._lift,
             ("GET", "requests"): lambda _: {"requests": [asdict(one) for one in self.journal.all()]},
@@ -87,6 +88,11 @@ class Control:
         if act is None:
             raise Refused("Unknown control", status=404)
         return act(given)
+
+    def _clock(self, given: Body) -> Body:
+        if "behind" in given:
+            return {"now": clock.begin_behind(self.store, int(given["behind"]))}
+        return {"now": clock.advance(self.store, int(given["advance"]))}
 
     def _fault(self, given: dict[str, Any]) -> Body:
         self.faults.add(Fault(**given))
