@@ -87,6 +87,20 @@ class Stack:
             time.sleep(0.2)
         raise AssertionError(f"Not ready after {seconds} s; see {self.data / 'run.log'}")
 
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py says, run beside the servers."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "DATA": str(self.data), "DATABASE_URL": ""},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def pids(self) -> dict[str, int]:
         found: dict[str, int] = json.loads((self.data / "processes.json").read_text())
         return found
