@@ -53,12 +53,11 @@ def access_changed(account: BillingAccount, before: State, after: Access) -> Non
     """Tell what follows from a change of access; called when the account has its new state."""
     kind = kind_of_change(before, after.state)
     if kind is not None:
-        moment = after.lost_at or after.until or account.access_changed_at
-        notice(account, kind, f"{moment:%Y-%m-%dT%H:%M}" if moment else str(after.state))
+        notice(account, kind, f"{after.state} {account.access_changed_at:%Y-%m-%dT%H:%M:%S}")
 
 
 def kind_of_change(before: State, after: State) -> Kind | None:
-    """What a change of state is told as. Receipts and plans tell of paying by themselves."""
+    """What a change of state is told as; paying is told by receipts, deleting by whoever deletes."""
     if before == after:
         return None
     match after:
@@ -72,8 +71,6 @@ def kind_of_change(before: State, after: State) -> Kind | None:
             return Kind.READ_ONLY
         case State.RETENTION:
             return Kind.DELETION_AHEAD
-        case State.DELETED:
-            return Kind.DELETED
         case State.ACTIVE | State.TRIALING if before in (*LOST, State.CANCELING, State.PAUSED, State.SUSPENDED):
             return Kind.REACTIVATED
     return None

@@ -92,7 +92,7 @@ class Stack:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env={**os.environ, "DATA": str(self.data), "DATABASE_URL": ""},
+            env={**inherited(), "DATA": str(self.data)},
             capture_output=True,
             text=True,
             timeout=120,
@@ -126,6 +126,12 @@ class Stack:
         raise AssertionError(f"No mail to {to} with {subject!r} in {seconds} s")
 
 
+def inherited() -> dict[str, str]:
+    """The environment of the tests without what leads to their own database."""
+    own = ("DATABASE_", "DJANGO_", "INSTALLATION")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+
+
 def adopted_stack(data: Path) -> Stack:
     """A copy that somebody started already, as while tests are being written."""
     stack = Stack(data, int(json.loads((data / "demo.json").read_text())["base_url"].rsplit(":", 1)[1].strip("/")))
@@ -138,17 +144,12 @@ def running_stack(data: Path, *, environment: Mapping[str, str] | None = None) -
     """Start the product in ``data``, wait until it is ready, and stop it as Ctrl-C does."""
     data.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("DATABASE_", "DJANGO_", "INSTALLATION"))
-    }
     with (data / "run.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "embedded"],
             cwd=ROOT,
             env={
-                **inherited,
+                **inherited(),
                 "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
                 "DATA": str(data),
                 "PORT": str(port),

@@ -169,7 +169,7 @@ def test_each_kind_has_words(kind, account, owner):
         (State.READ_ONLY, State.CANCELED, None),
         (State.CANCELED, State.RETENTION, Kind.DELETION_AHEAD),
         (State.RETENTION, State.ACTIVE, Kind.REACTIVATED),
-        (State.RETENTION, State.DELETED, Kind.DELETED),
+        (State.RETENTION, State.DELETED, None),
         (State.TRIALING, State.ACTIVE, None),
         (State.PAST_DUE, State.ACTIVE, None),
         (State.ACTIVE, State.ACTIVE, None),
@@ -180,8 +180,9 @@ def test_what_a_change_of_access_is_told_as(before, after, kind):
     assert kind_of_change(before, after) is kind
 
 
-def test_a_change_of_access_is_told_once(account):
+def test_a_change_of_access_is_told_once(account, owner):
     change = Access(State.PAST_DUE, UNTIL)
+    account = account_of(owner.tenant, access_changed_at=UNTIL)
     mail.outbox.clear()
     with TestCase.captureOnCommitCallbacks(execute=True):
         access_changed(account, State.ACTIVE, change)
@@ -194,3 +195,12 @@ def test_the_state_of_the_row_is_no_matter_to_a_workspace_that_is_only_closed(ac
     with shared():
         Tenant.objects.filter(id=account.tenant_id).update(state=Tenant.State.SUSPENDED)
     assert owner.email in [one.to[0] for one in told(account, Kind.DELETION_AHEAD)]
+
+
+def test_what_happens_again_is_told_again(account, owner):
+    mail.outbox.clear()
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        for day in (1, 2):
+            again = account_of(owner.tenant, access_changed_at=UNTIL + timedelta(days=day))
+            access_changed(again, State.ACTIVE, Access(State.CANCELING, UNTIL))
+    assert len(mail.outbox) == 4

@@ -120,9 +120,11 @@ class Keyboard:
             page.keyboard.press("Space")
             return
         name = box.get_attribute("name")
-        self.reach(
-            box.locator(f"xpath=ancestor::form//input[@type='radio' and @name='{name}']").and_(page.locator(":checked"))
-        )
+        group = box.locator(f"xpath=ancestor::form//input[@type='radio' and @name='{name}']")
+        chosen = group.and_(page.locator(":checked"))
+        self.reach(chosen if chosen.count() else group.first)
+        if not chosen.count():
+            page.keyboard.press("Space")
         for _step in range(20):
             if box.is_checked():
                 return
