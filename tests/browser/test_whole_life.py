@@ -1,6 +1,6 @@
 """A workspace from trial to deletion, by mouse and by keyboard.
 
-Takes its time: half a year passes, by the clock of payments. It comes last of the stories, since that clock is everybody's.
+Takes its time: half a year passes, by the clock of payments. It comes last of the stories, since that clock is for all.
 """
 
 import re
@@ -98,7 +98,9 @@ def test_a_workspace_lives_from_trial_to_deletion(hand: Hand, office: Office) ->
     moved(office, "+52d")
     moved(office, "+9d")
     office.stack.wait_mail(told, subject="was deleted")
-    assert page.goto(billing).status in (404, 410)
+    gone = page.goto(billing)
+    assert gone is not None
+    assert gone.status in (404, 410)
 
 
 def until(page: Page, words: str) -> None:
