@@ -46,7 +46,7 @@ def point_settings(admin_url: str, worker: str) -> None:
 
 def digest() -> str:
     """Of everything that the database of a worker is made from, but for the cast."""
-    found = hashlib.sha256(template_digest().encode())
+    found = hashlib.sha256(f"{template_digest()} {settings.SHARED_APPEND_ONLY}".encode())
     for config in sorted(apps.get_app_configs(), key=lambda config: config.label):
         for path in sorted((Path(config.path) / "migrations").glob("*.py")):
             found.update(f"{config.label}/{path.name}\n".encode() + path.read_bytes())

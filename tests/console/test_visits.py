@@ -146,7 +146,7 @@ CLOSED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("post", "/settings/security/", {"days": "7"}),
     ("post", "/settings/security/", {"release": "1"}),
     ("post", "/settings/support/", {"hours": "4"}),
-    ("post", "/calendar/feed/", {"make": "1"}),
+    ("post", "/settings/calendar/", {}),
 )
 
 
