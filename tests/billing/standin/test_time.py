@@ -89,6 +89,15 @@ def test_events_carry_the_moments_at_which_they_happened(stripe_server: StripeSe
     assert by_kind["invoice.paid"] == end + HOUR
 
 
+def test_what_falls_due_on_the_way_happens_in_the_order_of_its_moments(stripe_server: StripeServer) -> None:
+    for _ in range(3):
+        subscribed(stripe_server)
+        stripe_server.advance(days=9)
+    stripe_server.advance(days=100)
+    created = [event["created"] for _, event in stripe_server.server.store.events_after(0, 1000)]
+    assert created == sorted(created)
+
+
 def test_a_renewal_s_invoice_is_a_draft_for_an_hour(stripe_server: StripeServer) -> None:
     subscription = subscribed(stripe_server)
     stripe_server.advance(seconds=subscription["items"].data[0].current_period_end - stripe_server.now + 60)
@@ -238,7 +247,8 @@ def test_reactivating_before_the_end_goes_on_as_if_nothing_had_been(stripe_serve
     client = stripe_server.client
     client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
     back = client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": False})
-    assert (back.cancel_at, back.canceled_at) == (None, None)
+    assert back.cancellation_details is not None
+    assert (back.cancel_at, back.canceled_at, back.cancellation_details.reason) == (None, None, None)
     stripe_server.advance(days=MONTH, seconds=2 * HOUR)
     assert found(stripe_server, subscription).status == "active"
     assert len(client.v1.invoices.list({"subscription": subscription.id}).data) == 2
