@@ -1,8 +1,8 @@
-# run · test · test-deep · check · lock · bench: the whole developer interface.
+# run · test · test-deep · test-mutations · check · lock · bench: the whole developer interface.
 PYTHON := .venv/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 
-.PHONY: run test test-deep check lock bench venv
+.PHONY: run test test-deep test-mutations check lock bench venv
 
 run: venv
 	@exec $(PYTHON) -m embedded --with-parent
@@ -15,6 +15,9 @@ test: venv
 
 test-deep: venv
 	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 --dist load tests/fuzz tests/isolation/test_hidden_fields.py $(ARGS)
+
+test-mutations: venv
+	@$(PYTHON) -m tests.mutations $(ARGS)
 
 check: venv
 	@bash platform/embedded/check.sh

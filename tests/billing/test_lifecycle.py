@@ -168,6 +168,17 @@ def test_who_paid_a_second_ago_is_not_dropped(workspace: PayingWorkspace) -> Non
     assert (workspace.state, tenant_state(workspace)) == (State.ACTIVE, "active")
 
 
+def test_who_has_a_subscription_at_stripe_that_we_know_nothing_of_is_not_dropped(workspace: PayingWorkspace) -> None:
+    in_retention(workspace)
+    pass_days(2)
+    workspace.card(works=True)
+    wanted = {"price": workspace.price("team").stripe_price_id, "quantity": 1}
+    customer = str(workspace.account.customer_id)
+    workspace.server.client.v1.subscriptions.create({"customer": customer, "items": [wanted]})  # type: ignore[arg-type]
+    lifecycle_sweep()
+    assert (workspace.state, tenant_state(workspace)) == (State.ACTIVE, "active")
+
+
 def test_a_checkout_that_is_open_is_shut_before(workspace: PayingWorkspace) -> None:
     in_retention(workspace)
     pass_days(2)
