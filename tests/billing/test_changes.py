@@ -149,8 +149,8 @@ class TestRefused:
         with pytest.raises(BillingRefused, match="already"):
             previewed(subscribed, "team_month_eur")
 
-    def test_fewer_seats_than_members(self, subscribed):
-        with pytest.raises(BillingRefused, match="6 members"):
+    def test_fewer_seats_than_are_paid_for(self, subscribed):
+        with pytest.raises(BillingRefused, match="6 seats are paid for"):
             previewed(subscribed, "business_month_eur", 5)
 
     def test_without_a_subscription(self, paying):
