@@ -64,6 +64,12 @@ class TestComingIn:
         with shared():
             assert not SupportVisit.objects.exists()
 
+    def test_who_closed_the_window_goes_in_again(self, visiting, console, tenant_a):
+        visiting("seller")
+        page = console.get(f"/console/workspaces/{tenant_a.id}/").content.decode()
+        door = page.partition('">Go in</a>')[0].rpartition('href="')[2]
+        assert "You are here for support" in enter(console, door, tenant_a).get("/").content.decode()
+
     def test_with_the_members_consent_no_reason_is_needed(self, visiting, browser_client, seller):
         browser_client(seller).post("/settings/support/", {"hours": "4"})
         assert visiting("seller", reason="").get("/").status_code == 200
