@@ -57,7 +57,7 @@ def access_changed(account: BillingAccount, before: State, after: Access) -> Non
 
 
 def kind_of_change(before: State, after: State) -> Kind | None:
-    """What a change of state is told as; paying is told by receipts, deleting by whoever deletes."""
+    """What a change of state is told as; paying is told by receipts."""
     if before == after:
         return None
     match after:
@@ -71,6 +71,8 @@ def kind_of_change(before: State, after: State) -> Kind | None:
             return Kind.READ_ONLY
         case State.RETENTION:
             return Kind.DELETION_AHEAD
+        case State.DELETED:
+            return Kind.DELETED
         case State.ACTIVE | State.TRIALING if before in (*LOST, State.CANCELING, State.PAUSED, State.SUSPENDED):
             return Kind.REACTIVATED
     return None

@@ -169,7 +169,7 @@ def test_each_kind_has_words(kind, account, owner):
         (State.READ_ONLY, State.CANCELED, None),
         (State.CANCELED, State.RETENTION, Kind.DELETION_AHEAD),
         (State.RETENTION, State.ACTIVE, Kind.REACTIVATED),
-        (State.RETENTION, State.DELETED, None),
+        (State.RETENTION, State.DELETED, Kind.DELETED),
         (State.TRIALING, State.ACTIVE, None),
         (State.PAST_DUE, State.ACTIVE, None),
         (State.ACTIVE, State.ACTIVE, None),
