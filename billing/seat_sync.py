@@ -5,7 +5,6 @@ from uuid import UUID
 import structlog
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.aggregates import Count
-from django.utils import timezone
 
 from billing import clock, stripe_client
 from billing.errors import AccountBusy, BillingRefused, StripeAway
@@ -111,7 +110,7 @@ def seats_note(account: BillingAccount, *, billed: int, reason: str = "members")
 def _failed(account: BillingAccount, problem: Exception) -> None:
     oldest = SeatChange.objects.filter(tenant_id=account.tenant_id).order_by("id").values_list("at", flat=True).first()
     BillingAccount.objects.filter(id=account.id).update(
-        seats_changed_at=oldest or timezone.now(),
+        seats_changed_at=oldest or clock.now(),
         seats_attempts=F("seats_attempts") + 1,
         seats_error=f"{type(problem).__name__}: {problem}"[:500],
     )

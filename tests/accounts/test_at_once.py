@@ -5,6 +5,7 @@ Rows are really committed, since only then can two meet, and taken back at the e
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from allauth.account.forms import default_token_generator
 from django.db import connections
 
 from crm.activities.feeds import feed_make
-from crm.workspace.selectors import actor_for_user
+from crm.workspace.selectors import actor_for_user, seats
 from crm.workspace.services import invitation_send
 from tenants import accounts
 from tenants.actors import Actor, TenantRef
 from tenants.backend.base import OWNER_ALIAS
+from tenants.limits import LimitReached
 from tenants.models import Tenant, User
 from tenants.scopes import owner_scope, shared, tenant_scope
 from tenants.signup import take_over_token, workspace_reserve
@@ -108,6 +110,21 @@ def test_one_comes_in_by_an_invitation(owner_of_a: Actor, tenant_a: TenantRef) -
     assert statuses(answers) == [302, 410, 410, 410]
     assert all("accepted already" in one.content.decode() for one in answers if one.status_code == 410)
     assert committed(lambda: User.objects.filter(email=EMAIL).count()) == 1
+
+
+def test_one_of_four_is_invited_to_the_last_seat(owner_of_a: Actor, tenant_a: TenantRef) -> None:
+    taken = elsewhere(lambda: seats(tenant_a).used, tenant_a)()
+    actor = replace(owner_of_a, tenant=replace(tenant_a, limits={"seats": taken + 1}))
+
+    def invited(number: int) -> str:
+        with tenant_scope(tenant_a):
+            try:
+                invitation_send(actor, email=f"{number}.{EMAIL}", role="member")
+            except LimitReached:
+                return "full"
+        return "invited"
+
+    assert sorted(four(invited, [1, 2, 3, 4])) == ["full", "full", "full", "invited"]
 
 
 def test_one_account_is_made_by_two_invitations_to_the_same_address() -> None:
