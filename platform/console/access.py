@@ -1,6 +1,6 @@
 """The gate of the console: what every view of it is wrapped in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate
 
@@ -14,6 +14,9 @@ from tenants.http import Request
 from tenants.rates import limited
 from tenants.signing_in import recently_confirmed
 
+LED_AWAY = (301, 302)
+"""Statuses of an answer that shows nothing by itself."""
+
 type View[**P] = Callable[Concatenate[Request, P], HttpResponseBase]
 
 
@@ -22,8 +25,7 @@ def page[**P](view: View[P]) -> View[P]:
 
     @wraps(view)
     def noted(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        given: dict[str, Any] = dict(kwargs)
-        audit_note(operator_of(request), Action.LOOKED, tenant_id=given.get("tenant_id"))
+        look_note(request, dict(kwargs))
         return view(request, *args, **kwargs)
 
     guarded = access(OPERATOR)(limited("console", methods=("GET",))(require_http_methods(["GET"])(noted)))
@@ -33,7 +35,24 @@ def page[**P](view: View[P]) -> View[P]:
 def step[**P](view: View[P]) -> View[P]:
     """A form by which operators do something, shown by GET and sent by POST; the factor was shown minutes ago.
 
-    What was done is noted by the service that does it, in the same transaction.
+    What was done is noted by the service that does it, in the same transaction; a form that is shown, also once more
+    because something in it was refused, is a look.
     """
-    asked = limited("console")(require_http_methods(["GET", "POST"])(recently_confirmed(view)))
+
+    @wraps(view)
+    def noted(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if request.method == "GET":
+            look_note(request, dict(kwargs))
+            return view(request, *args, **kwargs)
+        answer = view(request, *args, **kwargs)
+        if answer.status_code not in LED_AWAY:
+            look_note(request, dict(kwargs))
+        return answer
+
+    asked = limited("console")(require_http_methods(["GET", "POST"])(recently_confirmed(noted)))
     return never_cache(access(OPERATOR)(asked))
+
+
+def look_note(request: Request, url: Mapping[str, Any]) -> None:
+    """``url`` are the parts of the address: the workspace, where it names one."""
+    audit_note(operator_of(request), Action.LOOKED, tenant_id=url.get("tenant_id"))

@@ -28,6 +28,31 @@ def test_what_was_searched_for_is_in_it(console):
         assert AuditEntry.objects.get().path == "/console/?q=owner%40example.com"
 
 
+def looks() -> list[str]:
+    with shared():
+        return list(AuditEntry.objects.filter(action="looked").order_by("id").values_list("path", flat=True))
+
+
+def test_the_form_of_a_step_is_a_look_too(console, tenant_a):
+    """It has more on it than a reason: the form of a visit has everybody's address."""
+    path = f"/console/workspaces/{tenant_a.id}/visit/"
+    assert "owner@example.com" in console.get(path).content.decode()
+    assert looks() == [path]
+    with shared():
+        assert AuditEntry.objects.get().tenant_id == tenant_a.id
+
+
+def test_so_is_one_that_comes_back_because_it_was_refused(console, tenant_a):
+    path = f"/console/workspaces/{tenant_a.id}/visit/"
+    assert console.post(path, {"member": "nobody"}).status_code == 422
+    assert looks() == [path]
+
+
+def test_a_step_that_is_done_is_noted_once(console, tenant_a):
+    console.post(f"/console/workspaces/{tenant_a.id}/visit/end/", {"why": "x"})
+    assert looks() == []
+
+
 def test_nothing_is_shown_that_could_not_be_noted(console, monkeypatch, tenant_a):
     def full(*_args, **_values):
         raise OSError("The disk is full.")
