@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any, Concatenate, TypeGuard, cast
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.module_loading import import_string
@@ -21,6 +22,7 @@ from tenants.entitlements import require_open, require_writable
 from tenants.handover import safe_path
 from tenants.hosts import public_url
 from tenants.http import Request
+from tenants.models import User
 from tenants.sessions import is_weak
 from tenants.signing_in import is_recent, second_step_ask
 
@@ -155,7 +157,7 @@ def refuse(request: Request, required: Access, url: dict[str, Any]) -> HttpRespo
 def _refuse_operator(request: Request) -> HttpResponseBase | None:
     """An operator has a second factor and has shown it today; to everybody else there is no such page."""
     user = request.user
-    if not (user.is_authenticated and user.is_staff):
+    if not is_operator(user):
         raise Http404
     here = request.get_full_path() if request.method in ("GET", "HEAD") else ""
     if not user.has_second_factor:
@@ -166,6 +168,16 @@ def _refuse_operator(request: Request) -> HttpResponseBase | None:
     if not is_recent(request, OPERATOR_SECONDS):
         return HttpResponseRedirect(f"{reverse('confirm')}?next={quote(here or request.path)}")
     return None
+
+
+def is_operator(user: User | AnonymousUser) -> TypeGuard[User]:
+    return user.is_authenticated and user.is_staff
+
+
+def is_hidden(request: HttpRequest) -> bool:
+    """Whether the view that was asked for is an operator's and who asks is none, for whom there is no such page."""
+    found = request.resolver_match
+    return found is not None and declared(found.func) is OPERATOR and not is_operator(cast(Request, request).user)
 
 
 def check(actor: Actor, noun: str, action: str) -> None:

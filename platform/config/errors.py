@@ -16,7 +16,7 @@ from api.views import plain_error
 from crm.records.answers import toast
 from crm.records.types import registry
 from crm.workspace.selectors import payment_remedy
-from tenants.access import to_sign_in
+from tenants.access import is_hidden, to_sign_in
 from tenants.entitlements import NotEntitled, WorkspaceSuspended
 from tenants.http import Request
 from tenants.models import Tenant
@@ -107,6 +107,8 @@ def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form without a valid token: mostly one that was left open across a sign-out, or while one signed in anew. On a
     workspace's host its page fills it in again (static/js/drafts.js)."""
     asked = cast(Request, request)
+    if is_hidden(request):
+        return _page(request, 404)
     if getattr(asked, "tenant", None) is not None and getattr(asked, "actor", None) is None:
         return to_sign_in(asked)
     if request.headers.get("HX-Request") == "true":

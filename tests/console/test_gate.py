@@ -46,6 +46,22 @@ def test_to_all_others_there_is_no_such_page(who, signed_in, public_client, tena
         assert not AuditEntry.objects.exists()
 
 
+@pytest.mark.parametrize("who", ["", "owner", "outsider"])
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["a form", "htmx"])
+def test_also_not_by_a_form_without_a_token(who, headers, signed_in, public_client, tenant_a):
+    client = signed_in(who) if who else public_client
+    client.handler.enforce_csrf_checks = True
+    nothing = client.post("/no-such-page/", headers=headers)
+    for path in paths(tenant_a.id):
+        for method in (client.post, client.put, client.delete):
+            assert same_page(method(path, headers=headers), nothing), path
+
+
+def test_an_operator_is_told_that_the_form_is_out_of_date(console, tenant_a):
+    console.handler.enforce_csrf_checks = True
+    assert console.post(f"/console/workspaces/{tenant_a.id}/resume/", {"why": "x"}).status_code == 403
+
+
 def test_a_former_operator_is_as_all_others(operator, console):
     with shared():
         User.objects.filter(pk=operator.pk).update(is_staff=False)
