@@ -59,6 +59,9 @@ def logging_config(level: str) -> None:
                 "celery.worker.strategy": {"level": "WARNING"},
                 "celery.beat": {"level": "WARNING"},
                 "mail.log": {"level": "WARNING"},
+                # Their lines hold what Stripe is asked for, such as a customer's address.
+                "stripe": {"level": "WARNING"},
+                "urllib3": {"level": "WARNING"},
             },
         }
     )

@@ -1,9 +1,12 @@
 """The one place that speaks to Stripe."""
 
+import logging
+
+import pytest
 import stripe
 
 from billing.money import Money
-from billing.stripe_client import API_VERSION, OPERATIONS, signature_time
+from billing.stripe_client import API_VERSION, OPERATIONS, customers_with_email, signature_time
 
 
 def test_the_version_is_the_one_that_the_library_is_made_for():
@@ -27,3 +30,10 @@ def test_the_time_of_a_signature():
     assert signature_time("v1=ab") is None
     assert signature_time("t=1,t=2,v1=ab") is None
     assert signature_time("t=²,v1=ab") is None
+
+
+def test_no_address_of_a_customer_is_in_a_log(billing, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    assert customers_with_email("mara@lindenhof.example") == []
+    assert billing.requests
+    assert "lindenhof" not in caplog.text
