@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -20,7 +20,6 @@ from django.utils.translation import gettext as _
 from tenants.actors import Actor, TenantRef
 from tenants.models import Membership, SupportConsent, SupportVisit, Tenant, User
 from tenants.scopes import shared, tenant_scope
-from tenants.selectors import BUILT
 
 VISIT = "_support_visit"
 """In a session on a workspace's host: the visit that it belongs to."""
@@ -35,7 +34,8 @@ class SupportRefused(Exception):
     """A visit or a consent that cannot be; the text is for people."""
 
 
-def _open(rows: QuerySet[SupportVisit]) -> QuerySet[SupportVisit]:
+def open_among(rows: QuerySet[SupportVisit]) -> QuerySet[SupportVisit]:
+    """Those that go on."""
     return rows.filter(
         ended_at=None, expires_at__gt=timezone.now(), operator__is_staff=True, operator__is_active=True
     ).select_related("operator", "user")
@@ -48,18 +48,18 @@ def visit_of_session(visit_id: str, *, tenant_id: UUID, operator_id: UUID) -> Su
     except ValueError:
         return None
     rows = SupportVisit.objects.filter(id=wanted, tenant_id=tenant_id, operator_id=operator_id)
-    return _open(rows).first()
+    return open_among(rows).first()
 
 
 def visit_waiting(*, operator_id: UUID, tenant_id: UUID) -> SupportVisit | None:
     """The operator's open visit in a workspace, if there is one. Called inside ``shared()``."""
     rows = SupportVisit.objects.select_related("tenant").filter(operator_id=operator_id, tenant_id=tenant_id)
-    return _open(rows).order_by("-id").first()
+    return open_among(rows).order_by("-id").first()
 
 
 def visits_open(tenant_id: UUID) -> QuerySet[SupportVisit]:
     """The visits that go on in a workspace. Called inside ``shared()``."""
-    return _open(SupportVisit.objects.filter(tenant_id=tenant_id))
+    return open_among(SupportVisit.objects.filter(tenant_id=tenant_id))
 
 
 def consent_of(tenant_id: UUID, user_id: UUID) -> SupportConsent | None:
@@ -103,26 +103,12 @@ def visit_start(operator: User, tenant: Tenant, user: User, *, reason: str, requ
             consent=consent,
             expires_at=min(now + LONGEST, consent.until) if consent and not reason else now + LONGEST,
         )
-        _mark(locked.id)
-        _tell(ref, user.pk, "session.support_entered", request_id, operator=operator.email, reason=reason)
+        mark(locked.id)
+        tell(ref, user.pk, "session.support_entered", request_id, operator=operator.email, reason=reason)
     return made
 
 
-def visit_end(visit: SupportVisit, *, by: str, request_id: str = "") -> bool:
-    """End a visit at once; False when it was over. Called inside ``shared()``."""
-    with transaction.atomic():
-        rows = SupportVisit.objects.filter(id=visit.id, ended_at=None, expires_at__gt=timezone.now())
-        if not rows.update(ended_at=timezone.now(), ended_by=by[:254]):
-            return False
-        _mark(visit.tenant_id)
-        tenant = Tenant.objects.get(id=visit.tenant_id)
-        ref = tenant.ref()
-        if tenant.state in BUILT and not ref.is_behind:
-            _tell(ref, visit.user_id, "session.support_left", request_id, operator=visit.operator.email)
-    return True
-
-
-def _mark(tenant_id: UUID) -> None:
+def mark(tenant_id: UUID) -> None:
     """Note on the workspace who is in it and until when, so that its pages say so without asking."""
     last = visits_open(tenant_id).order_by("-expires_at").first()
     Tenant.objects.filter(id=tenant_id).update(
@@ -130,7 +116,7 @@ def _mark(tenant_id: UUID) -> None:
     )
 
 
-def _tell(ref: TenantRef, user_id: UUID, type: str, request_id: str, **about: str) -> None:
+def tell(ref: TenantRef, user_id: UUID, type: str, request_id: str, **about: str) -> None:
     with tenant_scope(ref):
         import_string(settings.SESSION_SINK)(ref, user_id, type, request_id=request_id, **about)
 
@@ -138,7 +124,7 @@ def _tell(ref: TenantRef, user_id: UUID, type: str, request_id: str, **about: st
 # What members do about it
 
 
-def _own(actor: Actor) -> UUID:
+def user_of(actor: Actor) -> UUID:
     """The user behind a member. Raises PermissionDenied for an operator on a visit, and for what is no member."""
     if actor.visitor or actor.member_id is None:
         raise PermissionDenied
@@ -147,7 +133,7 @@ def _own(actor: Actor) -> UUID:
 
 def consent_give(actor: Actor, *, hours: int) -> datetime:
     """Let operators in as this member for some hours; gives until when. Raises SupportRefused, PermissionDenied."""
-    user_id = _own(actor)
+    user_id = user_of(actor)
     if hours not in CONSENT_HOURS:
         raise SupportRefused(_("Choose one of the times."))
     until = timezone.now() + timedelta(hours=hours)
@@ -157,40 +143,8 @@ def consent_give(actor: Actor, *, hours: int) -> datetime:
                 withdrawn_at=timezone.now()
             )
             SupportConsent.objects.create(tenant_id=actor.tenant.id, user_id=user_id, until=until)
-        _audit(actor, "session.support_allowed", {"until": until.isoformat()})
+        own_audit(actor, "session.support_allowed", {"until": until.isoformat()})
     return until
-
-
-def consent_withdraw(actor: Actor) -> None:
-    """Take the consent back: visits that rested on it end at once. Raises PermissionDenied."""
-    user_id = _own(actor)
-    with transaction.atomic():
-        with shared():
-            consents = SupportConsent.objects.filter(tenant_id=actor.tenant.id, user_id=user_id, withdrawn_at=None)
-            ids = list(consents.values_list("id", flat=True))
-            consents.update(withdrawn_at=timezone.now())
-            visits = list(_open(SupportVisit.objects.filter(consent__in=ids)))
-            for one in visits:
-                visit_end(one, by=actor.email, request_id=actor.request_id)
-        if ids:
-            _audit(actor, "session.support_withdrawn", {})
-
-
-def visits_end(actor: Actor) -> int:
-    """End the visits that the actor may end, and give how many: an owner's are all, a member's those as that member,
-    an operator's the one that it is."""
-    rows = SupportVisit.objects.filter(tenant_id=actor.tenant.id)
-    with shared(), transaction.atomic():
-        return sum(
-            visit_end(one, by=actor.visitor or actor.email, request_id=actor.request_id)
-            for one in _open(rows.filter(_ended_by(actor)))
-        )
-
-
-def _ended_by(actor: Actor) -> Q:
-    if actor.visitor:
-        return Q(id=actor.details["visit_id"])
-    return Q() if actor.can("workspace", "owners") else Q(user_id=_own(actor))
 
 
 def support_of(actor: Actor) -> tuple[SupportConsent | None, Sequence[SupportVisit]]:
@@ -202,5 +156,5 @@ def support_of(actor: Actor) -> tuple[SupportConsent | None, Sequence[SupportVis
         return consent_of(actor.tenant.id, user_id), list(rows.order_by("-id")[:MOST_TOLD])
 
 
-def _audit(actor: Actor, type: str, after: dict[str, Any]) -> None:
+def own_audit(actor: Actor, type: str, after: dict[str, Any]) -> None:
     import_string(settings.AUDIT_SINK)(actor, type, record_id=actor.member_id, after=after)

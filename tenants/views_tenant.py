@@ -27,13 +27,15 @@ from tenants.handover import (
     start_url,
     token_consume,
 )
+from tenants.hosts import public_url
 from tenants.http import Request
 from tenants.models import User
 from tenants.rates import limited
 from tenants.scopes import shared
 from tenants.sessions import METHOD, PARENT
 from tenants.signup import proof_send
-from tenants.support import VISIT, visit_end
+from tenants.support import VISIT
+from tenants.support_ends import visit_end
 
 
 @require_safe
@@ -107,14 +109,16 @@ def signout(request: Request) -> HttpResponseBase:
     return render(request, "account/signed_out.html")
 
 
-def visit_leave(request: Request) -> HttpResponseBase:
-    """Ends an operator's visit; on the public host the operator stays signed in."""
+def visit_leave(request: Request) -> HttpResponse:
+    """Ends an operator's visit; on the public host the operator stays signed in, which the page says."""
     assert request.visit is not None
+    visit, tenant = request.visit, cast(TenantRef, request.tenant)
     with shared():
-        visit_end(request.visit, by=request.visit.operator.email, request_id=request.request_id)
+        visit_end(visit, by=visit.operator.email, request_id=request.request_id)
         request.session.flush()
     request.actor = None
-    return HttpResponseRedirect("/signout/")
+    context = {"workspace": tenant.name, "link": public_url(f"/console/workspaces/{tenant.id}/")}
+    return render(request, "account/visit_over.html", context)
 
 
 @require_POST

@@ -11,7 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tenants.access import MEMBER, access
 from tenants.handover import safe_path
 from tenants.http import MemberRequest
-from tenants.support import CONSENT_HOURS, consent_give, consent_withdraw, support_of, visits_end
+from tenants.support import CONSENT_HOURS, consent_give, support_of
+from tenants.support_ends import consent_withdraw, visits_end
+from tenants.views_tenant import visit_leave
 
 
 class ConsentForm(forms.Form):
@@ -44,11 +46,10 @@ def support(request: MemberRequest) -> HttpResponse:
 @require_POST
 @access(MEMBER, writes_unpaid=True, serves_suspended=True)
 def support_end(request: MemberRequest) -> HttpResponse:
-    """Ends the visits that the member may end, at once."""
-    ended = visits_end(request.actor)
-    if request.actor.visitor:
-        return HttpResponseRedirect("/signout/")
-    if ended:
+    """Ends the visits that the member may end, at once; an operator's on a visit is that one."""
+    if request.visit is not None:
+        return visit_leave(request)
+    if visits_end(request.actor):
         messages.success(request, _("Support has left."))
     else:
         messages.info(request, _("Support had left already."))

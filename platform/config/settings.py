@@ -358,6 +358,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "setups": {"task": "tenants.tasks.setups_sweep", "schedule": 120.0, "options": {"queue": "bulk", "expires": 120}},
+    "visits": {"task": "console.tasks.visits_sweep", "schedule": 60.0, "options": {"queue": "bulk", "expires": 60}},
 }
 
 PASSWORD_HASHERS = [

@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class ConsoleConfig(AppConfig):
     name = "console"
     verbose_name = _("Console")
+
+    def ready(self) -> None:
+        from console.visits import visit_end_note
+        from tenants.support_ends import visit_end_register
+
+        visit_end_register(visit_end_note)

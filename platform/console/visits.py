@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from console.auditing import Action, Operator, audit_note
-from tenants import support
+from tenants import support, support_ends
 from tenants.models import Membership, SupportVisit, Tenant, User
 
 
@@ -45,12 +45,29 @@ def visits_open(tenant: Tenant) -> list[SupportVisit]:
 
 def visits_end(operator: Operator, tenant: Tenant, *, reason: str) -> int:
     """End all visits in a workspace; gives how many there were."""
+
+    def note(visit: SupportVisit) -> None:
+        _end_note(operator, visit, reason=reason)
+
     with transaction.atomic():
-        ended = [
-            one
+        return sum(
+            support_ends.visit_end(one, by=operator.user.email, request_id=operator.request_id, note=note)
             for one in visits_open(tenant)
-            if support.visit_end(one, by=operator.user.email, request_id=operator.request_id)
-        ]
-        for one in ended:
-            audit_note(operator, Action.VISIT_ENDED, tenant_id=tenant.id, about=one.user.email, reason=reason)
-    return len(ended)
+        )
+
+
+def visit_end_note(visit: SupportVisit) -> None:
+    """Note that an operator's visit has ended, by somebody in the workspace or by its time."""
+    _end_note(Operator(user=visit.operator), visit)
+
+
+def _end_note(operator: Operator, visit: SupportVisit, *, reason: str = "") -> None:
+    audit_note(
+        operator,
+        Action.VISIT_ENDED,
+        tenant_id=visit.tenant_id,
+        about=visit.user.email,
+        reason=reason,
+        visitor=visit.operator.email,
+        by=visit.ended_by or "time",
+    )

@@ -1,10 +1,12 @@
 """Operators who come into a workspace as one of its members: how, who sees it, what they cannot do, how it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
@@ -14,9 +16,23 @@ from crm.records.models import ChangeSet, Event
 from tenants.hosts import public_url, tenant_host
 from tenants.models import HandoverToken, Session, SupportVisit, Tenant
 from tenants.scopes import shared, tenant_scope
+from tenants.support_ends import visits_sweep
 
 REASON = "The board of the customer stays empty"
 SELLER = "seller@example.com"
+
+
+@pytest.fixture
+def mailed(celery_eager: None, django_capture_on_commit_callbacks: Any) -> Callable[[], Any]:
+    """``with mailed() as letters:`` the mails that go out after the commit of what is done in the block."""
+
+    @contextmanager
+    def caught() -> Iterator[list[Any]]:
+        mail.outbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            yield mail.outbox
+
+    return caught
 
 
 @pytest.fixture
@@ -211,17 +227,16 @@ class TestTheEnd:
         browser_client(outsider).post("/support/end/")
         assert not self.gone(inside)
 
-    def test_by_the_operator_inside_who_stays_one(self, visiting, console):
+    @pytest.mark.parametrize("way", ["/support/end/", "/signout/"])
+    def test_by_the_operator_inside_who_stays_one(self, visiting, console, way, tenant_a):
         inside = visiting()
-        assert inside.post("/support/end/")["Location"] == "/signout/"
+        page = inside.post(way).content.decode()
+        assert "The visit is over" in page
+        assert "signed out" not in page
+        door = page.partition('">Back to the console</a>')[0].rpartition('href="')[2]
+        assert door == public_url(f"/console/workspaces/{tenant_a.id}/")
         assert self.gone(inside)
-        assert console.get("/console/").status_code == 200
-
-    def test_by_signing_out_there(self, visiting, console):
-        inside = visiting()
-        inside.post("/signout/")
-        assert self.gone(inside)
-        assert console.get("/console/").status_code == 200
+        assert console.get(path_of(door)).status_code == 200
 
     def test_from_the_console(self, visiting, console, tenant_a):
         inside = visiting()
@@ -249,3 +264,102 @@ class TestTheEnd:
         with tenant_scope(seller.tenant):
             Member.objects.filter(id=seller.member_id).update(state=Member.State.DEACTIVATED)
         assert self.gone(inside)
+
+
+def ended() -> list[tuple[str, str, Any]]:
+    """The ends of visits in the operators' audit: whose, as whom, by whom."""
+    with shared():
+        found = AuditEntry.objects.filter(action="visit_ended").order_by("id")
+        return [(one.details["visitor"], one.about, one.details["by"]) for one in found]
+
+
+def run_out(**by: int) -> None:
+    with shared():
+        SupportVisit.objects.update(expires_at=timezone.now() - timedelta(**by))
+
+
+def sweep() -> int:
+    with shared():
+        return visits_sweep()
+
+
+class TestWhatIsToldOfTheEnd:
+    def test_the_console_of_an_end_by_the_owner(self, visiting, browser_client, owner, operator):
+        visiting("seller")
+        browser_client(owner).post("/support/end/")
+        assert ended() == [(operator.email, SELLER, owner.email)]
+
+    def test_by_the_member_as_whom(self, visiting, browser_client, seller, operator):
+        visiting("seller")
+        browser_client(seller).post("/support/end/")
+        assert ended() == [(operator.email, SELLER, SELLER)]
+
+    def test_by_taking_the_consent_back(self, visiting, browser_client, seller, operator):
+        browser_client(seller).post("/settings/support/", {"hours": "4"})
+        visiting("seller", reason="")
+        browser_client(seller).post("/settings/support/", {"withdraw": "1"})
+        assert ended() == [(operator.email, SELLER, SELLER)]
+
+    @pytest.mark.parametrize("way", ["/support/end/", "/signout/"])
+    def test_by_the_operator_inside(self, visiting, operator, way):
+        visiting("seller").post(way)
+        assert ended() == [(operator.email, SELLER, operator.email)]
+
+    def test_from_the_console_with_the_reason_and_once(self, visiting, console, tenant_a, operator):
+        visiting("seller")
+        console.post(f"/console/workspaces/{tenant_a.id}/visit/end/", {"why": "Seen enough"})
+        assert ended() == [(operator.email, SELLER, operator.email)]
+        with shared():
+            entry = AuditEntry.objects.get(action="visit_ended")
+        assert (entry.reason, entry.address) == ("Seen enough", "127.0.0.1")
+
+    def test_when_its_time_is_over(self, visiting, tenant_a, operator, browser_client, seller):
+        visiting("seller")
+        assert sweep() == 0
+        run_out(minutes=3)
+        assert sweep() == 1
+        assert sweep() == 0
+        assert ended() == [(operator.email, SELLER, "time")]
+        assert audit_of(tenant_a)[-1] == ("session.support_left", {"operator": operator.email})
+        with shared():
+            visit = SupportVisit.objects.get()
+            assert visit.ended_at == visit.expires_at
+            assert Tenant.objects.get(id=tenant_a.id).support_by == ""
+        assert "by itself" in browser_client(seller).get("/settings/support/").content.decode()
+
+    def test_when_the_operator_is_none_any_more(self, visiting, operator):
+        visiting("seller")
+        with shared():
+            type(operator).objects.filter(pk=operator.pk).update(is_staff=False)
+        assert sweep() == 1
+
+    def test_one_that_was_ended_is_not_ended_again(self, visiting, browser_client, owner):
+        visiting("seller")
+        browser_client(owner).post("/support/end/")
+        run_out(minutes=3)
+        assert sweep() == 0
+        assert len(ended()) == 1
+
+    @pytest.mark.parametrize("way", ["owner", "time"])
+    def test_the_member_by_mail(self, visiting, browser_client, owner, operator, mailed, way):
+        visiting("seller")
+        with mailed() as letters:
+            if way == "owner":
+                browser_client(owner).post("/support/end/")
+            else:
+                run_out(minutes=1)
+                sweep()
+        [letter] = letters
+        assert letter.to == [SELLER]
+        for word in (operator.email, REASON, "/settings/support/"):
+            assert word in letter.body
+
+    def test_no_mail_of_what_nobody_has_proven(self, visiting, mailed, the_cast):
+        from allauth.account.models import EmailAddress
+
+        inside = visiting("seller")
+        with shared():
+            EmailAddress.objects.filter(user_id=the_cast.users["seller"]).update(verified=False)
+        with mailed() as letters:
+            inside.post("/support/end/")
+        assert letters == []
