@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
@@ -87,6 +89,14 @@ def _require_change(account: BillingAccount, subscription: Subscription, price: 
         raise BillingRefused(
             _("{seats} seats are paid for until the period ends. From then on each member is billed.").format(
                 seats=subscription.paid_quantity
+            )
+        )
+    if subscription.quantity < subscription.paid_quantity and subscription.period_end is not None:
+        # Lowered for the renewal: seats that are paid for would be charged once more.
+        renews = date_format(timezone.localtime(subscription.period_end), "SHORT_DATETIME_FORMAT")
+        raise BillingRefused(
+            _("The subscription renews on {moment}, for {seats} seats. Change it after that.").format(
+                moment=renews, seats=subscription.quantity
             )
         )
     seats_require(account, price, quantity)

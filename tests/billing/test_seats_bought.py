@@ -177,6 +177,17 @@ def test_on_the_last_day_what_is_paid_is_not_paid_again(
     assert paying.newest_invoice.total <= Decimal("29.00") / 28
 
 
+def test_on_the_last_day_the_plan_is_not_changed_under_seats_that_are_paid(
+    page: Client, paying: PayingWorkspace, owner: Actor, seller: Actor
+) -> None:
+    assert seller.member_id is not None
+    services.member_deactivate(owner, member_id=seller.member_id)
+    paying.day(paying.days_left)
+    answer = page.get("/settings/billing/change/business_month_eur/", {"seats": "6"})
+    assert "Change it after that" in answer.content.decode()
+    assert paying.billed == 5
+
+
 def test_a_plan_that_ends_at_its_seats_says_so(
     billing: StripeServer,
     in_tenant: TenantRef,
