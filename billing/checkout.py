@@ -45,6 +45,10 @@ def checkout_start(account: BillingAccount, price: PlanPrice, quantity: int, by:
     if not is_verified(by.id):
         raise BillingRefused(_("Confirm your email address first: the link is in the mail that we sent you."))
     account = BillingAccount.objects.get(id=account.id)
+    if account.customer_id:
+        # What was paid, made or deleted at Stripe and is not known here yet would be paid for twice, or never.
+        subscription_sync(account.id)
+        account.refresh_from_db()
     _require_startable(account, price, quantity)
     customer_id = customer_ensure(account, by)
     price_id = price_ensure(price)
@@ -106,10 +110,8 @@ def customer_ensure(account: BillingAccount, by: User) -> str:
     """Stripe's id of who pays; the customer is made at the first checkout. Raises StripeAway and StripeRefused."""
     if account.customer_id:
         return account.customer_id
-    # One that was deleted at Stripe is followed by another: its id is among the reasons, so that this is a new intent.
-    intent = f"{account.id}:{account.subscriptions.count()}:{account.invoices.count()}"
     customer = stripe_client.customer_create(
-        account, email=account.email or by.email, name=account.name or account.tenant.name, intent=intent
+        account, email=account.email or by.email, name=account.name or account.tenant.name, intent=str(account.id)
     )
     with transaction.atomic():
         still = account_lock(account.id)
@@ -126,7 +128,7 @@ def _attempt(account: BillingAccount, price: PlanPrice, quantity: int, by: User)
     now = clock.now()
     found = CheckoutAttempt.objects.filter(account=account, state=State.OPEN).first()
     if found is not None:
-        if (found.price_id, found.quantity) == (price.id, quantity) and found.expires_at > now:
+        if (found.price_id, found.quantity) == (price.id, quantity) and found.expires_at > now and _is_open(found):
             return found
         _attempt_shut(account, found)
     try:
@@ -138,6 +140,11 @@ def _attempt(account: BillingAccount, price: PlanPrice, quantity: int, by: User)
         raise AccountBusy from None
 
 
+def _is_open(attempt: CheckoutAttempt) -> bool:
+    """Whether a checkout can still be paid; one that nobody has an address of yet can be asked for."""
+    return not attempt.session_id or bool(stripe_client.checkout_fetch(attempt.session_id)["status"] == "open")
+
+
 def _attempt_shut(account: BillingAccount, attempt: CheckoutAttempt) -> None:
     """Shut a checkout at Stripe, so that nobody can pay it. Raises BillingRefused where somebody has."""
     if attempt.session_id:
@@ -146,10 +153,14 @@ def _attempt_shut(account: BillingAccount, attempt: CheckoutAttempt) -> None:
         except StripeRefused:
             # Only an open one can be shut: this one was paid, or its time was over.
             if stripe_client.checkout_fetch(attempt.session_id)["status"] == "complete":
-                subscription_sync(account.id, wait=False)
-                raise BillingRefused(
-                    _("The checkout was paid in another tab. Look at the page of your plan.")
-                ) from None
+                bought = subscription_sync(account.id, wait=False)
+                CheckoutAttempt.objects.filter(id=attempt.id, state=State.OPEN).update(
+                    state=State.COMPLETED, ended_at=clock.now()
+                )
+                if bought is not None and bought.status in LIVE:
+                    raise BillingRefused(
+                        _("The checkout was paid in another tab. Look at the page of your plan.")
+                    ) from None
     CheckoutAttempt.objects.filter(id=attempt.id, state=State.OPEN).update(state=State.EXPIRED, ended_at=clock.now())
 
 

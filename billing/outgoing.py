@@ -69,9 +69,11 @@ def write(
     request = begin(operation, account, intent, params)
     if request.state == State.DONE:
         found = operation.find(params, request.result_id)
-        if found is None:
-            raise StripeMissing(f"{operation.name} {request.result_id} is gone.", code="resource_missing")
-        return found
+        if found is not None:
+            return found
+        words = "What came of it is gone at Stripe."
+        StripeRequest.objects.filter(id=request.id).update(state=State.REFUSED, error=words)
+        request = begin(operation, account, intent, params)
     if check is not None:
         try:
             check()

@@ -5,6 +5,7 @@ or has too much to do, and StripeRefused where it says no. Without a key of one'
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -145,7 +146,7 @@ def subscriptions_of(customer_id: str) -> list[Fetched]:
 
 
 def subscription_fetch(subscription_id: str) -> Fetched:
-    return ask(lambda: client().v1.subscriptions.retrieve(subscription_id))
+    return ask(lambda: client().v1.subscriptions.retrieve(subscription_id, {"expand": ["discounts"]}))
 
 
 def invoices_of(customer_id: str, *, pages: int = 1) -> list[Fetched]:
@@ -222,7 +223,8 @@ def _rest(params: Params) -> Any:
 
 def _customer_find(params: Params, result_id: str) -> Fetched | None:
     if result_id:
-        return customer_fetch(result_id)
+        found = customer_fetch(result_id)
+        return None if found.get("deleted") else found
     account = params["metadata"]["account"]
     intent = params["metadata"]["intent"]
     for one in customers_with_email(params["email"]):
@@ -259,8 +261,8 @@ def _is_as_wanted(found: Fetched, params: Params) -> bool:
             return False
     if "cancel_at_period_end" in params and found["cancel_at_period_end"] is not params["cancel_at_period_end"]:
         return False
-    wanted_codes = {one.get("promotion_code") for one in params.get("discounts", [])}
-    return not wanted_codes or bool(found["discounts"])
+    wanted_codes = {one["promotion_code"] for one in params.get("discounts", [])}
+    return wanted_codes <= {one["promotion_code"] for one in found["discounts"]}
 
 
 def _subscription_ended(params: Params, _result_id: str) -> Fetched | None:
@@ -424,15 +426,19 @@ def price_create(params: Params) -> Fetched:
 
 # Webhooks.
 
+SECONDS = re.compile("[0-9]{1,11}")
+
 
 def signature_time(header: str) -> int | None:
     """When a webhook says it was signed; None where it does not."""
     found = [part[2:] for part in header.split(",") if part.startswith("t=")]
-    return int(found[0]) if len(found) == 1 and found[0].isascii() and found[0].isdecimal() else None
+    return int(found[0]) if len(found) == 1 and SECONDS.fullmatch(found[0]) else None
 
 
 def is_signed(body: bytes, header: str, secret: str, tolerance: int) -> bool:
     """Whether Stripe signed this body with the secret, at most ``tolerance`` seconds ago."""
+    if not header.isascii():
+        return False
     try:
         stripe.WebhookSignature.verify_header(body, header, secret, tolerance)
     except (stripe.SignatureVerificationError, UnicodeDecodeError):

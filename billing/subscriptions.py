@@ -6,7 +6,7 @@ Whoever has a hint that something changed (a webhook, the page that Stripe sends
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
 
@@ -15,11 +15,19 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
-from billing.errors import StripeMissing
+from billing.errors import StripeMissing, StripeRefused
 from billing.granting import access_apply, subscription_newest
 from billing.ledger import change_note
 from billing.locking import account_lock
-from billing.mirror import customer_mirror, invoices_mirror, payment_intents, subscription_mirror, subscription_of
+from billing.mirror import (
+    customer_mirror,
+    invoices_mirror,
+    issued_at,
+    moment,
+    payment_intents,
+    subscription_mirror,
+    subscription_of,
+)
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, StripeEvent, Subscription
 from billing.news import news_tell, standing_of
 from billing.outgoing import Fetched
@@ -29,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 FETCH_WARNING = 10.0
 """Seconds under the lock after which the log says so."""
+PAID_LATE = timedelta(days=1)
+"""How long before a workspace is dropped nothing was owed for it any more."""
 BEST = ("active", "trialing", "past_due", "paused", "unpaid")
 WAITING = (StripeEvent.State.NEW, StripeEvent.State.PROCESSING, StripeEvent.State.FAILED)
 
@@ -126,7 +136,7 @@ def _keep(account: BillingAccount, snapshot: Snapshot) -> None:
     if disputed:
         trouble.append(_("Payments are disputed: invoice {numbers}.").format(numbers=", ".join(disputed)))
     if extra and live:
-        trouble.append(_("There was a second subscription: it is ended and paid back."))
+        trouble.append(_("There was a second subscription: it is ended, and what was paid for two is paid back."))
     elif extra:
         trouble.append(_("The workspace was paid for when it was gone: that is ended and paid back."))
     if kept is not None and kept.price is None:
@@ -154,6 +164,7 @@ def _subscriptions_keep(account: BillingAccount, snapshot: Snapshot, live: Seque
 def _customer_gone(account: BillingAccount, now: datetime) -> None:
     """The customer was deleted at Stripe, and all that it paid for with it; the next checkout makes a new one."""
     account.subscriptions.filter(status__in=LIVE).update(status="canceled", ended_at=now, synced_at=now)
+    account.checkouts.filter(state=CheckoutAttempt.State.OPEN).update(state=CheckoutAttempt.State.EXPIRED, ended_at=now)
     account.needs_attention = _("The customer {id} was deleted at Stripe.").format(id=account.customer_id)
     log.error("billing.customer_gone", account=str(account.id))
     account.customer_id = None
@@ -163,6 +174,23 @@ def _customer_gone(account: BillingAccount, now: datetime) -> None:
     account.synced_at = now
     account.save()
     change_note(account, None, now)
+
+
+def _in_vain_since(account: BillingAccount, extra: Fetched, snapshot: Snapshot) -> datetime:
+    """From when on a subscription was paid for nothing: since it began, and where it is older than the one that is
+    kept, since that began. What was paid for the time before was owed."""
+    began = moment(extra["created"])
+    if account.deleted_at is not None:
+        return max(began, account.deleted_at - PAID_LATE)
+    kept = snapshot.live[0]["created"]
+    return began if extra["created"] >= kept else moment(kept)
+
+
+def _not_paid_back(account: BillingAccount, invoice: Fetched, refusal: StripeRefused) -> None:
+    words = _("Invoice {number} is to be paid back by hand: {reason}").format(number=invoice["number"], reason=refusal)
+    was = BillingAccount.objects.values_list("needs_attention", flat=True).get(id=account.id)
+    BillingAccount.objects.filter(id=account.id).update(needs_attention=f"{words} {was}"[:500])
+    log.error("billing.not_paid_back", account=str(account.id), invoice=invoice["id"], code=refusal.code)
 
 
 def _checkouts_close(account: BillingAccount, subscriptions: Sequence[Fetched], now: datetime) -> None:
@@ -176,10 +204,16 @@ def _checkouts_close(account: BillingAccount, subscriptions: Sequence[Fetched], 
 
 
 def _undo(account: BillingAccount, extra: Fetched, snapshot: Snapshot) -> None:
-    """Pay a subscription back and end it, in this order: as long as it lives, the next sync finds it again."""
+    """Pay back what a subscription was paid in vain and end it, in this order: as long as it lives, the next sync
+    finds it again. What cannot be paid back is left to an operator, and it ends all the same."""
+    since = _in_vain_since(account, extra, snapshot)
     for invoice in snapshot.invoices:
-        if subscription_of(invoice) == extra["id"] and invoice["amount_paid"]:
+        if subscription_of(invoice) == extra["id"] and invoice["amount_paid"] and issued_at(invoice) >= since:
             for intent in payment_intents(invoice):
-                stripe_client.refund_create(account, intent, intent=f"unwanted:{intent}")
+                try:
+                    stripe_client.refund_create(account, intent, intent=f"unwanted:{intent}")
+                except StripeRefused as refusal:
+                    if refusal.code != "charge_already_refunded":
+                        _not_paid_back(account, invoice, refusal)
     stripe_client.subscription_cancel(account, extra["id"])
     log.error("billing.subscription_undone", account=str(account.id), subscription=extra["id"])

@@ -5,7 +5,7 @@ was tried too often: then an operator sees it and can have it replayed. A claim 
 is killed leaves nothing behind.
 """
 
-import json
+import re
 import time
 from datetime import timedelta
 from functools import partial
@@ -31,11 +31,17 @@ from billing.subscriptions import subscription_sync
 from tenants.access import PUBLIC, access
 from tenants.http import Request
 from tenants.scopes import shared
+from tenants.strict_json import NotJson, read_json
 from tenants.tasks import SharedTask
 
 log = structlog.get_logger(__name__)
 
 MAX_BYTES = 1024 * 1024
+LONGEST_ID = 80
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""As JSON writes a character that Postgres keeps in no text."""
+LATEST = 1 << 34
+"""A time of an event, in seconds, that none has."""
 TOLERANCE = 300
 """Seconds that a signature is good for."""
 AHEAD = 30
@@ -79,16 +85,18 @@ def verified(body: bytes, header: str) -> Fetched:
     secrets = [one.strip() for one in settings.STRIPE_WEBHOOK_SECRET.split(",") if one.strip()]
     if not any(is_signed(body, header, secret, TOLERANCE) for secret in secrets):
         raise Refused("The signature is not Stripe's, or too old.")
+    if NUL.search(body):
+        raise Refused("The body has a character that no text has.")
     try:
-        event = json.loads(body)
-    except ValueError:
-        raise Refused("The body is not JSON.") from None
+        event = read_json(body)
+    except NotJson as problem:
+        raise Refused(f"The body is not JSON: {problem}") from None
     _require_ours(event)
     return dict(event)
 
 
 def _require_ours(event: Any) -> None:
-    if not isinstance(event, dict) or event.get("object") != "event" or not isinstance(event.get("id"), str):
+    if not isinstance(event, dict) or event.get("object") != "event" or not _is_id(event.get("id")):
         raise Refused("This is no event.")
     if event.get("livemode") is not settings.STRIPE_LIVEMODE:
         raise Refused("The event is of the other mode, live or test.")
@@ -96,10 +104,18 @@ def _require_ours(event: Any) -> None:
         raise Refused(f"The event is of another version of the API than {API_VERSION}.")
     if event.get("account"):
         raise Refused("The event is of a connected account.")
-    if not isinstance(event.get("type"), str) or not isinstance(event.get("created"), int):
-        raise Refused("The event has no type or no time.")
-    if not isinstance((event.get("data") or {}).get("object"), dict):
+    if not isinstance(event.get("type"), str):
+        raise Refused("The event has no type.")
+    created = event.get("created")
+    if type(created) is not int or not 0 <= created < LATEST:
+        raise Refused("The event has no time.")
+    about = event.get("data")
+    if not isinstance(about, dict) or not isinstance(about.get("object"), dict):
         raise Refused("The event is about nothing.")
+
+
+def _is_id(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= LONGEST_ID
 
 
 @shared()
@@ -108,7 +124,7 @@ def event_take(event: Fetched) -> StripeEvent | None:
     now = clock.now()
     with transaction.atomic():
         row, is_new = StripeEvent.objects.get_or_create(
-            stripe_id=event["id"][:80],
+            stripe_id=event["id"],
             livemode=event["livemode"],
             defaults={
                 "type": event["type"][:80],

@@ -310,6 +310,16 @@ class TestCoupon:
         with pytest.raises(BillingRefused, match="already"):
             coupon_apply(subscribed.account, code)
 
+    def test_one_that_stripe_failed_to_take_is_not_used_up_because_there_is_another(self, subscribed, code):
+        client = subscribed.server.client
+        coupon = client.v1.coupons.create({"percent_off": 75, "duration": "once", "name": "Three quarters"})
+        client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "MORE"})
+        coupon_apply(subscribed.account, code)
+        subscribed.server.fault("500", "POST /v1/subscriptions", times=2)
+        with pytest.raises(StripeAway):
+            coupon_apply(subscribed.account, "MORE")
+        assert "Three quarters" in coupon_apply(subscribed.account, "MORE").coupon
+
     @pytest.mark.parametrize("code", ["", "  ", "NOTHING"])
     def test_one_that_there_is_not(self, subscribed, code):
         with pytest.raises(BillingRefused, match="no such code"):

@@ -129,9 +129,51 @@ def test_the_currency_of_the_invoices_stays(paying):
 def test_one_that_was_paid_in_another_tab_is_not_paid_twice(paying):
     first = paying.start()
     paying.server.pay(first.session_id)
-    with pytest.raises(BillingRefused, match="another tab"):
+    with pytest.raises(BillingRefused, match="subscription already"):
         paying.start("business_month_eur")
     assert paying.tenant.access_state == "active"
+
+
+def test_one_that_was_paid_and_is_not_known_here_is_not_shown_again(paying):
+    paying.server.pay(paying.start().session_id)
+    with pytest.raises(BillingRefused, match="subscription already"):
+        paying.start()
+
+
+def test_one_that_was_paid_and_ended_since_does_not_keep_another_from_beginning(paying):
+    first = paying.start()
+    paying.server.pay(first.session_id)
+    client = paying.server.client.v1
+    client.subscriptions.cancel(client.subscriptions.list({"customer": paying.customer}).data[0].id)
+    assert paying.start("business_month_eur").session_id != first.session_id
+
+
+def test_what_was_made_in_the_dashboard_is_seen_before_a_checkout_begins(paying):
+    paying.start()
+    card = paying.server.card_change(paying.customer)
+    items = [{"price": paying.price("team_month_eur").stripe_price_id, "quantity": SEATS}]
+    paying.server.client.v1.subscriptions.create(
+        {"customer": paying.customer, "items": items, "default_payment_method": card}
+    )
+    with pytest.raises(BillingRefused, match="subscription already"):
+        paying.start("business_month_eur")
+
+
+def test_one_that_was_shut_at_stripe_is_not_shown_again(paying):
+    first = paying.start()
+    paying.server.client.v1.checkout.sessions.expire(str(first.session_id))
+    assert paying.start().session_id != first.session_id
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["known", "not known"])
+def test_a_customer_deleted_before_they_paid_is_followed_by_another(paying, is_told):
+    paying.start()
+    gone = paying.customer
+    paying.server.client.v1.customers.delete(gone)
+    if is_told:
+        subscription_sync(paying.first.id)
+    assert paying.subscribe().status == "active"
+    assert paying.customer != gone
 
 
 def test_who_has_a_subscription_changes_it_and_makes_no_second(paying):

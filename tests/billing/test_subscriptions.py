@@ -195,6 +195,34 @@ def test_a_workspace_deleted_during_the_checkout_is_paid_back(paying):
     assert paying.tenant.access_state == "deleted"
     assert "gone" in paying.account.needs_attention
 
+    def test_what_was_owed_before_there_were_two_stays_paid(self, subscribed):
+        subscribed.move(days=31)
+        subscribed.server.card_change(subscribed.customer, FAILS_LATER)
+        subscribed.move(days=31)
+        subscribed.server.card_change(subscribed.customer, VISA)
+        second = second_made(subscribed)
+        assert subscribed.sync().stripe_id == second
+        found = subscribed.server.client.v1.charges.list({"customer": subscribed.customer}).data
+        assert [one.amount_refunded for one in found if one.paid] == [0, 0, 0]
+        assert [one.status for one in subscribed.server.client.v1.subscriptions.list({"status": "active"}).data] == [
+            "active"
+        ]
+
+    def test_it_ends_too_when_it_was_paid_back_by_hand(self, subscribed):
+        second = second_made(subscribed)
+        client = subscribed.server.client.v1
+        client.refunds.create({"charge": client.charges.list({"customer": subscribed.customer}).data[0].id})
+        subscribed.sync()
+        assert client.subscriptions.retrieve(second).status == "canceled"
+
+    def test_it_ends_too_when_its_payment_is_disputed_and_an_operator_looks_at_the_money(self, subscribed):
+        second = second_made(subscribed)
+        client = subscribed.server.client.v1
+        subscribed.server.dispute(client.charges.list({"customer": subscribed.customer}).data[0].id)
+        subscribed.sync()
+        assert client.subscriptions.retrieve(second).status == "canceled"
+        assert "paid back by hand" in subscribed.account.needs_attention
+
 
 class TestLedger:
     def test_what_comes_in_a_month_is_noted_when_it_changes(self, subscribed):

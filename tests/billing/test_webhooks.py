@@ -92,6 +92,10 @@ class TestRefused:
     def test_without_a_signature_that_can_be_read(self, told, header):
         self.refused(told, header=header or " ")
 
+    @pytest.mark.parametrize("signature", [f"t={'9' * 5000},v1=00", "t={now},v1=\u00e9"], ids=["long", "no ascii"])
+    def test_a_signature_that_nobody_could_reckon_with(self, told, signature):
+        self.refused(told, header=signature.format(now=int(time.time())))
+
     def test_sent_again_by_whoever_overheard_it(self, told):
         self.refused(told, at=int(time.time()) - 301)
 
@@ -113,6 +117,32 @@ class TestRefused:
 
     def test_about_nothing(self, told):
         self.refused({**told, "data": {"object": None}})
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"data": ["object"]},
+            {"data": "object"},
+            {"created": 10**18},
+            {"created": -1},
+            {"created": True},
+            {"id": ""},
+            {"id": "evt_" + "1" * 500},
+            {"type": "a\x00b"},
+            {"more": float("nan")},
+        ],
+        ids=str,
+    )
+    def test_signed_and_yet_not_to_be_kept(self, told, wrong):
+        self.refused({**told, **wrong})
+
+    def test_the_writing_of_a_character_is_not_the_character(self, told):
+        told["data"]["object"]["more"] = "\\u0000"
+        assert deliver(told) == 200
+
+    def test_nested_without_an_end(self, told):
+        told["data"]["object"]["more"] = json.loads("[" * 500 + "]" * 500)
+        self.refused(told)
 
     def test_too_large(self, told, monkeypatch):
         monkeypatch.setattr(webhooks, "MAX_BYTES", 100)
