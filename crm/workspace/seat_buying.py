@@ -58,7 +58,7 @@ def seats_page(request: Request, extra: int, form: QueryDict, *, problem: str = 
     try:
         offer = seller.offer(actor, extra)
     except SeatsNotSold as refusal:
-        context["refusal"] = refusal.message
+        context |= {"refusal": refusal.message, "waiting": form.get("emails", "").split()}
     else:
         fields = [
             (name, value)

@@ -78,12 +78,12 @@ def test_a_pipeline_too_many_is_refused(browser_client: Any, owner: Actor) -> No
     assert "Your plan holds 1 pipeline" in text(answer)
 
 
-def test_of_several_who_are_invited_those_without_a_seat_stay_in_the_form(browser_client: Any, owner: Actor) -> None:
+def test_of_several_who_are_invited_those_without_a_seat_are_named(browser_client: Any, owner: Actor) -> None:
     plan(owner.tenant, seats=7)
     given = {"emails": "one@example.com\ntwo@example.com", "role": "member"}
     answer = browser_client(owner).post("/settings/members/", given)
-    assert answer.status_code == 422
-    assert "two@example.com: All 7 seats of your plan are taken." in text(answer)
+    assert answer.status_code == 402
+    assert "Not invited yet: two@example.com" in text(answer)
     assert list(Invitation.objects.values_list("email", flat=True)) == ["one@example.com"]
 
 
