@@ -1,6 +1,7 @@
 """Mails about money: the words of each kind stand in templates/billing/mail, their first line is the subject."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -25,20 +26,27 @@ SAME_WORDS = {"trial_ending_3": "trial_ending", "trial_ending_1": "trial_ending"
 DAYS = {"trial_ending_3": 3, "trial_ending_1": 1}
 
 
-def notice_mail(account: BillingAccount, kind: str, context: Mapping[str, Any]) -> list[str]:
-    """Queue the mails of one notice for after the commit, and give the addresses that they go to."""
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail about money that is written and not sent."""
+
+    to: str
+    locale: str
+    context: Mapping[str, Any]
+
+    def queue(self) -> None:
+        """Send it after the commit."""
+        mail_queue("billing/mail/notice", to=self.to, locale=self.locale, context=self.context)
+
+
+def notice_letters(account: BillingAccount, kind: str, context: Mapping[str, Any]) -> list[Letter]:
+    """The mails of one notice, one a reader."""
     with shared():
         tenant = Tenant.objects.get(id=account.tenant_id)
         facts = {**facts_of(account, tenant), **context, "days": DAYS.get(kind)}
         readers = recipients(account, tenant)
-    for reader in readers:
-        mail_queue(
-            "billing/mail/notice",
-            to=reader.email,
-            locale=reader.locale,
-            context=written(reader, SAME_WORDS.get(kind, kind), facts),
-        )
-    return [reader.email for reader in readers]
+    words = SAME_WORDS.get(kind, kind)
+    return [Letter(reader.email, reader.locale, written(reader, words, facts)) for reader in readers]
 
 
 def facts_of(account: BillingAccount, tenant: Tenant) -> dict[str, Any]:

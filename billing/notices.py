@@ -8,7 +8,7 @@ from django.db import transaction
 
 from billing import clock
 from billing.access import Access, State
-from billing.mails import notice_mail
+from billing.mails import notice_letters
 from billing.models import BillingAccount, BillingNotice
 from tenants.scopes import shared
 
@@ -40,12 +40,16 @@ def notice(account: BillingAccount, kind: Kind | str, key: str, context: Mapping
     """
     kind = Kind(kind)
     with shared(), transaction.atomic():
-        row, is_new = BillingNotice.objects.get_or_create(
-            account=account, kind=kind, key=key[:120], defaults={"at": clock.now()}
-        )
+        wanted = {"account": account, "kind": kind, "key": key[:120]}
+        if BillingNotice.objects.filter(**wanted).exists():
+            return False
+        # To whom it goes stands in the row from the first: nobody may change one later.
+        letters = notice_letters(account, kind, dict(context or {}))
+        given = {"at": clock.now(), "sent_to": [one.to for one in letters]}
+        _row, is_new = BillingNotice.objects.get_or_create(**wanted, defaults=given)
         if is_new:
-            row.sent_to = notice_mail(account, kind, dict(context or {}))
-            row.save(update_fields=["sent_to"])
+            for one in letters:
+                one.queue()
     return is_new
 
 

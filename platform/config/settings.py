@@ -218,7 +218,12 @@ RECORD_ADDRESS = "crm.records.presenting.record_url"
 # Tables of a tenant whose rows its role may add and read but not change, with the columns that it may.
 APPEND_ONLY: dict[str, tuple[str, ...]] = {"records_event": ("position",), "records_changeset": ()}
 # Tables of the shared schema that the application may add to and read, but not change.
-SHARED_APPEND_ONLY = ["console_auditentry"]
+SHARED_APPEND_ONLY = [
+    "billing_billingnotice",
+    "billing_seatledger",
+    "billing_subscriptionchange",
+    "console_auditentry",
+]
 
 MIDDLEWARE = [
     "tenants.middleware.RequestIdMiddleware",
