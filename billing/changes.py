@@ -57,6 +57,11 @@ class ChangePreview:
     next_at: datetime | None
     proration_date: int
 
+    @property
+    def balance(self) -> Money:
+        """What is due now, or below zero what is left over."""
+        return Money(self.due_now.amount - self.credit.amount, self.due_now.currency)
+
 
 def subscription_require(account: BillingAccount) -> Subscription:
     """The subscription that exists. Raises BillingRefused."""
@@ -146,8 +151,9 @@ def change_apply(
 ) -> Subscription:
     """Make the change that was shown, at the very moment it was reckoned for.
 
-    Raises PriceChanged where it would cost anything but ``expected`` now, StripeRefused where the card is declined: the
-    subscription then stays as it was. Raises BillingRefused, AccountBusy, and StripeAway: then nobody knows yet.
+    Raises PriceChanged where its balance would be anything but ``expected`` now, StripeRefused where the card is
+    declined: the subscription then stays as it was. Raises BillingRefused, AccountBusy, and StripeAway: then nobody
+    knows yet.
     """
     subscription = subscription_require(account)
     _require_change(account, subscription, price, quantity)
@@ -156,7 +162,7 @@ def change_apply(
         raise PriceChanged(_("The price was shown too long ago. Look at it again."))
 
     def check() -> None:
-        if _preview(subscription, price_id, quantity, proration_date).due_now != expected:
+        if _preview(subscription, price_id, quantity, proration_date).balance != expected:
             raise PriceChanged(_("The price has changed since it was shown. Look at it again."))
 
     stripe_client.subscription_update(

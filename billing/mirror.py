@@ -171,6 +171,10 @@ def _invoice_values(one: Fetched) -> dict[str, Any]:
     currency = one["currency"]
     net = one["subtotal"] if one.get("total_excluding_tax") is None else one["total_excluding_tax"]
     transitions = one.get("status_transitions") or {}
+    # An invoice's own period is the one before: what is paid for stands on its lines.
+    periods = [line["period"] for line in one["lines"]["data"]]
+    starts = [at for period in periods if (at := moment_of(period, "start"))]
+    ends = [at for period in periods if (at := moment_of(period, "end"))]
     return {
         "number": (one.get("number") or "")[:60],
         "status": one["status"] or "draft",
@@ -180,8 +184,8 @@ def _invoice_values(one: Fetched) -> dict[str, Any]:
         "tax": _sum([tax["amount"] for tax in one.get("total_taxes") or []], currency),
         "total": _sum([one["total"]], currency),
         "paid": _sum([one["amount_paid"]], currency),
-        "period_start": moment_of(one, "period_start"),
-        "period_end": moment_of(one, "period_end"),
+        "period_start": min(starts, default=None),
+        "period_end": max(ends, default=None),
         "page_url": one.get("hosted_invoice_url") or "",
         "pdf_url": one.get("invoice_pdf") or "",
         "next_attempt_at": moment_of(one, "next_payment_attempt"),

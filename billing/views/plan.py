@@ -57,10 +57,10 @@ class SeatsForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    """What was shown: the moment it was reckoned for, and what is due at once, in the smallest coin."""
+    """What was shown: the moment it was reckoned for, and its balance in the smallest coin."""
 
     proration_date = forms.IntegerField(min_value=1, max_value=1 << 40)
-    due_now = forms.IntegerField(min_value=0, max_value=1 << 40)
+    balance = forms.IntegerField(min_value=-(1 << 40), max_value=1 << 40)
 
 
 @access(BILLING)
@@ -168,7 +168,7 @@ def _apply(
     confirmed = ConfirmForm(request.POST)
     if not confirmed.is_valid():
         return _preview(request, account, wanted, seats, shown, status=422)
-    expected = Money.of_coins(confirmed.cleaned_data["due_now"], wanted.currency)
+    expected = Money.of_coins(confirmed.cleaned_data["balance"], wanted.currency)
     shown_at: int = confirmed.cleaned_data["proration_date"]
     try:
         change_apply(account, wanted, seats, shown_at, expected)
@@ -177,7 +177,9 @@ def _apply(
     except TROUBLE as trouble:
         return _troubled(request, trouble, shown)
     what = "seats_changed" if shown["is_same"] else "plan_changed"
-    billing_note(request.actor, what, **_facts(wanted, seats), amount=f"{expected.amount} {expected.currency}")
+    billing_note(
+        request.actor, what, **_facts(wanted, seats), amount=f"{max(expected.amount, Decimal(0))} {expected.currency}"
+    )
     messages.success(request, _("It is changed, and holds from now on."))
     return redirect("billing:index")
 

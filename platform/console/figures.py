@@ -113,7 +113,7 @@ class MonthRow:
 
     month: Month
     total: Decimal
-    by_kind: Sequence[tuple[str, Decimal]]
+    by_kind: Sequence[tuple[Kind, Decimal]]
 
 
 def month_rows(
@@ -122,7 +122,7 @@ def month_rows(
     """Backwards from what comes in now: a month's total is the next one's without its movements."""
     found = []
     for month in months(last):
-        by_kind = [(str(kind), moved.get((currency, month, kind), Decimal(0))) for kind in Kind]
+        by_kind = [(kind, moved.get((currency, month, kind), Decimal(0))) for kind in Kind]
         found.append(MonthRow(month, total, by_kind))
         total -= sum((amount for _kind, amount in by_kind), Decimal(0))
     return found

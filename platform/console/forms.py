@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from billing.wording import STATES
 from console.models import AuditEntry
 from console.templatetags.console import access_label
 from console.visits import visit_choices
@@ -41,7 +42,7 @@ class WorkspaceFilter(forms.Form):
         anything = ("", _("Any"))
         offered: dict[str, list[tuple[str, Any]]] = {
             "state": [anything, *Tenant.State.choices],
-            "access": [anything, *((one, access_label(one)) for one in access_states())],
+            "access": [anything, *STATES.items()],
             "plan": [anything, *((one, one) for one in plan_names())],
             "health": [anything, *HEALTH.items()],
         }

@@ -137,7 +137,7 @@ class PayingWorkspace:
     def change(self, plan: str, seats: int) -> None:
         price = self.price(plan)
         shown = changes.change_preview(self.account, price, seats)
-        changes.change_apply(self.account, price, seats, shown.proration_date, shown.due_now)
+        changes.change_apply(self.account, price, seats, shown.proration_date, shown.balance)
 
     def cancel(self) -> None:
         changes.cancel(self.account, "other", "")

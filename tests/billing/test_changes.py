@@ -27,7 +27,7 @@ def previewed(paying, price="business_month_eur", seats=SEATS):
 
 
 def applied(paying, shown, price="business_month_eur", seats=SEATS):
-    return change_apply(paying.account, paying.price(price), seats, shown.proration_date, shown.due_now)
+    return change_apply(paying.account, paying.price(price), seats, shown.proration_date, shown.balance)
 
 
 def charged(paying):
@@ -113,6 +113,14 @@ class TestRefused:
         with pytest.raises(PriceChanged):
             applied(subscribed, two, "team_month_eur", 9)
         assert subscribed.subscription.price.lookup_key == "business_month_eur"
+
+    def test_two_tabs_where_nothing_is_due_the_second_looks_again_at_what_is_left_over(self, subscribed):
+        applied(subscribed, previewed(subscribed))
+        smaller = previewed(subscribed, "team_month_eur", 9)
+        applied(subscribed, previewed(subscribed, seats=9), seats=9)
+        assert smaller.due_now.amount == 0
+        with pytest.raises(PriceChanged):
+            applied(subscribed, smaller, "team_month_eur", 9)
 
     def test_the_same_change_sent_twice_is_made_once(self, subscribed):
         shown = previewed(subscribed)

@@ -61,6 +61,16 @@ def test_what_is_kept_of_a_payment(paying):
     assert (change.kind, change.after, change.plan_after, change.quantity) == ("new", Decimal("174.00"), "team", SEATS)
 
 
+def test_an_invoice_is_for_the_time_that_it_pays_for(paying):
+    paying.subscribe()
+    paying.move(days=32)
+    found = paying.sync()
+    with shared():
+        newest, first = paying.account.invoices.order_by("-issued_at")
+    assert (first.period_end, newest.period_start) == (found.period_start, found.period_start)
+    assert newest.period_end == found.period_end
+
+
 def test_the_address_of_the_return_page_says_nothing_of_payment(paying):
     attempt = paying.start()
     assert not is_paid(paying, attempt)

@@ -29,8 +29,8 @@ def shown(client: Any, path: str, status: int = 200) -> str:
 
 def hidden(page: str) -> dict[str, str]:
     """What the form that confirms a change sends."""
-    fields = ("seats", "proration_date", "due_now")
-    return {name: re.findall(rf'type="hidden" name="{name}" value="(\d+)"', page)[0] for name in fields}
+    fields = ("seats", "proration_date", "balance")
+    return {name: re.findall(rf'type="hidden" name="{name}" value="(-?\d+)"', page)[0] for name in fields}
 
 
 def audited(paying: Paying) -> list[Event]:
@@ -136,7 +136,7 @@ def test_a_change_costs_to_the_cent_what_was_shown(paying, owner, browser_client
     with shared():
         newest = paying.account.invoices.order_by("-issued_at", "-id").first()
     assert newest is not None
-    assert int(newest.total * 100) == int(sent["due_now"])
+    assert int(newest.total * 100) == int(sent["balance"])
     assert [one.type for one in audited(paying)] == ["billing.plan_changed"]
     assert audited(paying)[0].after["plan"] == "Business"
 
@@ -144,7 +144,7 @@ def test_a_change_costs_to_the_cent_what_was_shown(paying, owner, browser_client
 def test_another_price_than_shown_is_shown_again(paying, owner, browser_client):
     paying.subscribe()
     client = browser_client(owner)
-    sent = hidden(shown(client, f"{BUSINESS}?seats=6")) | {"due_now": "1"}
+    sent = hidden(shown(client, f"{BUSINESS}?seats=6")) | {"balance": "1"}
     answer = client.post(BUSINESS, sent)
     assert answer.status_code == 409
     assert "has changed since it was shown" in answer.content.decode()

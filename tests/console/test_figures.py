@@ -153,6 +153,20 @@ def test_each_number_opens_exactly_the_list_behind_it(console, story, tenant_a, 
             assert f"<strong>{number}</strong>" in page, href
 
 
+def test_a_number_of_none_opens_an_empty_list(console, tenant_a):
+    account_of(tenant_a)
+    answer = console.get("/console/?access=paused")
+    assert answer.status_code == 200
+    assert "No workspace fits these filters." in answer.content.decode()
+
+
+def test_on_a_phone_each_movement_is_called_what_it_is_called_above_the_column(console, story):
+    page = console.get("/console/figures/").content.decode()
+    labels = set(re.findall(r'class="num" data-label="([^"]+)"', page))
+    assert {"new", "more", "less", "lost", "came back"} <= labels
+    assert not {"expansion", "contraction", "churn"} & labels
+
+
 def test_more_months_and_workspaces_are_no_more_questions(console, story, django_assert_max_num_queries):
     console.get("/console/figures/")
     with django_assert_max_num_queries(20):

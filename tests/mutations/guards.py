@@ -79,7 +79,7 @@ GUARDS = (
         "price",
         "holding the price to what was shown",
         "billing/changes.py",
-        "if _preview(subscription, price_id, quantity, proration_date).due_now != expected:",
+        "if _preview(subscription, price_id, quantity, proration_date).balance != expected:",
         "if not expected:",
         f"{TESTS}/test_changes.py::TestRefused::test_a_price_that_is_not_right_any_more",
     ),
