@@ -16,6 +16,7 @@ from tenants.scopes import shared
 
 MAX_TRIAL = timedelta(days=180)
 """How far from now a trial may end."""
+MAX_CONTRACT = timedelta(days=20 * 366)
 
 
 @contextmanager
@@ -72,8 +73,14 @@ def contract_grant(account: BillingAccount, *, plan: Plan, until: datetime | Non
     Raises BillingRefused.
     """
     with _locked(account) as found:
-        if until is not None and until <= clock.now():
+        now = clock.now()
+        if until is not None and until <= now:
             raise BillingRefused(_("Choose a time to come."))
+        if until is not None and until > now + MAX_CONTRACT:
+            raise BillingRefused(
+                _("A contract ends %(years)s years from now at the latest, or leave its end out: then it is for good.")
+                % {"years": MAX_CONTRACT.days // 365}
+            )
         found.contract_plan, found.contract_until, found.contract_seats = plan, until, seats
         found.save(update_fields=["contract_plan", "contract_until", "contract_seats"])
         return access_apply(found.id)

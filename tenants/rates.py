@@ -49,6 +49,7 @@ BY_KEY: dict[str, tuple[int, int]] = {
     "reset": (4, 10 * MINUTE),
     "verify": (4, 10 * MINUTE),
     "invite": (200, HOUR),
+    "stripe": (300, 10 * MINUTE),
     "subdomain": (3, 24 * HOUR),
 }
 """Tries and seconds for one email, user or workspace, by action."""

@@ -17,7 +17,7 @@ from billing.changes import COMMENT_LENGTH, cancel, coupon_apply, reactivate
 from billing.checkout import portal_open
 from billing.contact import contact_set
 from billing.upcoming import next_invoice
-from billing.views.common import BILLING, TROUBLE, account_here, leads_to_stripe, status_of, words_of
+from billing.views.common import BILLING, TROUBLE, account_here, asks_stripe, leads_to_stripe, status_of, words_of
 from billing.wording import REASONS
 from tenants.access import access
 from tenants.http import MemberRequest
@@ -50,6 +50,7 @@ class CancelForm(forms.Form):
 
 
 @access(BILLING)
+@asks_stripe
 @require_safe
 def upcoming(request: MemberRequest) -> HttpResponse:
     """The next invoice, as a part of the page of billing and as a page of its own."""
@@ -64,6 +65,7 @@ def upcoming(request: MemberRequest) -> HttpResponse:
 
 
 @access(BILLING)
+@asks_stripe
 @leads_to_stripe
 @require_POST
 def portal(request: MemberRequest) -> HttpResponse:
@@ -76,6 +78,7 @@ def portal(request: MemberRequest) -> HttpResponse:
 
 
 @access(BILLING)
+@asks_stripe
 @require_http_methods(["GET", "POST"])
 def contact(request: MemberRequest) -> HttpResponse:
     account = account_here(request)
@@ -97,6 +100,7 @@ def contact(request: MemberRequest) -> HttpResponse:
 
 
 @access(BILLING)
+@asks_stripe
 @require_http_methods(["GET", "POST"])
 def coupon(request: MemberRequest) -> HttpResponse:
     account = account_here(request)
@@ -118,6 +122,7 @@ def coupon(request: MemberRequest) -> HttpResponse:
 
 
 @access(BILLING)
+@asks_stripe
 @require_http_methods(["GET", "POST"])
 def leave(request: MemberRequest) -> HttpResponse:
     """Cancel: what follows and when, a reason asked, and then the end with what is paid for."""
@@ -158,6 +163,7 @@ def leave(request: MemberRequest) -> HttpResponse:
 
 
 @access(BILLING)
+@asks_stripe
 @require_POST
 def stay(request: MemberRequest) -> HttpResponse:
     """Take cancelling back."""

@@ -14,6 +14,7 @@ from billing.errors import AccountBusy, BillingRefused, StripeAway
 from billing.models import BillingAccount
 from tenants.access import View, needs
 from tenants.http import MemberRequest, Request
+from tenants.rates import TooMany, count, too_many
 
 BILLING = needs("workspace", "billing")
 STRIPE_PAGES = ("https://checkout.stripe.com", "https://billing.stripe.com")
@@ -37,6 +38,21 @@ def leads_to_stripe[**P](view: View[P]) -> View[P]:
         return answer
 
     return led
+
+
+def asks_stripe[**P](view: View[P]) -> View[P]:
+    """Count by workspace what a view asks of Stripe, which answers only so often for all workspaces together."""
+
+    @wraps(view)
+    def counted(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        assert request.tenant is not None
+        try:
+            count("stripe", str(request.tenant.id))
+        except TooMany as refusal:
+            return too_many(request, refusal.seconds)
+        return view(request, *args, **kwargs)
+
+    return counted
 
 
 def account_here(request: MemberRequest) -> BillingAccount:

@@ -19,7 +19,16 @@ from billing.checkout import checkout_return, checkout_start
 from billing.models import BillingAccount, PlanPrice
 from billing.money import Money
 from billing.plans import CURRENCIES
-from billing.views.common import BILLING, TROUBLE, Trouble, account_here, leads_to_stripe, status_of, words_of
+from billing.views.common import (
+    BILLING,
+    TROUBLE,
+    Trouble,
+    account_here,
+    asks_stripe,
+    leads_to_stripe,
+    status_of,
+    words_of,
+)
 from billing.views.pricing import chosen
 from billing.wording import ALWAYS, feature_rows, limit_rows
 from tenants.access import access
@@ -93,6 +102,7 @@ def plans(request: MemberRequest) -> HttpResponse:
 
 
 @access(BILLING)
+@asks_stripe
 @leads_to_stripe
 @require_http_methods(["GET", "POST"])
 def change(request: MemberRequest, price: str) -> HttpResponse:
@@ -197,6 +207,7 @@ def _troubled(request: MemberRequest, trouble: Trouble, shown: dict[str, Any]) -
 
 
 @access(BILLING)
+@asks_stripe
 @leads_to_stripe
 @require_safe
 def returned(request: MemberRequest, attempt_id: UUID) -> HttpResponse:

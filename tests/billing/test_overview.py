@@ -12,6 +12,7 @@ from django.utils import timezone
 from billing.models import BillingAccount
 from tenants.hosts import tenant_host
 from tenants.models import Tenant
+from tenants.rates import BY_KEY
 from tenants.scopes import shared
 from tests.billing.accounts import account_of, invoiced, standing, subscribed
 
@@ -133,3 +134,14 @@ def queries(client: Any) -> int:
     with CaptureQueriesContext(connection) as found:
         client.get(PAGE)
     return len(found)
+
+
+def test_what_is_asked_of_stripe_is_counted_by_workspace(owner, outsider, browser_client, monkeypatch):
+    monkeypatch.setitem(BY_KEY, "stripe", (2, 600))
+    account_of(owner.tenant)
+    account_of(outsider.tenant)
+    client = browser_client(owner)
+    answers = [client.get(f"{PAGE}{path}").status_code for path in ("next/", "contact/", "next/")]
+    assert answers == [200, 200, 429]
+    assert client.get(PAGE).status_code == 200
+    assert browser_client(outsider).get(f"{PAGE}next/").status_code == 200

@@ -131,10 +131,11 @@ class TestContract:
         [
             {"plan": "gold"},
             {"plan": "team", "until": "2020-01-01T00:00"},
+            {"plan": "team", "until": "9999-12-31T23:59"},
             {"plan": "team", "seats": "0"},
             {"plan": "team", "why": ""},
         ],
-        ids=["no plan", "the past", "no seats", "no reason"],
+        ids=["no plan", "the past", "a day that some zones do not have", "no seats", "no reason"],
     )
     def test_what_is_not_understood_is_refused(self, step, tenant_a, values):
         assert step("contract", **values).status_code == 422
