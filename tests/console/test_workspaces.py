@@ -65,12 +65,13 @@ class TestFilters:
         assert found(state="active") == {tenant_b.name}
 
     def test_a_setup_that_takes_too_long_has_failed(self, tenant_a, tenant_b):
-        Tenant.objects.filter(id=tenant_a.id).update(state="provisioning")
+        Tenant.objects.filter(id=tenant_a.id).update(state="provisioning", created_at=timezone.now())
         assert found(health="unfinished") == set()
         Tenant.objects.filter(id=tenant_a.id).update(created_at=timezone.now() - timedelta(minutes=3))
         assert found(health="unfinished") == {tenant_a.name}
 
     def test_those_behind_this_release(self, tenant_a, tenant_b):
+        Wakeup.objects.all().delete()
         Tenant.objects.filter(id=tenant_b.id).update(schema_version="of yesterday")
         assert found(health="behind") == {tenant_b.name}
         assert row_of(tenant_b).problems == ["behind"]
