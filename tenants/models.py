@@ -288,7 +288,9 @@ class Session(AbstractBaseSession):
     last_seen_at = models.DateTimeField(_("last seen"), db_default=Now())
 
     class Meta(AbstractBaseSession.Meta):
-        pass
+        indexes = [
+            models.Index(fields=["tenant_id"], condition=Q(tenant_id__isnull=False), name="session_of_workspace")
+        ]
 
     @classmethod
     def get_session_store_class(cls) -> type[Any]:

@@ -158,13 +158,28 @@ def fixed_permissions(slug: str) -> Permissions:
     return Permissions.from_json(FIXED_BY_SLUG[slug].matrix)
 
 
-VISITOR_POWERS = ("settings", "sample_data", "audit")
-"""What an operator on a visit keeps of a member's powers: nothing by which somebody gets in, pays, or owns."""
+VISITOR_POWERS: Mapping[str, bool] = {
+    "settings": True,
+    "sample_data": True,
+    "audit": True,
+    "members": False,
+    "roles": False,
+    "api_keys": False,
+    "billing": False,
+    "owners": False,
+}
+"""Which of a member's powers an operator on a visit keeps: none by which somebody gets in, pays, or owns.
+
+What is kept has its own limits where it is decided (``Actor.visitor``): a visitor neither asks for second factors nor
+lets others in without (tenants.settings), agrees to no visit (tenants.support), makes no calendar address
+(crm.activities.feeds) and puts away no announcement. Passwords and second factors are on the public host, where the
+operator is only the operator. Undoing a change of members or roles asks for the power ``members``, as making it does.
+"""
 
 
 def for_visitor(permissions: Permissions) -> Permissions:
     """A member's permissions without the powers that are no visitor's."""
-    powers = {power: permissions.scope("workspace", power) for power in VISITOR_POWERS}
+    powers = {power: permissions.scope("workspace", power) for power, is_kept in VISITOR_POWERS.items() if is_kept}
     return Permissions({**permissions.matrix, "workspace": powers}, permissions.fields)
 
 

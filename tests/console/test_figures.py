@@ -7,6 +7,8 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import BillingAccount, SubscriptionChange
@@ -171,6 +173,47 @@ def test_more_months_and_workspaces_are_no_more_questions(console, story, django
     console.get("/console/figures/")
     with django_assert_max_num_queries(20):
         console.get("/console/figures/")
+
+
+LISTS = (
+    "",
+    "revenue/?currency=EUR",
+    "movements/?currency=EUR&month=2027-03&kind=new",
+    "trials/?month=2027-03",
+    "churn/?month=2027-03",
+    "unpaid/?currency=EUR",
+    "seats/",
+)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_more_rows_are_no_more_questions(console, story, path):
+    def questions() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert console.get(f"/console/figures/{path}").status_code == 200
+        return len(asked)
+
+    def add(number: int) -> None:
+        account = BillingAccount.objects.create(
+            tenant=Tenant.objects.create(name=f"Oak {number}", state="active"), trial_ends_at=at(4)
+        )
+        BillingAccount.objects.filter(id=account.id).update(created_at=at(3))
+        subscribed(account)
+        invoiced(account, f"R-{number}", status="open", paid="0")
+        moved(account, "new", "0", "9", at(3))
+        if number % 2:
+            gone = BillingAccount.objects.create(tenant=Tenant.objects.create(name=f"Elm {number}", state="active"))
+            moved(gone, "new", "0", "9", at(1))
+            moved(gone, "churn", "9", "0", at(3))
+
+    for number in (1, 2):
+        add(number)
+    questions()
+    few = questions()
+    for number in range(3, 13):
+        add(number)
+    assert questions() == few
+    assert few <= 20
 
 
 def test_without_anything_the_page_opens(console):

@@ -13,6 +13,12 @@ from django.utils import timezone
 from console.models import AuditEntry
 from crm.people.models import Company
 from crm.records.models import ChangeSet, Event
+from crm.records.types import registry
+from crm.records.writing import change_set_new, create
+from crm.workspace.models import Member
+from crm.workspace.roles import POWERS, VISITOR_POWERS
+from crm.workspace.selectors import visitor_actor
+from crm.workspace.services import member_deactivate, member_update
 from tenants.hosts import public_url, tenant_host
 from tenants.models import HandoverToken, Session, SupportVisit, Tenant
 from tenants.scopes import shared, tenant_scope
@@ -185,6 +191,47 @@ class TestWhatIsClosed:
             if method == "get":
                 assert client.get(path).status_code == 200, path
 
+    def test_powers_are_decided_one_by_one(self, visiting, tenant_a, the_cast):
+        """A power that is new is in the list, or this fails."""
+        visiting("owner")
+        with shared():
+            visit = SupportVisit.objects.select_related("operator").get()
+        with tenant_scope(tenant_a):
+            actor = visitor_actor(tenant_a, visit)
+        assert {power: actor.can("workspace", power) for power in POWERS} == {
+            "settings": True,
+            "sample_data": True,
+            "audit": True,
+            "members": False,
+            "roles": False,
+            "api_keys": False,
+            "billing": False,
+            "owners": False,
+        }
+        assert VISITOR_POWERS.keys() == set(POWERS)
+
+    @pytest.mark.parametrize("what", ["deactivated", "role", "with a record"])
+    @pytest.mark.parametrize("who", ["visitor", "owner"])
+    def test_a_change_of_members_is_undone_by_members_only(
+        self, visiting, browser_client, owner, seller, tenant_a, what, who
+    ):
+        with tenant_scope(tenant_a):
+            change = change_set_new(owner, "ui")
+            if what == "with a record":
+                create(owner, registry.get("company"), {"name": "With it"}, change_set=change)
+            if what == "role":
+                member_update(owner, member_id=seller.member_id, role="manager", change_set=change)
+            else:
+                member_deactivate(owner, member_id=seller.member_id, change_set=change)
+            before = Member.objects.get(id=seller.member_id).snapshot()
+        client = visiting("owner") if who == "visitor" else browser_client(owner)
+        client.post(f"/undo/{change.pk}/", {"sure": "1"})
+        client.post("/undo/last/", {"sure": "1"})
+        with tenant_scope(tenant_a):
+            assert (Member.objects.get(id=seller.member_id).snapshot() == before) is (who == "visitor")
+            if what == "with a record":
+                assert Company.objects.filter(name="With it", deleted_at=None).exists() is (who == "visitor")
+
     def test_no_session_is_the_members(self, visiting, the_cast, tenant_a, operator):
         visiting("owner")
         with shared():
@@ -258,8 +305,6 @@ class TestTheEnd:
         assert self.gone(inside)
 
     def test_when_the_member_has_left(self, visiting, seller):
-        from crm.workspace.models import Member
-
         inside = visiting("seller")
         with tenant_scope(seller.tenant):
             Member.objects.filter(id=seller.member_id).update(state=Member.State.DEACTIVATED)
