@@ -289,7 +289,7 @@ class Session(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         indexes = [
-            models.Index(fields=["tenant_id"], condition=Q(tenant_id__isnull=False), name="session_of_workspace")
+            models.Index(fields=["tenant_id"], condition=models.Q(tenant_id__isnull=False), name="session_of_workspace")
         ]
 
     @classmethod
