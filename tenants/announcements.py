@@ -1,6 +1,6 @@
 """What operators tell workspaces: a banner on their pages until a day, or until somebody has read enough of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,8 @@ from django.db.models import DateTimeField, Exists, F, Max, OuterRef, Q, QuerySe
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from tenants.actors import Actor
-from tenants.models import Announcement, AnnouncementDismissal, AnnouncementRecipient, Tenant
+from tenants.actors import Actor, TenantRef
+from tenants.models import Announcement, AnnouncementDismissal, AnnouncementRecipient, Tenant, User
 from tenants.scopes import shared
 from tenants.selectors import BUILT
 
@@ -34,14 +34,18 @@ def audience_of(*, plans: list[str], states: list[str], ids: list[UUID]) -> Quer
     Nothing given of a sort means any; ids alone mean just these.
     """
     served: QuerySet[Tenant] = Tenant.objects.filter(state__in=BUILT)
+    return served.filter(_wanted(plans, states, ids))
+
+
+def _wanted(plans: Collection[str], states: Collection[str], ids: Collection[UUID | str]) -> Q:
     if ids and not plans and not states:
-        return served.filter(id__in=ids)
+        return Q(id__in=ids)
     wanted = Q()
     if plans:
         wanted &= Q(plan_name__in=plans)
     if states:
         wanted &= Q(access_state__in=states)
-    return served.filter(wanted | Q(id__in=ids)) if ids else served.filter(wanted)
+    return wanted | Q(id__in=ids) if ids else wanted
 
 
 def announce(
@@ -55,7 +59,8 @@ def announce(
 ) -> tuple[Announcement, int]:
     """Show a message in those workspaces that are there now; gives it, and in how many. Called inside ``shared()``.
 
-    ``audience`` says in words for operators whom ``to`` holds.
+    ``audience`` is what ``to`` was made from (see ``audience_of``): a workspace that is made later and fits it sees the
+    message too.
     """
     with transaction.atomic():
         made = Announcement.objects.create(
@@ -65,9 +70,24 @@ def announce(
         AnnouncementRecipient.objects.bulk_create(
             [AnnouncementRecipient(announcement=made, tenant_id=one) for one in ids], batch_size=BATCH_SIZE
         )
-        recipients = Tenant.objects.filter(Exists(made.recipients.filter(tenant=OuterRef("pk"))))
-        recipients.update(announced_until=Greatest(F("announced_until"), Value(until, output_field=DateTimeField())))
+        _mark(Tenant.objects.filter(Exists(made.recipients.filter(tenant=OuterRef("pk")))), until)
     return made, len(ids)
+
+
+def announcements_provision(tenant: TenantRef, _owner: User | None) -> None:
+    """Show a new workspace what is announced to such as it is; safe to repeat."""
+    with shared(), transaction.atomic():
+        for one in Announcement.objects.filter(ended_at=None, until__gt=timezone.now()).order_by("id"):
+            named = {name: one.audience.get(name, []) for name in ("plans", "states", "ids")}
+            new = Tenant.objects.filter(_wanted(**named), id=tenant.id)
+            if new.exists():
+                AnnouncementRecipient.objects.get_or_create(announcement=one, tenant_id=tenant.id)
+                _mark(new, one.until)
+
+
+def _mark(recipients: QuerySet[Tenant], until: datetime) -> None:
+    """Note on workspaces until when there is something to say."""
+    recipients.update(announced_until=Greatest(F("announced_until"), Value(until, output_field=DateTimeField())))
 
 
 def announcement_end(announcement: Announcement) -> bool:

@@ -147,6 +147,7 @@ WORKSPACE_PROVISIONERS = [
     "crm.workspace.provisioning.provision",
     "crm.sales.provisioning.provision",
     "billing.accounts.account_provision",
+    "tenants.announcements.announcements_provision",
 ]
 EVENT_HANDLERS: dict[str, str] = {
     "assignments": "crm.activities.handlers.assignment_told",

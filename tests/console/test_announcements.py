@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from console.models import AuditEntry
+from tenants.announcements import announcements_provision
 from tenants.models import Announcement, Tenant
 from tenants.scopes import shared
 
@@ -58,6 +59,44 @@ def test_by_id(said, browser_client, owner, outsider, tenant_b):
     said(ids=str(tenant_b.id))
     assert not shown(browser_client(owner))
     assert shown(browser_client(outsider))
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [({}, True), ({"states": ["trialing"]}, True), ({"states": ["past_due"]}, False), ({"plans": ["Old"]}, False)],
+    ids=["to all", "its state", "another state", "another plan"],
+)
+def test_a_workspace_made_later_sees_what_fits_it(said, tenant_a, tenant_b, values, fits):
+    with shared():
+        Tenant.objects.filter(id=tenant_a.id).update(access_state="past_due", plan_name="Old")
+        Tenant.objects.filter(id=tenant_b.id).update(access_state="trialing", plan_name="Team")
+    assert said(**values).status_code == 302
+    with shared():
+        late = Tenant.objects.create(name="Late", state="provisioning", access_state="trialing", plan_name="Team").ref()
+    for _time in range(2):
+        announcements_provision(late, None)
+    with shared():
+        made = Tenant.objects.get(id=late.id)
+        assert (made.announced_until is not None) is fits
+        assert Announcement.objects.get().recipients.filter(tenant=made).count() == fits
+
+
+def test_one_made_later_hears_nothing_of_what_was_named_or_is_over(said, console, tenant_b):
+    said(ids=str(tenant_b.id))
+    said()
+    with shared():
+        over = Announcement.objects.order_by("-id")[0]
+    console.post(f"/console/announcements/{over.pk}/end/", {"why": "Over"})
+    with shared():
+        late = Tenant.objects.create(name="Late", state="provisioning").ref()
+    announcements_provision(late, None)
+    with shared():
+        assert Tenant.objects.get(id=late.id).announced_until is None
+
+
+def test_it_is_the_last_step_of_making_one(settings):
+    """Plan and state of billing are known by then."""
+    assert settings.WORKSPACE_PROVISIONERS[-1] == "tenants.announcements.announcements_provision"
 
 
 def test_until_its_time(said, browser_client, owner):
