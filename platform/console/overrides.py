@@ -1,18 +1,16 @@
 """What operators change in a workspace's billing, with its entry in the audit."""
 
 from datetime import datetime
-from functools import partial
 
-from celery import current_app
 from django.db import transaction
 
-from billing import manual, reconcile, webhooks
+from billing import manual, reconcile, tasks, webhooks
 from billing.changes import coupon_apply as code_apply
 from billing.models import BillingAccount, Plan, StripeEvent
 from billing.subscriptions import subscription_sync
 from console.auditing import Action, Operator, audit_note
 
-RECONCILE_TASKS = ("billing.tasks.events_sweep", "billing.tasks.reconcile_all")
+COMPARISONS = (tasks.events_sweep, tasks.reconcile_all)
 
 
 def suspend(operator: Operator, account: BillingAccount, *, note: str) -> None:
@@ -108,8 +106,8 @@ def reconcile_start(operator: Operator, *, reason: str) -> None:
     """Have workers compare everything with Stripe, now."""
     with transaction.atomic():
         audit_note(operator, Action.RECONCILED, about="everything", reason=reason)
-        for task in RECONCILE_TASKS:
-            transaction.on_commit(partial(current_app.send_task, task, queue="bulk"), robust=True)
+        for task in COMPARISONS:
+            transaction.on_commit(task.delay, robust=True)
 
 
 def attention_done(operator: Operator, account: BillingAccount, *, reason: str) -> None:

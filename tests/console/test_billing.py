@@ -217,14 +217,6 @@ class TestDrift:
         assert "canceled" in page
         assert "Drift that was mended" in console.get(f"/console/workspaces/{tenant_a.id}/").content.decode()
 
-    def test_a_comparison_begins_at_once(self, console, monkeypatch, django_capture_on_commit_callbacks):
-        sent = []
-        monkeypatch.setattr("celery.app.base.Celery.send_task", lambda _app, name, **_more: sent.append(name))
-        with django_capture_on_commit_callbacks(execute=True):
-            console.post("/console/drift/reconcile/", {"why": REASON})
-        assert sent == ["billing.tasks.events_sweep", "billing.tasks.reconcile_all"]
-        assert entry("reconciled").reason == REASON
-
 
 def test_the_workspaces_page_has_its_billing(console, tenant_a):
     made = account_of(tenant_a, customer_id="cus_42", card_brand="visa", card_last4="4242", cancel_reason="too dear")
