@@ -205,6 +205,7 @@ class StripeRequest(models.Model):
     class Meta:
         verbose_name = _("request to Stripe")
         verbose_name_plural = _("requests to Stripe")
+        indexes = [models.Index(fields=["created_at"], condition=Q(state="begun"), name="stripe_request_begun")]
 
     def __str__(self) -> str:
         return f"{self.operation} · {self.state}"

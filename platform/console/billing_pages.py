@@ -27,7 +27,8 @@ RUNS = 20
 
 @dataclass(frozen=True, slots=True)
 class AccountDetail:
-    """``subscription`` is the one that exists, else the last; ``ended`` are those before. Lists hold the newest few."""
+    """``subscription`` is the one that exists, else the last; ``ended`` are those before. Lists hold the newest few;
+    ``requests`` those first that have no answer."""
 
     account: BillingAccount
     subscription: Subscription | None
@@ -53,7 +54,7 @@ def account_detail(tenant_id: UUID) -> AccountDetail | None:
         ended=[one for one in account.subscriptions.all() if newest is None or one.pk != newest.pk],
         invoices=list(account.invoices.all()[:FEW]),
         events=list(account.events.defer("payload").order_by("-id")[:FEW]),
-        requests=list(account.requests.exclude(state=StripeRequest.State.DONE).order_by("-id")[:FEW]),
+        requests=list(account.requests.exclude(state=StripeRequest.State.DONE).order_by("state", "-id")[:FEW]),
         changes=list(account.changes.order_by("-at", "-id")[:FEW]),
         seats=list(account.seats.all()[:FEW]),
         notices=list(account.notices.order_by("-id")[:FEW]),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.views import announcements, audit, billing, figures, setups, steps, workspaces
+from console.views import announcements, attention, audit, billing, figures, setups, steps, workspaces
 
 app_name = "console"
 urlpatterns = [
@@ -31,6 +31,7 @@ urlpatterns = [
     path("events/<uuid:event_id>/replay/", billing.event_replay, name="event_replay"),
     path("drift/", billing.drift, name="drift"),
     path("drift/reconcile/", billing.reconcile, name="reconcile"),
+    path("attention/", attention.attention, name="attention"),
     path("setups/", setups.setups, name="setups"),
     path("announcements/", announcements.announcements, name="announcements"),
     path("announcements/new/", announcements.announcement_new, name="announcement_new"),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import BillingAccount, StripeEvent
+from console.attention import accounts_troubled
 from console.inside import Inside, inside
 from tenants.actors import TenantRef
 from tenants.finishing import SETUP, UNFINISHED
@@ -23,7 +23,6 @@ from tenants.selectors import BUILT
 PAGE = 50
 MEMBERS = 50
 STEPS = 40
-DEAD = StripeEvent.State.DEAD
 LATE = timedelta(minutes=5)
 """Work that has been due for so long is not done: workers are down, or the workspace's work fails."""
 
@@ -60,14 +59,6 @@ class WorkspacePage:
     rows: list[WorkspaceRow]
     next: UUID | None
     count: int
-
-
-BILLING = BillingAccount.objects.filter(
-    ~Q(needs_attention="")
-    | ~Q(seats_error="")
-    | Q(Exists(StripeEvent.objects.filter(account=OuterRef("pk"), state=DEAD)))
-)
-"""The accounts with which something is wrong."""
 
 
 def workspaces_matching(
@@ -112,7 +103,7 @@ def _with_problem(rows: QuerySet[Tenant], health: str) -> QuerySet[Tenant]:
             waiting: QuerySet[Tenant] = rows.filter(state__in=BUILT).alias(role=role).filter(Exists(late))
             return waiting
         case "billing":
-            return rows.filter(Exists(BILLING.filter(tenant=OuterRef("pk"))))
+            return rows.filter(Exists(accounts_troubled().filter(tenant=OuterRef("pk"))))
     raise ValueError(f"{health!r} is no word of HEALTH.")
 
 
@@ -137,7 +128,7 @@ def workspace_rows(tenants: Sequence[Tenant]) -> list[WorkspaceRow]:
     seen = _last_activity(ids)
     late = Wakeup.objects.filter(role__in=[role_of(one.schema_name) for one in tenants], due_at__lt=now - LATE)
     waiting: dict[str, datetime] = dict(late.values("role").annotate(since=Min("due_at")).values_list("role", "since"))
-    billing = set(BILLING.filter(tenant__in=ids).values_list("tenant_id", flat=True))
+    billing = set(accounts_troubled().filter(tenant__in=ids).values_list("tenant_id", flat=True))
     behind = behind_among({one.schema_version for one in tenants})
     rows = []
     for one in tenants:

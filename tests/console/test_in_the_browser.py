@@ -98,6 +98,7 @@ def paths(tenant_id: Any, event: str) -> list[str]:
         "/console/events/",
         f"/console/events/{event}/",
         "/console/drift/",
+        "/console/attention/",
         "/console/setups/",
         "/console/announcements/",
         "/console/announcements/new/",

@@ -198,6 +198,7 @@ class TestWhatIsClosed:
             visit = SupportVisit.objects.select_related("operator").get()
         with tenant_scope(tenant_a):
             actor = visitor_actor(tenant_a, visit)
+        assert actor is not None
         assert {power: actor.can("workspace", power) for power in POWERS} == {
             "settings": True,
             "sample_data": True,
