@@ -115,7 +115,7 @@ def written(reader: Recipient, words: str, facts: Mapping[str, Any]) -> dict[str
             "paragraphs": paragraphs,
             "workspace": facts["workspace"],
             "link": facts["link"],
-            "label": _("Open the page of billing") if facts["is_open"] else _("Start again"),
+            "label": _("Open Billing") if facts["is_open"] else _("Start again"),
             "second_link": pdf,
             "second_label": _("The invoice as a PDF"),
         }

@@ -7,7 +7,6 @@ from django.core.cache import cache
 
 from billing import stripe_client
 from billing.changes import Line, line_of
-from billing.mirror import moment_of
 from billing.models import LIVE, BillingAccount
 from billing.money import Money
 from tenants.scopes import shared
@@ -44,7 +43,7 @@ def next_invoice(account: BillingAccount) -> NextInvoice | None:
             lines=[line_of(one) for one in invoice["lines"]["data"]],
             tax=Money.of_coins(sum(taxes), currency),
             total=Money.of_coins(invoice["amount_due"], currency),
-            at=moment_of(invoice, "next_payment_attempt") or subscription.period_end,
+            at=subscription.period_end,
         )
         cache.set(key, found, KEPT_SECONDS)
     return found

@@ -24,12 +24,16 @@ def index(request: MemberRequest) -> HttpResponse:
     found = selectors.overview(tenant.id)
     state = State(tenant.access_state or State.PENDING)
     account = found.account if found else None
+    members, used = selectors.members(tenant.id), usage(tenant)
+    seats = next(one for one in used if one.limit == "seats")
     context = {
         "overview": found,
         "account": account,
-        "members": selectors.members(tenant.id),
+        "members": members,
+        "seats": seats,
+        "invited": max(seats.used - members, 0),
         "seats_paid": found.seats_paid if found else None,
-        "usage": [one for one in usage(tenant) if one.limit != "seats"],
+        "usage": [one for one in used if one is not seats],
         "address": [account.address[name] for name in ADDRESS if account.address.get(name)] if account else [],
         "vat_state": VAT_STATES.get(account.vat_status, "") if account else "",
         "vat_color": "green" if account and account.vat_status == "verified" else "amber",

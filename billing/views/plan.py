@@ -35,6 +35,7 @@ from tenants.access import access
 from tenants.http import MemberRequest
 from tenants.limits import Usage, usage
 from tenants.models import User
+from tenants.settings import workspace_now
 
 MOST_SEATS = 10_000
 STOP_POLLING = 286
@@ -116,13 +117,14 @@ def change(request: MemberRequest, price: str) -> HttpResponse:
     paid = (found.seats_paid or 0) if found.is_live else 0
     least = max(taken, 1, paid if most is None else min(paid, most))
     sent = request.POST if request.method == "POST" else request.GET
-    form = SeatsForm(sent if "seats" in sent else {"seats": str(least)}, least=least, most=most)
+    is_same = found.price is not None and found.price.pk == wanted.pk
+    form = SeatsForm(sent if "seats" in sent else {"seats": str(least + is_same)}, least=least, most=most)
     shown: dict[str, Any] = {
         "overview": found,
         "price": wanted,
         "form": form,
         "over": over_limits(request, wanted),
-        "is_same": found.price is not None and found.price.pk == wanted.pk,
+        "is_same": is_same,
     }
     if not form.is_valid():
         return render(request, "billing/change.html", shown, status=422)
@@ -190,7 +192,7 @@ def _apply(
     billing_note(
         request.actor, what, **_facts(wanted, seats), amount=f"{max(expected.amount, Decimal(0))} {expected.currency}"
     )
-    messages.success(request, _("It is changed, and holds from now on."))
+    messages.success(request, _("The change is made and applies from now on."))
     return redirect("billing:index")
 
 
@@ -226,6 +228,8 @@ def returned(request: MemberRequest, attempt_id: UUID) -> HttpResponse:
         "is_unanswered": waits,
         "is_known": is_known,
     }
+    if is_known:
+        request.tenant = workspace_now(request.tenant)
     if request.htmx:
         status = STOP_POLLING if is_known else 200
         return render(request, "billing/returned.html#known", context, status=status)

@@ -49,7 +49,7 @@ def test_the_last_days_of_a_trial_are_told_everybody(days, words, owner, seller,
 @pytest.mark.parametrize(
     ("state", "words", "action", "others"),
     [
-        ("past_due", "A payment for this workspace failed.", "Mend the payment", "has been told"),
+        ("past_due", "A payment for this workspace failed.", "Fix the payment", "has been told"),
         ("read_only", "This workspace is read-only", "Open it again", "An owner can open it again"),
         ("canceled", "This workspace is read-only", "Open it again", "An owner can open it again"),
         ("paused", "This workspace is read-only", "Open it again", "An owner can open it again"),

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import BillingAccount
+from crm.workspace.models import Invitation, Role
 from tenants.hosts import tenant_host
 from tenants.models import Tenant
 from tenants.rates import BY_KEY
@@ -73,6 +74,27 @@ def test_an_unpaid_subscription_leads_to_the_open_invoice(owner, browser_client)
     page = text(browser_client(owner))
     assert "Pay the open invoice" in page
     assert 'href="https://pay.stripe.com/invoice/R-7"' in page
+
+
+def test_after_the_end_a_plan_is_chosen_though_an_invoice_was_never_paid(owner, browser_client):
+    account = account_of(owner.tenant, access_lost_at=timezone.now())
+    subscribed(account, status="canceled")
+    invoiced(account, "R-7", status="open", paid=Decimal(0))
+    standing(owner.tenant, "canceled")
+    page = text(browser_client(owner))
+    assert "Choose a plan</a>" in page
+    assert "Pay €207.06" not in page
+
+
+def test_seats_that_invitations_hold_are_counted_as_taken(owner, admin, browser_client):
+    subscribed(account_of(owner.tenant, currency="EUR"))
+    standing(owner.tenant, "active", limits={"seats": 9})
+    role = Role.objects.get(slug="member")
+    Invitation.objects.create(
+        email="new@example.com", role=role, token_hash="x", expires_at=timezone.now() + timedelta(days=7)
+    )
+    page = text(browser_client(owner))
+    assert "7 of 9 seats are taken, 1 by an open invitation" in page
 
 
 def test_a_workspace_without_an_account_is_told_so(owner, browser_client):

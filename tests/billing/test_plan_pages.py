@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from billing.models import CheckoutAttempt, Plan
+from billing.upcoming import next_invoice
 from crm.records.models import Event
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope
@@ -97,6 +98,13 @@ def test_who_comes_back_is_told_what_stripe_says(paying, owner, browser_client):
     assert "It is paid." in shown(client, path)
     assert client.get(path, headers={"HX-Request": "true"}).status_code == 286
     assert "renews by itself" in shown(client, PAGE)
+
+
+def test_who_has_paid_is_in_no_trial_any_more_on_the_very_page_that_says_so(paying, owner, browser_client):
+    attempt = paying.start()
+    paying.server.pay(str(attempt.session_id))
+    assert "Trial:" in shown(browser_client(owner), PAGE)
+    assert "Trial:" not in shown(browser_client(owner), f"{PAGE}return/{attempt.id}/")
 
 
 def test_ten_returns_are_as_good_as_one(paying, owner, browser_client):
@@ -197,6 +205,13 @@ def test_the_next_invoice_is_shown_and_asked_for_once_in_a_while(paying, owner, 
     paying.server.forget_requests()
     assert "To be paid" in shown(client, f"{PAGE}next/")
     assert not paying.server.requests
+
+
+def test_the_next_invoice_comes_when_what_is_paid_for_ends(paying):
+    paying.subscribe()
+    invoice = next_invoice(paying.account)
+    assert invoice is not None
+    assert invoice.at == paying.subscription.period_end
 
 
 def test_cancelling_says_what_follows_asks_why_and_is_taken_back(paying, owner, browser_client):

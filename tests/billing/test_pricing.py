@@ -33,7 +33,7 @@ def text(client: Any, query: str = "") -> str:
         ("?interval=month&currency=EUR", "€29"),
         ("?interval=month&currency=USD", "$32"),
         ("?interval=month&currency=GBP", "£26"),
-        ("?interval=year&currency=EUR", "€290 a seat, paid once a year"),
+        ("?interval=year&currency=EUR", "€290 per seat, billed once a year"),
         ("?interval=year&currency=GBP", "£21.67"),
     ],
 )

@@ -36,7 +36,7 @@ def card_changed(hand: Hand, page: Page, number: str) -> None:
     """Give another card on the portal, and come back."""
     here = page.url
     page.goto(f"{here.split('/settings/')[0]}/settings/billing/")
-    hand.press(page.get_by_role("button", name="Give another payment method"))
+    hand.press(page.get_by_role("button", name="Change the payment method"))
     page.wait_for_url("**/p/session/**")
     hand.write(page.get_by_label("Card number"), number)
     hand.write(page.get_by_label("Expires"), "12 / 34")
