@@ -116,9 +116,7 @@ def _by_subscription(facts: Facts, now: datetime) -> Access | None:
             return Access(State.PAUSED)
         case "trialing" | "active" if facts.cancel_at is not None:
             return Access(State.CANCELING, facts.cancel_at)
-        case "trialing":
-            return Access(State.TRIALING, facts.period_end)
-        case "active":
+        case "trialing" | "active":
             return Access(State.ACTIVE, facts.period_end)
         case "past_due" | "unpaid":
             return _failed(facts.grace_until, now)

@@ -17,6 +17,7 @@ from billing.models import LIVE, BillingAccount, PlanPrice, StripeRequest, Subsc
 from billing.money import Money
 from billing.outgoing import Fetched, Params
 from billing.prices import price_ensure
+from billing.seats import seats_kept
 from billing.subscriptions import subscription_sync
 from tenants.scopes import shared
 
@@ -64,7 +65,9 @@ class ChangePreview:
 
 
 def subscription_require(account: BillingAccount) -> Subscription:
-    """The subscription that exists. Raises BillingRefused."""
+    """The subscription that exists, as Stripe has it now: what we know may be old. Raises BillingRefused, AccountBusy
+    and StripeAway."""
+    subscription_sync(account.id)
     found = account.subscriptions.select_related("price__plan").filter(status__in=LIVE).first()
     if found is None:
         raise BillingRefused(_("There is no subscription to change. Choose a plan first."))
@@ -90,10 +93,10 @@ def _require_change(account: BillingAccount, subscription: Subscription, price: 
         raise BillingRefused(_("This plan is not sold any more. Choose another one."))
     if (subscription.price_id, subscription.quantity) == (price.id, quantity):
         raise BillingRefused(_("That is what you have already."))
-    if quantity < subscription.paid_quantity:
+    if quantity < (kept := seats_kept(subscription, price)):
         raise BillingRefused(
             _("{seats} seats are paid for until the period ends. From then on each member is billed.").format(
-                seats=subscription.paid_quantity
+                seats=kept
             )
         )
     if subscription.quantity < subscription.paid_quantity and subscription.period_end is not None:
@@ -219,7 +222,9 @@ def reactivate(account: BillingAccount) -> Subscription:
     subscription = subscription_require(account)
     if subscription.cancel_at is None:
         raise BillingRefused(_("The subscription is not cancelled."))
-    _update(account, subscription, {"cancel_at_period_end": False})
+    # Stripe's own pages set a date instead.
+    is_at_end = subscription.raw.get("cancel_at_period_end")
+    _update(account, subscription, {"cancel_at_period_end": False} if is_at_end else {"cancel_at": ""})
     BillingAccount.objects.filter(id=account.id).update(cancel_reason="", cancel_comment="")
     return _synced(account)
 

@@ -78,6 +78,8 @@ def _require_startable(account: BillingAccount, price: PlanPrice, quantity: int)
         Tenant.State.SUSPENDED,
     ):
         raise BillingRefused(_("This workspace is being deleted: there is nothing to pay for any more."))
+    if account.contract_at(clock.now()) is not None:
+        raise BillingRefused(_("Your plan is agreed by contract. Ask us, and we change it."))
     if account.subscriptions.filter(status__in=LIVE).exists():
         raise BillingRefused(_("There is a subscription already: change its plan instead."))
     if not price.plan.is_sold:

@@ -92,8 +92,7 @@ def facts_of(account: BillingAccount, subscription: Subscription | None) -> Fact
 
 def plan_of(account: BillingAccount, subscription: Subscription | None, now: datetime) -> Plan | None:
     """The plan whose limits and features hold: by contract, bought, else that of the trial."""
-    contract = account.contract_plan
-    if contract is not None and (account.contract_until is None or now < account.contract_until):
+    if (contract := account.contract_at(now)) is not None:
         return contract
     if subscription is not None and subscription.price is not None and subscription.status in LIVE:
         return subscription.price.plan

@@ -70,9 +70,13 @@ def trial_extend(account: BillingAccount, *, until: datetime) -> Access:
 def contract_grant(account: BillingAccount, *, plan: Plan, until: datetime | None, seats: int | None) -> Access:
     """Give a plan without Stripe, for good where there is no ``until``; ``seats`` None is as many as the plan has.
 
-    Raises BillingRefused.
+    Raises BillingRefused, also beside a subscription that renews: both would be paid.
     """
     with _locked(account) as found:
+        if found.subscriptions.filter(status__in=LIVE, cancel_at=None).exists():
+            raise BillingRefused(
+                _("The workspace has a subscription that renews, and would pay twice: have it cancelled first.")
+            )
         now = clock.now()
         if until is not None and until <= now:
             raise BillingRefused(_("Choose a time to come."))
@@ -90,7 +94,7 @@ def contract_end(account: BillingAccount) -> Access:
     """End the contract now; what was paid for or is left of the trial holds. Raises BillingRefused."""
     with _locked(account) as found:
         now = clock.now()
-        if found.contract_plan is None or (found.contract_until is not None and found.contract_until <= now):
+        if found.contract_at(now) is None:
             raise BillingRefused(_("The workspace has no contract."))
         # Its end stays noted: the time until a workspace that nobody pays for is closed runs from there.
         found.contract_until = now

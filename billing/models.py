@@ -1,5 +1,7 @@
 """What was sold to whom, as Stripe says it, and what follows from it. All of it lies in the shared schema."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -108,6 +110,10 @@ class BillingAccount(models.Model):
 
     def __str__(self) -> str:
         return str(self.tenant_id)
+
+    def contract_at(self, now: datetime) -> Plan | None:
+        """The plan that is agreed by contract at that time; None where there is no contract, or it is over."""
+        return self.contract_plan if self.contract_until is None or now < self.contract_until else None
 
 
 class Subscription(models.Model):

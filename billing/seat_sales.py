@@ -90,8 +90,7 @@ class SeatSales:
 
 def _sold(account: BillingAccount) -> tuple[Subscription, PlanPrice]:
     """What seats can be added to. Raises SeatsNotSold with what to do first."""
-    now = clock.now()
-    if account.contract_plan_id is not None and (account.contract_until is None or now < account.contract_until):
+    if account.contract_at(clock.now()) is not None:
         raise SeatsNotSold(_("Your seats are agreed by contract. Ask us for more, and we change it."))
     subscription = subscription_live(account)
     if subscription is None:

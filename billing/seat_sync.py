@@ -68,7 +68,7 @@ def _told(account: BillingAccount) -> bool:
     for _round in range(MAX_ROUNDS):
         subscription_sync(account.id)
         subscription = subscription_live(account)
-        if subscription is None:
+        if subscription is None or account.contract_at(clock.now()) is not None:
             return True
         wanted = seats_wanted(account, subscription)
         quantity = subscription.quantity

@@ -11,7 +11,8 @@ by contract what the contract says.
 **More is charged at once**, for the rest of the period and to the cent that was shown. **Fewer is billed from the next
 period on**: within a period the seats that were paid stay, and whoever leaves makes room for the next. So the quantity
 at Stripe is lowered on the last day of a period (RENEWAL), without an invoice; what is added on that day up to what
-was paid costs nothing.
+was paid costs nothing. **Another interval begins a new period**, which is paid for who is there then. Seats by contract
+are what the contract says, and Stripe is told nothing of them.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from uuid import UUID
 from celery import current_app
 from django.db import transaction
 
-from billing.models import LIVE, BillingAccount, SeatChange, Subscription
+from billing.models import LIVE, BillingAccount, PlanPrice, SeatChange, Subscription
 from tenants.models import Membership
 
 TRIAL_SEATS = 10
@@ -45,6 +46,12 @@ def paid_in_period(before: Subscription | None, *, period_start: datetime | None
     return max(before.paid_quantity, quantity)
 
 
+def seats_kept(subscription: Subscription, price: PlanPrice) -> int:
+    """How many seats a change to that price has to keep: those paid in this period, which another interval ends."""
+    ends = subscription.price is not None and subscription.price.interval != price.interval
+    return 0 if ends else subscription.paid_quantity
+
+
 def renews_soon(subscription: Subscription, now: datetime) -> bool:
     """Whether what is billed next is the next period already."""
     end = subscription.period_end
@@ -59,9 +66,8 @@ def subscription_live(account: BillingAccount) -> Subscription | None:
 
 def seat_limit(account: BillingAccount, now: datetime) -> int | None:
     """How many seats can be taken; None for as many as one likes."""
-    if account.contract_plan is not None and (account.contract_until is None or now < account.contract_until):
-        contract = account.contract_seats
-        return account.contract_plan.limits.get("seats") if contract is None else contract
+    if (contract := account.contract_at(now)) is not None:
+        return contract.limits.get("seats") if account.contract_seats is None else account.contract_seats
     subscription = subscription_live(account)
     if subscription is not None:
         most = subscription.price.plan.limits.get("seats") if subscription.price is not None else None

@@ -7,6 +7,8 @@ from uuid import UUID
 from django.core.paginator import Page, Paginator
 from django.utils.functional import Promise
 
+from billing import clock
+from billing.mirror import FAILED
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, InvoiceMirror, Plan, PlanPrice, Subscription
 from billing.seats import seats_billable
 from billing.wording import FOR_WHOM
@@ -58,10 +60,12 @@ def members(tenant_id: UUID) -> int:
 class Overview:
     """What is known of a workspace's billing. ``subscription`` is the live one, else the last that there was.
 
-    ``plan`` is what the workspace has, by contract, subscription or trial; ``open_invoice`` what waits to be paid.
+    ``contract`` is the plan agreed by contract while that lasts, ``plan`` what the workspace has by contract,
+    subscription or trial; ``open_invoice`` what waits to be paid, so that the subscription goes on.
     """
 
     account: BillingAccount
+    contract: Plan | None
     subscription: Subscription | None
     plan: Plan | None
     invoices: list[InvoiceMirror]
@@ -80,7 +84,7 @@ class Overview:
     @property
     def seats_paid(self) -> int | None:
         """None where nobody pays by the seat."""
-        if self.account.contract_plan_id is not None:
+        if self.contract is not None:
             return self.account.contract_seats
         return self.subscription.paid_quantity if self.subscription is not None and self.is_live else None
 
@@ -107,14 +111,17 @@ def overview(tenant_id: UUID) -> Overview | None:
         subscription = next(iter([*live, *subscriptions]), None)
         invoices = InvoiceMirror.objects.filter(account=account).exclude(status="draft")
         newest = list(invoices[: INVOICES_SHOWN + 1])
+        is_failed = subscription is not None and subscription.status in FAILED
+        contract = account.contract_at(clock.now())
         bought = subscription.price.plan if live and subscription and subscription.price else None
         return Overview(
             account=account,
+            contract=contract,
             subscription=subscription,
-            plan=account.contract_plan or bought or account.trial_plan,
+            plan=contract or bought or account.trial_plan,
             invoices=newest[:INVOICES_SHOWN],
             invoice_count=len(newest),
-            open_invoice=invoices.filter(status="open").first(),
+            open_invoice=invoices.filter(status="open").first() if is_failed else None,
             checkout=CheckoutAttempt.objects.filter(account=account, state=CheckoutAttempt.State.OPEN).first(),
         )
 

@@ -261,6 +261,8 @@ def _is_as_wanted(found: Fetched, params: Params) -> bool:
             return False
     if "cancel_at_period_end" in params and found["cancel_at_period_end"] is not params["cancel_at_period_end"]:
         return False
+    if params.get("cancel_at") == "" and found["cancel_at"] is not None:
+        return False
     wanted_codes = {one["promotion_code"] for one in params.get("discounts", [])}
     return wanted_codes <= {one["promotion_code"] for one in found["discounts"]}
 

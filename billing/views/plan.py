@@ -19,6 +19,7 @@ from billing.checkout import checkout_return, checkout_start
 from billing.models import BillingAccount, PlanPrice
 from billing.money import Money
 from billing.plans import CURRENCIES
+from billing.seats import seats_kept
 from billing.views.common import (
     BILLING,
     TROUBLE,
@@ -114,7 +115,7 @@ def change(request: MemberRequest, price: str) -> HttpResponse:
         raise Http404
     taken = selectors.members(request.tenant.id)
     most = wanted.plan.limits.get("seats")
-    paid = (found.seats_paid or 0) if found.is_live else 0
+    paid = seats_kept(found.subscription, wanted) if found.is_live and found.subscription else 0
     least = max(taken, 1, paid if most is None else min(paid, most))
     sent = request.POST if request.method == "POST" else request.GET
     is_same = found.price is not None and found.price.pk == wanted.pk

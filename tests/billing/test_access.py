@@ -45,7 +45,7 @@ STORIES: list[tuple[str, dict[str, Any], datetime, Access]] = [
         "a trial at Stripe",
         {"status": "trialing", "period_end": day(30)},
         day(2),
-        Access(State.TRIALING, day(30)),
+        Access(State.ACTIVE, day(30)),
     ),
     ("cancelled, paid to the end", PAID | {"cancel_at": day(40)}, day(20), Access(State.CANCELING, day(40))),
     ("paused by somebody at Stripe", PAID | {"is_paused": True}, day(20), Access(State.PAUSED)),
