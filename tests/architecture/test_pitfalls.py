@@ -56,6 +56,7 @@ MAY_CALL_SHARED = {
     "tenants/settings.py",
     "tenants/signup.py",
     "tenants/support.py",
+    "tenants/support_ends.py",
     "tenants/tasks.py",
     "tenants/views_tenant.py",
     "tenants/wakeups.py",
