@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
 from billing.checkout import seats_require
-from billing.errors import BillingRefused
+from billing.errors import BillingRefused, StripeMissing
 from billing.mirror import moment
 from billing.models import LIVE, BillingAccount, PlanPrice, StripeRequest, Subscription
 from billing.money import Money
@@ -74,12 +74,25 @@ def subscription_require(account: BillingAccount) -> Subscription:
     return found
 
 
+def _current(account: BillingAccount) -> Subscription:
+    """The subscription that exists, as Stripe has it now. Raises BillingRefused, AccountBusy and StripeAway."""
+    subscription_require(account)
+    subscription_sync(account.id)
+    account.refresh_from_db()
+    return subscription_require(account)
+
+
 @shared()
 def change_preview(account: BillingAccount, price: PlanPrice, quantity: int) -> ChangePreview:
     """What it costs to have so many seats at that price from now on. Raises BillingRefused and StripeAway."""
     subscription = subscription_require(account)
     _require_change(account, subscription, price, quantity)
-    return _preview(subscription, price_ensure(price), quantity, int(clock.now().timestamp()))
+    try:
+        return _preview(subscription, price_ensure(price), quantity, int(clock.now().timestamp()))
+    except StripeMissing:
+        # It ended at Stripe, and nobody has told us yet.
+        _current(account)
+        raise
 
 
 def _require_change(account: BillingAccount, subscription: Subscription, price: PlanPrice, quantity: int) -> None:
@@ -201,8 +214,9 @@ def _synced(account: BillingAccount) -> Subscription:
 
 @shared()
 def cancel(account: BillingAccount, reason: str, comment: str) -> Subscription:
-    """End the subscription with what is paid for; until then all stays. Raises BillingRefused and StripeAway."""
-    subscription = subscription_require(account)
+    """End the subscription with what is paid for; until then all stays. Raises BillingRefused, AccountBusy and
+    StripeAway."""
+    subscription = _current(account)
     if reason not in REASONS:
         raise BillingRefused(_("Choose one of the reasons."))
     if len(comment) > COMMENT_LENGTH:
@@ -218,8 +232,8 @@ def cancel(account: BillingAccount, reason: str, comment: str) -> Subscription:
 
 @shared()
 def reactivate(account: BillingAccount) -> Subscription:
-    """Take cancelling back while the subscription still runs. Raises BillingRefused and StripeAway."""
-    subscription = subscription_require(account)
+    """Take cancelling back while the subscription still runs. Raises BillingRefused, AccountBusy and StripeAway."""
+    subscription = _current(account)
     if subscription.cancel_at is None:
         raise BillingRefused(_("The subscription is not cancelled."))
     # Stripe's own pages set a date instead.
@@ -235,8 +249,9 @@ def _update(account: BillingAccount, subscription: Subscription, params: Params)
 
 @shared()
 def coupon_apply(account: BillingAccount, code: str) -> Subscription:
-    """Give the subscription the discount of a promotion code, once. Raises BillingRefused and StripeAway."""
-    subscription = subscription_require(account)
+    """Give the subscription the discount of a promotion code, once, typed here or at the checkout. Raises
+    BillingRefused, AccountBusy and StripeAway."""
+    subscription = _current(account)
     found = stripe_client.promotion_code_find(code.strip()) if code.strip() else None
     if found is None:
         raise BillingRefused(_("There is no such code, or its time is over."))
@@ -246,7 +261,7 @@ def coupon_apply(account: BillingAccount, code: str) -> Subscription:
         state=StripeRequest.State.DONE,
         params__discounts=[{"promotion_code": found["id"]}],
     )
-    if used.exists():
+    if used.exists() or found["id"] in stripe_client.promotions_used(str(account.customer_id)):
         raise BillingRefused(_("This code was used already, and counts once."))
     params: dict[str, Any] = {"discounts": [{"promotion_code": found["id"]}]}
     stripe_client.subscription_update(account, subscription.stripe_id, params)

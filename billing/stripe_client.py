@@ -169,6 +169,12 @@ def checkouts_of(customer_id: str) -> list[Fetched]:
     )
 
 
+def promotions_used(customer_id: str) -> set[str]:
+    """The promotion codes that a customer has typed at checkouts that were paid."""
+    paid = [one for one in checkouts_of(customer_id) if one["status"] == "complete"]
+    return {used["promotion_code"] for one in paid for used in one.get("discounts") or [] if used.get("promotion_code")}
+
+
 def refunds_of(payment_intent: str) -> list[Fetched]:
     return listed(
         lambda params: client().v1.refunds.list(cast(Any, params)), {"payment_intent": payment_intent}, pages=1

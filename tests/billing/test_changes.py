@@ -298,6 +298,23 @@ class TestCancel:
         assert subscribed.tenant.access_state == "active"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda account, price: change_preview(account, price, SEATS),
+        lambda account, _price: cancel(account, "other", ""),
+        lambda account, _price: reactivate(account),
+        lambda account, _price: coupon_apply(account, "HALF"),
+    ],
+    ids=["plan", "cancel", "reactivate", "coupon"],
+)
+def test_what_ended_at_stripe_and_is_not_known_here_is_told_as_it_is(subscribed, change):
+    subscribed.server.client.v1.subscriptions.cancel(subscribed.subscription.stripe_id)
+    with pytest.raises(BillingRefused, match="no subscription"):
+        change(subscribed.account, subscribed.price("business_month_eur"))
+    assert subscribed.subscription.status == "canceled"
+
+
 class TestCoupon:
     @pytest.fixture
     def code(self, subscribed):
@@ -317,6 +334,17 @@ class TestCoupon:
         subscribed.move(days=22)
         with pytest.raises(BillingRefused, match="already"):
             coupon_apply(subscribed.account, code)
+
+    def test_one_that_was_typed_at_the_checkout_counts_once_too(self, paying):
+        client = paying.server.client
+        coupon = client.v1.coupons.create({"percent_off": 50, "duration": "once", "name": "Half of a month"})
+        client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "HALF"})
+        attempt = paying.start()
+        paying.server.promotion(str(attempt.session_id), "HALF")
+        paying.server.pay(str(attempt.session_id))
+        paying.sync()
+        with pytest.raises(BillingRefused, match="already"):
+            coupon_apply(paying.account, "HALF")
 
     def test_one_that_stripe_failed_to_take_is_not_used_up_because_there_is_another(self, subscribed, code):
         client = subscribed.server.client

@@ -75,6 +75,11 @@ class TestTaken:
         settings.STRIPE_WEBHOOK_SECRET = f"whsec_the_new_one_0123456789,{settings.STRIPE_WEBHOOK_SECRET}"
         assert deliver(told) == 200
 
+    def test_a_character_that_no_table_keeps_is_left_out(self, told):
+        told["data"]["object"]["more"] = "a\x00b \\u0000"
+        assert deliver(told) == 200
+        assert event_of(told).payload["data"]["object"]["more"] == "ab \\u0000"
+
 
 class TestRefused:
     def refused(self, event, **how):
@@ -128,17 +133,12 @@ class TestRefused:
             {"created": True},
             {"id": ""},
             {"id": "evt_" + "1" * 500},
-            {"type": "a\x00b"},
             {"more": float("nan")},
         ],
         ids=str,
     )
     def test_signed_and_yet_not_to_be_kept(self, told, wrong):
         self.refused({**told, **wrong})
-
-    def test_the_writing_of_a_character_is_not_the_character(self, told):
-        told["data"]["object"]["more"] = "\\u0000"
-        assert deliver(told) == 200
 
     def test_nested_without_an_end(self, told):
         told["data"]["object"]["more"] = json.loads("[" * 500 + "]" * 500)
