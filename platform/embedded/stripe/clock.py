@@ -35,18 +35,6 @@ def after(anchor: int, interval: str, steps: int) -> int:
     return int(start.replace(year=year, month=month + 1, day=day).timestamp())
 
 
-def period_at(anchor: int, interval: str, every: int, moment: int) -> tuple[int, int]:
-    """Start and end of the period counted from ``anchor`` that holds ``moment``; before the anchor, the one that ends
-    there.
-    """
-    steps = 0
-    while after(anchor, interval, steps + every) <= moment:
-        steps += every
-    while after(anchor, interval, steps) > moment:
-        steps -= every
-    return after(anchor, interval, steps), after(anchor, interval, steps + every)
-
-
 def begin_behind(store: Store, seconds: int) -> int:
     """Let a stand-in that knows nobody yet begin in the past, and give its time; raises ValueError for any other."""
     with store.transaction():
