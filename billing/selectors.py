@@ -16,7 +16,6 @@ from tenants.scopes import shared
 
 INVOICES_SHOWN = 6
 INVOICES_A_PAGE = 50
-PAID = ("active", "trialing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,6 @@ class Overview:
     @property
     def is_live(self) -> bool:
         return self.subscription is not None and self.subscription.status in LIVE
-
-    @property
-    def owed(self) -> InvoiceMirror | None:
-        """The open invoice that the live subscription waits for; what one that ended left open holds up nothing."""
-        waits = self.subscription is not None and self.is_live and self.subscription.status not in PAID
-        return self.open_invoice if waits else None
 
     @property
     def price(self) -> PlanPrice | None:

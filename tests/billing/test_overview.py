@@ -86,6 +86,16 @@ def test_after_the_end_a_plan_is_chosen_though_an_invoice_was_never_paid(owner, 
     assert "Pay €207.06" not in page
 
 
+def test_who_came_back_is_not_held_up_by_what_an_ended_subscription_left_open(owner, browser_client):
+    account = account_of(owner.tenant, currency="EUR")
+    subscribed(account)
+    invoiced(account, "R-7", status="open", paid=Decimal(0))
+    standing(owner.tenant, "active")
+    page = text(browser_client(owner))
+    assert "Change plan or interval</a>" in page
+    assert "Pay €207.06" not in page
+
+
 def test_seats_that_invitations_hold_are_counted_as_taken(owner, admin, browser_client):
     subscribed(account_of(owner.tenant, currency="EUR"))
     standing(owner.tenant, "active", limits={"seats": 9})
