@@ -58,8 +58,10 @@ def test_a_workspace_lives_from_trial_to_deletion(hand: Hand, office: Office) ->
 
     hand.write(page.get_by_label("Seats in all"), "3")
     hand.press(page.get_by_role("button", name="See what more seats cost"))
+    confirm = page.get_by_role("button", name=re.compile("^Change it"))
+    expect(confirm).to_be_visible()
     office.looked_at(page, f"billing-seats-{hand.keyboard}")
-    hand.press(page.get_by_role("button", name=re.compile("^Change it")))
+    hand.press(confirm)
     expect(page.get_by_text("1 of 3 seats are taken")).to_be_visible()
     office.stack.wait_mail(told, subject="plan of")
 
