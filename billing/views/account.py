@@ -130,7 +130,7 @@ def leave(request: MemberRequest) -> HttpResponse:
     found = selectors.overview(request.tenant.id)
     if found is None or not found.is_live or found.subscription is None or found.subscription.cancel_at is not None:
         return redirect(PAGE)
-    end = found.subscription.period_end
+    end = found.subscription.grace_until or found.subscription.period_end
     form = CancelForm(request.POST if request.method == "POST" else None)
     status = 200
     if request.method == "POST":

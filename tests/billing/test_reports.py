@@ -132,6 +132,13 @@ class TestGivenUp:
         with pytest.raises(BillingRefused, match="already"):
             subscribed.start()
 
+    def test_who_cancels_while_a_payment_is_open_is_told_the_end_of_the_grace(self, subscribed, owner, browser_client):
+        subscribed.server.card_change(subscribed.customer, FAILS_LATER)
+        subscribed.move(days=32)
+        grace_until = subscribed.sync().grace_until
+        assert grace_until is not None
+        assert browser_client(owner).get(f"{PAGE}cancel/").context["end"] == grace_until
+
     def test_the_page_leads_to_a_plan(self, given_up, owner, browser_client):
         page = shown(browser_client(owner))
         assert "Choose a plan" in page
