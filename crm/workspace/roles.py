@@ -174,13 +174,15 @@ What is kept has its own limits where it is decided (``Actor.visitor``): a visit
 lets others in without (tenants.settings), agrees to no visit (tenants.support), makes no calendar address
 (crm.activities.feeds) and puts away no announcement. Passwords and second factors are on the public host, where the
 operator is only the operator. Undoing a change of members or roles asks for the power ``members``, as making it does.
+Records are looked at and mended, not carried away: nothing is exported on a visit.
 """
 
 
 def for_visitor(permissions: Permissions) -> Permissions:
-    """A member's permissions without the powers that are no visitor's."""
+    """A member's permissions without the powers that are no visitor's, and without exports."""
     powers = {power: permissions.scope("workspace", power) for power, is_kept in VISITOR_POWERS.items() if is_kept}
-    return Permissions({**permissions.matrix, "workspace": powers}, permissions.fields)
+    records = {noun: {**row, "export": Scope.NONE} for noun, row in permissions.matrix.items()}
+    return Permissions({**records, "workspace": powers}, permissions.fields)
 
 
 EVERYTHING = Permissions(

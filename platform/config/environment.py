@@ -23,6 +23,7 @@ DATABASE_OPTIONS = frozenset(
 )
 """What may stand behind the ``?`` of a database's address, as libpq knows it."""
 STRIPE_KEY = re.compile(r"(?:sk|rk)_(?P<mode>test|live)_[0-9A-Za-z_]{10,250}\Z")
+WEBHOOK_SECRET = re.compile(r"whsec_[0-9A-Za-z_+/=-]{14,250}\Z")
 SECRET_LENGTH = 50
 PASSWORD_LENGTH = 12
 NEEDED = {
@@ -284,8 +285,9 @@ class Reader:
         return text
 
     def stripe_webhook_secret(self) -> str:
+        """The signing secret of the webhook; while it is renewed the old one too, by a comma."""
         text = self.text("STRIPE_WEBHOOK_SECRET")
-        if text and not (text.startswith("whsec_") and len(text) >= 20 and text.isascii() and text.isprintable()):
+        if text and not all(WEBHOOK_SECRET.match(one.strip()) for one in text.split(",")):
             self.refuse("STRIPE_WEBHOOK_SECRET has to be the signing secret of the webhook, which begins with whsec_")
         return text
 

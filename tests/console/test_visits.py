@@ -175,6 +175,7 @@ CLOSED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("post", "/settings/security/", {"release": "1"}),
     ("post", "/settings/support/", {"hours": "4"}),
     ("post", "/settings/calendar/", {}),
+    ("post", "/companies/export/", {"sort": "name"}),
 )
 
 

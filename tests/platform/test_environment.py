@@ -120,7 +120,7 @@ def test_nobody_signs_in_to_the_database_but_the_role_for_it(user: str) -> None:
             for one in ("mail.example", "http://mail.example", "smtp://", "smtp://mail.example/?tls=1")
         ),
         *(("STRIPE_SECRET_KEY", one) for one in ("pk_test_only_imagined_1", "sk_live_only_imagined_1", "sk_test_")),
-        *(("STRIPE_WEBHOOK_SECRET", one) for one in ("secret", "whsec_short", "sk_test_only_imagined_1")),
+        *(("STRIPE_WEBHOOK_SECRET", one) for one in ("secret", "whsec_short", "whsec_long_enough_for_one,x")),
         *(("STRIPE_API_URL", one) for one in ("http://stripe.example", "https://127.0.0.1", "http://127.0.0.1/v1")),
         *(("EMAIL_FROM", one) for one in ("Rapport", "a@", "@crm.example", "a@b c")),
         *(("HOST", one) for one in ("300.1.1.1", "a b", "http://localhost")),
