@@ -184,6 +184,7 @@ def _invoice_values(one: Fetched) -> dict[str, Any]:
         "tax": _sum([tax["amount"] for tax in one.get("total_taxes") or []], currency),
         "total": _sum([one["total"]], currency),
         "paid": _sum([one["amount_paid"]], currency),
+        "remaining": _sum([one["amount_remaining"]], currency),
         "period_start": min(starts, default=None),
         "period_end": max(ends, default=None),
         "page_url": one.get("hosted_invoice_url") or "",

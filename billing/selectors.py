@@ -8,6 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.utils.functional import Promise
 
 from billing import clock
+from billing.access import State
 from billing.mirror import FAILED
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, InvoiceMirror, Plan, PlanPrice, Subscription
 from billing.seats import seats_billable
@@ -60,8 +61,8 @@ def members(tenant_id: UUID) -> int:
 class Overview:
     """What is known of a workspace's billing. ``subscription`` is the live one, else the last that there was.
 
-    ``contract`` is the plan agreed by contract while that lasts, ``plan`` what the workspace has by contract,
-    subscription or trial; ``open_invoice`` what waits to be paid, so that the subscription goes on.
+    ``contract`` is the plan agreed by contract while that lasts, ``plan`` what the workspace has or had last by
+    contract, subscription or trial; ``open_invoice`` what waits to be paid, so that the subscription goes on.
     """
 
     account: BillingAccount
@@ -113,7 +114,8 @@ def overview(tenant_id: UUID) -> Overview | None:
         newest = list(invoices[: INVOICES_SHOWN + 1])
         is_failed = subscription is not None and subscription.status in FAILED
         contract = account.contract_at(clock.now())
-        bought = subscription.price.plan if live and subscription and subscription.price else None
+        is_tried = not live and account.access_state == State.TRIALING
+        bought = None if is_tried or subscription is None or subscription.price is None else subscription.price.plan
         return Overview(
             account=account,
             contract=contract,

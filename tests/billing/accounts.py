@@ -63,5 +63,7 @@ def invoiced(account: BillingAccount, number: str, **values: Any) -> InvoiceMirr
         "issued_at": now,
         "synced_at": now,
     }
+    merged = given | values
+    remaining = Decimal(0) if merged["status"] == "paid" else merged["total"]
     with shared():
-        return InvoiceMirror.objects.create(account=account, number=number, **given | values)
+        return InvoiceMirror.objects.create(account=account, number=number, **{"remaining": remaining} | merged)

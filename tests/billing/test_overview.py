@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from billing.models import BillingAccount
+from billing.models import BillingAccount, Plan
 from crm.workspace.models import Invitation, Role
 from tenants.hosts import tenant_host
 from tenants.models import Tenant
@@ -74,6 +74,24 @@ def test_an_unpaid_subscription_leads_to_the_open_invoice(owner, browser_client)
     page = text(browser_client(owner))
     assert "Pay the open invoice" in page
     assert 'href="https://pay.stripe.com/invoice/R-7"' in page
+
+
+def test_what_is_still_due_is_asked_for(owner, browser_client):
+    account = account_of(owner.tenant)
+    subscribed(account, status="past_due")
+    invoiced(account, "R-7", status="open", paid=Decimal(0), remaining=Decimal("144.55"))
+    standing(owner.tenant, "past_due")
+    assert "Pay €144.55" in text(browser_client(owner))
+
+
+@pytest.mark.parametrize(("state", "plan"), [("canceled", "Team"), ("trialing", "Business")])
+def test_the_plan_is_the_last_one_until_a_trial_goes_on(owner, browser_client, state, plan):
+    with shared():
+        account_of(owner.tenant)
+        account = account_of(owner.tenant, trial_plan=Plan.objects.get(code="business"))
+    subscribed(account, status="canceled")
+    standing(owner.tenant, state)
+    assert f"<strong>{plan}</strong>" in text(browser_client(owner))
 
 
 def test_after_the_end_a_plan_is_chosen_though_an_invoice_was_never_paid(owner, browser_client):

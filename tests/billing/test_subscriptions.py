@@ -51,6 +51,13 @@ class TestFailedPayment:
         assert subscription.grace_until - subscription.past_due_since == GRACE
         assert subscribed.tenant.access_until == subscription.grace_until
 
+    def test_what_is_still_due_is_known(self, subscribed):
+        self.fails(subscribed)
+        with shared():
+            paid, due = subscribed.account.invoices.order_by("issued_at")
+        assert (paid.status, paid.remaining) == ("paid", 0)
+        assert (due.status, due.remaining) == ("open", due.total)
+
     def test_the_grace_counts_from_the_first_failure_however_late_it_is_heard_of(self, subscribed):
         first = self.fails(subscribed).past_due_since
         subscribed.move(days=4)
