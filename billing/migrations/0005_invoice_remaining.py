@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('billing', '0004_requests_begun'),
+        ("billing", "0004_requests_begun"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='invoicemirror',
-            name='remaining',
-            field=models.DecimalField(decimal_places=2, default=0, max_digits=14, verbose_name='still to pay'),
+            model_name="invoicemirror",
+            name="remaining",
+            field=models.DecimalField(decimal_places=2, default=0, max_digits=14, verbose_name="still to pay"),
         ),
     ]
