@@ -78,8 +78,8 @@ def subscription_mirror(
     row = before or Subscription(stripe_id=fetched["id"])
     item = fetched["items"]["data"][0] if fetched["items"]["data"] else {}
     period_start, quantity = moment_of(item, "current_period_start"), item.get("quantity") or 1
-    paid = paid_in_period(before, period_start=period_start, quantity=quantity)
     period_end = moment_of(item, "current_period_end")
+    paid = paid_in_period(before, period=(period_start, period_end), quantity=quantity)
     failed_at = _failed_at(fetched, invoices, before, now) if fetched["status"] in FAILED else None
     row.account = account
     row.item_id = item.get("id", "")

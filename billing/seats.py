@@ -39,9 +39,12 @@ def seats_to_bill(*, members: int, paid: int, is_renewing: bool) -> int:
     return max(members, 1) if is_renewing else max(members, paid)
 
 
-def paid_in_period(before: Subscription | None, *, period_start: datetime | None, quantity: int) -> int:
-    """The most seats that a period was charged for, by what was known ``before`` and what Stripe says now."""
-    if before is None or before.period_start != period_start:
+def paid_in_period(
+    before: Subscription | None, *, period: tuple[datetime | None, datetime | None], quantity: int
+) -> int:
+    """The most seats that a period, from when to when, was charged for: by what was known ``before`` and what Stripe
+    says now."""
+    if before is None or (before.period_start, before.period_end) != period:
         return quantity
     return max(before.paid_quantity, quantity)
 

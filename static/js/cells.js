@@ -43,6 +43,12 @@ const done = (cell, refocus) => {
 
 const values = (form) => new URLSearchParams(new FormData(form)).toString();
 
+/* At once, before anything can be typed into it. */
+document.addEventListener("htmx:afterSwap", (event) => {
+  const form = event.detail.target?.matches?.(".cell") && $("[data-editor]", event.detail.target);
+  if (form) form.dataset.first = $("[aria-invalid=true], .editor-conflict", form) ? "" : values(form);
+});
+
 document.addEventListener("htmx:afterSettle", (event) => {
   const cell = event.detail.target;
   if (!cell?.matches?.(".cell")) return;
@@ -52,7 +58,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
     return;
   }
   cell.classList.add("is-editing");
-  form.dataset.first = form.dataset.restored || $("[aria-invalid=true], .editor-conflict", form) ? "" : values(form);
+  if (form.dataset.restored) form.dataset.first = "";
   const input = $("[autofocus]", form) ?? $("input:not([type=hidden]), select, textarea", form);
   input?.focus();
   if (input?.matches("input[type=text], input[type=email], input[type=tel], input[type=url]")) input.select();

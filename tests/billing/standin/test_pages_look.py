@@ -68,6 +68,12 @@ def portal(stripe_server: Any, stripe_api: Api, customer: Any) -> str:
     return str(session.url)
 
 
+def sent(page: Page, button: str) -> None:
+    """Press the button and wait for the page that comes of it."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).click()
+
+
 def looked_at(page: Page, look: str, name: str) -> list[str]:
     """What is wrong with the page; with SHOTS=<folder> a picture of it stays there."""
     if os.environ.get("SHOTS"):
@@ -86,20 +92,20 @@ def test_every_page_is_fit_to_be_read(
     page = open_page(browser, problems, **LOOKS[look])
     page.goto(checkout)
     problems += looked_at(page, look, "checkout")
-    page.get_by_role("button", name="Subscribe and pay").click()
+    sent(page, "Subscribe and pay")
     problems += looked_at(page, look, "checkout-errors")
     fill(page, "4000 0025 0000 3155")
-    page.get_by_role("button", name="Subscribe and pay").click()
+    sent(page, "Subscribe and pay")
     problems += looked_at(page, look, "authenticate")
-    page.get_by_role("button", name="Refuse the payment").click()
+    sent(page, "Refuse the payment")
     problems += looked_at(page, look, "refused")
     fill(page, "4242 4242 4242 4242")
-    page.get_by_role("button", name="Subscribe and pay").click()
+    sent(page, "Subscribe and pay")
     page.wait_for_url("**/?paid")
     problems += looked_at(page, look, "home")
     page.goto(portal)
     card_type(page, "4242 4242 4242 4242")
-    page.get_by_role("button", name="Save the card").click()
+    sent(page, "Save the card")
     page.get_by_role("status").wait_for()
     problems += looked_at(page, look, "portal")
     made = stripe_api.v1.subscriptions.create(
@@ -112,7 +118,7 @@ def test_every_page_is_fit_to_be_read(
     )
     page.goto(made.latest_invoice.hosted_invoice_url)
     problems += looked_at(page, look, "invoice")
-    page.get_by_role("button", name="with Visa ending in").click()
+    sent(page, "with Visa ending in")
     problems += looked_at(page, look, "invoice-paid")
     page.context.close()
     assert problems == []
