@@ -337,7 +337,7 @@ class InvoiceMirror(models.Model):
     tax = models.DecimalField(_("tax"), max_digits=14, decimal_places=2)
     total = models.DecimalField(_("total"), max_digits=14, decimal_places=2)
     paid = models.DecimalField(_("paid"), max_digits=14, decimal_places=2)
-    remaining = models.DecimalField(_("still to pay"), max_digits=14, decimal_places=2, default=0)
+    remaining = models.DecimalField(_("still to pay"), max_digits=14, decimal_places=2, default=0, db_default=0)
     refunded = models.DecimalField(_("paid back"), max_digits=14, decimal_places=2, default=0)
     is_disputed = models.BooleanField(_("disputed"), default=False)
     period_start = models.DateTimeField(_("from"), null=True, blank=True)

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="invoicemirror",
             name="remaining",
-            field=models.DecimalField(decimal_places=2, default=0, max_digits=14, verbose_name="still to pay"),
+            field=models.DecimalField(
+                db_default=0, decimal_places=2, default=0, max_digits=14, verbose_name="still to pay"
+            ),
         ),
     ]
