@@ -192,9 +192,7 @@ def contract(request: Request, tenant_id: UUID) -> HttpResponseBase:
         ContractForm,
         act,
         title=_("Grant a plan by contract"),
-        text=_(
-            "It holds without Stripe, and before a subscription. A subscription goes on: cancel it where it should not."
-        ),
+        text=_("It holds without Stripe. A subscription that renews has to be cancelled first."),
         button=_("Grant"),
     )
 
