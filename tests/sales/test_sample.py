@@ -130,7 +130,10 @@ def test_the_sample_is_whole_in_whatever_currency_a_workspace_counts(owner: Acto
         assert set(Deal.objects.exclude(amount=None).values_list("currency", flat=True)) == {currency}
         figures = my_numbers(mine)
         assert {one.name for one in figures} == {"open", "weighted", "won"}
-        for worth in [*(one.worth for one in figures), *(column.worth for column in board(mine).columns)]:
+        worths = {one.name: one.worth for one in figures}
+        if not worths["won"].rows:
+            del worths["won"]  # on the first of a month, nothing may have been won in it
+        for worth in [*worths.values(), *(column.worth for column in board(mine).columns)]:
             assert worth.total is not None
             assert (worth.total.amount > 0, worth.total.missing, worth.total.rates_on) == (True, (), None)
     decimals = {"JPY": 0, "KWD": 3, "XPF": 0}.get(currency, 2)
