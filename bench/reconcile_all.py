@@ -10,7 +10,7 @@ import django
 
 def reconciled() -> list[float]:
     """Compare everything, turn by turn; the seconds of each."""
-    from billing.reconcile import reconcile_all
+    from billing.sweeps.reconcile import reconcile_all
 
     turns: list[float] = []
     finished = None
@@ -27,7 +27,7 @@ def main() -> None:
     from django.conf import settings
 
     from billing import stripe_client
-    from billing.accounts import account_make
+    from billing.accounts.services import account_make
     from billing.models import BillingAccount, PlanPrice
     from tenants.models import Tenant
     from tenants.scopes import shared

@@ -42,7 +42,7 @@ TENANT_STATE: dict[State, str] = {
     State.RETENTION: Tenant.State.SUSPENDED,
     State.DELETED: Tenant.State.SUSPENDED,
 }
-"""What each means for the workspace; one to be deleted is suspended until billing.lifecycle has dropped it."""
+"""What each means for the workspace; one to be deleted is suspended until billing.sweeps.lifecycle has dropped it."""
 SUBSCRIPTION_STATUSES = frozenset(
     "trialing active past_due unpaid paused canceled incomplete incomplete_expired".split()  # noqa: SIM905
 )

@@ -7,8 +7,8 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
-        from billing.offers import plan_offering
-        from billing.seat_sales import SeatSales
+        from billing.checkout.seat_sales import SeatSales
+        from billing.plans.offers import plan_offering
         from billing.seats import seats_changed
         from tenants.accounts import memberships_watch
         from tenants.limits import offers_register

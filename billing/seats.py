@@ -85,7 +85,7 @@ def least(seats: int, most: int | None) -> int:
 def seats_changed(tenant_id: UUID) -> None:
     """Note that members came or went, in the transaction and the shared scope of that; Stripe is told after it.
 
-    Where the message is lost billing.seat_sync finds the note.
+    Where the message is lost billing.subscriptions.seat_sync finds the note.
     """
     SeatChange.objects.create(tenant_id=tenant_id)
     ask = partial(

@@ -9,10 +9,10 @@ from django.utils.functional import Promise
 
 from billing import clock
 from billing.access import State
-from billing.mirror import FAILED
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, InvoiceMirror, Plan, PlanPrice, Subscription
+from billing.plans.wording import FOR_WHOM
 from billing.seats import seats_billable
-from billing.wording import FOR_WHOM
+from billing.subscriptions.mirror import FAILED
 from tenants.scopes import shared
 
 INVOICES_SHOWN = 6

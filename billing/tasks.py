@@ -4,11 +4,13 @@ from uuid import UUID
 
 from celery import shared_task
 
-from billing import lifecycle, reconcile, seat_sync, webhooks
+from billing import webhooks
 from billing.errors import AccountBusy, StripeAway
 from billing.outgoing import requests_finish
 from billing.stripe_client import OPERATIONS
-from billing.subscriptions import subscription_sync
+from billing.subscriptions import seat_sync
+from billing.subscriptions.sync import subscription_sync
+from billing.sweeps import lifecycle, reconcile
 from tenants.tasks import SharedTask
 
 

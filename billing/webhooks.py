@@ -22,11 +22,11 @@ from django.views.decorators.http import require_POST
 
 from billing import clock
 from billing.errors import AccountBusy, StripeAway
-from billing.mirror import moment
 from billing.models import BillingAccount, StripeEvent
 from billing.outgoing import Fetched
 from billing.stripe_client import API_VERSION, is_signed, signature_time
-from billing.subscriptions import subscription_sync
+from billing.subscriptions.mirror import moment
+from billing.subscriptions.sync import subscription_sync
 from tenants.access import PUBLIC, access
 from tenants.http import Request
 from tenants.scopes import shared

@@ -12,13 +12,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from billing import selectors
 from billing.access import KEPT, READ_ONLY
+from billing.accounts.contact import contact_set
 from billing.audit import billing_note
-from billing.changes import COMMENT_LENGTH, cancel, coupon_apply, reactivate
-from billing.checkout import portal_open
-from billing.contact import contact_set
-from billing.upcoming import next_invoice
+from billing.checkout.changes import COMMENT_LENGTH, cancel, coupon_apply, reactivate
+from billing.checkout.hosted import portal_open
+from billing.checkout.upcoming import next_invoice
+from billing.plans.wording import REASONS
 from billing.views.common import BILLING, TROUBLE, account_here, asks_stripe, leads_to_stripe, status_of, words_of
-from billing.wording import REASONS
 from tenants.access import access
 from tenants.http import MemberRequest
 

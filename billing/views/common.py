@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
 
-from billing.accounts import NoAccount, account_of
+from billing.accounts.services import NoAccount, account_of
 from billing.errors import AccountBusy, BillingRefused, StripeAway
 from billing.models import BillingAccount
 from tenants.access import View, needs

@@ -6,8 +6,8 @@ from django.views.decorators.http import require_safe
 
 from billing import selectors
 from billing.access import KEPT, READ_ONLY, State
+from billing.plans.wording import STATE_COLORS, STATES, VAT_STATES
 from billing.views.common import BILLING, leads_to_stripe
-from billing.wording import STATE_COLORS, STATES, VAT_STATES
 from tenants.access import access
 from tenants.http import MemberRequest
 from tenants.limits import usage

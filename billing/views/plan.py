@@ -14,11 +14,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import selectors
 from billing.audit import billing_note
-from billing.changes import ChangePreview, PriceChanged, change_apply, change_preview
-from billing.checkout import checkout_return, checkout_start
+from billing.checkout.changes import ChangePreview, PriceChanged, change_apply, change_preview
+from billing.checkout.hosted import checkout_return, checkout_start
 from billing.models import BillingAccount, PlanPrice
 from billing.money import Money
-from billing.plans import CURRENCIES
+from billing.plans.catalog import CURRENCIES
+from billing.plans.wording import ALWAYS, feature_rows, limit_rows
 from billing.seats import seats_kept
 from billing.views.common import (
     BILLING,
@@ -31,7 +32,6 @@ from billing.views.common import (
     words_of,
 )
 from billing.views.pricing import chosen
-from billing.wording import ALWAYS, feature_rows, limit_rows
 from tenants.access import access
 from tenants.http import MemberRequest
 from tenants.limits import Usage, usage

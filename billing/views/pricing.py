@@ -8,9 +8,9 @@ from django.views.decorators.http import require_safe
 
 from billing.access import KEPT, READ_ONLY, TRIAL
 from billing.models import PlanPrice
-from billing.plans import CURRENCIES
+from billing.plans.catalog import CURRENCIES
+from billing.plans.wording import ALWAYS, feature_rows, limit_rows
 from billing.selectors import offered
-from billing.wording import ALWAYS, feature_rows, limit_rows
 from tenants.access import PUBLIC, access
 from tenants.http import Request
 

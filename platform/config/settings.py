@@ -146,7 +146,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 WORKSPACE_PROVISIONERS = [
     "crm.workspace.provisioning.provision",
     "crm.sales.provisioning.provision",
-    "billing.accounts.account_provision",
+    "billing.accounts.services.account_provision",
     "tenants.announcements.announcements_provision",
 ]
 EVENT_HANDLERS: dict[str, str] = {

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from billing.granting import subscription_newest
+from billing.accounts.granting import subscription_newest
 from billing.models import (
     BillingAccount,
     BillingNotice,

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from billing.wording import STATES
+from billing.plans.wording import STATES
 from console.models import AuditEntry
 from console.templatetags.console import access_label
 from console.visits import visit_choices

@@ -4,10 +4,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing import manual, reconcile, tasks, webhooks
-from billing.changes import coupon_apply as code_apply
+from billing import tasks, webhooks
+from billing.accounts import manual
+from billing.checkout.changes import coupon_apply as code_apply
 from billing.models import BillingAccount, Plan, StripeEvent
-from billing.subscriptions import subscription_sync
+from billing.subscriptions.sync import subscription_sync
+from billing.sweeps import reconcile
 from console.auditing import Action, Operator, audit_note
 
 COMPARISONS = (tasks.events_sweep, tasks.reconcile_all)

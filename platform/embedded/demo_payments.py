@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from billing import clock
-from billing.accounts import account_of
-from billing.checkout import checkout_start, portal_open
+from billing.accounts.services import account_of
+from billing.checkout.hosted import checkout_start, portal_open
 from billing.models import BillingAccount, PlanPrice
-from billing.subscriptions import subscription_sync
+from billing.subscriptions.sync import subscription_sync
 from crm.sales.demo import NAME, OWNER, SECOND_NAME, SUBDOMAIN, second_workspace_ensure
 from tenants.accounts import verified_user
 from tenants.hosts import subdomain_host, tenant_url

@@ -7,16 +7,17 @@ from uuid import uuid4
 
 from allauth.account.models import EmailAddress
 
-from billing import changes, clock
+from billing import clock
 from billing.access import State
-from billing.accounts import account_make
-from billing.checkout import checkout_start
+from billing.accounts.services import account_make
+from billing.checkout import changes
+from billing.checkout.hosted import checkout_start
 from billing.errors import StripeAway
-from billing.lifecycle import lifecycle_sweep
 from billing.models import BillingAccount, CheckoutAttempt, InvoiceMirror, PlanPrice
-from billing.seat_sync import seats_due, seats_tell
 from billing.seats import seats_billable, subscription_live
-from billing.subscriptions import subscription_sync
+from billing.subscriptions.seat_sync import seats_due, seats_tell
+from billing.subscriptions.sync import subscription_sync
+from billing.sweeps.lifecycle import lifecycle_sweep
 from tenants import accounts
 from tenants.actors import Actor, TenantRef
 from tenants.models import Domain, Membership, Tenant, User

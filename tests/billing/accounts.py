@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from billing.models import BillingAccount, InvoiceMirror, PlanPrice, Subscription
-from billing.plans import plans_load
+from billing.plans.catalog import plans_load
 from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tenants.scopes import shared

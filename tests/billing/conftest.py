@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing.models import BillingAccount
-from billing.plans import plans_load
+from billing.plans.catalog import plans_load
 from tenants.actors import Actor
 from tenants.scopes import shared
 from tests.billing.paying import Paying

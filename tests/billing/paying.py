@@ -10,12 +10,12 @@ import stripe
 from django.test import Client
 
 from billing import clock
-from billing.accounts import account_make
-from billing.checkout import checkout_start
+from billing.accounts.services import account_make
+from billing.checkout.hosted import checkout_start
 from billing.models import BillingAccount, CheckoutAttempt, Plan, PlanPrice, StripeEvent, Subscription
 from billing.outgoing import Fetched
-from billing.prices import price_params, product_params
-from billing.subscriptions import subscription_sync
+from billing.plans.prices import price_params, product_params
+from billing.subscriptions.sync import subscription_sync
 from embedded.stripe.resources import prices, products
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import public_url

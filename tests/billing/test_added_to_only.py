@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 from django.db.utils import ProgrammingError
 
+from billing.mails.notices import Kind, notice
 from billing.models import BillingNotice, SeatLedger, SubscriptionChange
-from billing.notices import Kind, notice
-from billing.seat_sync import seats_note
+from billing.subscriptions.seat_sync import seats_note
 from tenants.scopes import shared, tenant_scope
 from tests.billing.accounts import account_of, subscribed
 

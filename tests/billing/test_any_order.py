@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.models import BillingAccount, InvoiceMirror, StripeEvent, Subscription
-from billing.reconcile import state_of
+from billing.sweeps.reconcile import state_of
 from billing.webhooks import event_process, event_take
 from tenants.models import Tenant
 from tenants.scopes import shared

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from billing import changes, clock, manual
+from billing import clock
+from billing.accounts import manual
+from billing.checkout import changes
 from billing.errors import BillingRefused
-from billing.lifecycle import lifecycle_sweep
 from billing.models import Plan, PlanPrice, SeatChange
-from billing.seat_sync import seats_tell
+from billing.subscriptions.seat_sync import seats_tell
+from billing.sweeps.lifecycle import lifecycle_sweep
 from tenants.models import Tenant
 from tenants.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
@@ -220,7 +222,7 @@ def test_after_paying_the_very_next_step_works(paying, owner, browser_client):
 @pytest.mark.parametrize("path", ["", "plans/", "invoices/", "next/", "contact/", "coupon/", "change/team_month_eur/"])
 def test_a_suspended_workspace_that_never_paid_opens_each_page_of_billing(path, paying, owner, browser_client):
     paying.move(days=60)
-    from billing.lifecycle import lifecycle_sweep
+    from billing.sweeps.lifecycle import lifecycle_sweep
 
     lifecycle_sweep()
     assert paying.tenant.state == Tenant.State.SUSPENDED

@@ -84,7 +84,7 @@ class TestTrial:
         assert entry("trial_extended").details["until"].startswith(until)
 
     def test_one_that_is_over_opens_the_workspace_again(self, step, tenant_a):
-        from billing.granting import access_apply
+        from billing.accounts.granting import access_apply
 
         over = account_of(tenant_a, trial_ends_at=timezone.now() - timedelta(days=1))
         assert access_apply(over.id).state == "read_only"

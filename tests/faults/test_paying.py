@@ -25,8 +25,8 @@ from allauth.account.models import EmailAddress
 from celery import Celery
 from django.db import connection, connections
 
-from billing.accounts import account_make
-from billing.checkout import checkout_return, checkout_start
+from billing.accounts.services import account_make
+from billing.checkout.hosted import checkout_return, checkout_start
 from billing.errors import AccountBusy
 from billing.models import (
     BillingAccount,

@@ -14,7 +14,7 @@ from django.db import connection
 
 from billing.models import BillingAccount, SeatChange
 from billing.seats import seats_billable
-from billing.subscriptions import subscription_sync
+from billing.subscriptions.sync import subscription_sync
 from tenants import accounts
 from tenants.models import User
 from tenants.scopes import shared

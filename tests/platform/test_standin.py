@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import stripe
 
-from billing.plans import CURRENCIES, INTERVALS, PLANS
+from billing.plans.catalog import CURRENCIES, INTERVALS, PLANS
 from tests.platform.copies import Copy, ending_what_is_left, start, until
 from tests.stack import free_port
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing import clock
 from billing.errors import StripeAway
-from billing.lifecycle import lifecycle_sweep
+from billing.sweeps.lifecycle import lifecycle_sweep
 
 STEP = re.compile(r"\+?(\d{1,4})([dhm])\Z")
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}

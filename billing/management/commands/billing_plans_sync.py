@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.accounts import accounts_make_missing
+from billing.accounts.services import accounts_make_missing
 from billing.errors import StripeAway, StripeRefused
-from billing.plans import plans_load
-from billing.prices import prices_sync
+from billing.plans.catalog import plans_load
+from billing.plans.prices import prices_sync
 
 
 class Command(BaseCommand):

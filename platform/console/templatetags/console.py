@@ -6,7 +6,7 @@ from django import template
 from django.utils.functional import Promise
 
 from billing.access import State
-from billing.wording import STATE_COLORS, STATES
+from billing.plans.wording import STATE_COLORS, STATES
 
 register = template.Library()
 

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from billing.models import SubscriptionChange
-from billing.plans import CURRENCIES
+from billing.plans.catalog import CURRENCIES
 from console import figures as found
 from console.access import page
 from console.figures import Month

@@ -1,0 +1,474 @@
+"""What a plan holds: adding stops at its limits, and nothing else does."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from billing.plans.catalog import PLANS
+from crm.people.models import Contact
+from crm.records import bulk, jobs, writing
+from crm.records.bulk import Selection
+from crm.records.limits import Key, counts
+from crm.records.models import ChangeSet, Event, Job
+from crm.records.types import registry
+from crm.records.undo import undo
+from crm.sales import services as sales
+from crm.sales.models import Pipeline
+from crm.workspace import services
+from crm.workspace.leaving import member_leave
+from crm.workspace.logos import logo_set
+from crm.workspace.models import Invitation, Member, Role, Team
+from crm.workspace.role_services import role_create, role_delete, role_update
+from crm.workspace.team_services import team_create, team_delete, team_update
+from tenants.actors import Actor
+from tenants.entitlements import LIMITS
+from tenants.limits import (
+    FEATURES,
+    LIMIT_LABELS,
+    FeatureMissing,
+    LimitReached,
+    history_from,
+    plan_with,
+    require_room,
+    usage,
+    usage_of,
+    usage_register,
+)
+from tenants.models import User
+from tenants.scopes import shared
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+CONTACT = registry.get("contact")
+NOTHING: dict[str, dict[str, str]] = {}
+
+
+def under(actor: Actor, features: frozenset[str] | None = None, **limits: int) -> Actor:
+    """The actor under a plan."""
+    return replace(actor, tenant=replace(actor.tenant, limits=limits, features=features))
+
+
+def contacts(actor: Actor, number: int) -> list[Any]:
+    return writing.create_many(actor, CONTACT, [{"name": f"Contact {place}"} for place in range(number)]).records
+
+
+# --- words and numbers ----------------------------------------------------------------------------------------------
+
+
+def test_every_limit_and_feature_that_is_sold_has_a_name() -> None:
+    assert LIMIT_LABELS.keys() == LIMITS
+    assert {feature for offer in PLANS for feature in offer.features} <= FEATURES.keys()
+
+
+def test_the_refusal_names_limit_number_and_remedy(owner: Actor) -> None:
+    contacts(owner, 2)
+    with pytest.raises(LimitReached) as refused:
+        factories.contact(under(owner, contacts=2))
+    error = refused.value
+    assert (error.limit, error.most, error.used, error.param, error.status) == ("contacts", 2, 2, "contacts", 402)
+    assert error.where == "/settings/billing/"
+    assert str(error) == (
+        "Your plan holds 2 contacts, and this workspace has 2: no more can be added. "
+        "Deleting some makes room; so does a larger plan."
+    )
+
+
+@pytest.mark.parametrize("limit", sorted(LIMITS))
+def test_every_limit_can_say_that_it_is_reached(owner: Actor, limit: str) -> None:
+    tenant = replace(owner.tenant, limits={limit: 1_000})
+    require_room(tenant, limit, used=999)
+    with pytest.raises(LimitReached, match="1,000"):
+        require_room(tenant, limit, used=1_000)
+
+
+def test_a_limit_that_is_not_named_is_none(owner: Actor) -> None:
+    require_room(owner.tenant, "contacts", used=10**9, adding=10**6)
+
+
+def test_a_missing_feature_names_the_plan_that_has_it(owner: Actor) -> None:
+    with pytest.raises(FeatureMissing, match=r"“Audit” is not part of your plan. It comes with the plan Business"):
+        raise FeatureMissing("audit_log")
+
+
+@pytest.mark.parametrize(
+    ("name", "used", "plan"),
+    [
+        ("custom_roles", None, "Team"),
+        ("audit_log", None, "Business"),
+        ("nonsense", None, ""),
+        ("contacts", 1_999, "Starter"),
+        ("contacts", 2_000, "Team"),
+        ("history_days", 90, "Team"),
+        ("history_days", 730, "Business"),
+        ("contacts", 10**9, ""),
+    ],
+)
+def test_the_smallest_plan_that_would_do(name: str, used: int | None, plan: str) -> None:
+    assert plan_with(name, used) == plan
+
+
+def test_a_counter_is_of_a_limit_there_is_and_there_is_one() -> None:
+    with pytest.raises(ValueError, match="no limit named nonsense"):
+        usage_register("nonsense", lambda _tenant: 0)
+    with pytest.raises(ValueError, match="counted already"):
+        usage_register("contacts", lambda _tenant: 0)
+
+
+# --- contacts -------------------------------------------------------------------------------------------------------
+
+
+def test_one_more_fits_and_then_none(owner: Actor) -> None:
+    limited = under(owner, contacts=3)
+    contacts(limited, 2)
+    factories.contact(limited)
+    with pytest.raises(LimitReached):
+        factories.contact(limited)
+    assert Contact.objects.filter(deleted_at=None).count() == 3
+
+
+def test_of_many_at_once_all_fit_or_none_is_added(owner: Actor) -> None:
+    limited = under(owner, contacts=3)
+    contacts(limited, 1)
+    with pytest.raises(LimitReached):
+        contacts(limited, 3)
+    assert usage_of(limited.tenant, "contacts").used == 1
+    contacts(limited, 2)
+
+
+def test_what_is_refused_leaves_no_trace(owner: Actor) -> None:
+    before = ChangeSet.objects.count(), Event.objects.count()
+    with pytest.raises(LimitReached):
+        factories.contact(under(owner, contacts=0))
+    assert (ChangeSet.objects.count(), Event.objects.count()) == before
+
+
+def test_what_comes_back_from_the_trash_needs_room(owner: Actor) -> None:
+    limited = under(owner, contacts=2)
+    gone, _kept = contacts(limited, 2)
+    writing.trash(limited, CONTACT, gone.pk)
+    factories.contact(limited)
+    with pytest.raises(LimitReached):
+        writing.restore(limited, CONTACT, gone.pk)
+    writing.trash(limited, CONTACT, _kept.pk)
+    assert writing.restore(limited, CONTACT, gone.pk).record.deleted_at is None
+
+
+def test_to_restore_what_is_there_takes_no_room(owner: Actor) -> None:
+    limited = under(owner, contacts=1)
+    there = factories.contact(limited)
+    assert writing.restore(limited, CONTACT, there.pk).events == []
+
+
+def test_undo_of_a_trash_needs_room(owner: Actor) -> None:
+    limited = under(owner, contacts=1)
+    gone = factories.contact(limited)
+    change = writing.trash(limited, CONTACT, gone.pk)
+    factories.contact(limited)
+    with pytest.raises(LimitReached):
+        undo(limited, change.change_set.pk)
+    assert Contact.objects.get(pk=gone.pk).deleted_at is not None
+
+
+def test_a_job_that_restores_ends_with_what_is_wrong(owner: Actor) -> None:
+    made = contacts(owner, 3)
+    writing.trash(owner, CONTACT, [one.pk for one in made])
+    limited = under(owner, contacts=2)
+    job = bulk.bulk_start(limited, CONTACT, "restore", Selection(ids=[one.pk for one in made]))
+    jobs.run(limited.tenant, job.pk)
+    ended = Job.objects.get(pk=job.pk)
+    assert (ended.state, "Your plan holds 2 contacts" in ended.error) == (Job.State.FAILED, True)
+    assert usage_of(limited.tenant, "contacts").used == 0
+
+
+def test_sample_data_is_left_out(owner: Actor) -> None:
+    limited = under(owner, contacts=1)
+    writing.create_many(limited, CONTACT, [{"name": "Sample"}] * 3, source="sample")
+    assert usage_of(limited.tenant, "contacts").used == 0
+    factories.contact(limited)
+    sample = Contact.objects.filter(is_sample=True).values_list("pk", flat=True)
+    writing.trash(limited, CONTACT, sample)
+    writing.restore(limited, CONTACT, sample)
+
+
+def test_other_records_are_not_counted(owner: Actor) -> None:
+    limited = under(owner, contacts=0, pipelines=0)
+    company = factories.company(limited)
+    factories.task(limited)
+    factories.note(limited, about={"type": "company", "id": company.pk})
+
+
+def test_over_a_limit_everything_but_adding_goes_on(owner: Actor) -> None:
+    one, two, three = contacts(owner, 3)
+    limited = under(owner, contacts=1)
+    with pytest.raises(LimitReached):
+        factories.contact(limited)
+    writing.update(limited, CONTACT, one.pk, {"job": "Carpenter"})
+    writing.trash(limited, CONTACT, [two.pk, three.pk])
+    writing.trash(limited, CONTACT, one.pk)
+    factories.contact(limited)
+
+
+def test_a_count_that_is_far_from_the_limit_is_believed_and_a_new_limit_is_not(owner: Actor) -> None:
+    far = under(owner, contacts=10_000)
+    factories.contact(far)
+    key = Key(owner.tenant.schema_name, "contacts", 10_000)
+    assert counts.take(key, 1)
+    assert not counts.take(key, 100), "a hundred like it have no room"
+    with pytest.raises(LimitReached):
+        factories.contact(under(owner, contacts=1))
+
+
+def test_far_from_the_limit_the_check_asks_nothing(owner: Actor) -> None:
+    far = under(owner, contacts=10_000)
+    factories.contact(far)
+    with CaptureQueriesContext(connection) as limited:
+        factories.contact(far)
+    with CaptureQueriesContext(connection) as unlimited:
+        factories.contact(owner)
+    assert len(limited) == len(unlimited)
+
+
+def test_contacts_are_counted_by_an_index_of_their_own(owner: Actor) -> None:
+    contacts(owner, 2)
+    with connection.cursor() as cursor:
+        # The planner may know of no row yet, and then reads what it takes for none.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = Contact.objects.filter(deleted_at=None, is_sample=False).explain()
+    assert "contact_counted" in plan
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(1, 4)),
+        st.tuples(st.just("trash"), st.integers(0, 20)),
+        st.tuples(st.just("restore"), st.integers(0, 20)),
+        st.tuples(st.just("limit"), st.integers(0, 8)),
+        st.tuples(st.just("sample"), st.integers(1, 3)),
+    ),
+    max_size=15,
+)
+
+
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_no_sequence_of_steps_adds_beyond_the_limit(owner: Actor, steps: list[tuple[str, int]]) -> None:
+    counts.clear()
+    with transaction.atomic():
+        limit = 4
+        live: list[UUID] = []
+        trashed: list[UUID] = []
+        for step, number in steps:
+            actor = under(owner, contacts=limit)
+            if step == "limit":
+                limit = number
+            elif step == "sample":
+                writing.create_many(actor, CONTACT, [{"name": "Sample"}] * number, source="sample")
+            elif step == "add":
+                try:
+                    made = contacts(actor, number)
+                except LimitReached:
+                    assert len(live) + number > limit
+                else:
+                    live += [one.pk for one in made]
+                    assert len(live) <= limit
+            elif step == "trash" and live:
+                gone = live.pop(number % len(live))
+                writing.trash(actor, CONTACT, gone)
+                trashed.append(gone)
+            elif step == "restore" and trashed:
+                back = trashed[number % len(trashed)]
+                try:
+                    writing.restore(actor, CONTACT, back)
+                except LimitReached:
+                    assert len(live) + 1 > limit
+                else:
+                    trashed.remove(back)
+                    live.append(back)
+                    assert len(live) <= limit
+            assert usage_of(actor.tenant, "contacts").used == len(live)
+        transaction.set_rollback(True)
+
+
+# --- pipelines ------------------------------------------------------------------------------------------------------
+
+
+def test_a_pipeline_too_many_is_neither_made_nor_copied(owner: Actor) -> None:
+    there = Pipeline.objects.get()
+    limited = under(owner, pipelines=1)
+    with pytest.raises(LimitReached, match="Your plan holds 1 pipeline, and"):
+        sales.pipeline_create(limited, name="Repairs")
+    with pytest.raises(LimitReached):
+        sales.pipeline_copy(limited, pipeline_id=there.pk, name="Copy")
+    assert Pipeline.objects.count() == 1
+
+
+def test_an_archived_pipeline_makes_room_and_needs_it_to_come_back(owner: Actor) -> None:
+    limited = under(owner, pipelines=2)
+    old = sales.pipeline_create(limited, name="Repairs").id
+    sales.pipeline_archive_start(limited, pipeline_id=old, moves={})
+    sales.pipeline_create(limited, name="Service")
+    with pytest.raises(LimitReached):
+        sales.pipeline_restore(limited, pipeline_id=old)
+    assert Pipeline.objects.get(pk=old).archived
+
+
+def test_over_the_limit_pipelines_are_changed_archived_and_removed(owner: Actor) -> None:
+    first = sales.pipeline_create(owner, name="Repairs").id
+    second = sales.pipeline_create(owner, name="Service").id
+    limited = under(owner, pipelines=1)
+    rt = registry.get("pipeline")
+    writing.update(limited, rt, first, {"name": "Mending"})
+    sales.pipeline_archive_start(limited, pipeline_id=first, moves={})
+    writing.trash(limited, rt, second)
+    assert usage_of(limited.tenant, "pipelines").used == 1
+
+
+# --- seats ----------------------------------------------------------------------------------------------------------
+
+
+def test_who_left_comes_back_only_to_a_free_seat(owner: Actor, seller: Actor) -> None:
+    assert seller.member_id is not None
+    taken = usage_of(owner.tenant, "seats").used
+    services.member_deactivate(owner, member_id=seller.member_id)
+    limited = under(owner, seats=taken - 1)
+    with pytest.raises(LimitReached) as refused:
+        services.member_reactivate(limited, member_id=seller.member_id)
+    assert refused.value.limit == "seats"
+    services.member_reactivate(under(owner, seats=taken), member_id=seller.member_id)
+
+
+def test_undo_of_a_departure_needs_a_seat(owner: Actor, seller: Actor) -> None:
+    assert seller.member_id is not None
+    taken = usage_of(owner.tenant, "seats").used
+    change_set = writing.change_set_new(owner, "ui")
+    member_leave(owner, member_id=seller.member_id, change_set=change_set)
+    with pytest.raises(LimitReached):
+        undo(under(owner, seats=taken - 1), ChangeSet.objects.latest("id").pk)
+    assert Member.objects.get(pk=seller.member_id).state == Member.State.DEACTIVATED
+
+
+def test_an_invitation_holds_its_seat_until_its_guest_comes(owner: Actor) -> None:
+    limited = under(owner, seats=usage_of(owner.tenant, "seats").used + 1)
+    token = services.invitation_send(limited, email="guest@example.com", role="member").token
+    with pytest.raises(LimitReached):
+        services.invitation_send(limited, email="other@example.com", role="member")
+    with shared():
+        guest = User.objects.create_user("guest@example.com", "correct horse")
+    assert services.invitation_accept(limited.tenant, token, guest).is_active
+    assert usage_of(limited.tenant, "seats").used == limited.tenant.limits["seats"]
+
+
+def test_under_fewer_seats_only_as_many_guests_come_as_there_are(owner: Actor) -> None:
+    taken = usage_of(owner.tenant, "seats").used
+    tokens = {
+        email: services.invitation_send(owner, email=email, role="member").token
+        for email in ("guest@example.com", "other@example.com")
+    }
+    fewer = under(owner, seats=taken + 1).tenant
+    with shared():
+        guests = [User.objects.create_user(email, "correct horse") for email in tokens]
+    services.invitation_accept(fewer, tokens["guest@example.com"], guests[0])
+    with pytest.raises(LimitReached):
+        services.invitation_accept(fewer, tokens["other@example.com"], guests[1])
+    assert Invitation.objects.get(email="other@example.com").accepted_at is None
+
+
+def test_over_the_limit_members_are_changed_and_leave(owner: Actor, seller: Actor) -> None:
+    limited = under(owner, seats=1)
+    assert seller.member_id is not None
+    services.member_update(limited, member_id=seller.member_id, role="manager")
+    services.member_deactivate(limited, member_id=seller.member_id)
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def picture(size: int = 32) -> BytesIO:
+    out = BytesIO()
+    Image.new("RGB", (size, size), "teal").save(out, "PNG")
+    out.seek(0)
+    return out
+
+
+@pytest.fixture
+def files(settings: Any, tmp_path: Path, owner: Actor) -> Path:
+    """Where the workspace's files are, empty."""
+    settings.MEDIA_ROOT = tmp_path
+    place = tmp_path / "tenants" / str(owner.tenant.id)
+    place.mkdir(parents=True)
+    return place
+
+
+def test_files_are_counted_in_whole_megabytes(owner: Actor, files: Path) -> None:
+    assert usage_of(owner.tenant, "storage_mb").used == 0
+    (files / "exports").mkdir()
+    (files / "exports" / "a.csv").write_bytes(b"x" * (1024 * 1024 + 1))
+    assert usage_of(owner.tenant, "storage_mb").used == 2
+
+
+def test_a_picture_needs_room_and_a_full_disk_can_be_cleared(owner: Actor, files: Path) -> None:
+    logo_set(owner, upload=picture())
+    full = under(owner, storage_mb=1)
+    (files / "rest.csv").write_bytes(b"x" * 1024 * 1024)
+    with pytest.raises(LimitReached, match="Your plan holds 1 MB of files, and this workspace has 2 MB"):
+        logo_set(full, upload=picture())
+    assert logo_set(full, upload=None) == ""
+
+
+# --- features -------------------------------------------------------------------------------------------------------
+
+
+def test_without_roles_of_ones_own_none_is_made_and_those_there_stay(owner: Actor) -> None:
+    role = role_create(owner, name="Interns", permissions=NOTHING, fields=NOTHING)
+    without = under(owner, features=frozenset())
+    with pytest.raises(FeatureMissing):
+        role_create(without, name="Temps", permissions=NOTHING, fields=NOTHING)
+    role_update(without, role_id=role.id, name="Trainees", permissions=NOTHING, fields=NOTHING)
+    role_delete(without, role_id=role.id)
+    assert not Role.objects.filter(is_fixed=False).exists()
+
+
+def test_without_teams_none_is_made_and_those_there_stay(owner: Actor) -> None:
+    team = team_create(owner, name="North")
+    without = under(owner, features=frozenset({"custom_roles"}))
+    with pytest.raises(FeatureMissing):
+        team_create(without, name="South")
+    team_update(without, team_id=team.id, name="Northern")
+    team_delete(without, team_id=team.id)
+    assert not Team.objects.exists()
+
+
+# --- usage ----------------------------------------------------------------------------------------------------------
+
+
+def test_usage_says_all_that_is_counted_in_few_statements(
+    owner: Actor, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    contacts(owner, 2)
+    limited = under(owner, contacts=1, seats=50).tenant
+    with django_assert_num_queries(4):
+        found = {one.limit: one for one in usage(limited)}
+    assert list(found) == ["seats", "contacts", "pipelines", "storage_mb"]
+    assert (found["contacts"].used, found["contacts"].most, found["contacts"].is_over) == (2, 1, True)
+    assert (found["seats"].most, found["seats"].is_full) == (50, False)
+    assert (found["pipelines"].used, found["pipelines"].most, found["pipelines"].is_full) == (1, None, False)
+
+
+def test_days_of_history_begin_so_many_days_ago(owner: Actor) -> None:
+    assert history_from(owner.tenant) is None
+    since = history_from(under(owner, history_days=90).tenant)
+    assert since is not None
+    assert abs(timezone.now() - timedelta(days=90) - since) < timedelta(minutes=1)
