@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from django.conf import settings
-from django.utils.module_loading import import_string
-
 from tenants.actors import Actor
+from tenants.hooks import audit_note
 
 
 def billing_note(actor: Actor, what: str, **facts: Any) -> None:
     """Note ``billing.<what>`` in the workspace's scope; ``facts`` are what an auditor has to know."""
-    import_string(settings.AUDIT_SINK)(actor, f"billing.{what}", record_id=actor.tenant.id, after=facts)
+    audit_note(actor, f"billing.{what}", record_id=actor.tenant.id, after=facts)

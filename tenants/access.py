@@ -7,19 +7,18 @@ from functools import wraps
 from typing import Any, Concatenate, TypeGuard, cast
 from urllib.parse import quote, urlsplit
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants.actors import Actor
 from tenants.entitlements import require_open, require_writable
 from tenants.handover import safe_path
+from tenants.hooks import record_type_of
 from tenants.hosts import public_url
 from tenants.http import Request
 from tenants.models import User
@@ -190,9 +189,8 @@ def check(actor: Actor, noun: str, action: str) -> None:
 
 
 def noun_of(plural: str) -> str:
-    module, _, method = settings.NOUN_RESOLVER.rpartition(".")
     try:
-        return str(getattr(import_string(module), method)(plural).slug)
+        return record_type_of(plural)
     except LookupError:
         raise Http404 from None
 

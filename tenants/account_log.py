@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import structlog
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from tenants.browsers import Visit
+from tenants.hooks import session_note
 from tenants.hosts import public_url
 from tenants.mails import mail_queue
 from tenants.models import AccountEvent, Membership, User
@@ -47,7 +46,6 @@ def failed_lately(user: User) -> int:
 
 def _tell_workspaces(user: User, event: AccountEvent) -> None:
     """Note it in the audit of each workspace the person works in."""
-    tell = import_string(settings.SESSION_SINK)
     rows = Membership.objects.select_related("tenant").filter(
         user=user,
         state=Membership.State.ACTIVE,
@@ -59,7 +57,7 @@ def _tell_workspaces(user: User, event: AccountEvent) -> None:
             log.warning("audit.left_out", tenant=ref.schema_name, kind=str(event.kind))
             continue
         with tenant_scope(ref):
-            tell(
+            session_note(
                 ref,
                 user.pk,
                 f"session.{event.kind}",

@@ -10,12 +10,11 @@ from uuid import UUID
 
 import structlog
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
+from tenants.hooks import session_note
 from tenants.models import Membership, Session, Tenant, User
 from tenants.scopes import tenant_scope
 from tenants.selectors import BUILT
@@ -213,10 +212,9 @@ def _end(rows: QuerySet[Session]) -> None:
     rows.delete()
     if not gone:
         return
-    tell = import_string(settings.SESSION_SINK)
     tenants = Tenant.objects.filter(state__in=BUILT).in_bulk({one.tenant_id for one in gone})
     for one in gone:
-        if one.parent is None or one.tenant_id not in tenants:
+        if one.parent is None or one.user_id is None or one.tenant_id not in tenants:
             continue
         data = one.parent.get_decoded()
         ref = tenants[one.tenant_id].ref()
@@ -224,7 +222,7 @@ def _end(rows: QuerySet[Session]) -> None:
             log.warning("audit.left_out", tenant=ref.schema_name, kind="session.ended")
             continue
         with tenant_scope(ref):
-            tell(
+            session_note(
                 ref,
                 one.user_id,
                 "session.ended",

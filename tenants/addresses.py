@@ -4,12 +4,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants import accounts
@@ -17,6 +15,7 @@ from tenants.account_log import Kind, account_event
 from tenants.api_keys import secrets_drop_since
 from tenants.browsers import Visit
 from tenants.factors import factors_drop_since
+from tenants.hooks import member_email_follow
 from tenants.hosts import public_url
 from tenants.mails import mail_queue
 from tenants.models import EmailChange, User
@@ -148,9 +147,8 @@ def _address_set(user: User, email: str) -> bool:
         return False
     user.email = email
     user.save(update_fields=["email"])
-    follow = import_string(settings.MEMBER_EMAIL_FOLLOW)
     for membership in accounts.memberships_built(user):
         ref = membership.tenant.ref()
         with tenant_scope(ref):
-            follow(ref, user=user)
+            member_email_follow(ref, user=user)
     return True

@@ -8,18 +8,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants import accounts
 from tenants.access import check
 from tenants.actors import Actor, ActorKind, Permissions, TenantRef
 from tenants.entitlements import require_writable
+from tenants.hooks import audit_note, member_secrets_drop
 from tenants.models import ApiKey, Domain, User
 from tenants.prepared import PreparedInstances
 from tenants.scopes import shared, tenant_scope
@@ -141,7 +140,6 @@ def api_key_revoke(actor: Actor, *, key_id: UUID) -> ApiKey:
 def secrets_drop_since(user: User, moment: datetime) -> None:
     """Revoke the keys that were made in the user's name from a moment on, in every workspace, and with them what else
     there reads in his name: when somebody else had the account."""
-    drop = import_string(settings.MEMBER_SECRETS_DROP)
     for membership in accounts.memberships_built(user):
         if membership.member_id is None:
             continue
@@ -153,13 +151,13 @@ def secrets_drop_since(user: User, moment: datetime) -> None:
         with tenant_scope(ref):
             for key in keys:
                 _note(system, "api_key.revoked", key)
-            drop(system, member_id=membership.member_id, moment=moment)
+            member_secrets_drop(system, member_id=membership.member_id, moment=moment)
 
 
 def _note(actor: Actor, type: str, key: ApiKey) -> None:
     """Tell the workspace's audit of a key, by its name and what it may do."""
     facts = {"name": key.name, "public_id": key.public_id, "scopes": key.scopes, "expires_at": key.expires_at}
-    import_string(settings.AUDIT_SINK)(actor, type, record_id=key.id, after=facts)
+    audit_note(actor, type, record_id=key.id, after=facts)
 
 
 def api_key_authenticate(header: str | None, host: TenantRef | None = None) -> tuple[ApiKey, TenantRef]:

@@ -15,6 +15,8 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from tenants.actors import TenantRef
+from tenants.registration import Hook, NotRegistered
 from tenants.tasks import SharedTask
 
 
@@ -26,6 +28,12 @@ class Recipient:
     locale: str
     time_zone: ZoneInfo
     user_id: UUID | None = None
+
+
+@Hook
+def power_holders(tenant: TenantRef, power: str) -> list[Recipient]:
+    """The active members whose role has a power over the workspace, as those to whom a mail about it goes."""
+    raise NotRegistered("Nobody knows the members.")
 
 
 @shared_task(

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants.access import check
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import require_writable
+from tenants.hooks import audit_note
 from tenants.hosts import subdomain_host, subdomain_problem
 from tenants.models import Domain, Tenant
 from tenants.scopes import shared
@@ -65,7 +64,7 @@ def subdomain_change(actor: Actor, *, subdomain: str) -> Moved:
         with transaction.atomic():
             with shared():
                 moved = _moved(actor, subdomain)
-            import_string(settings.AUDIT_SINK)(
+            audit_note(
                 actor,
                 "settings.address_changed",
                 record_id=actor.tenant.id,

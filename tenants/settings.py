@@ -5,17 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants.access import check
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import require_writable
+from tenants.hooks import audit_note
 from tenants.models import Membership, Tenant
 from tenants.scopes import shared
 from tenants.selectors import tenant_find
@@ -36,7 +35,7 @@ def workspace_update(actor: Actor, **values: str) -> None:
     with transaction.atomic():
         with shared():
             Tenant.objects.filter(id=actor.tenant.id).update(**changed, metadata_version=F("metadata_version") + 1)
-        import_string(settings.AUDIT_SINK)(
+        audit_note(
             actor,
             "settings.updated",
             record_id=actor.tenant.id,
@@ -111,7 +110,7 @@ def second_factor_release(actor: Actor) -> None:
 
 
 def _second_factor_told(actor: Actor, after: dict[str, Any]) -> None:
-    import_string(settings.AUDIT_SINK)(actor, "settings.updated", record_id=actor.tenant.id, after=after)
+    audit_note(actor, "settings.updated", record_id=actor.tenant.id, after=after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,8 @@ from uuid import UUID
 
 from allauth.account import app_settings as account_settings
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
-from celery import current_app
-from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, transaction
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants.accounts import (
@@ -27,6 +24,7 @@ from tenants.accounts import (
 )
 from tenants.actors import TenantRef
 from tenants.api_keys import EVER, secrets_drop_since
+from tenants.hooks import member_user_change, sample_request
 from tenants.hosts import public_url, subdomain_host
 from tenants.mails import mail_queue
 from tenants.models import Domain, Membership, Tenant, User
@@ -119,13 +117,7 @@ def _furnish(tenant: Tenant, owner: User, *, sample: bool) -> TenantRef:
     if sample:
         with shared():
             Tenant.objects.filter(pk=tenant.pk).update(has_sample=True)
-        send = partial(
-            current_app.send_task,
-            settings.SAMPLE_TASK,
-            kwargs={"tenant_id": str(ref.id), "user_id": str(owner.pk)},
-            queue="interactive",
-        )
-        transaction.on_commit(send, robust=True)
+        transaction.on_commit(partial(sample_request, ref, user_id=owner.pk), robust=True)
     return ref
 
 
@@ -181,7 +173,6 @@ def take_over(*, duplicate: User, by: User) -> list[TenantRef]:
         proven = verified_user(duplicate.email)
         if locked is None or proven is None or proven.pk != by.pk or locked.pk == by.pk:
             raise LookupError("Not a duplicate of this account.")
-        change = import_string(settings.WORKSPACE_TAKE_OVER)
         moved = []
         secrets_drop_since(locked, EVER)
         for membership in Membership.objects.select_related("tenant").filter(user=locked):
@@ -189,7 +180,7 @@ def take_over(*, duplicate: User, by: User) -> list[TenantRef]:
                 continue
             ref = membership.tenant.ref()
             with tenant_scope(ref):
-                change(ref, old_user=locked, new_user=by)
+                member_user_change(ref, old_user=locked, new_user=by)
             with shared():
                 membership_move(membership, to=by)
             moved.append(ref)

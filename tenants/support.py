@@ -9,15 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from tenants.actors import Actor, TenantRef
+from tenants.hooks import audit_note, session_note
 from tenants.models import Membership, SupportConsent, SupportVisit, Tenant, User
 from tenants.scopes import shared, tenant_scope
 
@@ -118,7 +117,7 @@ def mark(tenant_id: UUID) -> None:
 
 def tell(ref: TenantRef, user_id: UUID, type: str, request_id: str, **about: str) -> None:
     with tenant_scope(ref):
-        import_string(settings.SESSION_SINK)(ref, user_id, type, request_id=request_id, **about)
+        session_note(ref, user_id, type, request_id=request_id, **about)
 
 
 # What members do about it
@@ -157,4 +156,4 @@ def support_of(actor: Actor) -> tuple[SupportConsent | None, Sequence[SupportVis
 
 
 def own_audit(actor: Actor, type: str, after: dict[str, Any]) -> None:
-    import_string(settings.AUDIT_SINK)(actor, type, record_id=actor.member_id, after=after)
+    audit_note(actor, type, record_id=actor.member_id, after=after)

@@ -2,13 +2,11 @@
 
 from typing import cast
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -27,6 +25,7 @@ from tenants.handover import (
     start_url,
     token_consume,
 )
+from tenants.hooks import session_note
 from tenants.hosts import public_url
 from tenants.http import Request
 from tenants.models import User
@@ -79,7 +78,7 @@ def handover(request: Request) -> HttpResponseBase:
 
 def _note(request: Request, tenant: TenantRef, user: User, type: str, *, method: str = "") -> None:
     """Tell the workspace that somebody came in or went."""
-    import_string(settings.SESSION_SINK)(
+    session_note(
         tenant,
         user.pk,
         type,

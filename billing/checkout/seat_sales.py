@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 
-from django.conf import settings
 from django.db import transaction
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,6 +18,7 @@ from billing.subscriptions.seat_sync import quantity_set, seats_note
 from billing.subscriptions.sync import subscription_sync
 from tenants.access import check
 from tenants.actors import Actor
+from tenants.hooks import audit_note
 from tenants.scopes import shared, tenant_scope
 from tenants.seat_offers import SeatOffer, SeatsNotSold
 
@@ -80,7 +79,7 @@ class SeatSales:
         changes.change_apply(account, price, offer.seats, offer.priced_at, Money(offer.due_now, offer.currency))
         seats_note(account, billed=offer.seats, reason=f"bought by {actor.email or actor.label}"[:200])
         with tenant_scope(actor.tenant), transaction.atomic():
-            import_string(settings.AUDIT_SINK)(
+            audit_note(
                 actor,
                 "billing.seats_changed",
                 record_id=account.id,

@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from billing.access import KEPT, READ_ONLY, State
@@ -16,7 +15,7 @@ from tenants.accounts import verified_among
 from tenants.actors import TenantRef
 from tenants.hosts import public_url, tenant_url
 from tenants.locales import zone
-from tenants.mails import Recipient, mail_queue
+from tenants.mails import Recipient, mail_queue, power_holders
 from tenants.models import Tenant
 from tenants.names import name_mailed
 from tenants.scopes import shared, tenant_scope
@@ -93,8 +92,7 @@ def recipients(account: BillingAccount, tenant: Tenant) -> list[Recipient]:
 
 def holders(ref: TenantRef) -> list[Recipient]:
     with tenant_scope(ref):
-        members: list[Recipient] = import_string(settings.POWER_HOLDERS)(ref, "billing")
-        return members
+        return power_holders(ref, "billing")
 
 
 def told_last(account: BillingAccount) -> list[str]:

@@ -9,3 +9,7 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.activities import kinds, types  # noqa: F401
+        from crm.activities.feeds import feed_drop_since
+        from tenants.hooks import member_secrets_drop
+
+        member_secrets_drop.register(feed_drop_since)

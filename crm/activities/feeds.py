@@ -66,7 +66,7 @@ def feed_stop(actor: Actor) -> None:
 
 
 def feed_drop_since(actor: Actor, *, member_id: UUID, moment: datetime) -> None:
-    """End a member's feed if it was made from a moment on: ``settings.MEMBER_SECRETS_DROP``."""
+    """End a member's feed if it was made from a moment on."""
     if CalendarFeed.objects.filter(member_id=member_id, created_at__gte=moment).delete()[0]:
         audit_note(actor, "member.calendar_feed_stopped", record_id=member_id)
 

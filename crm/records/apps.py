@@ -8,4 +8,16 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import checks, kinds  # noqa: F401
+        from crm.records import checks, events, kinds, money, presenting, reading, rights  # noqa: F401
+        from crm.records.types import registry
+        from crm.workspace import hooks, roles
+        from tenants.hooks import record_type_of
+
+        hooks.event_note.register(events.note)
+        hooks.currencies_used.register(money.currencies_used)
+        hooks.record_titles.register(reading.titles)
+        hooks.records_in_sight.register(reading.in_sight)
+        hooks.record_owner.register(reading.holder)
+        hooks.record_address.register(presenting.record_url)
+        roles.role_nouns.register(rights.role_nouns)
+        record_type_of.register(lambda plural: registry.by_plural(plural).slug)

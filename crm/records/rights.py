@@ -7,7 +7,7 @@ from crm.workspace.roles import RoleField, RoleNoun
 
 
 def role_nouns() -> tuple[RoleNoun, ...]:
-    """Every record type as the editor of roles sees it: ``settings.ROLE_NOUNS``."""
+    """Every record type as the editor of roles sees it."""
     return tuple(
         RoleNoun(
             slug=rt.slug,

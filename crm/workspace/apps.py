@@ -8,10 +8,17 @@ class WorkspaceConfig(AppConfig):
     verbose_name = _("Workspace")
 
     def ready(self) -> None:
-        from crm.workspace import kinds  # noqa: F401
-        from crm.workspace.selectors import seats
+        from crm.workspace import auditing, kinds, services, tasks  # noqa: F401
+        from crm.workspace.selectors import power_holders, seats
         from crm.workspace.storage import stored_mb
+        from tenants import hooks, mails
         from tenants.limits import usage_register
 
+        hooks.audit_note.register(auditing.audit_note)
+        hooks.session_note.register(auditing.session_note)
+        hooks.member_user_change.register(services.member_user_change)
+        hooks.member_email_follow.register(services.member_email_follow)
+        hooks.sample_request.register(tasks.sample_request)
+        mails.power_holders.register(power_holders)
         usage_register("seats", lambda tenant: seats(tenant).used)
         usage_register("storage_mb", stored_mb)

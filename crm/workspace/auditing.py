@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.utils.module_loading import import_string
-
+from crm.workspace.hooks import event_note
 from crm.workspace.selectors import actor_for_user
 from tenants.actors import Actor, TenantRef
 
@@ -35,7 +33,7 @@ def audit_note(
     noun = type.partition(".")[0]
     if noun not in AUDITED:
         raise ValueError(f"{type!r} is no kind of event of the audit: {AUDITED}.")
-    import_string(settings.EVENT_SINK)(
+    event_note(
         actor,
         type=type,
         record_type=noun,

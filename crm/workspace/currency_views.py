@@ -18,6 +18,7 @@ from crm.workspace.configuration import workspace_settings
 from crm.workspace.errors import Conflict, NotFound, WorkspaceError
 from crm.workspace.formats import date_text, rate_text
 from crm.workspace.forms import CurrencyForm, RateFileForm, RateForm, currency_label
+from crm.workspace.hooks import currencies_used
 from crm.workspace.models import ExchangeRate
 from crm.workspace.rate_files import MOST_BYTES, Line, day_of, sheet_read
 from crm.workspace.rate_services import Fate
@@ -97,7 +98,7 @@ def currency_use(request: MemberRequest) -> HttpResponse:
 
 def _code(request: MemberRequest, code: str) -> str:
     """A currency that is in use here or has rates or amounts."""
-    known = {*workspace_settings(request.actor.tenant).currencies, *services.currencies_used(request.actor)}
+    known = {*workspace_settings(request.actor.tenant).currencies, *currencies_used(request.actor)}
     if code == request.actor.tenant.currency or (
         code not in known and not ExchangeRate.objects.filter(currency=code).exists()
     ):
@@ -160,7 +161,7 @@ def currency_remove(request: MemberRequest, code: str) -> HttpResponse:
     context = {
         "code": code,
         "label": currency_label(code),
-        "used": services.currencies_used(actor).get(code, 0),
+        "used": currencies_used(actor).get(code, 0),
         "rates": ExchangeRate.objects.filter(currency=code).count(),
     }
     return render(request, "workspace/currency_remove.html", context, status=409 if request.method == "POST" else 200)
@@ -251,6 +252,6 @@ def currency_own(request: MemberRequest) -> HttpResponse:
         "code": code,
         "label": currency_label(code),
         "effect": services.rebase_preview(actor, code),
-        "used": services.currencies_used(actor).get(actor.tenant.currency, 0),
+        "used": currencies_used(actor).get(actor.tenant.currency, 0),
     }
     return render(request, "workspace/currency_own.html", context)

@@ -6,17 +6,16 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
+from crm.workspace.hooks import record_address
 from crm.workspace.mailing import seen
 from crm.workspace.models import Notification
 from crm.workspace.notification_services import notifications_mark_read, notifications_mark_unread
@@ -151,7 +150,7 @@ def inbox_open(request: MemberRequest, id: UUID) -> HttpResponse:
     if not found.record_type:
         return HttpResponseRedirect(reverse("inbox"))
     try:
-        return HttpResponseRedirect(import_string(settings.RECORD_ADDRESS)(found.record_type, found.record_id))
+        return HttpResponseRedirect(record_address(found.record_type, found.record_id))
     except (LookupError, NoReverseMatch):
         return HttpResponseRedirect(reverse("inbox"))
 

@@ -1,6 +1,6 @@
 """Mails of notifications: written when they are sent, for what the member may see and has not read by then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,9 +18,9 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import override
 
+from crm.workspace.hooks import record_titles
 from crm.workspace.hours import calendar_of
 from crm.workspace.models import Member, Notification, NotificationMail
 from crm.workspace.notifying import DIGEST, MAILS, Channel, choices_of, chosen, kinds
@@ -189,7 +189,7 @@ def seen(actor: Actor, notifications: Sequence[Notification]) -> list[Notificati
     A body tells of fields of the record: where his role hides any of them by now, it is not in what is given.
     """
     places = {(one.record_type, one.record_id) for one in notifications if one.record_type and one.record_id}
-    titles: Mapping[Any, str] = import_string(settings.RECORD_TITLES)(actor, places) if places else {}
+    titles = record_titles(actor, places) if places else {}
     found = [
         one
         for one in notifications

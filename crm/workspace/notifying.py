@@ -7,14 +7,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.module_loading import import_string
 from django.utils.translation import override
 
 from crm.workspace import hours
+from crm.workspace.hooks import record_owner
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail
 from crm.workspace.selectors import MEMBERS
 from tenants.actors import Actor, TenantRef
@@ -209,7 +208,7 @@ def _mine(kind: Kind, member: Member, record_type: str, record_id: UUID | None) 
     """Whether a member is told although he wants only what is his: it is about him, or about a record of his."""
     if kind.personal or record_id is None:
         return True
-    return bool(import_string(settings.RECORD_HOLDER)(record_type, record_id) == member.pk)
+    return record_owner(record_type, record_id) == member.pk
 
 
 def mail_kind(kind: str, channels: Collection[Channel]) -> str | None:

@@ -9,16 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from babel.numbers import is_currency
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from crm.workspace.auditing import audit_note
 from crm.workspace.configuration import OFFERED, workspace_settings
 from crm.workspace.currencies import PRECISION, rates_at
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
+from crm.workspace.hooks import currencies_used
 from crm.workspace.models import ExchangeRate, WorkspaceSettings
 from crm.workspace.rate_files import DIGITS, Line, day_of, number_of
 from tenants.actors import Actor
@@ -243,12 +242,6 @@ def settings_locked() -> WorkspaceSettings:
     """The one row of settings, made if need be, locked until the transaction ends."""
     WorkspaceSettings.objects.bulk_create([WorkspaceSettings()], ignore_conflicts=True)
     return WorkspaceSettings.objects.select_for_update().get()
-
-
-def currencies_used(actor: Actor) -> dict[str, int]:
-    """How many amounts are entered in each currency, whoever may see them."""
-    found: dict[str, int] = import_string(settings.CURRENCIES_USED)(actor)
-    return found
 
 
 def _use(actor: Actor, codes: Iterable[str]) -> list[str]:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.utils.module_loading import import_string
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
+from crm.workspace.hooks import event_note
 from crm.workspace.models import Invitation, Member, Role
 from crm.workspace.roles import (
     ACTIONS,
@@ -255,6 +254,4 @@ def _slug(name: str) -> str:
 
 
 def _note(actor: Actor, type_: str, role: Role, before: dict[str, Any], after: dict[str, Any]) -> None:
-    import_string(settings.EVENT_SINK)(
-        actor, type=type_, record_type="role", record_id=role.id, before=before, after=after
-    )
+    event_note(actor, type=type_, record_type="role", record_id=role.id, before=before, after=after)

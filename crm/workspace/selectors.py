@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F, QuerySet, UUIDField
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from crm.workspace.folding import BY_NAME, fold, holds_words
+from crm.workspace.hooks import records_in_sight
 from crm.workspace.models import Invitation, Member, Notification, Role, Team
 from crm.workspace.roles import EVERYTHING, OWNER, covers, for_visitor
 from tenants.actors import Actor, ActorKind, Scope, TenantRef
@@ -315,8 +314,9 @@ def notifications_of(actor: Actor) -> QuerySet[Notification]:
     changes that were undone."""
     if actor.member_id is None:
         return Notification.objects.none()
-    in_sight = import_string(settings.RECORDS_IN_SIGHT)(actor)
-    return Notification.objects.filter(in_sight, member_id=actor.member_id, in_app=True, withdrawn_at=None)
+    return Notification.objects.filter(
+        records_in_sight(actor), member_id=actor.member_id, in_app=True, withdrawn_at=None
+    )
 
 
 def unread_count(actor: Actor) -> int:

@@ -15,13 +15,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace import mails
 from crm.workspace.auditing import audit_note
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.formats import DATE_FORMATS, NUMBER_FORMATS, TIME_FORMATS
+from crm.workspace.hooks import event_note
 from crm.workspace.kinds import INVITATION_ACCEPTED
 from crm.workspace.models import COLORS, Invitation, Member, Role, Team
 from crm.workspace.notifying import notify
@@ -66,7 +66,7 @@ def _note(
     after: Mapping[str, Any],
     change_set: object | None = None,
 ) -> None:
-    import_string(settings.EVENT_SINK)(
+    event_note(
         actor,
         type=type_,
         record_type="member",

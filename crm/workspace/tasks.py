@@ -3,10 +3,9 @@
 from uuid import UUID
 
 from celery import shared_task
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from crm.workspace import mailing
+from crm.workspace.hooks import sample_load
 from crm.workspace.notifying import MAILS
 from crm.workspace.selectors import actor_for_user
 from tenants.actors import TenantRef
@@ -23,7 +22,12 @@ def sample_fill(*, tenant_id: str, user_id: str) -> None:
     tenant = current_tenant()
     actor = actor_for_user(tenant, UUID(user_id)) if tenant is not None else None
     if actor is not None:
-        import_string(settings.SAMPLE_LOADER)(actor)
+        sample_load(actor)
+
+
+def sample_request(tenant: TenantRef, *, user_id: UUID) -> None:
+    """Queue it."""
+    sample_fill.apply_async(kwargs={"tenant_id": str(tenant.id), "user_id": str(user_id)})
 
 
 @shared_task(base=SharedTask, name="crm.workspace.tasks.mails_send", ignore_result=True)

@@ -3,12 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.errors import NotAllowed, NotFound, WorkspaceError
+from crm.workspace.hooks import event_note
 from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.services import find_team, member_update, name_checked, people_lock
 from tenants.actors import Actor
@@ -158,7 +157,7 @@ def _note(
     after: dict[str, Any],
     change_set: object | None = None,
 ) -> None:
-    import_string(settings.EVENT_SINK)(
+    event_note(
         actor,
         type=type_,
         record_type="team",

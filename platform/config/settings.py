@@ -191,15 +191,6 @@ JOBS = {
 }
 # Work that only reads, done for a workspace that is not paid for too.
 JOBS_READING = {"export"}
-EVENT_SINK = "crm.records.events.note"
-AUDIT_SINK = "crm.workspace.auditing.audit_note"
-SESSION_SINK = "crm.workspace.auditing.session_note"
-POWER_HOLDERS = "crm.workspace.selectors.power_holders"
-WORKSPACE_TAKE_OVER = "crm.workspace.services.member_user_change"
-MEMBER_EMAIL_FOLLOW = "crm.workspace.services.member_email_follow"
-MEMBER_SECRETS_DROP = "crm.activities.feeds.feed_drop_since"
-SAMPLE_TASK = "crm.workspace.tasks.sample_fill"
-SAMPLE_LOADER = "crm.sales.sample.sample_load"
 # What wake-ups are for: the task that does it a turn at a time, its queue, and how many workspaces' turns it takes.
 WORK = {
     "timers": ("crm.records.tasks.timers_fire", "timers", 20),
@@ -208,13 +199,6 @@ WORK = {
 }
 # Work that whoever makes it asks for at once, at most every so many seconds: its wake-ups wait as long for that.
 WORK_NUDGED = {"events": 0.5}
-ROLE_NOUNS = "crm.records.rights.role_nouns"
-NOUN_RESOLVER = "crm.records.types.registry.by_plural"
-CURRENCIES_USED = "crm.records.money.currencies_used"
-RECORD_TITLES = "crm.records.reading.titles"
-RECORDS_IN_SIGHT = "crm.records.reading.in_sight"
-RECORD_HOLDER = "crm.records.reading.holder"
-RECORD_ADDRESS = "crm.records.presenting.record_url"
 
 # Tables of a tenant whose rows its role may add and read but not change, with the columns that it may.
 APPEND_ONLY: dict[str, tuple[str, ...]] = {"records_event": ("position",), "records_changeset": ()}
