@@ -208,7 +208,7 @@ def _mine(kind: Kind, member: Member, record_type: str, record_id: UUID | None) 
     """Whether a member is told although he wants only what is his: it is about him, or about a record of his."""
     if kind.personal or record_id is None:
         return True
-    return record_owner(record_type, record_id) == member.pk
+    return bool(record_owner(record_type, record_id) == member.pk)
 
 
 def mail_kind(kind: str, channels: Collection[Channel]) -> str | None:
