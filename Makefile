@@ -11,10 +11,10 @@ venv:
 	@bash platform/embedded/venv.sh
 
 test: venv
-	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n 2 $(ARGS)
 
 test-deep: venv
-	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 --dist load tests/fuzz tests/isolation/test_hidden_fields.py $(ARGS)
+	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 tests/fuzz tests/isolation/test_hidden_fields.py $(ARGS)
 
 test-mutations: venv
 	@$(PYTHON) -m tests.mutations $(ARGS)

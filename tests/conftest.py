@@ -20,14 +20,13 @@ from django.test import Client
 
 from tenants.actors import Actor, TenantRef
 from tests.chromium import browser, chromium  # noqa: F401
+from tests.scheduling import ByUnit, longest_first
 
 # Playwright keeps an event loop in its thread from its first use on, in which Django would refuse every query.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 cluster = pytest.StashKey[ExitStack]()
 
-HERE = Path(__file__).parent
-LONGEST = [HERE / room for room in ("browser", "faults", "platform", "isolation", "screens", "records")]
 FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -54,21 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that no worker is left with it at the end."""
-    items.sort(key=lambda item: next((place for place, room in enumerate(LONGEST) if room in item.path.parents), 9))
+    longest_first(items)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """By file, but what needs the running product stays on one worker, which then starts it once."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class ByFile(LoadFileScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return "browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
-
-    config.option.loadscopereorder = False
-    return ByFile(config, log)
+    return ByUnit(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

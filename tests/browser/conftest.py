@@ -21,9 +21,9 @@ AXE_RUN = """async (options) => (await axe.run(options)).violations.map(
 )"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The product, started for these tests; STACK names the DATA folder of a running copy to use instead."""
+    """The product, from the first of these tests to the last; STACK names the DATA folder of a running copy instead."""
     if os.environ.get("STACK"):
         yield adopted_stack(Path(os.environ["STACK"]))
         return
