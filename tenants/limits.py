@@ -7,6 +7,7 @@ Higher floors say in ``ready()`` how their things are counted (``usage_register`
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import ClassVar
 
 from django.utils import timezone
@@ -24,7 +25,7 @@ LIMIT_LABELS: Mapping[str, Promise] = {
     "custom_fields": gettext_lazy("Fields of your own"),
     "record_types": gettext_lazy("Record types of your own"),
     "automations": gettext_lazy("Automations"),
-    "storage_mb": gettext_lazy("Storage in MB"),
+    "storage_mb": gettext_lazy("Storage for files"),
     "api_reads_per_minute": gettext_lazy("API requests a minute that read"),
     "api_writes_per_minute": gettext_lazy("API requests a minute that write"),
     "mails_per_minute": gettext_lazy("Mails a minute"),
@@ -57,18 +58,30 @@ REACHED: Mapping[str, Promise] = {
         "Archiving one makes room; so does a larger plan.",
         "number",
     ),
-    "storage_mb": ngettext_lazy(
-        "Your plan holds %(most)s MB of files, and this workspace has %(used)s MB: no more can be stored. "
-        "Removing some makes room; so does a larger plan.",
-        "Your plan holds %(most)s MB of files, and this workspace has %(used)s MB: no more can be stored. "
-        "Removing some makes room; so does a larger plan.",
-        "number",
+    "storage_mb": gettext_lazy(
+        "Your plan holds %(most)s of files, and this workspace has %(used)s: no more can be stored. "
+        "Removing some makes room; so does a larger plan."
     ),
 }
+MB_IN_A_GB = 1000
 OTHER_REACHED = gettext_lazy(
     "%(limit)s: your plan goes as far as %(most)s, and this workspace has %(used)s. "
     "Removing some makes room; so does a larger plan."
 )
+
+
+def amount_text(limit: str, amount: int, number: Callable[[Decimal | int], str] = "{:,}".format) -> str:
+    """An amount of a limit as people read it, with its unit where it has one: files in MB, from 1,000 on in GB.
+
+    ``number`` writes a number as the reader does.
+    """
+    if limit != "storage_mb":
+        return number(amount)
+    if amount < MB_IN_A_GB:
+        return _("%(size)s MB") % {"size": number(amount)}
+    gigabytes = round(Decimal(amount) / MB_IN_A_GB, 1)
+    is_whole = gigabytes == int(gigabytes)
+    return _("%(size)s GB") % {"size": number(int(gigabytes) if is_whole else gigabytes)}
 
 
 class LimitReached(NotEntitled):
@@ -77,7 +90,12 @@ class LimitReached(NotEntitled):
     code: ClassVar[str] = "plan_limit"
 
     def __init__(self, limit: str, *, most: int, used: int) -> None:
-        facts = {"limit": LIMIT_LABELS[limit], "number": most, "most": f"{most:,}", "used": f"{used:,}"}
+        facts = {
+            "limit": LIMIT_LABELS[limit],
+            "number": most,
+            "most": amount_text(limit, most),
+            "used": amount_text(limit, used),
+        }
         super().__init__(REACHED.get(limit, OTHER_REACHED) % facts, param=limit)
         self.limit = limit
         self.most = most

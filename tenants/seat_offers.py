@@ -32,6 +32,9 @@ class SeatsNotSold(Exception):
 
 
 class SeatSeller(Protocol):
+    def refusal(self, actor: Actor) -> str:
+        """Why one more seat cannot be had, and what to do; empty where ``offer`` would be asked for its price."""
+
     def offer(self, actor: Actor, extra: int) -> SeatOffer:
         """What so many more seats cost. Raises SeatsNotSold."""
 

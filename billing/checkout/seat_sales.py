@@ -44,6 +44,18 @@ def _told[**P, T](work: Callable[P, T]) -> Callable[P, T]:
 class SeatSales:
     """Sells seats of the plan that a workspace has, to who may pay. See tenants.seat_offers.SeatSeller."""
 
+    def refusal(self, actor: Actor) -> str:
+        try:
+            self._sold_one_more(actor)
+        except SeatsNotSold as refusal:
+            return refusal.message
+        return ""
+
+    @_told
+    def _sold_one_more(self, actor: Actor) -> None:
+        subscription, price = _sold(account_of(actor.tenant.id))
+        _require_sold(price, subscription.paid_quantity + 1)
+
     @_told
     def offer(self, actor: Actor, extra: int) -> SeatOffer:
         check(actor, "workspace", "billing")

@@ -11,7 +11,7 @@ from billing.access import State
 from billing.models import Plan
 from tenants.limits import FEATURES, LIMIT_LABELS
 
-type Unit = Literal["count", "megabytes", "days"]
+type Unit = Literal["count", "days"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ LIMITS: Mapping[str, LimitWords] = {
     "custom_fields": LimitWords(LIMIT_LABELS["custom_fields"]),
     "record_types": LimitWords(LIMIT_LABELS["record_types"]),
     "automations": LimitWords(LIMIT_LABELS["automations"]),
-    "storage_mb": LimitWords(_("Files"), "megabytes"),
+    "storage_mb": LimitWords(LIMIT_LABELS["storage_mb"]),
     "api_reads_per_minute": LimitWords(LIMIT_LABELS["api_reads_per_minute"]),
     "api_writes_per_minute": LimitWords(LIMIT_LABELS["api_writes_per_minute"]),
     "history_days": LimitWords(_("Audit and events feed reach back"), "days", _("nothing is deleted after that")),
@@ -77,6 +77,7 @@ STATE_COLORS: Mapping[State, str] = {
 class LimitRow:
     """A limit of several plans, in their order; None where there is none."""
 
+    limit: str
     words: LimitWords
     values: list[int | None]
 
@@ -88,7 +89,7 @@ class FeatureRow:
 
 
 def limit_rows(plans: list[Plan]) -> list[LimitRow]:
-    return [LimitRow(words, [plan.limits.get(name) for plan in plans]) for name, words in LIMITS.items()]
+    return [LimitRow(name, words, [plan.limits.get(name) for plan in plans]) for name, words in LIMITS.items()]
 
 
 def feature_rows(plans: list[Plan]) -> list[FeatureRow]:

@@ -15,7 +15,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from crm.workspace.errors import Conflict, NotFound, WorkspaceError
-from crm.workspace.services import invitation_accept, invitation_check, invitation_hold, invitation_tenant_id
+from crm.workspace.services import (
+    invitation_accept,
+    invitation_check,
+    invitation_hold,
+    invitation_tenant_id,
+    seat_missing_notify,
+)
 from tenants import accounts
 from tenants.access import PUBLIC, access
 from tenants.actors import TenantRef
@@ -77,8 +83,10 @@ def invitation(request: Request, token: str) -> HttpResponseBase:
     except WorkspaceError as error:
         return _closed(request, error)
     except LimitReached:
+        with tenant_scope(tenant):
+            seat_missing_notify(token)
         problem = _(
-            "All seats of this workspace are taken. Ask the person who invited you to add one, and open the link again."
+            "All seats of this workspace are taken. We have told those who can add one: a new mail comes to you then."
         )
         return _closed(request, Conflict("no_seat", problem))
 

@@ -15,9 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.workspace import services
 from crm.workspace.errors import NotFound, WorkspaceError
 from crm.workspace.people_forms import FilterForm, InviteForm
-from crm.workspace.plan_needs import room_need
-from crm.workspace.seat_buying import may_buy, seats_bought, seats_page
-from crm.workspace.selectors import members_matching, open_invitations, payment_remedy, seats
+from crm.workspace.seat_buying import may_buy, seat_need, seats_bought, seats_page
+from crm.workspace.selectors import members_matching, open_invitations, seats, seats_remedy
 from tenants import rates
 from tenants.access import access, check, needs
 from tenants.actors import Actor
@@ -50,7 +49,7 @@ def _page(request: Request, form: InviteForm | None = None, *, status: int = 200
             "form": form or InviteForm(actor=actor),
             "invitations": list(open_invitations()),
             "seats": seats(actor.tenant),
-            "need": room_need(actor, "seats"),
+            "need": seat_need(actor),
         }
     return render(request, "workspace/members.html", context, status=status)
 
@@ -83,7 +82,7 @@ def member_list(request: Request) -> HttpResponse:
             refused[email] = str(error.message)
         except LimitReached as error:
             missing += 1
-            refused[email] = f"{error.message} {payment_remedy(actor)}"
+            refused[email] = f"{error.message} {seats_remedy(actor)}"
         else:
             sent += 1
     if sent:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from crm.workspace.selectors import payment_remedy
 from tenants.actors import Actor
 from tenants.entitlements import NotEntitled
-from tenants.limits import require_feature, require_room, usage_of
+from tenants.limits import LimitReached, require_feature, require_room, usage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,16 @@ def feature_need(actor: Actor, feature: str) -> PlanNeed | None:
 
 def room_need(actor: Actor, limit: str) -> PlanNeed | None:
     """What one more would need; None where there is room, or no such limit."""
+    missing = missing_room(actor, limit)
+    return None if missing is None else PlanNeed.of(actor, missing)
+
+
+def missing_room(actor: Actor, limit: str) -> LimitReached | None:
+    """What adding one more would raise; None where there is room, or no such limit."""
     if limit not in actor.tenant.limits:
         return None
     try:
         require_room(actor.tenant, limit, used=usage_of(actor.tenant, limit).used)
-    except NotEntitled as error:
-        return PlanNeed.of(actor, error)
+    except LimitReached as reached:
+        return reached
     return None

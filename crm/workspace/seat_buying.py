@@ -11,6 +11,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from crm.workspace.plan_needs import PlanNeed, missing_room
+from crm.workspace.selectors import seats_remedy
 from tenants.access import check
 from tenants.actors import Actor
 from tenants.http import Request
@@ -24,6 +26,23 @@ FIELD = "seat_offer"
 
 def may_buy(actor: Actor) -> bool:
     return actor.can("workspace", "billing") and seat_seller() is not None
+
+
+def seat_need(actor: Actor) -> PlanNeed | None:
+    """What inviting one more would need: the price shown in that step where seats are sold, else what to do first.
+
+    None where a seat is free.
+    """
+    missing = missing_room(actor, "seats")
+    if missing is None:
+        return None
+    seller = seat_seller()
+    if seller is None or not may_buy(actor):
+        return PlanNeed(f"{missing.message} {seats_remedy(actor)}", "")
+    if refusal := seller.refusal(actor):
+        return PlanNeed(f"{missing.message} {refusal}", missing.where)
+    how = _("Invite all the same: the price of one more is shown before anything is paid or sent.")
+    return PlanNeed(f"{missing.message} {how}", "")
 
 
 def seats_bought(request: Request) -> str:

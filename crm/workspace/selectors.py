@@ -292,9 +292,21 @@ def payment_remedy(actor: Actor) -> str:
     """What the actor can do about something that was not paid for: choose a plan, or ask an owner, by name."""
     if actor.can("workspace", "billing"):
         return _("Choose a plan under Settings → Billing.")
-    owners = active_members().filter(role__slug=OWNER, role__is_fixed=True)
-    names = list(owners.values_list("name", flat=True)[:MOST_NAMED])
-    return _("Ask an owner of the workspace to choose a plan: %(names)s.") % {"names": ", ".join(names)}
+    return _("Ask an owner of the workspace to choose a plan: %(names)s.") % {"names": _owners_named()}
+
+
+def seats_remedy(actor: Actor) -> str:
+    """What who may not buy seats can do about a missing one: ask an owner, by name."""
+    return _("Ask an owner of the workspace for more seats: %(names)s.") % {"names": _owners_named()}
+
+
+def owners() -> QuerySet[Member]:
+    """The active members whose role is Owner."""
+    return active_members().filter(role__slug=OWNER, role__is_fixed=True)
+
+
+def _owners_named() -> str:
+    return ", ".join(owners().values_list("name", flat=True)[:MOST_NAMED])
 
 
 def open_invitations() -> QuerySet[Invitation]:

@@ -22,13 +22,14 @@ from crm.workspace.auditing import audit_note
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.formats import DATE_FORMATS, NUMBER_FORMATS, TIME_FORMATS
 from crm.workspace.hooks import event_note
-from crm.workspace.kinds import INVITATION_ACCEPTED
+from crm.workspace.kinds import INVITATION_ACCEPTED, SEAT_MISSING
 from crm.workspace.models import COLORS, Invitation, Member, Role, Team
 from crm.workspace.notifying import notify
-from crm.workspace.roles import OWNER, covers
+from crm.workspace.roles import covers
 from crm.workspace.selectors import (
     active_members,
     member_actor,
+    owners,
     present_members,
     reached_teams,
     seats,
@@ -209,8 +210,7 @@ LAST_OWNER = _("The last owner stays. Make somebody else an owner first, then tr
 
 
 def is_last_owner(member: Member) -> bool:
-    owners = Member.objects.filter(role__slug=OWNER, role__is_fixed=True, state=Member.State.ACTIVE)
-    return member.role.is_owner and set(owners.values_list("id", flat=True)) == {member.id}
+    return member.role.is_owner and set(owners().values_list("id", flat=True)) == {member.id}
 
 
 def _not_last_owner(member: Member) -> None:
@@ -430,6 +430,14 @@ def _need_seat(tenant: TenantRef) -> None:
     require_room(tenant, "seats", used=seats(tenant).used)
 
 
+def _need_seat_of_guest(tenant: TenantRef) -> None:
+    """Raise LimitReached where the members alone take all seats.
+
+    An open invitation held one; after a change to fewer seats it may be one of more than there are.
+    """
+    require_room(tenant, "seats", used=active_members().count())
+
+
 def proven_users(user_ids: Iterable[UUID]) -> set[UUID]:
     """Those of the users who have proven their address; nobody else is mailed what others wrote."""
     wanted = list(user_ids)
@@ -537,7 +545,10 @@ def _invitation_locked(invitation_id: UUID) -> Invitation:
 
 
 def invitation_resend(actor: Actor, *, invitation_id: UUID) -> Invitation:
-    """Send it again with a new link and a new 7 days; the old link ends. An expired one needs a free seat again."""
+    """Send it again with a new link and a new 7 days; the old link ends. An expired one needs a free seat again.
+
+    Raises LimitReached too where the members alone take all seats.
+    """
     _need(actor, "members")
     with transaction.atomic():
         people_lock(actor)
@@ -546,6 +557,8 @@ def invitation_resend(actor: Actor, *, invitation_id: UUID) -> Invitation:
         _need_verified(actor)
         if invitation.expires_at <= timezone.now():
             _need_seat(actor.tenant)
+        else:
+            _need_seat_of_guest(actor.tenant)
         invitation.token = _token_make(actor.tenant.id)
         invitation.token_hash = _token_hash(invitation.token)
         invitation.expires_at = timezone.now() + INVITATION_LIFE
@@ -614,8 +627,7 @@ def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = 
                 % {"invited": invitation.email, "email": user.email},
             )
         if not Member.objects.filter(user_id=user.pk, state=Member.State.ACTIVE).exists():
-            # The invitation held a seat; after a change to fewer seats it may be one of more than there are.
-            require_room(tenant, "seats", used=active_members().count())
+            _need_seat_of_guest(tenant)
         manager = invitation.manager if invitation.manager and invitation.manager.is_active else None
         member = member_create(
             tenant=tenant,
@@ -636,6 +648,20 @@ def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = 
         )
         _accepted_told(invitation, member)
     return member
+
+
+def seat_missing_notify(token: str) -> None:
+    """Tell who invited and the owners, once for each mail to the guest, that the guest came and found no seat."""
+    invitation = invitation_check(token)
+    title = _("%(email)s wants to accept your invitation, and no seat is free.")
+    body = _("Settings → Members: “Send again” shows what one more seat costs, and lets them in.")
+    notify(
+        {owner.pk for owner in owners()} | ({invitation.invited_by_id} - {None}),
+        kind=SEAT_MISSING,
+        key=f"seat_missing:{invitation.id}:{invitation.expires_at.timestamp():.0f}",
+        title=lambda: str(title % {"email": invitation.email}),
+        body=lambda: str(body),
+    )
 
 
 def _accepted_told(invitation: Invitation, member: Member) -> None:

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
 from crm.workspace import formats
+from tenants.limits import amount_text
 
 COLORS = ("gray", "red", "orange", "amber", "yellow", "lime", "green", "teal", "cyan", "blue", "violet", "pink")
 MESSAGE_KINDS = {"success": "success", "warning": "warning", "error": "error"}
@@ -68,6 +69,12 @@ def by_currency(sums: Mapping[str, Decimal], first: str) -> str:
 @register.filter
 def number(value: Decimal | int | float | None) -> str:
     return "" if value is None else formats.number_text(value)
+
+
+@register.filter
+def amount(value: int, limit: str) -> str:
+    """So much of a plan's limit, with its unit."""
+    return amount_text(limit, value, formats.number_text)
 
 
 @register.filter

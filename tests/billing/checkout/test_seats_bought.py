@@ -11,14 +11,16 @@ from django.test import Client
 from billing.models import SeatLedger
 from crm.records.models import Event
 from crm.workspace import services
-from crm.workspace.models import Invitation, Member, Role
+from crm.workspace.models import Invitation, Member, Notification, Role
 from tenants.actors import Actor, TenantRef
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tenants.scopes import shared
+from tests.accounts.conftest import Browser, link_in
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.standin_server import StripeServer
 
 MEMBERS = "/settings/members/"
+JOIN = {"name": "Gus Guest", "password": "a long enough password"}
 FORM = {"emails": "guest@example.com", "role": "member", "team": "", "manager": ""}
 
 
@@ -188,6 +190,48 @@ def test_on_the_last_day_the_plan_is_not_changed_under_seats_that_are_paid(
     assert paying.billed == 5
 
 
+def test_the_page_says_that_inviting_shows_the_price(page: Client, paying: PayingWorkspace) -> None:
+    shown = page.get(MEMBERS).content.decode()
+    assert "All 6 seats of your plan are taken." in shown
+    assert "Invite all the same: the price of one more is shown before anything is paid or sent." in shown
+    assert "Choose a plan" not in shown
+
+
+def test_a_guest_without_a_seat_is_let_in_by_who_pays_for_one_more(
+    page: Client,
+    paying: PayingWorkspace,
+    owner: Actor,
+    browser: Browser,
+    committing: Callable[..., Any],
+    mails: list[Any],
+) -> None:
+    with shared():
+        Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 7})
+    with committing():
+        guest = services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
+    with shared():
+        Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 6})
+    for _again in range(2):
+        refused = browser.post(link_in(mails[-1]), JOIN)
+        assert refused.status_code == 410
+        assert "All seats of this workspace are taken. We have told those who can add one" in refused.content.decode()
+    with shared():
+        assert not User.objects.filter(email="guest@example.com").exists()
+    told = Notification.objects.get(kind="seat_missing")
+    assert (told.member_id, told.title) == (
+        owner.member_id,
+        "guest@example.com wants to accept your invitation, and no seat is free.",
+    )
+    address = f"/settings/invitations/{guest.id}/resend/"
+    answer = page.post(address)
+    assert answer.status_code == 402
+    with committing():
+        assert page.post(address, {"seat_offer": sealed(answer)}).status_code == 302
+    assert paying.billed == 7
+    assert browser.post(link_in(mails[-1]), JOIN).status_code == 200
+    assert Member.objects.get(email="guest@example.com").is_active
+
+
 def test_a_plan_that_ends_at_its_seats_says_so(
     billing: StripeServer,
     in_tenant: TenantRef,
@@ -209,7 +253,9 @@ def test_in_the_trial_a_plan_is_to_be_chosen_first(
     PayingWorkspace(billing, tenant=in_tenant, owner_id=str(owner.details["user_id"]))
     with shared():
         Tenant.objects.filter(id=in_tenant.id).update(limits={"seats": 6})
-    answer = browser_client(owner).post(MEMBERS, FORM)
+    browser = browser_client(owner)
+    assert "More seats come with a plan" in browser.get(MEMBERS).content.decode()
+    answer = browser.post(MEMBERS, FORM)
     assert answer.status_code == 402
     assert "More seats come with a plan" in answer.content.decode()
 

@@ -1,5 +1,6 @@
 """What a plan holds: adding stops at its limits, and nothing else does."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -40,6 +41,7 @@ from tenants.limits import (
     LIMIT_LABELS,
     FeatureMissing,
     LimitReached,
+    amount_text,
     history_from,
     plan_with,
     require_room,
@@ -90,7 +92,7 @@ def test_the_refusal_names_limit_number_and_remedy(owner: Actor) -> None:
 def test_every_limit_can_say_that_it_is_reached(owner: Actor, limit: str) -> None:
     tenant = replace(owner.tenant, limits={limit: 1_000})
     require_room(tenant, limit, used=999)
-    with pytest.raises(LimitReached, match="1,000"):
+    with pytest.raises(LimitReached, match=re.escape(amount_text(limit, 1_000))):
         require_room(tenant, limit, used=1_000)
 
 
@@ -417,6 +419,19 @@ def test_files_are_counted_in_whole_megabytes(owner: Actor, files: Path) -> None
     (files / "exports").mkdir()
     (files / "exports" / "a.csv").write_bytes(b"x" * (1024 * 1024 + 1))
     assert usage_of(owner.tenant, "storage_mb").used == 2
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "words"),
+    [(0, "0 MB"), (999, "999 MB"), (1000, "1 GB"), (1540, "1.5 GB"), (50_000, "50 GB"), (5_000_000, "5,000 GB")],
+)
+def test_sizes_are_told_in_the_unit_that_people_use(megabytes: int, words: str) -> None:
+    assert amount_text("storage_mb", megabytes) == words
+
+
+def test_a_full_store_is_told_as_on_the_page_of_plans(owner: Actor) -> None:
+    with pytest.raises(LimitReached, match=r"holds 2 GB of files, and this workspace has 2\.3 GB: no more"):
+        require_room(under(owner, storage_mb=2_000).tenant, "storage_mb", used=2_300)
 
 
 def test_a_picture_needs_room_and_a_full_disk_can_be_cleared(owner: Actor, files: Path) -> None:
