@@ -8,8 +8,15 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
-        from crm.activities import kinds, types  # noqa: F401
+        from crm.activities import handlers, kinds, timers, types  # noqa: F401
         from crm.activities.feeds import feed_drop_since
+        from crm.records.drainer import on
         from tenants.hooks import member_secrets_drop
 
         member_secrets_drop.register(feed_drop_since)
+        timers.register()
+        on("*.created", "*.updated", name="assignments", handler=handlers.assignment_told)
+        on("*.created", "*.updated", name="mentions", handler=handlers.mentions_told)
+        on("meeting.*", name="invitations", handler=handlers.invitation_told)
+        on("meeting.replied", name="replies", handler=handlers.reply_told)
+        on("settings.updated", "member.updated", name="clocks", handler=handlers.clocks_followed)

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -37,7 +36,7 @@ QUIET_SOURCES = frozenset({"sample", "import", "bulk", "hand_over"})
 def assignment_told(tenant: TenantRef, event: Event) -> None:
     """Tell a member that somebody else gave him a task or a record; of many in one change he is told once, how many,
     and of a series of its first one only."""
-    if event.record_type not in registry or event.type.rpartition(".")[2] not in {"created", "updated"}:
+    if event.record_type not in registry:
         return
     rt = registry.get(event.record_type)
     holder = event.after.get(rt.owner_field) if rt.owner_field else None
@@ -86,7 +85,7 @@ def invitation_told(tenant: TenantRef, event: Event) -> None:
     """Tell members that they are asked to a meeting that is still to come, or that it is moved or off; of several
     meetings of a series once."""
     change, rt = event.change_set, registry.get("meeting")
-    if event.record_type != rt.slug or change.source in QUIET_SOURCES:
+    if change.source in QUIET_SOURCES:
         return
     meeting = rt.rows.filter(pk=event.record_id, done=False).first()
     if meeting is None or (meeting.deleted_at is not None) != (event.type == "meeting.trashed"):
@@ -145,8 +144,6 @@ def has_moved(meeting: Any, event: Event) -> bool:
 
 def reply_told(tenant: TenantRef, event: Event) -> None:
     """Tell whoever holds a meeting what a guest answered; of several meetings of a series once."""
-    if event.type != "meeting.replied":
-        return
     change, rt, reply = event.change_set, registry.get("meeting"), event.after["guests"][0]["reply"]
     meeting = rt.rows.filter(pk=event.record_id, deleted_at=None).first()
     holder = (meeting.assignee_id or meeting.created_by_id) if meeting is not None else None
@@ -183,7 +180,7 @@ def reply_told(tenant: TenantRef, event: Event) -> None:
 
 def mentions_told(tenant: TenantRef, event: Event) -> None:
     """Tell members that a text mentions them, once a record, as far as they may see it and did not write it."""
-    if event.record_type not in registry or event.type.rpartition(".")[2] not in {"created", "updated"}:
+    if event.record_type not in registry:
         return
     rt, change = registry.get(event.record_type), event.change_set
     if change.source in QUIET_SOURCES:
@@ -235,13 +232,13 @@ def clocks_followed(tenant: TenantRef, event: Event) -> None:
     """Look again at timers whose time follows from a setting that has changed: after how many hours a manager is told,
     and in whose time zone a whole day begins and ends."""
     if event.type == "settings.updated" and "escalation_hours" in event.after:
-        timers.look_again(one for one in settings.TIMERS if one.endswith("_escalation"))
+        timers.look_again(one for one in timers.kinds if one.endswith("_escalation"))
     moved = event.after.get("time_zone") != event.before.get("time_zone")
-    if not moved or event.type not in {"settings.updated", "member.updated"}:
+    if not moved:
         return
     whose = Q(assignee__time_zone="") if event.type == "settings.updated" else Q(assignee_id=event.record_id)
     for noun, (_moment, day) in rules.WHEN.items():
         if day:
             whole = registry.get(noun).rows.filter(whose, deleted_at=None, done=False, **{f"{day}__isnull": False})
-            kinds = [one for one in settings.TIMERS if one.startswith(f"{noun}_") and one not in settings.TIMERS_ALONE]
+            kinds = [kind for kind, one in timers.kinds.items() if kind.startswith(f"{noun}_") and not one.alone]
             timers.look_again(kinds, whole.values_list("pk", flat=True))

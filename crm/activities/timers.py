@@ -212,10 +212,11 @@ def meeting_series(tenant: TenantRef, due: Sequence[Due]) -> None:
         series.meetings_ahead(system_actor(tenant), rt, snapshot(rt, record), timezone.now(), source="timer")
 
 
-task_reminder = partial(reminder, "task")
-task_overdue = partial(overdue, "task")
-task_escalation = partial(escalation, "task")
-call_reminder = partial(reminder, "call")
-call_overdue = partial(overdue, "call")
-call_escalation = partial(escalation, "call")
-meeting_reminder = partial(reminder, "meeting")
+def register() -> None:
+    """Have what is due be done."""
+    for noun in ("task", "call", "meeting"):
+        timers.register(f"{noun}_reminder", partial(reminder, noun))
+    for noun in ("task", "call"):
+        timers.register(f"{noun}_overdue", partial(overdue, noun))
+        timers.register(f"{noun}_escalation", partial(escalation, noun))
+    timers.register("meeting_series", meeting_series, alone=True)

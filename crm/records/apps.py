@@ -8,11 +8,12 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import checks, events, kinds, money, presenting, reading, rights  # noqa: F401
+        from crm.records import checks, events, exporting, kinds, money, presenting, reading, rights, timers  # noqa: F401
         from crm.records.types import registry
         from crm.workspace import hooks, roles
         from tenants.hooks import record_type_of
 
+        timers.register("export_expired", exporting.export_expired, unpaid=True)
         hooks.event_note.register(events.note)
         hooks.currencies_used.register(money.currencies_used)
         hooks.record_titles.register(reading.titles)

@@ -1,6 +1,7 @@
 """Declarations held against each other and against their models, by ``manage.py check`` and a test."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -10,6 +11,9 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.urls import resolve, reverse
 
+from crm.records import drainer
+from crm.records.audit import LABELS
+from crm.records.batch import EVENT_ENDINGS
 from crm.records.models import Record
 from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
 
@@ -84,6 +88,12 @@ def has_board_page(rt: RecordType) -> bool:
     return resolve(path, settings.TENANT_URLCONF).view_name != "records:board"
 
 
+def event_types() -> set[str]:
+    """The types of all events that are made."""
+    of_records = {f"{rt.slug}.{ending}" for rt in registry.all() for ending in EVENT_ENDINGS.values()}
+    return {*of_records, *(type for rt in registry.all() for type in rt.event_types), *LABELS}
+
+
 def problems() -> list[str]:
     """Everything that is wrong with the declarations, as sentences for developers."""
     found = []
@@ -108,6 +118,12 @@ def problems() -> list[str]:
             for one in model._meta.concrete_fields
             if one.name not in known
         )
+    found += [
+        f"The reader {name} wants events {pattern}, which nobody makes."
+        for name, reader in drainer.readers.items()
+        for pattern in reader.types
+        if not any(fnmatchcase(type, pattern) for type in event_types())
+    ]
     described = {rt.model.lower() for rt in registry.all()}
     found.extend(
         f"{model._meta.label} is a Record that no record type describes."

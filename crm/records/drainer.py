@@ -5,24 +5,50 @@ once, however often a worker is killed. A reader that fails waits, longer each t
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from time import monotonic
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from crm.records import wakeups
 from crm.records.models import Event, HandlerPosition
 from crm.records.timers import waits
 from tenants.actors import TenantRef
 from tenants.entitlements import why_not_writable
+from tenants.registration import Table
 from tenants.turns import Progress
 
 log = structlog.get_logger(__name__)
 
 type EventHandler = Callable[[TenantRef, Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EventReader:
+    """A handler with the types of events that it is called for: ``deal.created``, ``deal.*``, ``*.created``."""
+
+    handler: EventHandler
+    types: tuple[str, ...]
+
+    def wants(self, type: str) -> bool:
+        return any(fnmatchcase(type, pattern) for pattern in self.types)
+
+
+readers = Table[EventReader]("reader of events")
+
+
+def on(*types: str, name: str, handler: EventHandler) -> None:
+    """Have each event of these types be handed to ``handler``, once; an app registers in its ``ready()``.
+
+    The workspaces keep under ``name`` how far it has read. The handler runs in the workspace's scope, in the
+    transaction that moves it on. Raises ImproperlyConfigured when the name is taken; ``manage.py check`` refuses a
+    type that no app makes.
+    """
+    readers.add(name, EventReader(handler, types))
+
 
 POSITIONS_AT_ONCE = 1000
 EVENTS_AT_ONCE = 200
@@ -52,7 +78,7 @@ def drain(tenant: TenantRef, *, until: float | None = None) -> Progress:
     reached = [Progress.DONE if given is not None else Progress.BUSY]
     if why_not_writable(tenant) is not None:
         return reached[0]
-    reached += [run_handler(tenant, name, path, until) for name, path in settings.EVENT_HANDLERS.items()]
+    reached += [run_handler(tenant, name, reader, until) for name, reader in readers.items()]
     return max(reached)
 
 
@@ -70,13 +96,13 @@ def give_positions() -> int | None:
     return given
 
 
-def run_handler(tenant: TenantRef, name: str, path: str, until: float) -> Progress:
+def run_handler(tenant: TenantRef, name: str, reader: EventReader, until: float) -> Progress:
     """Hand a reader its next events until there are none."""
     HandlerPosition.objects.get_or_create(handler=name)
     at_once = EVENTS_AT_ONCE
     while monotonic() < until:
         try:
-            handled = hand_over(tenant, name, path, at_once)
+            handled = hand_over(tenant, name, reader, at_once)
         except HandlerFailed as failed:
             if at_once == 1:
                 note_failure(tenant, name, failed)
@@ -96,7 +122,7 @@ class HandlerFailed(Exception):
         self.event = event
 
 
-def hand_over(tenant: TenantRef, name: str, path: str, at_once: int) -> int | None:
+def hand_over(tenant: TenantRef, name: str, reader: EventReader, at_once: int) -> int | None:
     """One transaction: the effects of up to ``at_once`` events, and the reader's position behind them.
 
     Returns how many there were; None when another worker is at it.
@@ -114,10 +140,9 @@ def hand_over(tenant: TenantRef, name: str, path: str, at_once: int) -> int | No
         )
         if not events:
             return 0
-        handler: EventHandler = import_string(path)
-        for event in events:
+        for event in filter(lambda one: reader.wants(one.type), events):
             try:
-                handler(tenant, event)
+                reader.handler(tenant, event)
             except Exception as problem:
                 raise HandlerFailed(event) from problem
         HandlerPosition.objects.filter(pk=place.pk).update(

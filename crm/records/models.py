@@ -99,7 +99,7 @@ class HandlerPosition(StampedModel):
 
 
 class Timer(StampedModel):
-    """Something to be done about a record at a time, once. ``kind`` names the handler in ``settings.TIMERS``."""
+    """Something to be done about a record at a time, once. ``kind`` is one of ``timers.kinds``."""
 
     id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
     kind = models.CharField(max_length=60)
@@ -117,7 +117,7 @@ class Timer(StampedModel):
 
 
 class Job(StampedModel):
-    """Long work of one member, done in chunks by ``crm.records.jobs``; the runner of ``kind`` is in ``settings.JOBS``.
+    """Long work of one member, done in chunks by ``crm.records.jobs``; ``kind`` is one of ``jobs.kinds``.
 
     ``params`` and ``place`` are the runner's own: what was asked for, and where it goes on. ``done`` of ``total`` rows
     have been dealt with, ``skipped`` of them left as they were; ``problems`` tells of the first of these why. Its

@@ -1,21 +1,21 @@
-"""Things to be done about a record at a time, once. ``settings.TIMERS`` says by whom."""
+"""Things to be done about a record at a time, once, by whom an app has registered for it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from crm.records import wakeups
 from crm.records.models import Timer
 from tenants.actors import TenantRef
 from tenants.entitlements import why_not_writable
+from tenants.registration import Table
 from tenants.turns import Progress, Reached
 
 log = structlog.get_logger(__name__)
@@ -61,6 +61,27 @@ class HandlerFailed(Exception):
 type TimerHandler = Callable[[TenantRef, Sequence[Due]], None]
 """Is handed timers of one kind that are due together. What it does, it does once however often it is called."""
 
+
+@dataclass(frozen=True, slots=True)
+class TimerKind:
+    handler: TimerHandler
+    alone: bool
+    unpaid: bool
+
+
+kinds = Table[TimerKind]("kind of timer")
+
+
+def register(kind: str, handler: TimerHandler, *, alone: bool = False, unpaid: bool = False) -> None:
+    """Have timers of a kind be handed to ``handler`` when they are due; an app registers in its ``ready()``.
+
+    One whose work takes long gets them one at a time (``alone``), so that a turn ends in time. One that changes nothing
+    which a member wrote does not wait while a workspace is not paid for (``unpaid``). Raises ImproperlyConfigured when
+    the kind is taken.
+    """
+    kinds.add(kind, TimerKind(handler, alone, unpaid))
+
+
 LONGEST_WAIT = timedelta(hours=6)
 STEP = timedelta(milliseconds=250)
 AT_ONCE = 100
@@ -79,8 +100,8 @@ def cancel(kind: str, record_ids: Iterable[UUID]) -> None:
 
 def schedule_many(kind: str, record_type: str, due: Iterable[tuple[UUID, datetime | None]]) -> None:
     """Set or (for None) cancel many timers, in two statements."""
-    if kind not in settings.TIMERS:
-        raise ValueError(f"settings.TIMERS has no {kind!r}.")
+    if kind not in kinds:
+        raise ValueError(f"There is no kind of timer named {kind!r}.")
     wanted = dict(due)
     gone = [record_id for record_id, when in wanted.items() if when is None]
     if gone:
@@ -143,16 +164,16 @@ def fire_some(tenant: TenantRef, until: float) -> tuple[int, datetime | None]:
     In a workspace that is not paid for most kinds wait until it is (see ``entitlements_write``).
     """
     now = timezone.now()
-    kinds = None if why_not_writable(tenant) is None else sorted(settings.TIMERS_UNPAID)
+    some = None if why_not_writable(tenant) is None else [kind for kind, one in kinds.items() if one.unpaid]
     try:
         with transaction.atomic():
-            taken = take(now, kinds)
+            taken = take(now, some)
             fired = [one for batch in batches(taken) if monotonic() < until for one in handled(tenant, batch)]
-            return len(taken), note_fired(fired, now, kinds)
+            return len(taken), note_fired(fired, now, some)
     except HandlerFailed:
         pass
     with transaction.atomic():
-        taken = take(now, kinds)
+        taken = take(now, some)
         fired = []
         for timer in taken:
             if monotonic() >= until:
@@ -162,45 +183,45 @@ def fire_some(tenant: TenantRef, until: float) -> tuple[int, datetime | None]:
                     fired += handled(tenant, [timer])
             except HandlerFailed as failed:
                 note_failure(tenant, timer, now, failed)
-        return len(taken), note_fired(fired, now, kinds)
+        return len(taken), note_fired(fired, now, some)
 
 
-def take(now: datetime, kinds: list[str] | None) -> list[Taken]:
-    """Lock what is due for the longest and no other worker has; of these kinds, None for all.
+def take(now: datetime, some: list[str] | None) -> list[Taken]:
+    """Lock what is due for the longest and no other worker has; of ``some`` kinds, None for all.
 
     The commit does not wait for the disk: were it lost with the machine, so would be the effects, and both come again.
     """
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, {"now": now, "kinds": kinds, "most": AT_ONCE})
+        cursor.execute(TAKE, {"now": now, "kinds": some, "most": AT_ONCE})
         return [Taken(*row) for row in cursor.fetchall()]
 
 
 def batches(taken: Sequence[Taken]) -> Iterator[list[Taken]]:
     """What is handed to a handler together: timers of one kind."""
+    alone = {kind for kind, one in kinds.items() if one.alone}
     by_kind: dict[str, list[Taken]] = {}
     for timer in taken:
         by_kind.setdefault(timer.kind, []).append(timer)
     for kind, group in by_kind.items():
-        yield from ([one] for one in group) if kind in settings.TIMERS_ALONE else [group]
+        yield from ([one] for one in group) if kind in alone else [group]
 
 
 def handled(tenant: TenantRef, batch: list[Taken]) -> list[Taken]:
     """Raises HandlerFailed."""
     try:
-        handler: TimerHandler = import_string(settings.TIMERS[batch[0].kind])
-        handler(tenant, [Due(timer.record_id, timer.due_at) for timer in batch])
+        kinds[batch[0].kind].handler(tenant, [Due(timer.record_id, timer.due_at) for timer in batch])
     except Exception as problem:
         raise HandlerFailed from problem
     return batch
 
 
-def note_fired(fired: Sequence[Taken], now: datetime, kinds: list[str] | None) -> datetime | None:
+def note_fired(fired: Sequence[Taken], now: datetime, some: list[str] | None) -> datetime | None:
     """Note those that have fired, but for what a handler has put off; when to look for the first that is left.
 
     At once, if another worker has it and may fail.
     """
     with connection.cursor() as cursor:
-        about: dict[str, Any] = {"ids": [timer.id for timer in fired], "kinds": kinds, "now": now, "at": timezone.now()}
+        about: dict[str, Any] = {"ids": [timer.id for timer in fired], "kinds": some, "now": now, "at": timezone.now()}
         cursor.execute(FIRED, about)
         first: datetime | None = cursor.fetchone()[0]
     return None if first is None else moment(first)

@@ -149,13 +149,6 @@ WORKSPACE_PROVISIONERS = [
     "billing.accounts.services.account_provision",
     "tenants.announcements.announcements_provision",
 ]
-EVENT_HANDLERS: dict[str, str] = {
-    "assignments": "crm.activities.handlers.assignment_told",
-    "invitations": "crm.activities.handlers.invitation_told",
-    "replies": "crm.activities.handlers.reply_told",
-    "mentions": "crm.activities.handlers.mentions_told",
-    "clocks": "crm.activities.handlers.clocks_followed",
-}
 # Pieces that higher floors put on a record page, by their place on it.
 RECORD_PARTS = {
     "header": [
@@ -166,21 +159,6 @@ RECORD_PARTS = {
     ],
     "centre": ["crm.activities.parts.activity"],
 }
-TIMERS = {
-    "task_reminder": "crm.activities.timers.task_reminder",
-    "task_overdue": "crm.activities.timers.task_overdue",
-    "task_escalation": "crm.activities.timers.task_escalation",
-    "call_reminder": "crm.activities.timers.call_reminder",
-    "call_overdue": "crm.activities.timers.call_overdue",
-    "call_escalation": "crm.activities.timers.call_escalation",
-    "meeting_reminder": "crm.activities.timers.meeting_reminder",
-    "meeting_series": "crm.activities.timers.meeting_series",
-    "export_expired": "crm.records.exporting.export_expired",
-}
-# Timers that change nothing which a member wrote; the others wait while a workspace is not paid for.
-TIMERS_UNPAID = {"export_expired"}
-# Timers whose handlers take long: one at a time, so that a turn ends in time.
-TIMERS_ALONE = {"meeting_series"}
 # Who does a job's work, by its kind.
 JOBS = {
     "bulk": "crm.records.bulk.step",

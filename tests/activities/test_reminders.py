@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from crm.activities.timers import task_reminder
+from crm.activities.timers import reminder
 from crm.records import writing
 from crm.records.models import Timer
 from crm.records.timers import Due, fire_due
@@ -52,7 +52,7 @@ def test_one_that_is_put_nearer_than_its_reminder_says_the_time_that_is_left(
 def test_one_that_is_told_late_says_so(seller: Actor) -> None:
     due = (timezone.now() - timedelta(minutes=20)).replace(microsecond=0)
     task = plan(seller, "task", due_at=due, reminder=15)
-    task_reminder(seller.tenant, [Due(task.pk, due - timedelta(minutes=15))])
+    reminder("task", seller.tenant, [Due(task.pk, due - timedelta(minutes=15))])
     assert told(seller) == f"20 min ago, {exact(seller, due)}: Round"
 
 

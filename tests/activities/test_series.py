@@ -16,7 +16,7 @@ from crm.activities.following import series_follow
 from crm.activities.models import Meeting, Place, Task
 from crm.activities.selectors import agenda, planned
 from crm.activities.services import activity_done, activity_followed, occurrence_skip, series_end
-from crm.activities.timers import manager_of, meeting_series, task_escalation, task_overdue
+from crm.activities.timers import escalation, manager_of, meeting_series, overdue
 from crm.records import reading, row_values, undo, writing
 from crm.records.errors import Invalid, NotFound
 from crm.records.models import Event, Timer
@@ -276,7 +276,7 @@ def test_a_manager_is_told_once_after_a_day_and_the_next_above_if_he_is_gone(
     writing.update(seller, TASK, task.pk, {"due_at": timezone.now() - timedelta(hours=25)})
     for _again in range(2):
         fire(seller)
-        task_escalation(seller.tenant, [Due(task.pk, timezone.now())])
+        escalation("task", seller.tenant, [Due(task.pk, timezone.now())])
     assert (told(manager, "escalation"), told(owner, "escalation")) == (1, 0)
     Member.objects.filter(pk=member_of(manager)).update(state=Member.State.DEACTIVATED)
     member = Member.objects.get(pk=member_of(seller))
@@ -289,7 +289,7 @@ def test_a_manager_is_told_once_after_a_day_and_the_next_above_if_he_is_gone(
 
 def test_nothing_is_told_of_what_was_put_off(seller: Actor) -> None:
     task = make(seller, "task", due_at=timezone.now() + timedelta(hours=1))
-    task_overdue(seller.tenant, [Due(task.pk, timezone.now())])
+    overdue("task", seller.tenant, [Due(task.pk, timezone.now())])
     assert told(seller, "task_overdue") == 0
 
 

@@ -12,7 +12,7 @@ from crm.activities.handlers import assignment_told, clocks_followed
 from crm.activities.models import Task
 from crm.activities.selectors import my_plan
 from crm.activities.services import activity_done
-from crm.activities.timers import task_overdue
+from crm.activities.timers import overdue
 from crm.records import reading, writing
 from crm.records.errors import Forbidden, Invalid
 from crm.records.models import Event, Record, Timer
@@ -65,7 +65,7 @@ def test_an_overdue_task_is_told_to_its_assignee_and_his_manager_once(
     assert told(manager) == ["Overdue with Seller: Call the Larsens"]
     assert told(owner) == []
 
-    task_overdue(seller.tenant, [Due(task.pk, task.due_at)])
+    overdue("task", seller.tenant, [Due(task.pk, task.due_at)])
     writing.update(seller, TASK, task.pk, {"name": "Call the Larsens again"})
     fire(seller)
     assert (len(told(seller)), len(told(manager))) == (1, 1)
@@ -104,7 +104,7 @@ def test_a_task_restored_from_the_trash_is_watched_again(seller: Actor) -> None:
 
 def test_a_late_timer_does_not_tell_of_a_task_that_was_put_off_meanwhile(seller: Actor) -> None:
     task = factories.task(seller, due_at=timezone.now() + timedelta(days=1))
-    task_overdue(seller.tenant, [Due(task.pk, ago(minutes=5))])
+    overdue("task", seller.tenant, [Due(task.pk, ago(minutes=5))])
     assert told(seller) == []
 
 

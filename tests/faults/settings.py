@@ -1,6 +1,6 @@
-"""The product's settings with one more event reader, which leaves a mark each time it is called."""
+"""The product's settings with one more app, whose event reader leaves a mark each time it is called."""
 
 from config.settings import *  # noqa: F403
-from config.settings import EVENT_HANDLERS as HANDLERS
+from config.settings import INSTALLED_APPS as PRODUCT
 
-EVENT_HANDLERS = {**HANDLERS, "count": "tests.faults.counting.count"}
+INSTALLED_APPS = ["tests.faults", *PRODUCT]

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from crm.records import checks
+from crm.records import checks, drainer
 from crm.records.errors import UnknownType
 from crm.records.types import Choice, Field, Kind, Misdeclared, RecordType, Registry, everyone, registry
+from tests.registrations import anew
 
 NAME = Field(slug="name", label="Name", kind=Kind.TEXT)
 
@@ -28,6 +29,13 @@ def declare(**changes: Any) -> RecordType:
 
 def test_every_record_type_matches_its_model() -> None:
     assert checks.problems() == []
+
+
+@pytest.mark.parametrize("type", ["deal.lost", "session.begun", "robot.*", "created"])
+def test_a_reader_of_events_that_nobody_makes_is_refused(monkeypatch: pytest.MonkeyPatch, type: str) -> None:
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("deal.stage_changed", "*.created", "settings.updated", type, name="ears", handler=lambda *_event: None)
+    assert checks.problems() == [f"The reader ears wants events {type}, which nobody makes."]
 
 
 def test_a_board_field_without_a_board_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from tenants.scopes import shared
 from tenants.turns import Progress, turns
 from tests import factories
 from tests.records.conftest import PATIENCE, elsewhere
+from tests.registrations import anew
 
 type Really = Callable[[Callable[[], Any]], Any]
 
@@ -72,10 +73,11 @@ def positions() -> list[int]:
     return [one.position or 0 for one in Event.objects.exclude(position=None).order_by("position")]
 
 
-def test_events_are_read_in_order_each_once(owner: Actor, settings: Any) -> None:
+def test_events_are_read_in_order_each_once(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     drainer.drain(owner.tenant)
     start = max(positions(), default=0)
-    settings.EVENT_HANDLERS = {"tell": f"{HERE}.tell"}
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="tell", handler=tell)
     HandlerPosition.objects.create(handler="tell", position=start)
     company = factories.company(owner)
     writing.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
@@ -87,11 +89,29 @@ def test_events_are_read_in_order_each_once(owner: Actor, settings: Any) -> None
     assert HandlerPosition.objects.get(handler="tell").position == start + 2
 
 
+def test_a_reader_is_called_for_the_events_it_wants_and_no_other(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("company.updated", "*.trashed", name="tell", handler=tell)
+    drainer.drain(owner.tenant)
+    told.clear()
+    company = factories.company(owner)
+    writing.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
+    contact = factories.contact(owner)
+    writing.trash(owner, registry.get("contact"), [contact.pk])
+    factories.company(owner)
+
+    drainer.drain(owner.tenant)
+
+    assert [type for type, _position in told] == ["company.updated", "contact.trashed"]
+    assert HandlerPosition.objects.get(handler="tell").position == max(positions())
+
+
 def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
-    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+    robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally"}
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="tally", handler=tally)
     company = registry.get("company")
     written, go_on = threading.Event(), threading.Event()
 
@@ -118,9 +138,11 @@ def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
 
 
 def test_many_drainers_at_once_give_each_event_one_position_and_one_effect(
-    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+    robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally", "stumble": f"{HERE}.tell"}
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="tally", handler=tally)
+    drainer.on("*", name="stumble", handler=tell)
     rows = [{"name": f"Company {number}"} for number in range(120)]
     really(lambda: writing.create_many(robot, registry.get("company"), rows))
 
@@ -142,8 +164,11 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
     really(lambda: writing.create_many(robot, registry.get("company"), rows))
     script = (
         "import django; django.setup()\n"
-        "from django.conf import settings\n"
-        f"settings.EVENT_HANDLERS = {{'die': '{HERE}.die_sometimes'}}\n"
+        "from crm.records import drainer\n"
+        "from tenants.registration import Table\n"
+        f"from {HERE} import die_sometimes\n"
+        "drainer.readers = Table('reader')\n"
+        "drainer.on('*', name='die', handler=die_sometimes)\n"
         "from dataclasses import replace\n"
         "from tenants.actors import TenantRef\n"
         "from tenants.scopes import tenant_scope\n"
@@ -172,11 +197,13 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
     assert really(positions) == list(range(1, 11))
 
 
-def test_a_reader_that_fails_waits_and_holds_up_no_other(owner: Actor, settings: Any) -> None:
+def test_a_reader_that_fails_waits_and_holds_up_no_other(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     drainer.drain(owner.tenant)
     start = max(positions(), default=0)
-    settings.EVENT_HANDLERS = {"stumble": f"{HERE}.stumble", "tell": f"{HERE}.tell"}
-    for name in settings.EVENT_HANDLERS:
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="stumble", handler=stumble)
+    drainer.on("*", name="tell", handler=tell)
+    for name in drainer.readers:
         HandlerPosition.objects.create(handler=name, position=start)
     for name in ("Good", "Poison", "After"):
         factories.company(owner, name=name)
@@ -192,7 +219,8 @@ def test_a_reader_that_fails_waits_and_holds_up_no_other(owner: Actor, settings:
     assert place.retry_at > timezone.now()
     assert len(marks()) == 1
 
-    settings.EVENT_HANDLERS["stumble"] = f"{HERE}.tally"
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="stumble", handler=tally)
     HandlerPosition.objects.filter(handler="stumble").update(retry_at=timezone.now())
     drainer.drain(owner.tenant)
     assert HandlerPosition.objects.get(handler="stumble").position == start + 3
@@ -215,9 +243,10 @@ def wakeups_of(tenant: TenantRef) -> int:
 
 
 def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it(
-    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+    robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally"}
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="tally", handler=tally)
     really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
     assert really(lambda: wakeups_of(real_tenant)) == 1
 
@@ -241,9 +270,10 @@ def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it
 
 
 def test_a_reader_that_another_worker_runs_is_looked_at_again(
-    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+    robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.EVENT_HANDLERS = {"tally": f"{HERE}.tally"}
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="tally", handler=tally)
     really(lambda: drainer.drain(real_tenant))
     really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
     holding, let_go = threading.Event(), threading.Event()
@@ -264,10 +294,10 @@ def test_a_reader_that_another_worker_runs_is_looked_at_again(
 
 
 def test_lost_wakeups_are_made_anew_from_what_is_to_do(
-    robot: Actor, real_tenant: TenantRef, really: Really, settings: Any
+    robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.EVENT_HANDLERS = {}
-    settings.TIMERS = {"ring": f"{HERE}.tell"}
+    anew(monkeypatch, drainer, "readers")
+    timers.register("ring", lambda tenant, due: None)
     company = really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"})).record
     due = timezone.now() + timedelta(hours=1)
     really(lambda: timers.schedule("ring", "company", company.pk, due))
@@ -293,8 +323,9 @@ def test_lost_wakeups_are_made_anew_from_what_is_to_do(
     assert really(lambda: wakeups.wakeups_rebuild(real_tenant)) == 1
 
 
-def test_a_long_queue_is_left_for_the_next_turn(owner: Actor, settings: Any) -> None:
-    settings.EVENT_HANDLERS = {"tell": f"{HERE}.tell"}
+def test_a_long_queue_is_left_for_the_next_turn(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    anew(monkeypatch, drainer, "readers")
+    drainer.on("*", name="tell", handler=tell)
     factories.company(owner)
     assert drainer.drain(owner.tenant, until=time.monotonic() - 1) is Progress.MORE
     assert told == []

@@ -12,9 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.conf import settings as django_settings
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done
@@ -29,15 +27,22 @@ from tests.records.conftest import elsewhere
 type Really = Callable[[Callable[[], Any]], Any]
 
 HERE = "tests.records.test_timer_kinds"
-KINDS = tuple(sorted(django_settings.TIMERS))
+KINDS = tuple(timers.kinds)
 TOLD = {"reminder": "reminder", "overdue": "task_overdue", "escalation": "escalation"}
 SCRIPT = """
 import django; django.setup()
 import uuid
 from time import monotonic
-from django.conf import settings
-settings.TIMERS = settings.TIMERS | {{"{kind}": "{here}.do_and_die"}}
+from dataclasses import replace
+from functools import partial
+from crm.records import timers
 from crm.records.timers import fire_due
+from tenants.registration import Table
+from {here} import do_and_die
+kinds, timers.kinds = timers.kinds, Table("kind of timer")
+for kind, one in kinds.items():
+    deadly = replace(one, handler=partial(do_and_die, one.handler))
+    timers.kinds.add(kind, deadly if kind == "{kind}" else one)
 from tenants.actors import TenantRef
 from tenants.scopes import tenant_scope
 tenant = TenantRef(id=uuid.UUID("{id}"), schema_name="{schema}", name="", subdomain="", state="active", locale="en",
@@ -47,9 +52,9 @@ with tenant_scope(tenant):
 """
 
 
-def do_and_die(tenant: TenantRef, due: Sequence[timers.Due]) -> None:
+def do_and_die(handler: timers.TimerHandler, tenant: TenantRef, due: Sequence[timers.Due]) -> None:
     """Do what the kind does, and be killed before anybody can commit it."""
-    import_string(os.environ["HANDLER"])(tenant, due)
+    handler(tenant, due)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -118,7 +123,6 @@ def test_killed_before_the_commit_it_happens_once_all_the_same(
     assert really(lambda: Timer.objects.get(kind=kind, record_id=id).due_at) <= timezone.now()
     script = SCRIPT.format(kind=kind, here=HERE, id=real_tenant.id, schema=real_tenant.schema_name)
     environment = os.environ | {
-        "HANDLER": django_settings.TIMERS[kind],
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }

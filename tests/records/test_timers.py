@@ -15,10 +15,10 @@ from crm.workspace.models import Role
 from tenants.actors import TenantRef
 from tenants.turns import Progress
 from tests.records.conftest import elsewhere
+from tests.registrations import anew
 
 type Really = Callable[[Callable[[], Any]], Any]
 
-HERE = "tests.records.test_timers"
 rung: list[UUID] = []
 
 
@@ -37,8 +37,10 @@ def jam(tenant: TenantRef, due: Sequence[timers.Due]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _kinds(settings: Any) -> None:
-    settings.TIMERS = {"ring": f"{HERE}.ring", "jam": f"{HERE}.jam"}
+def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    anew(monkeypatch, timers, "kinds")
+    timers.register("ring", ring)
+    timers.register("jam", jam)
     rung.clear()
 
 
@@ -116,7 +118,7 @@ def test_workers_at_once_fire_each_timer_once(real_tenant: TenantRef, really: Re
 
 
 def test_an_unknown_kind_is_refused_when_it_is_set(in_tenant: TenantRef) -> None:
-    with pytest.raises(ValueError, match="TIMERS"):
+    with pytest.raises(ValueError, match="no kind of timer"):
         timers.schedule("nothing", "task", uuid4(), ago(1))
 
 

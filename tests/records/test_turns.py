@@ -24,6 +24,7 @@ from tenants.models import Wakeup
 from tenants.roles import role_of
 from tenants.scopes import shared, tenant_scope
 from tests.records.conftest import elsewhere
+from tests.registrations import anew
 
 type Really = Callable[[Callable[[], Any]], Any]
 
@@ -47,8 +48,9 @@ def mark_and_die(tenant: TenantRef, due: Sequence[timers.Due]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _kinds(settings: Any) -> None:
-    settings.TIMERS = {"ring": f"{HERE}.ring"}
+def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    anew(monkeypatch, timers, "kinds")
+    timers.register("ring", ring)
     rung.clear()
 
 
@@ -184,17 +186,18 @@ def test_two_dispatchers_share_what_is_due(real_tenant: TenantRef, really: Reall
 
 
 def test_a_killed_worker_fires_none_twice_and_leaves_none_out(
-    real_tenant: TenantRef, really: Really, tmp_path: Any, settings: Any
+    real_tenant: TenantRef, really: Really, tmp_path: Any
 ) -> None:
-    settings.TIMERS = {"die": f"{HERE}.mark_and_die"}
+    timers.register("die", mark_and_die)
     records = [UUID(int=(1 << 100) + number) for number in range(9)]
     later = UUID(int=(1 << 100) + 50)
     due = [(record, ago(1)) for record in records] + [(later, timezone.now() + timedelta(hours=1))]
     really(lambda: timers.schedule_many("die", "task", due))
     script = (
         "import django; django.setup()\n"
-        "from django.conf import settings\n"
-        f"settings.TIMERS = {{'die': '{HERE}.mark_and_die'}}\n"
+        "from crm.records import timers\n"
+        f"from {HERE} import mark_and_die\n"
+        "timers.register('die', mark_and_die)\n"
         "from time import monotonic\n"
         "import uuid\n"
         "from tenants.actors import TenantRef\n"

@@ -21,6 +21,7 @@ from tenants.models import User, Wakeup
 from tenants.roles import role_of
 from tenants.scopes import shared
 from tests import factories
+from tests.registrations import anew
 
 pytestmark = pytest.mark.django_db
 MESSAGE = "This workspace is read-only, so nothing was changed."
@@ -228,8 +229,9 @@ class TestWork:
         with pytest.raises(WorkspaceClosed):
             bulk.bulk_start(reader, registry.get("deal"), "edit", Selection(filter={}), values={"probability": 35})
 
-    def test_a_timer_waits_and_fires_once_it_is_paid(self, owner: Actor, settings: Any) -> None:
-        settings.TIMERS = {"ring": f"{__name__}.ring"}
+    def test_a_timer_waits_and_fires_once_it_is_paid(self, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+        anew(monkeypatch, timers, "kinds")
+        timers.register("ring", ring)
         rung.clear()
         timers.schedule("ring", "task", uuid4(), timezone.now() - timedelta(seconds=1))
         closed = put(owner.tenant, "read_only")
@@ -239,16 +241,17 @@ class TestWork:
         timers.fire_due(put(closed, "active"), monotonic() + 120)
         assert len(rung) == 1
 
-    def test_a_timer_that_tidies_up_fires_all_the_same(self, owner: Actor, settings: Any) -> None:
-        settings.TIMERS = {"ring": f"{__name__}.ring"}
-        settings.TIMERS_UNPAID = {"ring"}
+    def test_a_timer_that_tidies_up_fires_all_the_same(self, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+        anew(monkeypatch, timers, "kinds")
+        timers.register("ring", ring, unpaid=True)
         rung.clear()
         timers.schedule("ring", "task", uuid4(), timezone.now() - timedelta(seconds=1))
         timers.fire_due(put(owner.tenant, "read_only"), monotonic() + 120)
         assert len(rung) == 1
 
-    def test_events_are_numbered_and_read_once_it_is_paid(self, owner: Actor, settings: Any) -> None:
-        settings.EVENT_HANDLERS = {"heard": f"{__name__}.hear"}
+    def test_events_are_numbered_and_read_once_it_is_paid(self, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+        anew(monkeypatch, drainer, "readers")
+        drainer.on("company.*", name="heard", handler=hear)
         heard.clear()
         drainer.drain(owner.tenant)
         heard.clear()
