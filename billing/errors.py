@@ -1,5 +1,9 @@
 """What can go wrong with money, each with a message for people."""
 
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 
@@ -40,3 +44,19 @@ class AccountBusy(Exception):
     @property
     def message(self) -> str:
         return _("Another change of this subscription is being made. Look again in a moment.")
+
+
+class AnswerAwaited(AccountBusy):
+    """A change was sent to Stripe at ``since``, and no answer came; after ``until`` it is known what became of it."""
+
+    def __init__(self, since: datetime, until: datetime) -> None:
+        super().__init__()
+        self.since, self.until = since, until
+
+    @property
+    def message(self) -> str:
+        since, until = (date_format(timezone.localtime(one), "H:i") for one in (self.since, self.until))
+        return _(
+            "A change was sent to Stripe at {since}, and its answer has not come yet. Nothing else is changed until it "
+            "is known what became of it, at {until} at the latest."
+        ).format(since=since, until=until)

@@ -10,15 +10,16 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing import clock
-from billing.errors import AccountBusy, StripeAway, StripeMissing, StripeRefused
+from billing.errors import AccountBusy, AnswerAwaited, StripeAway, StripeMissing, StripeRefused
 from billing.locking import account_lock
 from billing.models import BillingAccount, StripeRequest
 from tenants.scopes import shared
@@ -32,7 +33,7 @@ type Fetched = dict[str, Any]
 KEY_LIVES = timedelta(hours=23)
 """How long, by the machine's time, the same key is sent again; Stripe forgets it after 24 hours."""
 FRESH = timedelta(minutes=2)
-"""How long whoever began a request may still be waiting for its answer."""
+"""How long a request may be under way: the three tries of a worker, and what Stripe takes for the last of them."""
 State = StripeRequest.State
 
 
@@ -66,7 +67,13 @@ def write(
     ``check`` is called when no other request of this account can come between. Raises what it raises, StripeAway,
     StripeRefused and AccountBusy.
     """
-    request = begin(operation, account, intent, params)
+    try:
+        request = begin(operation, account, intent, params)
+    except AnswerAwaited:
+        assert account is not None
+        if not _close_done(operation, account):
+            raise
+        request = begin(operation, account, intent, params)
     if request.state == State.DONE:
         found = operation.find(params, request.result_id)
         if found is not None:
@@ -130,7 +137,7 @@ def begin(operation: Operation, account: BillingAccount | None, intent: str, par
             if newest is not None and newest.state == State.BEGUN and newest.created_at > now - KEY_LIVES:
                 return newest
             if operation.is_alone and account is not None:
-                _require_alone(operation, account, now)
+                _require_alone(operation, account)
             return StripeRequest.objects.create(
                 account=account,
                 operation=operation.name,
@@ -141,12 +148,31 @@ def begin(operation: Operation, account: BillingAccount | None, intent: str, par
         raise AccountBusy from None
 
 
-def _require_alone(operation: Operation, account: BillingAccount, now: datetime) -> None:
-    others = StripeRequest.objects.filter(
-        account=account, operation=operation.name, state=State.BEGUN, created_at__gt=now - FRESH
-    )
-    if others.exists():
-        raise AccountBusy
+def _underway(operation: Operation, account: BillingAccount) -> QuerySet[StripeRequest]:
+    """The account's requests of a sort of which Stripe may still do something."""
+    rows = StripeRequest.objects.filter(account=account, operation=operation.name, state=State.BEGUN)
+    return rows.filter(created_at__gt=timezone.now() - FRESH).order_by("created_at")
+
+
+def _require_alone(operation: Operation, account: BillingAccount) -> None:
+    other = _underway(operation, account).last()
+    if other is not None:
+        raise AnswerAwaited(other.created_at, other.created_at + FRESH)
+
+
+def _close_done(operation: Operation, account: BillingAccount) -> bool:
+    """Close the requests that Stripe has done and for whose answer nobody waits any more; whether that was all.
+
+    One that Stripe does not have yet may still be on its way there, so it is waited for: sent again it would be done,
+    and the customer has seen that nothing was certain and may want something else by now. Raises StripeAway.
+    """
+    open_ones = list(_underway(operation, account))
+    for request in open_ones:
+        found = operation.find(request.params, "") if request.error else None
+        if found is None:
+            return False
+        close(request, State.DONE, result_id=id_of(found))
+    return True
 
 
 def close(request: StripeRequest, state: str, *, result_id: str = "", error: str = "") -> None:
@@ -162,26 +188,47 @@ def requests_finish(operations: Mapping[str, Operation], *, limit: int = 50) -> 
     What is safe is sent again with its key, as long as Stripe knows that. Of the others it is looked at what Stripe
     has: the customer has seen that nothing was certain, and may want something else by now. Raises StripeAway.
     """
-    now = timezone.now()
-    rows = StripeRequest.objects.select_related("account").filter(state=State.BEGUN, created_at__lt=now - FRESH)
+    rows = StripeRequest.objects.select_related("account").filter(
+        state=State.BEGUN, created_at__lt=timezone.now() - FRESH
+    )
     closed = []
     for request in rows.order_by("created_at")[:limit]:
-        operation = operations.get(request.operation)
-        if operation is None:
-            close(request, State.REFUSED, error="Nobody knows how to finish this any more.")
-        elif operation.is_safe and request.created_at > now - KEY_LIVES:
-            try:
-                send(operation, request)
-            except StripeRefused as refusal:
-                log.warning("stripe.request_refused", operation=request.operation, error=str(refusal))
-            except StripeAway as away:
-                if not away.has_answered:
-                    raise
-        else:
-            found = operation.find(request.params, "")
-            words = "No answer came. Stripe was asked what became of it."
-            close(request, State.REFUSED if found is None else State.DONE, result_id=id_of(found), error=words)
-        request.refresh_from_db()
-        log.info("stripe.request_finished", operation=request.operation, state=request.state)
+        _finish(operations.get(request.operation), request)
         closed.append(request)
     return closed
+
+
+@shared()
+def request_settle(operations: Mapping[str, Operation], request: StripeRequest) -> str:
+    """Do the same for one request, now; gives its state. Raises AnswerAwaited while it may still be under way and
+    Stripe does not have it, and StripeAway."""
+    request.refresh_from_db()
+    operation = operations.get(request.operation)
+    if request.state == State.BEGUN and request.created_at > timezone.now() - FRESH:
+        found = operation.find(request.params, "") if operation is not None and request.error else None
+        if found is None:
+            raise AnswerAwaited(request.created_at, request.created_at + FRESH)
+        close(request, State.DONE, result_id=id_of(found))
+        request.refresh_from_db()
+    elif request.state == State.BEGUN:
+        _finish(operation, request)
+    return request.state
+
+
+def _finish(operation: Operation | None, request: StripeRequest) -> None:
+    if operation is None:
+        close(request, State.REFUSED, error="Nobody knows how to finish this any more.")
+    elif operation.is_safe and request.created_at > timezone.now() - KEY_LIVES:
+        try:
+            send(operation, request)
+        except StripeRefused as refusal:
+            log.warning("stripe.request_refused", operation=request.operation, error=str(refusal))
+        except StripeAway as away:
+            if not away.has_answered:
+                raise
+    else:
+        found = operation.find(request.params, "")
+        words = "No answer came. Stripe was asked what became of it."
+        close(request, State.REFUSED if found is None else State.DONE, result_id=id_of(found), error=words)
+    request.refresh_from_db()
+    log.info("stripe.request_finished", operation=request.operation, state=request.state)

@@ -7,7 +7,7 @@ class ConsoleConfig(AppConfig):
     verbose_name = _("Console")
 
     def ready(self) -> None:
-        from console.visits import visit_end_note
+        from console.workspaces.visits import visit_end_note
         from tenants.support_ends import visit_end_register
 
         visit_end_register(visit_end_note)

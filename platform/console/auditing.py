@@ -1,6 +1,7 @@
 """Noting what operators look at and do, and reading it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -60,6 +61,27 @@ def audit_note(
         address=operator.address,
         device=operator.device,
     )
+
+
+@contextmanager
+def step_noted(
+    operator: Operator, action: Action, *, tenant_id: UUID | None = None, about: str = "", reason: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Note a step that no transaction can hold, since others are asked: first that it begins, then how it ended.
+
+    What is put into the dict stands in the second entry, as its details. A step of which only the first entry is there
+    was interrupted. What the step raises is noted and raised on.
+    """
+    named: dict[str, Any] = {"tenant_id": tenant_id, "about": about, "reason": reason}
+    audit_note(operator, Action.BEGUN, **named, step=action.value)
+    details: dict[str, Any] = {}
+    try:
+        yield details
+    except Exception as problem:
+        said = str(problem) or type(problem).__name__
+        audit_note(operator, Action.STOPPED, **named, step=action.value, problem=said[:500])
+        raise
+    audit_note(operator, action, **named, **details)
 
 
 @dataclass(frozen=True, slots=True)

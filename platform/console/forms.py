@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from billing.plans.wording import STATES
 from console.models import AuditEntry
 from console.templatetags.console import access_label
-from console.visits import visit_choices
-from console.workspaces import HEALTH, access_states, plan_names
+from console.workspaces.selectors import HEALTH, access_states, plan_names
+from console.workspaces.visits import visit_choices
 from tenants.models import Tenant
 
 

@@ -29,6 +29,9 @@ class AuditEntry(models.Model):
         EVENT_REPLAYED = "event_replayed", _("replayed an event")
         RECONCILED = "reconciled", _("compared with Stripe")
         ATTENTION_DONE = "attention_done", _("looked after what needed an operator")
+        REQUEST_FINISHED = "request_finished", _("finished a request to Stripe")
+        BEGUN = "begun", _("began a step")
+        STOPPED = "stopped", _("a step did not get through")
         OPERATOR_ADDED = "operator_added", _("made an operator")
         OPERATOR_REMOVED = "operator_removed", _("removed an operator")
 

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import BillingAccount, SubscriptionChange
-from console import figures
-from console.figures import Month
+from console.billing import figures
+from console.billing.figures import Month
 from tenants.models import Tenant
 from tenants.scopes import shared
 from tests.billing.accounts import account_of, invoiced, subscribed

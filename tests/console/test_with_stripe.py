@@ -1,12 +1,16 @@
 """What operators do with a workspace's billing, against the stand-in for Stripe in this process."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.db.models import F
 from django.test import Client
 
-from billing.models import ReconcileRun, StripeEvent, Subscription
+from billing.models import ReconcileRun, StripeEvent, StripeRequest, Subscription
+from console.auditing import Action, Operator, step_noted
 from console.models import AuditEntry
 from tenants.scopes import shared
 from tests.billing.conftest import paying, stripe_server  # noqa: F401
@@ -65,6 +69,8 @@ class TestCoupon:
     def test_one_that_there_is_not_is_refused(self, step, customer):
         assert step("coupon", code="NOPE").status_code == 422
         assert customer.subscription.coupon == ""
+        assert [action for action, _details in steps()] == ["begun", "stopped"]
+        assert "no such code" in entry("stopped").details["problem"]
 
 
 def cancelled_at_stripe(customer: Paying) -> Subscription:
@@ -73,6 +79,60 @@ def cancelled_at_stripe(customer: Paying) -> Subscription:
     customer.server.client.v1.subscriptions.cancel(found.stripe_id)
     assert found.status == "active"
     return found
+
+
+def steps() -> list[tuple[str, dict[str, Any]]]:
+    """What operators did, the oldest first, with its details."""
+    with shared():
+        return list(AuditEntry.objects.exclude(action="looked").order_by("id").values_list("action", "details"))
+
+
+class TestInterrupted:
+    def test_that_a_step_was_begun_stands_in_the_audit_before_stripe_is_asked(self, operator, tenant_a):
+        with (
+            shared(),
+            pytest.raises(SystemExit),
+            step_noted(Operator(operator), Action.COUPON_APPLIED, tenant_id=tenant_a.id, about="HALF", reason=REASON),
+        ):
+            raise SystemExit
+        assert steps() == [("begun", {"step": "coupon_applied"})]
+        assert (entry("begun").about, entry("begun").reason) == ("HALF", REASON)
+
+
+class TestRequestWithoutAnAnswer:
+    """A coupon was sent, and the process or the line was gone before its answer came."""
+
+    @pytest.fixture
+    def finish(self, console: Client, customer: Paying, step: Any, code: str) -> Callable[..., Any]:
+        def sent(*faults: str, minutes: int) -> Any:
+            for kind in faults:
+                customer.server.fault(kind, "POST /v1/subscriptions")
+            assert step("coupon", code=code).status_code == 422
+            customer.server.heal()
+            with shared():
+                found = StripeRequest.objects.get(operation="subscription.update")
+                StripeRequest.objects.update(created_at=F("created_at") - timedelta(minutes=minutes))
+            assert f"/console/requests/{found.id}/finish/" in said(console, customer)
+            return console.post(f"/console/requests/{found.id}/finish/", {"why": REASON}, follow=True)
+
+        return sent
+
+    def test_what_stripe_does_not_have_counts_as_not_done(self, finish):
+        assert "It was not done" in finish("drop", "drop", minutes=6).content.decode()
+        assert entry("request_finished").details == {"state": "refused"}
+        assert [action for action, _details in steps()] == ["begun", "stopped", "begun", "request_finished"]
+
+    def test_what_it_has_is_done_and_known_at_once(self, finish, customer):
+        assert "It was done." in finish("cut", "drop", minutes=1).content.decode()
+        assert "Half of a month" in customer.subscription.coupon
+
+    def test_one_that_may_be_under_way_is_waited_for(self, finish):
+        answer = finish("drop", "drop", minutes=1)
+        assert answer.status_code == 422
+        assert "its answer has not come yet" in answer.content.decode()
+
+    def test_one_that_there_is_not(self, console):
+        assert console.post(f"/console/requests/{uuid4()}/finish/", {"why": "x"}).status_code == 404
 
 
 class TestFetch:

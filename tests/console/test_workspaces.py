@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from console.workspaces import workspace_page, workspaces_matching
+from console.workspaces.selectors import workspace_page, workspaces_matching
 from crm.records.models import Job, Timer
 from crm.workspace.models import Member
 from tenants.models import Domain, Tenant, Wakeup

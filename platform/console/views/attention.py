@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from console.access import page
-from console.attention import attention as found
+from console.billing.attention import attention as found
 from tenants.http import Request
 
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from billing.models import SubscriptionChange
 from billing.plans.catalog import CURRENCIES
-from console import figures as found
 from console.access import page
-from console.figures import Month
+from console.billing import figures as found
+from console.billing.figures import Month
 from tenants.http import Request
 
 PAGE = 100

@@ -10,11 +10,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from console import visits
 from console.access import step
-from console.auditing import Action, audit_note, operator_of
+from console.auditing import Action, operator_of, step_noted
 from console.forms import ReasonForm, VisitForm
 from console.views.workspaces import tenant_of
+from console.workspaces import visits
 from tenants.finishing import UNFINISHED, setup_finish
 from tenants.handover import door_url
 from tenants.http import Request
@@ -42,10 +42,10 @@ def setup(request: Request, tenant_id: UUID) -> HttpResponseBase:
         raise Http404
     form = ReasonForm(request.POST or None, is_needed=False)
     if request.method == "POST" and form.is_valid():
-        problem = setup_finish(tenant)
-        audit_note(
-            operator_of(request), Action.SETUP_FINISHED, tenant_id=tenant.id, reason=form.reason, problem=problem
-        )
+        with step_noted(
+            operator_of(request), Action.SETUP_FINISHED, tenant_id=tenant.id, reason=form.reason
+        ) as details:
+            problem = details["problem"] = setup_finish(tenant)
         if not problem:
             return back(tenant, request, _("The workspace is ready."))
         form.add_error(None, _("It stopped again: %(problem)s") % {"problem": problem})

@@ -9,10 +9,10 @@ from django.urls import reverse
 
 from console.access import page
 from console.auditing import entry_page
-from console.billing_pages import account_detail
+from console.billing.selectors import account_detail
 from console.forms import WorkspaceFilter
-from console.visits import visits_open
-from console.workspaces import workspace_detail, workspace_page, workspaces_matching
+from console.workspaces.selectors import workspace_detail, workspace_page, workspaces_matching
+from console.workspaces.visits import visits_open
 from tenants.finishing import UNFINISHED
 from tenants.handover import door_url
 from tenants.http import Request

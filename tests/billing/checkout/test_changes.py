@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 
 from billing.checkout.changes import PriceChanged, cancel, change_apply, change_preview, coupon_apply, reactivate
-from billing.errors import AccountBusy, BillingRefused, StripeAway, StripeRefused
+from billing.errors import AccountBusy, AnswerAwaited, BillingRefused, StripeAway, StripeRefused
 from billing.models import StripeRequest
 from billing.money import Money
-from billing.outgoing import requests_finish, send
+from billing.outgoing import FRESH, requests_finish, send
 from billing.stripe_client import OPERATIONS
 from tenants.scopes import shared
 from tests.billing.paying import SEATS
@@ -206,8 +206,20 @@ class TestAway:
         subscribed.server.fault("drop", "POST /v1/subscriptions", times=2)
         with pytest.raises(StripeAway):
             applied(subscribed, shown)
-        with pytest.raises(AccountBusy):
+        with pytest.raises(AnswerAwaited) as refusal:
             applied(subscribed, other, "team_month_eur", 9)
+        assert refusal.value.until - refusal.value.since == FRESH
+        assert "its answer has not come yet" in refusal.value.message
+
+    def test_one_that_stripe_did_unheard_holds_up_no_other(self, subscribed):
+        shown = previewed(subscribed)
+        subscribed.server.fault("cut", "POST /v1/subscriptions")
+        subscribed.server.fault("drop", "POST /v1/subscriptions")
+        with pytest.raises(StripeAway):
+            applied(subscribed, shown)
+        more = previewed(subscribed, "business_month_eur", 9)
+        assert applied(subscribed, more, "business_month_eur", 9).quantity == 9
+        assert charged(subscribed)[1:] == [shown.due_now.amount, more.due_now.amount]
 
     def test_what_nobody_asked_for_again_is_closed_by_what_stripe_says(self, subscribed):
         shown = previewed(subscribed)

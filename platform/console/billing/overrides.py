@@ -7,10 +7,12 @@ from django.db import transaction
 from billing import tasks, webhooks
 from billing.accounts import manual
 from billing.checkout.changes import coupon_apply as code_apply
-from billing.models import BillingAccount, Plan, StripeEvent
+from billing.models import BillingAccount, Plan, StripeEvent, StripeRequest
+from billing.outgoing import request_settle
+from billing.stripe_client import OPERATIONS
 from billing.subscriptions.sync import subscription_sync
 from billing.sweeps import reconcile
-from console.auditing import Action, Operator, audit_note
+from console.auditing import Action, Operator, audit_note, step_noted
 
 COMPARISONS = (tasks.events_sweep, tasks.reconcile_all)
 
@@ -69,9 +71,9 @@ def contract_end(operator: Operator, account: BillingAccount, *, reason: str) ->
 
 
 def coupon_apply(operator: Operator, account: BillingAccount, *, code: str, reason: str) -> None:
-    """Give the discount of a promotion code; noted before Stripe is asked. Raises BillingRefused and StripeAway."""
-    audit_note(operator, Action.COUPON_APPLIED, tenant_id=account.tenant_id, about=code, reason=reason)
-    code_apply(account, code)
+    """Give the discount of a promotion code. Raises BillingRefused, AccountBusy and StripeAway."""
+    with step_noted(operator, Action.COUPON_APPLIED, tenant_id=account.tenant_id, about=code, reason=reason):
+        code_apply(account, code)
 
 
 def event_replay(operator: Operator, event: StripeEvent, *, reason: str) -> None:
@@ -91,17 +93,33 @@ def account_reconcile(operator: Operator, account: BillingAccount, *, reason: st
 
     Raises StripeAway and AccountBusy.
     """
-    before = reconcile.state_of(account)
-    subscription_sync(account.id, pages=reconcile.INVOICE_PAGES)
-    after = reconcile.state_of(BillingAccount.objects.get(id=account.id))
-    found = {
-        name: (before.get(name, ""), after.get(name, ""))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    }
-    drift = [f"{name}: {one} → {two}" for name, (one, two) in found.items()]
-    audit_note(operator, Action.RECONCILED, tenant_id=account.tenant_id, reason=reason, drift=drift)
+    with step_noted(operator, Action.RECONCILED, tenant_id=account.tenant_id, reason=reason) as details:
+        before = reconcile.state_of(account)
+        subscription_sync(account.id, pages=reconcile.INVOICE_PAGES)
+        after = reconcile.state_of(BillingAccount.objects.get(id=account.id))
+        found = {
+            name: (before.get(name, ""), after.get(name, ""))
+            for name in sorted(before.keys() | after.keys())
+            if before.get(name) != after.get(name)
+        }
+        details["drift"] = [f"{name}: {one} → {two}" for name, (one, two) in found.items()]
     return found
+
+
+def request_finish(operator: Operator, request: StripeRequest, *, reason: str) -> str:
+    """Find out what became of a request without an answer; gives its state. Raises AccountBusy and StripeAway."""
+    account = request.account
+    with step_noted(
+        operator,
+        Action.REQUEST_FINISHED,
+        tenant_id=account.tenant_id if account is not None else None,
+        about=request.operation,
+        reason=reason,
+    ) as details:
+        details["state"] = request_settle(OPERATIONS, request)
+        if account is not None:
+            subscription_sync(account.id)
+    return str(details["state"])
 
 
 def reconcile_start(operator: Operator, *, reason: str) -> None:

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from console.attention import accounts_troubled
-from console.inside import Inside, inside
+from console.billing.attention import accounts_troubled
+from console.workspaces.inside import Inside, inside
 from tenants.actors import TenantRef
 from tenants.finishing import SETUP, UNFINISHED
 from tenants.models import ApiKey, Domain, Membership, Session, Tenant, TenantStep, Wakeup, is_behind
