@@ -14,7 +14,7 @@ test: venv
 	@$(PYTHON) -m pytest -n 2 $(ARGS)
 
 test-deep: venv
-	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 tests/fuzz tests/isolation/test_hidden_fields.py $(ARGS)
+	@FUZZ_ROUNDS=$${FUZZ_ROUNDS:-25} $(PYTHON) -m pytest -n 2 -m "deep or hypothesis" $(ARGS)
 
 test-mutations: venv
 	@$(PYTHON) -m tests.mutations $(ARGS)

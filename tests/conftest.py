@@ -20,6 +20,7 @@ from django.test import Client
 
 from tenants.actors import Actor, TenantRef
 from tests.chromium import browser, chromium  # noqa: F401
+from tests.depth import examples
 from tests.scheduling import ByUnit, longest_first
 
 # Playwright keeps an event loop in its thread from its first use on, in which Django would refuse every query.
@@ -31,7 +32,12 @@ FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.register_profile("rapport", deadline=None)
+    hypothesis.settings.register_profile(
+        "rapport",
+        deadline=None,
+        max_examples=examples(40),
+        suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+    )
     hypothesis.settings.load_profile("rapport")
     from embedded.postgres import running
     from tests.cluster import point_settings

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crm.activities import repeat_control, repeating
 from crm.activities.repeating import BadRule, after, between, instant, normalised, times, words
+from tests.depth import examples
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo", "Asia/Tokyo"]
 RULES = [
@@ -30,7 +31,6 @@ starts = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda one
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 
 
-@settings(deadline=None)
 @given(rules, starts, zones)
 def test_the_clock_shows_the_same_time_at_each_one(rule: str, start: datetime, zone: ZoneInfo) -> None:
     for _number, local in islice(times(normalised(rule), start), 40):
@@ -40,7 +40,6 @@ def test_the_clock_shows_the_same_time_at_each_one(rule: str, start: datetime, z
         assert exists or timedelta(0) < shown - local <= timedelta(hours=1)
 
 
-@settings(deadline=None)
 @given(rules, starts)
 def test_they_follow_each_other_and_none_is_there_twice(rule: str, start: datetime) -> None:
     found = list(islice(times(normalised(rule), start), 60))
@@ -49,7 +48,6 @@ def test_they_follow_each_other_and_none_is_there_twice(rule: str, start: dateti
     assert all(one < other for (_n, one), (_m, other) in pairwise(found))
 
 
-@settings(deadline=None)
 @given(rules, starts, st.integers(1, 50))
 def test_a_count_is_the_number_of_all(rule: str, start: datetime, count: int) -> None:
     found = list(times(normalised(f"{rule};COUNT={count}"), start))
@@ -58,7 +56,6 @@ def test_a_count_is_the_number_of_all(rule: str, start: datetime, count: int) ->
     assert after(normalised(f"{rule};COUNT={count}"), start, count, datetime.min) is None
 
 
-@settings(deadline=None)
 @given(rules, starts, st.integers(0, 900))
 def test_none_is_after_the_last_day(rule: str, start: datetime, days: int) -> None:
     last = start.date() + timedelta(days=days)
@@ -66,7 +63,7 @@ def test_none_is_after_the_last_day(rule: str, start: datetime, days: int) -> No
     assert all(local.date() <= last for _number, local in found[1:])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(rules, starts, st.integers(1, 20), starts)
 def test_the_one_after_is_the_first_that_is_later(rule: str, start: datetime, number: int, moment: datetime) -> None:
     kept = normalised(rule)
@@ -82,7 +79,6 @@ def test_a_rule_that_names_no_day_comes_to_an_end() -> None:
     assert list(times("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", datetime(2026, 1, 1, 9))) == [(1, datetime(2026, 1, 1, 9))]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60) | st.from_regex(r"FREQ=[A-Z]{1,8}(;[A-Z]{1,10}=[-+,0-9A-Z]{0,8}){0,4}", fullmatch=True))
 def test_what_is_no_rule_is_refused_and_the_rest_is_kept_as_it_is(text: str) -> None:
     try:

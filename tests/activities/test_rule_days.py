@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crm.activities.repeating import BadRule, comes_again, dates, normalised
 from crm.activities.rule_days import WEEKDAYS
+from tests.depth import examples
 
 starts = st.datetimes(datetime(2000, 1, 1), datetime(2090, 12, 31)).map(
     lambda one: one.replace(second=0, microsecond=0)
@@ -38,7 +39,7 @@ def rules(draw: st.DrawFn) -> str:
     return ";".join(f"{part}={value}" for part, value in parts.items())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=examples(40))
 @given(rules(), starts)
 def test_the_days_are_those_that_another_reader_of_the_same_rule_finds(rule: str, start: datetime) -> None:
     found = list(islice(dates(normalised(rule), start), 12))

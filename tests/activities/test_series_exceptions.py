@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from crm.activities import series
@@ -21,11 +21,12 @@ from crm.records import row_values, undo, writing
 from crm.records.models import Timer
 from crm.records.types import registry
 from tenants.actors import Actor
+from tests.depth import examples
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 TASK, MEETING = registry.get("task"), registry.get("meeting")
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=PHASES)
+RELAXED = settings(phases=PHASES)
 TIMES = 5
 
 
@@ -149,7 +150,7 @@ def follow(actor: Actor, expected: Expected, guest: Actor, ids: list[Any], edit:
 
 
 @given(steps=st.lists(edits(), min_size=2, max_size=6))
-@settings(RELAXED, max_examples=25)
+@settings(RELAXED, max_examples=examples(8))
 def test_exceptions_survive_every_kind_of_edit(steps: list[Any], seller: Actor, seller_two: Actor) -> None:
     """Some seconds: the law is over sequences, and each step writes a whole series."""
     with transaction.atomic():

@@ -5,11 +5,12 @@ from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests import factories
+from tests.depth import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -310,7 +311,7 @@ def test_a_list_costs_the_same_however_long_it_is(api, owner, django_assert_max_
         client.get("/api/v1/deals?limit=20")
 
 
-@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=examples(10))
 @given(amount=st.decimals(min_value=0, max_value=10**9, places=2))
 def test_money_survives_the_round_trip_to_the_cent(api, owner, amount):
     made = api(owner).post("/api/v1/deals", {"name": "m", "amount": str(amount), "currency": "EUR"}).json()

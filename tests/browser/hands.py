@@ -1,4 +1,4 @@
-"""Two ways to use a page: with the mouse, or with nothing but the keyboard. A story is told once and lived by both."""
+"""Two ways to use a page: with the mouse, or with nothing but the keyboard. A story is told once."""
 
 import re
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Protocol
 from playwright.sync_api import Locator, expect
 
 from tests.chromium import settled
+from tests.depth import DEEP
 
 MOST_STEPS = 400
 WHERE = """(element) => {
@@ -177,3 +178,5 @@ class Keyboard:
 
 
 HANDS: dict[str, Hand] = {"mouse": Mouse(), "keyboard": Keyboard()}
+LIVED_BY = tuple(HANDS) if DEEP else ("keyboard",)
+"""A story is lived without a mouse, which is harder; ``make test-deep`` lives it with one too."""

@@ -1,4 +1,4 @@
-"""A role of one's own, shaped by an admin and lived by who has it: by mouse and by keyboard alone, on every page and by
+"""A role of one's own, shaped by an admin and lived by who has it: by keyboard alone, on every page and by
 the API, only what it lets see is there."""
 
 import re
@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.hands import HANDS, Hand
+from tests.browser.hands import HANDS, LIVED_BY, Hand
 from tests.browser.office import TIME_ZONE, Office
 from tests.stack import Stack
+
+pytestmark = pytest.mark.deep
 
 OWNER, NEAR, FAR, NARROW = "Olga Bauer", "Nils Berg", "Sven Holm", "Tessa Moll"
 SECRET = "7351"
@@ -43,7 +45,7 @@ class Narrow:
         return self.office.api(method, path, body, key=self.key)
 
 
-@pytest.fixture(scope="module", params=HANDS)
+@pytest.fixture(scope="module", params=LIVED_BY)
 def narrow(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Narrow]:
     office = Office(browser, stack)
     admin = office.open(OWNER)

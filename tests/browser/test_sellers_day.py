@@ -1,4 +1,4 @@
-"""A seller's day, by mouse and by keyboard alone, with nothing that axe finds on any page of it."""
+"""A seller's day, by keyboard alone, with nothing that axe finds on any page of it."""
 
 import re
 from collections.abc import Iterator
@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.hands import HANDS, Hand
+from tests.browser.hands import HANDS, LIVED_BY, Hand
 from tests.browser.office import TIME_ZONE, WORDS, Office
 from tests.browser.test_story import card, carry, column, toast
 from tests.stack import Stack
+
+pytestmark = pytest.mark.deep
 
 OWNER, SELLER, MATE = "Olga Bauer", "Mara Lind", "Ivo Brandt"
 
@@ -35,7 +37,7 @@ class Day:
         self.page.goto(f"{self.office.url}{path}")
 
 
-@pytest.fixture(scope="module", params=HANDS)
+@pytest.fixture(scope="module", params=LIVED_BY)
 def day(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> Iterator[Day]:
     """One browser that lives through the whole day; each test is the next hour of it."""
     office = Office(browser, stack)

@@ -12,13 +12,15 @@ from collections import Counter
 from pathlib import Path
 
 import psycopg2
+import pytest
 from psycopg2 import sql
 
+from tests.depth import DEEP
 from tests.stack import Stack, running_stack
 
 CLIENTS = 20
-SECONDS = 40
-KILL_EVERY = 5.0
+SECONDS = 60 if DEEP else 24
+KILL_EVERY = 5.0 if DEEP else 3.0
 
 
 class Client(threading.Thread):
@@ -82,6 +84,8 @@ def tenant_rows(stack: Stack, query: str) -> list[tuple[object, ...]]:
         return cursor.fetchall()
 
 
+@pytest.mark.deep
+@pytest.mark.slow("the clients write for twenty-four seconds, in which each process dies once")
 def test_every_acknowledged_write_survives_with_its_event_handled_once(tmp_path: Path) -> None:
     settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
     with running_stack(tmp_path / "kill", environment=settings) as stack:

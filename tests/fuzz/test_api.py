@@ -12,11 +12,12 @@ from django.db import transaction
 from api.params import LIST_PARAMETERS
 from crm.records.operators import OPERATORS
 from crm.records.types import registry
-from tests.fuzz.values import BODIES, ROUNDS, TEXTS, dice, wrong, wrong_tree
+from tests.depth import ROUNDS
+from tests.fuzz.values import BODIES, TEXTS, dice, wrong, wrong_tree
 from tests.isolation.routes import Route, routes
 from tests.isolation.test_canary import Planted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.deep]
 METHODS = ("post", "patch", "put", "delete")
 
 

@@ -11,11 +11,12 @@ from django.core.cache import cache
 from django.db import transaction
 
 from crm.records.types import registry
-from tests.fuzz.values import ROUNDS, TEXTS, dice, names_in_code
+from tests.depth import ROUNDS
+from tests.fuzz.values import TEXTS, dice, names_in_code
 from tests.isolation.routes import Route, routes
 from tests.isolation.test_canary import Planted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.deep]
 NAMES = names_in_code()
 SIGNED_OUT_BY = ("/signout", "account/delete")
 FORM_NAME = re.compile(r'\sname="([^"]+)"')

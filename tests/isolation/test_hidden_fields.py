@@ -1,12 +1,11 @@
 """A field that a role hides tells that role nothing, wherever its value is shown to others.
 
 Every field that can be hidden is hidden, and every page, API route, feed and board that shows its value to others must
-then be the same whether it has that value or none. That asks many hundred pages, so that it takes long; with
-FUZZ_ROUNDS set, as for ``make test-deep``, each field is hidden in turn, which takes longer still.
+then be the same whether it has that value or none. That asks many hundred pages, so that it takes long; in
+``make test-deep`` each field is hidden in turn, which takes longer still.
 """
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,9 +31,10 @@ from crm.workspace.roles import ACTIONS
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor
 from tests import factories
+from tests.depth import DEEP
 from tests.isolation.routes import Thing, addresses, routes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.deep]
 
 SHOWN_BY_THE_NAME = {("contact", "first_name"), ("contact", "last_name")}
 """Parts of what a record is called, which no role hides."""
@@ -320,5 +320,5 @@ def groups(planted: list[Planted]) -> Iterator[tuple[RecordType, list[Planted]]]
         mine = [one for one in planted if one.rt is rt]
         if not mine:
             continue
-        for together in [[one] for one in mine] if os.environ.get("FUZZ_ROUNDS") else [mine]:
+        for together in [[one] for one in mine] if DEEP else [mine]:
             yield rt, together

@@ -42,6 +42,7 @@ from crm.workspace.roles import ACTIONS, ACTIVITY_NOUNS
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
+from tests.depth import examples
 
 DEAL, COMPANY = "deal", "company"
 TITLED_BY = {"email": "subject", "note": "body"}
@@ -174,7 +175,7 @@ def theirs(actor: Actor, noun: str, record: Any, action: str) -> bool:
 
 # Without shrinking: an example asks a hundred statements, and the first one that fails tells enough.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-RELAXED = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+RELAXED = settings(max_examples=examples(8), suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
 @given(data=st.data())
@@ -288,7 +289,7 @@ def member_of(actor: Actor) -> UUID:
 
 
 @given(data=st.data())
-@settings(RELAXED, max_examples=25)
+@settings(RELAXED, max_examples=examples(6))
 def test_timelines_calendars_views_exports_and_bulk_agree(data: st.DataObject, world: World, at_work: None) -> None:
     with transaction.atomic():
         actor = settled(data, world)
@@ -431,7 +432,7 @@ def test_the_write_gate_takes_what_the_role_may_write(data: st.DataObject, world
 
 
 @given(data=st.data())
-@settings(RELAXED, max_examples=15)
+@settings(RELAXED, max_examples=examples(5))
 def test_the_reason_told_is_the_wall_itself(data: st.DataObject, world: World) -> None:
     """Random trees, heads, members and roles: who has a reason to see a record is who sees it."""
     with transaction.atomic():

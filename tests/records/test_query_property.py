@@ -14,6 +14,7 @@ from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS
 from crm.records.types import Field, Kind, RecordType, registry
 from tenants.actors import Actor
+from tests.depth import examples
 
 NOW = datetime(2026, 5, 31, 22, 30, tzinfo=UTC)
 TEXTS = [
@@ -197,6 +198,7 @@ def depth(tree: dict[str, Any]) -> int:
     return 1 + max((depth(one) for one in inner), default=0)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("noun", ["company", "contact", "task", "deal", "stage"])
 def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
     rt = registry.get(noun)
@@ -204,7 +206,7 @@ def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
     def related(field: Field, id: UUID) -> dict[str, Any] | None:
         return rows.get(field.target, {}).get(id)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(15), suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def holds(data: st.DataObject) -> None:
         tree = data.draw(trees(owner, rt, rows))

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.records import grouping, reading, saved_views, writing
@@ -20,6 +20,7 @@ from crm.records.types import registry
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor, Permissions
 from tests import factories
+from tests.depth import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -231,7 +232,7 @@ class TestSaving:
 GROUPED = ("stage", "owner", "source", "expected_close", "created_at")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8))
 @given(
     data=st.lists(
         st.tuples(

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.people.models import Company, Contact
@@ -19,6 +19,7 @@ from crm.records.undo import last_own, undo
 from crm.sales.models import Deal, Stage
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
+from tests.depth import examples
 
 
 def rt(slug: str) -> RecordType:
@@ -244,7 +245,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12))
 @given(plan=steps)
 def test_undone_in_reverse_everything_is_as_it_was(owner: Actor, plan: list[tuple[Any, ...]]) -> None:
     companies = [factories.company(owner, name=name).pk for name in ("One", "Two")]

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.records import reading, writing
@@ -24,6 +24,7 @@ from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 from tests import factories
 from tests.activities.test_tasks import seeing_own
+from tests.depth import examples
 
 DEAL = registry.get("deal")
 
@@ -257,7 +258,7 @@ amounts = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8))
 @given(drawn=amounts)
 def test_the_boards_sums_are_those_of_the_list(seller: Actor, drawn: list[tuple[str, str, int]]) -> None:
     from django.db import transaction

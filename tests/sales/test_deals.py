@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.records import undo, writing
@@ -19,6 +19,7 @@ from crm.sales.selectors import stage_times
 from crm.sales.services import deal_move
 from tenants.actors import Actor
 from tests import factories
+from tests.depth import examples
 
 DEAL, STAGE = registry.get("deal"), registry.get("stage")
 
@@ -177,7 +178,7 @@ def test_a_negative_amount_is_refused(seller: Actor) -> None:
     assert {error.field for error in refused.value.errors} == {"amount"}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10))
 @given(cents=st.integers(min_value=0, max_value=10**13), currency=st.sampled_from(["EUR", "JPY", "KWD"]))
 def test_money_comes_back_as_it_was_given(seller: Actor, cents: int, currency: str) -> None:
     decimals = {"EUR": 2, "JPY": 0, "KWD": 3}[currency]

@@ -29,6 +29,7 @@ from crm.sales.my_day import my_numbers
 from crm.workspace.models import ExchangeRate
 from tenants.actors import Actor
 from tests import factories
+from tests.depth import examples
 
 DEAL = registry.get("deal")
 PLACES = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3}
@@ -105,7 +106,7 @@ def check(worth: MoneySum, wanted: Expected, where: str) -> None:
 
 @example(deals=[Entered("New", "", 100_000), Entered("New", "", None), Entered("New", "USD", 50_000)], rates={})
 @example(deals=[Entered("New", "USD", None), Entered("New", "USD", 5)], rates={"USD": Decimal(2)})
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), suppress_health_check=list(HealthCheck))
 @given(deals=st.lists(entered, max_size=9), rates=tables)
 def test_every_sum_is_the_same(
     owner: Actor, seller: Actor, api: Any, deals: list[Entered], rates: dict[str, Decimal]

@@ -4,17 +4,18 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.workspace.currencies import Rate, converted, decimals, rates_at, rounded
 from crm.workspace.models import ExchangeRate
+from tests.depth import examples
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_tenant")]
 
 DAY = date(2026, 3, 31)
 CODES = ("EUR", "USD", "JPY", "KWD", "BHD", "CHF")
-quiet = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+quiet = settings(max_examples=examples(40))
 amounts = st.decimals(min_value=-(10**12), max_value=10**12, places=3, allow_nan=False, allow_infinity=False)
 rates = st.decimals(min_value="0.000001", max_value="1000000", places=12, allow_nan=False, allow_infinity=False)
 tables = st.dictionaries(st.sampled_from([code for code in CODES if code != "EUR"]), rates).map(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.workspace import rate_services as services
@@ -292,7 +292,6 @@ tables = st.dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables, st.integers(0, 25))
 def test_a_sum_of_any_day_is_worth_the_same_after_the_change(in_tenant, table, after):
     """In EUR by the old rates, turned into USD, and in USD by the new ones."""

@@ -4,12 +4,13 @@ import re
 
 import pytest
 from django.db.models import TextField, Value
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crm.records.folding import search_form, search_patterns, sort_key
 from crm.workspace.folding import LETTERS, SIGNS, SPELLED, Fold, FoldSpelled, fold, sought, spelled
 from crm.workspace.models import Member
+from tests.depth import examples
 
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn", "Co")), max_size=12)
 names = st.text("abelrsuMÄÖÜäöüåøłŁđıœßþ'’- \u00ad\u200b\u2011", min_size=1, max_size=14)
@@ -90,7 +91,7 @@ def test_a_digraph_is_no_umlaut_where_none_is_meant(stored: str, typed: str) -> 
     assert not finds([stored], typed)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
+@settings(max_examples=examples(4))
 @given(st.lists(texts, min_size=30, max_size=60))
 @example(
     [

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import translation
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.workspace.formats import (
@@ -29,7 +29,6 @@ numbers = st.sampled_from(["", *NUMBER_FORMATS])
 decimals = st.decimals(min_value=-(10**14), max_value=10**14, places=4, allow_nan=False, allow_infinity=False)
 
 
-@settings(deadline=None)
 @given(numbers, decimals, st.sampled_from(["EUR", "JPY", "KWD"]))
 def test_what_is_written_is_read_back_the_same(chosen, value, currency):
     with override(Formats(numbers=chosen)):
@@ -37,7 +36,6 @@ def test_what_is_written_is_read_back_the_same(chosen, value, currency):
             assert Decimal(number_read(text)) == value
 
 
-@settings(deadline=None)
 @given(numbers, st.integers(min_value=0, max_value=10**12))
 def test_a_number_behind_a_zero_is_never_read_as_thousands(chosen, whole):
     with override(Formats(numbers=chosen)):
