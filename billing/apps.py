@@ -7,13 +7,16 @@ class BillingConfig(AppConfig):
     verbose_name = _("Billing")
 
     def ready(self) -> None:
+        from billing.accounts.services import account_provision
         from billing.checkout.seat_sales import SeatSales
         from billing.plans.offers import plan_offering
         from billing.seats import seats_changed
         from tenants.accounts import memberships_watch
         from tenants.limits import offers_register
+        from tenants.provisioning import provisioner_register
         from tenants.seat_offers import seat_seller_register
 
         memberships_watch(seats_changed)
         offers_register(plan_offering)
         seat_seller_register(SeatSales())
+        provisioner_register("billing", account_provision, order=30)

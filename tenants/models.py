@@ -454,7 +454,7 @@ class AccountEvent(models.Model):
 
 
 class Wakeup(models.Model):
-    """Where there is work of which sort (``settings.WORK``) and from when on.
+    """Where there is work of which sort (``wakeups.works``) and from when on.
 
     A tenant's role can only add ``due_at`` and ``work``; Postgres notes whose it is.
     """

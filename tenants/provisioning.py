@@ -3,16 +3,18 @@
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.module_loading import import_string
 
 from tenants.accounts import memberships_end
 from tenants.actors import TenantRef
 from tenants.fleet import workspace_upgrade
 from tenants.models import ApiKey, HandoverToken, Tenant, TenantStep, User, Wakeup
+from tenants.registration import Table
 from tenants.release import template_digest
 from tenants.roles import role_of
 from tenants.scopes import shared, tenant_scope
@@ -28,6 +30,26 @@ MOVES: dict[str, frozenset[str]] = {
     State.DELETING: frozenset({State.ACTIVE, State.SUSPENDED, State.DELETED}),
     State.DELETED: frozenset(),
 }
+
+
+type Provision = Callable[[TenantRef, User | None], None]
+"""Gives a new workspace, in its scope and one transaction, some of what it starts with; safe to repeat. The user is
+the owner, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioner:
+    provision: Provision
+    order: int
+
+
+provisioners = Table[Provisioner]("provisioner")
+
+
+def provisioner_register(name: str, provision: Provision, *, order: int) -> None:
+    """Have each new workspace be given what ``provision`` gives, those of the lowest order first; an app registers in
+    its ``ready()``. Raises ImproperlyConfigured when the name is taken."""
+    provisioners.add(name, Provisioner(provision, order))
 
 
 class StateRefused(RuntimeError):
@@ -65,8 +87,8 @@ def tenant_provision(tenant: Tenant, owner: User | None) -> TenantRef:
     with shared():
         tenant.refresh_from_db()
         ref = tenant.ref()
-    for path in settings.WORKSPACE_PROVISIONERS:
-        _step(tenant, path, lambda path=path: _provision(path, ref, owner))  # type: ignore[misc]
+    for name in sorted(provisioners, key=lambda name: provisioners[name].order):
+        _step(tenant, name, partial(_provision, provisioners[name].provision, ref, owner))
     tenant_state_set(tenant, State.ACTIVE)
     with shared():
         return tenant.ref()
@@ -100,9 +122,9 @@ def _schema_ready(schema: str) -> None:
         Tenant.objects.filter(schema_name=schema).update(schema_version=template_digest())
 
 
-def _provision(path: str, ref: TenantRef, owner: User | None) -> None:
+def _provision(provision: Provision, ref: TenantRef, owner: User | None) -> None:
     with tenant_scope(ref), transaction.atomic():
-        import_string(path)(ref, owner)
+        provision(ref, owner)
 
 
 def _step(tenant: Tenant, name: str, work: Callable[[], None]) -> None:

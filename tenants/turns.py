@@ -8,12 +8,11 @@ from uuid import UUID
 
 import structlog
 from celery import current_app
-from django.conf import settings
 from django.db import connection
 
 from tenants.actors import TenantRef
 from tenants.scopes import tenant_scope
-from tenants.wakeups import turn_end, turn_take, wakeups_begin, wakeups_done, wakeups_put_off
+from tenants.wakeups import turn_end, turn_take, wakeups_begin, wakeups_done, wakeups_put_off, works
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +78,8 @@ def turns(work: str, tenants: Sequence[TenantRef], seconds: float, act: Act) -> 
 
 def send(tenant_ids: Sequence[UUID], work: str, *, retry: bool = True) -> None:
     """Queue a turn for each of the tenants, as many to a message as go together."""
-    task, queue, together = settings.WORK[work]
+    found = works[work]
     ids = [str(one) for one in tenant_ids]
-    for place in range(0, len(ids), together):
-        current_app.send_task(task, kwargs={"tenant_ids": ids[place : place + together]}, queue=queue, retry=retry)
+    for place in range(0, len(ids), found.together):
+        some = {"tenant_ids": ids[place : place + found.together]}
+        current_app.send_task(found.task.name, kwargs=some, queue=found.queue, retry=retry)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
+from celery import Task
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import F, Min, Q, Window
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 
 from tenants.actors import TenantRef
 from tenants.models import Tenant, Wakeup, is_behind
+from tenants.registration import Table
 from tenants.roles import role_of, schema_of
 from tenants.scopes import shared
 from tenants.selectors import BUILT
@@ -26,8 +28,31 @@ PER_ROUND = 2000
 TURN_SECONDS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    task: Task[..., None]
+    queue: str
+    together: int
+    nudged: timedelta | None
+
+
+works = Table[Work]("sort of work")
+
+
+def work_register(
+    name: str, task: Task[..., None], *, queue: str, together: int = 1, nudged: timedelta | None = None
+) -> None:
+    """Have wake-ups for a sort of work be given to ``task`` on a queue, the turns of so many workspaces together; an
+    app registers in its ``ready()``.
+
+    Where whoever makes the work asks for it at once, at most every so often (``nudged``), wake-ups wait as long for
+    that. Raises ImproperlyConfigured when the name is taken.
+    """
+    works.add(name, Work(task, queue, together, nudged))
+
+
 def wake(due_at: datetime, work: str) -> None:
-    """Note, inside a tenant's scope and transaction, that it will have ``work`` (of settings.WORK) at ``due_at``."""
+    """Note, inside a tenant's scope and transaction, that it will have ``work`` (a name in ``works``) at ``due_at``."""
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO public.tenants_wakeup (due_at, work) VALUES (%s, %s)", [due_at, work])
 
@@ -36,7 +61,7 @@ def wake_all(schema: str) -> None:
     """Have all sorts of a workspace's work looked at now: what had to wait may go on."""
     now = timezone.now()
     with shared():
-        Wakeup.objects.bulk_create(Wakeup(role=role_of(schema), work=work, due_at=now) for work in settings.WORK)
+        Wakeup.objects.bulk_create(Wakeup(role=role_of(schema), work=work, due_at=now) for work in works)
 
 
 def wakeups_claim() -> list[tuple[UUID, str]]:
@@ -93,8 +118,9 @@ def _schema(role: str) -> str:
 def _left_to_nudges(now: datetime) -> Q:
     """Those so fresh that whoever made them has a worker look by himself."""
     fresh = Q(pk__in=[])
-    for work, seconds in settings.WORK_NUDGED.items():
-        fresh |= Q(work=work, due_at__gt=now - timedelta(seconds=seconds))
+    for name, work in works.items():
+        if work.nudged is not None:
+            fresh |= Q(work=name, due_at__gt=now - work.nudged)
     return fresh
 
 

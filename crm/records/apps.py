@@ -8,11 +8,33 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import checks, events, exporting, kinds, money, presenting, reading, rights, timers  # noqa: F401
+        from crm.records import (  # noqa: F401
+            belongings,
+            bulk,
+            checks,
+            events,
+            exporting,
+            jobs,
+            kinds,
+            money,
+            presenting,
+            reading,
+            rights,
+            tasks,
+            timers,
+            wakeups,
+        )
         from crm.records.types import registry
         from crm.workspace import hooks, roles
         from tenants.hooks import record_type_of
+        from tenants.wakeups import work_register
 
+        work_register(wakeups.TIMERS, tasks.timers_fire, queue="timers", together=20)
+        work_register(wakeups.EVENTS, tasks.events_drain, queue="interactive", nudged=wakeups.NUDGE_PAUSE)
+        jobs.register("bulk", bulk.step)
+        jobs.register("undo", bulk.undo_step)
+        jobs.register("hand_over", belongings.step)
+        jobs.register("export", exporting.export_step, reads=True)
         timers.register("export_expired", exporting.export_expired, unpaid=True)
         hooks.event_note.register(events.note)
         hooks.currencies_used.register(money.currencies_used)

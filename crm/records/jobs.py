@@ -1,8 +1,8 @@
 """Long work in the background: done in chunks, each one transaction with its place, so that a killed worker repeats
 nothing and skips nothing; with progress, cancel and undo.
 
-A runner, listed in ``settings.JOBS``, does one chunk of its work inside the transaction that is open, and says whether
-there is more. It acts as the member who started the job, with the rights he has at that moment.
+A runner, registered by its app for a kind of job, does one chunk of its work inside the transaction that is open, and
+says whether there is more. It acts as the member who started the job, with the rights he has at that moment.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +14,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -36,6 +34,7 @@ from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.api_keys import api_key_scopes
 from tenants.entitlements import NotEntitled, require_writable, why_not_writable
+from tenants.registration import Table
 from tenants.turns import Progress
 
 log = structlog.get_logger(__name__)
@@ -89,6 +88,24 @@ class Work:
 type Runner = Callable[[Work], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    runner: Runner
+    reads: bool
+
+
+kinds = Table[JobKind]("kind of job")
+
+
+def register(kind: str, runner: Runner, *, reads: bool = False) -> None:
+    """Have jobs of a kind be worked on by ``runner``; an app registers in its ``ready()``.
+
+    Work that only ``reads`` is done for a workspace that is not paid for too. Raises ImproperlyConfigured when the kind
+    is taken.
+    """
+    kinds.add(kind, JobKind(runner, reads))
+
+
 # -- starting ----------------------------------------------------------------------------------------------------------
 
 
@@ -104,11 +121,10 @@ def job_start(
     undo_of: Job | None = None,
 ) -> Job:
     """Queue work of ``kind``; it begins after the commit. Raises Invalid when too much is waiting already."""
-    if kind not in settings.JOBS:
-        raise ValueError(f"settings.JOBS has no {kind!r}.")
+    found = kinds[kind]
     if actor.member_id is None:
         raise Forbidden
-    if kind not in settings.JOBS_READING:
+    if not found.reads:
         require_writable(actor.tenant)
     if Job.objects.filter(state__in=OPEN).count() >= MOST_OPEN:
         raise Invalid([], _("Too much work is waiting already. Try again when some of it is done."))
@@ -189,7 +205,7 @@ def hand_out(tenant: TenantRef) -> None:
 
 def going_on(tenant: TenantRef) -> Q:
     """The jobs that may be worked on in the workspace as it is: all, or those that only read."""
-    return Q() if why_not_writable(tenant) is None else Q(kind__in=settings.JOBS_READING)
+    return Q() if why_not_writable(tenant) is None else Q(kind__in=[kind for kind, one in kinds.items() if one.reads])
 
 
 def send(tenant: TenantRef, job_id: UUID) -> None:
@@ -239,8 +255,7 @@ def fresh(job: Job) -> Job:
 def work_once(tenant: TenantRef, job: Job) -> bool:
     actor = actor_of(tenant, job)
     change_set = job.change_set or change_set_new(actor, SOURCE)
-    runner: Runner = import_string(settings.JOBS[job.kind])
-    more = runner(Work(actor, job, change_set))
+    more = kinds[job.kind].runner(Work(actor, job, change_set))
     if not change_set._state.adding:
         job.change_set = change_set
     return more

@@ -1,15 +1,13 @@
 """What a record page holds: properties in groups, related records, and the parts that higher floors put on it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 from django.urls import reverse
-from django.utils.module_loading import import_string
 
 from crm.records import reading
 from crm.records.list_address import chosen_columns
@@ -29,6 +27,7 @@ from crm.records.presenting import (
 from crm.records.types import Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, may_write, readable_fields
 from tenants.actors import Actor
+from tenants.registration import Table
 
 RELATED_LIMIT = 5
 REACH_ICONS = {Kind.PHONES: "phone", Kind.EMAILS: "mail"}
@@ -40,6 +39,26 @@ class Part:
 
     template: str
     context: Mapping[str, Any]
+
+
+type MakePart = Callable[[Actor, RecordType, Mapping[str, Any]], Part | None]
+type Slot = Literal["header", "centre"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPart:
+    slot: Slot
+    order: int
+    make: MakePart
+
+
+registered = Table[RegisteredPart]("part of a record page")
+
+
+def part_register(name: str, make: MakePart, *, slot: Slot, order: int) -> None:
+    """Have ``make`` be asked for a part of each record's page, None for nothing to show; an app registers in its
+    ``ready()``. In a slot those of the lowest order come first. Raises ImproperlyConfigured when the name is taken."""
+    registered.add(name, RegisteredPart(slot, order, make))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +149,11 @@ def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordP
     )
 
 
-def parts(slot: str, actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Part]:
-    """The parts that settings.RECORD_PARTS name for a slot and that have something to show for this record."""
-    made = (import_string(path)(actor, rt, row) for path in settings.RECORD_PARTS.get(slot, ()))
-    return [one for one in made if one is not None]
+def parts(slot: Slot, actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Part]:
+    """The parts registered for a slot that have something to show for this record, in their order."""
+    ordered = sorted((one for one in registered.values() if one.slot == slot), key=lambda one: one.order)
+    made = (one.make(actor, rt, row) for one in ordered)
+    return [part for part in made if part is not None]
 
 
 def related(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Related]:

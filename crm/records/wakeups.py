@@ -1,12 +1,11 @@
 """Tell the workers that this workspace has work, now or at a time: written with the change, so never lost."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
@@ -20,7 +19,8 @@ log = structlog.get_logger(__name__)
 SERVED = {"active", "read_only"}
 EVENTS = "events"
 TIMERS = "timers"
-NUDGE_PAUSE = settings.WORK_NUDGED[EVENTS]
+NUDGE_PAUSE = timedelta(milliseconds=500)
+"""At most so often a worker is asked for a workspace's events at once."""
 
 _nudged: dict[UUID, float] = {}
 
@@ -44,7 +44,8 @@ def nudge(tenant: TenantRef) -> None:
     if tenant.state not in SERVED:
         return
     now = monotonic()
-    if now - _nudged.get(tenant.id, -NUDGE_PAUSE) < NUDGE_PAUSE:
+    pause = NUDGE_PAUSE.total_seconds()
+    if now - _nudged.get(tenant.id, -pause) < pause:
         return
     if len(_nudged) > 10_000:
         _nudged.clear()

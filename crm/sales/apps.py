@@ -8,11 +8,20 @@ class SalesConfig(AppConfig):
     verbose_name = _("Sales")
 
     def ready(self) -> None:
+        from crm.records import jobs
+        from crm.records.pages import part_register
         from crm.sales import types  # noqa: F401
+        from crm.sales.parts import stage_bar
+        from crm.sales.provisioning import provision
         from crm.sales.rules import pipelines_in_use
         from crm.sales.sample import sample_load
+        from crm.sales.services import archive_step
         from crm.workspace import hooks
         from tenants.limits import usage_register
+        from tenants.provisioning import provisioner_register
 
         hooks.sample_load.register(sample_load)
+        jobs.register("pipeline_archive", archive_step)
+        part_register("stages", stage_bar, slot="header", order=10)
+        provisioner_register("sales", provision, order=20)
         usage_register("pipelines", lambda _tenant: pipelines_in_use())

@@ -142,42 +142,6 @@ TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 SESSION_ENGINE = "tenants.sessions"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# What a lower floor calls on a higher one, as dotted paths.
-WORKSPACE_PROVISIONERS = [
-    "crm.workspace.provisioning.provision",
-    "crm.sales.provisioning.provision",
-    "billing.accounts.services.account_provision",
-    "tenants.announcements.announcements_provision",
-]
-# Pieces that higher floors put on a record page, by their place on it.
-RECORD_PARTS = {
-    "header": [
-        "crm.sales.parts.stage_bar",
-        "crm.activities.parts.series",
-        "crm.activities.parts.guests",
-        "crm.activities.parts.reply",
-    ],
-    "centre": ["crm.activities.parts.activity"],
-}
-# Who does a job's work, by its kind.
-JOBS = {
-    "bulk": "crm.records.bulk.step",
-    "undo": "crm.records.bulk.undo_step",
-    "hand_over": "crm.records.belongings.step",
-    "pipeline_archive": "crm.sales.services.archive_step",
-    "export": "crm.records.exporting.export_step",
-}
-# Work that only reads, done for a workspace that is not paid for too.
-JOBS_READING = {"export"}
-# What wake-ups are for: the task that does it a turn at a time, its queue, and how many workspaces' turns it takes.
-WORK = {
-    "timers": ("crm.records.tasks.timers_fire", "timers", 20),
-    "events": ("crm.records.tasks.events_drain", "interactive", 1),
-    "mails": ("crm.workspace.tasks.mails_send", "interactive", 1),
-}
-# Work that whoever makes it asks for at once, at most every so many seconds: its wake-ups wait as long for that.
-WORK_NUDGED = {"events": 0.5}
-
 # Tables of a tenant whose rows its role may add and read but not change, with the columns that it may.
 APPEND_ONLY: dict[str, tuple[str, ...]] = {"records_event": ("position",), "records_changeset": ()}
 # Tables of the shared schema that the application may add to and read, but not change.

@@ -10,6 +10,7 @@ from django.utils import timezone
 from console.models import AuditEntry
 from tenants.announcements import announcements_provision
 from tenants.models import Announcement, Tenant
+from tenants.provisioning import provisioners
 from tenants.scopes import shared
 
 WORDS = "On Sunday we move to a new house"
@@ -94,9 +95,9 @@ def test_one_made_later_hears_nothing_of_what_was_named_or_is_over(said, console
         assert Tenant.objects.get(id=late.id).announced_until is None
 
 
-def test_it_is_the_last_step_of_making_one(settings):
+def test_it_is_the_last_step_of_making_one():
     """Plan and state of billing are known by then."""
-    assert settings.WORKSPACE_PROVISIONERS[-1] == "tenants.announcements.announcements_provision"
+    assert max(provisioners, key=lambda name: provisioners[name].order) == "announcements"
 
 
 def test_until_its_time(said, browser_client, owner):

@@ -6,9 +6,13 @@ import pytest
 from django.utils import timezone
 
 from console.models import AuditEntry
+from crm.sales.provisioning import provision as sales_provision
+from crm.workspace.provisioning import provision as workspace_provision
+from tenants import provisioning
 from tenants.finishing import setup_finish, setups_finish, unfinished
 from tenants.models import Domain, Membership, Tenant, TenantStep, User
 from tenants.scopes import shared
+from tests.registrations import anew
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +30,9 @@ def stopped(owner_alias, tenant_a, the_cast, monkeypatch):
 
 
 @pytest.fixture
-def broken(settings):
-    settings.WORKSPACE_PROVISIONERS = ["tests.console.test_setups.fails"]
+def broken(monkeypatch):
+    anew(monkeypatch, provisioning, "provisioners")
+    provisioning.provisioner_register("fails", fails, order=10)
 
 
 def fails(ref, owner):
@@ -62,12 +67,14 @@ def test_a_try_that_fails_is_noted_and_tried_later(stopped, broken):
     assert (found.attempts, found.error) == (1, "RuntimeError: No space left.")
 
 
-def test_it_goes_on_where_it_stopped(stopped, broken, settings):
+def test_it_goes_on_where_it_stopped(stopped, broken, monkeypatch):
     with shared():
         setup_finish(stopped)
         done = set(TenantStep.objects.filter(tenant=stopped, kind="step").values_list("name", flat=True))
     assert done == {"schema"}
-    settings.WORKSPACE_PROVISIONERS = ["crm.workspace.provisioning.provision", "crm.sales.provisioning.provision"]
+    anew(monkeypatch, provisioning, "provisioners")
+    provisioning.provisioner_register("workspace", workspace_provision, order=10)
+    provisioning.provisioner_register("sales", sales_provision, order=20)
     with shared():
         assert setup_finish(stopped) == ""
     assert state_of(stopped) == "active"

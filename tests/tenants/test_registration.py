@@ -1,25 +1,24 @@
 """What apps give to the floors below them in their ``ready()``: typed, once, and in any order."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from tenants.registration import Hook, NotRegistered, Table
-
-
-@Hook
-def greeting(name: str) -> str:
-    """What somebody is greeted with."""
-    raise NotRegistered("Nobody greets.")
+from tests.registrations import registered
 
 
 @pytest.fixture
 def greets():
     @Hook
-    def fresh(name: str) -> str:
+    def greeting(name: str) -> str:
         """What somebody is greeted with."""
         raise NotRegistered("Nobody greets.")
 
-    return fresh
+    return greeting
 
 
 def test_a_hook_does_what_is_registered(greets):
@@ -29,17 +28,17 @@ def test_a_hook_does_what_is_registered(greets):
 
 def test_a_second_one_is_refused(greets):
     greets.register(lambda name: name)
-    with pytest.raises(ImproperlyConfigured, match="fresh is registered already"):
+    with pytest.raises(ImproperlyConfigured, match="greeting is registered already"):
         greets.register(lambda name: name)
 
 
-def test_what_nobody_does_is_said():
+def test_what_nobody_does_is_said(greets):
     with pytest.raises(NotRegistered, match="Nobody greets"):
-        greeting("Ann")
+        greets("Ann")
 
 
-def test_a_hook_is_documented_as_what_it_stands_for():
-    assert (greeting.__doc__, greeting.__name__) == ("What somebody is greeted with.", "greeting")
+def test_a_hook_is_documented_as_what_it_stands_for(greets):
+    assert (greets.__doc__, greets.__name__) == ("What somebody is greeted with.", "greeting")
 
 
 def test_a_name_is_registered_once():
@@ -61,3 +60,16 @@ def test_a_table_does_not_go_by_the_order_of_registration():
     for name in "cab":
         back.add(name, 1)
     assert list(there) == list(back) == ["a", "b", "c"]
+
+
+def test_no_hook_is_left_without_an_app_that_does_its_work():
+    assert [line for line in registered() if line.endswith(": None")] == []
+    assert "kind of job: bulk, export, hand_over, pipeline_archive, undo" in registered()
+
+
+def test_what_is_registered_does_not_depend_on_the_order_of_the_apps():
+    """A process of its own, which takes as long as Django: the apps stand in it the other way round."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "tests.registrations"]
+    run = subprocess.run(command, env=environment, timeout=120, check=True, capture_output=True, text=True)
+    assert run.stdout.splitlines() == registered()

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from celery import current_app, shared_task
 from celery.utils.time import get_exponential_backoff_interval
-from django.conf import settings
 from django.utils import timezone
 
+from crm.records.wakeups import NUDGE_PAUSE
 from tenants import tasks, wakeups
 from tenants.dispatching import dispatch
 from tenants.mails import mail_deliver
@@ -106,7 +106,7 @@ class TestWakeups:
         assert dispatch() == 0
         assert wakeups.wakeups_next() is None
         with shared():
-            Wakeup.objects.update(due_at=timezone.now() - timedelta(seconds=settings.WORK_NUDGED["events"]))
+            Wakeup.objects.update(due_at=timezone.now() - NUDGE_PAUSE)
         assert wakeups.wakeups_next() is not None
         assert dispatch() == 1
 

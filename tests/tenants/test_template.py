@@ -14,12 +14,14 @@ from django.test.utils import CaptureQueriesContext
 
 from crm.workspace.models import Member
 from embedded.postgres import binaries
+from tenants import provisioning
 from tenants.management.commands.database_prepare import prepare
 from tenants.models import Tenant
 from tenants.provisioning import tenant_drop, tenant_provision
 from tenants.roles import app_role, common_role, owner_role, role_of, schema_name_new, shared_role
 from tenants.scopes import owner_scope, shared, tenant_scope
 from tenants.template import schema_create, schema_drop, schema_exists, schema_make_by_migrating
+from tests.registrations import anew
 
 pytestmark = pytest.mark.django_db
 
@@ -237,7 +239,7 @@ class TestProvisioning:
         with tenant_scope(ref):
             assert Member.objects.count() == 0
 
-    def test_goes_on_where_it_stopped(self, owner_alias, settings, monkeypatch):
+    def test_goes_on_where_it_stopped(self, owner_alias, monkeypatch):
         tenant = self.reserved()
         calls: list[str] = []
 
@@ -246,10 +248,11 @@ class TestProvisioning:
             if len(calls) == 1:
                 raise ConnectionError
 
-        from crm.workspace import provisioning
-
-        monkeypatch.setattr(provisioning, "fails_once", fails_once, raising=False)
-        settings.WORKSPACE_PROVISIONERS = [*settings.WORKSPACE_PROVISIONERS, "crm.workspace.provisioning.fails_once"]
+        provisioned = list(provisioning.provisioners.items())
+        anew(monkeypatch, provisioning, "provisioners")
+        for name, one in provisioned:
+            provisioning.provisioner_register(name, one.provision, order=one.order)
+        provisioning.provisioner_register("fails", fails_once, order=200)
         with pytest.raises(ConnectionError):
             tenant_provision(tenant, None)
         with shared():
@@ -259,8 +262,8 @@ class TestProvisioning:
         assert tenant_provision(tenant, None).state == "active"
         assert len(calls) == 2
 
-    def test_a_dropped_workspace_leaves_no_schema_and_no_role(self, owner_alias, admin, settings):
-        settings.WORKSPACE_PROVISIONERS = []
+    def test_a_dropped_workspace_leaves_no_schema_and_no_role(self, owner_alias, admin, monkeypatch):
+        anew(monkeypatch, provisioning, "provisioners")
         tenant = self.reserved()
         tenant_provision(tenant, None)
         tenant_drop(tenant)
