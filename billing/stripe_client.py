@@ -278,6 +278,11 @@ def _subscription_ended(params: Params, _result_id: str) -> Fetched | None:
     return found if found["status"] in ("canceled", "incomplete_expired") else None
 
 
+def _invoice_voided(params: Params, _result_id: str) -> Fetched | None:
+    found = ask(lambda: client().v1.invoices.retrieve(params["id"]))
+    return found if found["status"] == "void" else None
+
+
 def _refund_find(params: Params, result_id: str) -> Fetched | None:
     found = refunds_of(params["payment_intent"])
     intent = params["metadata"]["intent"]
@@ -340,6 +345,13 @@ SUBSCRIPTION_CANCEL = Operation(
     is_once=True,
     is_safe=True,
 )
+INVOICE_VOID = Operation(
+    "invoice.void",
+    lambda params, key: ask(lambda: client().v1.invoices.void_invoice(params["id"], {}, _options(key))),
+    _invoice_voided,
+    is_once=True,
+    is_safe=True,
+)
 REFUND_CREATE = Operation(
     "refund.create",
     lambda params, key: ask(lambda: client().v1.refunds.create(cast(Any, params), _options(key))),
@@ -370,6 +382,7 @@ OPERATIONS: Mapping[str, Operation] = {
         PORTAL_OPEN,
         SUBSCRIPTION_UPDATE,
         SUBSCRIPTION_CANCEL,
+        INVOICE_VOID,
         REFUND_CREATE,
         PRODUCT_CREATE,
         PRICE_CREATE,
@@ -417,6 +430,11 @@ def subscription_cancel(account: BillingAccount, subscription_id: str) -> Fetche
     """End a subscription at once, without an invoice."""
     params = {"id": subscription_id, "prorate": False, "invoice_now": False}
     return write(SUBSCRIPTION_CANCEL, account, subscription_id, params)
+
+
+def invoice_void(account: BillingAccount, invoice_id: str) -> Fetched:
+    """Take an open invoice back: nobody can pay it any more."""
+    return write(INVOICE_VOID, account, invoice_id, {"id": invoice_id})
 
 
 def refund_create(account: BillingAccount, payment_intent: str, *, intent: str) -> Fetched:

@@ -248,9 +248,12 @@ def _update(account: BillingAccount, subscription: Subscription, params: Params)
 
 
 @shared()
-def coupon_apply(account: BillingAccount, code: str) -> Subscription:
-    """Give the subscription the discount of a promotion code, once, typed here or at the checkout. Raises
-    BillingRefused, AccountBusy and StripeAway."""
+def coupon_apply(account: BillingAccount, code: str, *, instead_of: str = "") -> Subscription:
+    """Give the subscription the discount of a promotion code, once, typed here or at the checkout.
+
+    A subscription has one coupon: another ends the one that runs, which is to be named by ``instead_of``. Raises
+    BillingRefused, AccountBusy and StripeAway.
+    """
     subscription = _current(account)
     found = stripe_client.promotion_code_find(code.strip()) if code.strip() else None
     if found is None:
@@ -263,6 +266,12 @@ def coupon_apply(account: BillingAccount, code: str) -> Subscription:
     )
     if used.exists() or found["id"] in stripe_client.promotions_used(str(account.customer_id)):
         raise BillingRefused(_("This code was used already, and counts once."))
+    if subscription.coupon not in ("", instead_of):
+        raise BillingRefused(
+            _("The coupon {running} runs. The new one would take its place: send it again if you want that.").format(
+                running=subscription.coupon
+            )
+        )
     params: dict[str, Any] = {"discounts": [{"promotion_code": found["id"]}]}
     stripe_client.subscription_update(account, subscription.stripe_id, params)
     return _synced(account)

@@ -58,7 +58,7 @@ STATES: Mapping[State, Promise] = {
     State.SUSPENDED: _("suspended"),
     State.PAUSED: _("paused"),
     State.CANCELED: _("ended, read-only"),
-    State.RETENTION: _("closed, to be deleted"),
+    State.RETENTION: _("suspended, to be deleted"),
     State.DELETED: _("deleted"),
 }
 STATE_COLORS: Mapping[State, str] = {

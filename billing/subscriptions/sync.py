@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
 from billing.accounts.granting import access_apply, subscription_newest
-from billing.errors import StripeMissing, StripeRefused
+from billing.errors import StripeAway, StripeMissing, StripeRefused
 from billing.locking import account_lock
-from billing.models import LIVE, BillingAccount, CheckoutAttempt, StripeEvent, Subscription
+from billing.models import LIVE, BillingAccount, CheckoutAttempt, InvoiceMirror, StripeEvent, Subscription
 from billing.outgoing import Fetched
 from billing.subscriptions.ledger import change_note
 from billing.subscriptions.mirror import (
@@ -90,6 +90,7 @@ def subscription_sync(account_id: UUID, *, wait: bool = True, pages: int = 1) ->
     if snapshot is not None:
         for extra in unwanted(account, snapshot):
             _undo(account, extra, snapshot)
+        _void_unserved(account, snapshot)
     return subscription_newest(account)
 
 
@@ -201,6 +202,24 @@ def _checkouts_close(account: BillingAccount, subscriptions: Sequence[Fetched], 
             attempt.state = State.COMPLETED if str(attempt.id) in paid else State.EXPIRED
             attempt.ended_at = now
             attempt.save(update_fields=["state", "ended_at"])
+
+
+def _void_unserved(account: BillingAccount, snapshot: Snapshot) -> None:
+    """Void the renewals that ended subscriptions left open: whoever paid one now would get nothing for it.
+
+    What Stripe does not do now is tried again with the next sync.
+    """
+    ended = {one["id"] for one in snapshot.subscriptions if one["status"] == "canceled"}
+    for invoice in snapshot.invoices:
+        is_renewal = invoice["status"] == "open" and invoice["billing_reason"] == "subscription_cycle"
+        if not is_renewal or subscription_of(invoice) not in ended:
+            continue
+        try:
+            voided = stripe_client.invoice_void(account, invoice["id"])
+        except (StripeAway, StripeRefused) as trouble:
+            log.warning("billing.not_voided", account=str(account.id), invoice=invoice["id"], why=str(trouble))
+        else:
+            InvoiceMirror.objects.filter(stripe_id=invoice["id"]).update(status=voided["status"], next_attempt_at=None)
 
 
 def _undo(account: BillingAccount, extra: Fetched, snapshot: Snapshot) -> None:

@@ -34,7 +34,10 @@ class ContactForm(forms.Form):
 
 
 class CouponForm(forms.Form):
+    """``instead_of`` is the coupon that was shown as running when the code was typed."""
+
     code = forms.CharField(label=gettext_lazy("Code"), max_length=60)
+    instead_of = forms.CharField(max_length=200, required=False)
 
 
 class CancelForm(forms.Form):
@@ -110,7 +113,7 @@ def coupon(request: MemberRequest) -> HttpResponse:
         status = 422
         if form.is_valid():
             try:
-                coupon_apply(account, form.cleaned_data["code"])
+                coupon_apply(account, **form.cleaned_data)
             except TROUBLE as trouble:
                 form.add_error("code", words_of(trouble))
                 status = status_of(trouble)
@@ -118,7 +121,9 @@ def coupon(request: MemberRequest) -> HttpResponse:
                 billing_note(request.actor, "coupon_applied", coupon=form.cleaned_data["code"])
                 messages.success(request, _("The coupon counts from the next invoice on."))
                 return redirect(PAGE)
-    return render(request, "billing/coupon.html", {"form": form}, status=status)
+    found = selectors.overview(request.tenant.id)
+    running = found.subscription.coupon if found and found.is_live and found.subscription else ""
+    return render(request, "billing/coupon.html", {"form": form, "running": running}, status=status)
 
 
 @access(BILLING)

@@ -95,7 +95,7 @@ def test_a_workspace_lives_from_trial_to_deletion(hand: Hand, office: Office) ->
     expect(page.get_by_text("The subscription has ended.")).to_be_visible()
     moved(office, "+31d")
     page.goto(billing)
-    expect(page.get_by_text("The workspace is closed, and deleted on")).to_be_visible()
+    expect(page.get_by_text("The workspace is suspended, and deleted on")).to_be_visible()
     office.stack.wait_mail(told, subject="will be deleted")
     moved(office, "+52d")
     moved(office, "+9d")

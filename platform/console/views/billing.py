@@ -64,7 +64,7 @@ STEPS: Mapping[str, BillingStep] = {
         form=ReasonForm,
         act=lambda operator, account, values: overrides.resume(operator, account, reason=values["why"]),
         title=_("Resume the workspace"),
-        text=_("It is what it would be without the suspension: open, read-only or closed, by what is paid."),
+        text=_("It is what it would be without the suspension: open, read-only or suspended, by what is paid."),
         button=_("Resume"),
         said=_("The workspace is open again, as far as it is paid for."),
     ),

@@ -365,8 +365,20 @@ class TestCoupon:
         coupon_apply(subscribed.account, code)
         subscribed.server.fault("500", "POST /v1/subscriptions", times=2)
         with pytest.raises(StripeAway):
-            coupon_apply(subscribed.account, "MORE")
-        assert "Three quarters" in coupon_apply(subscribed.account, "MORE").coupon
+            coupon_apply(subscribed.account, "MORE", instead_of="Half of a month")
+        taken = coupon_apply(subscribed.account, "MORE", instead_of="Half of a month")
+        assert "Three quarters" in taken.coupon
+
+    def test_another_takes_the_place_of_one_that_runs_only_if_that_was_said(self, subscribed, code):
+        client = subscribed.server.client
+        coupon = client.v1.coupons.create({"percent_off": 10, "duration": "forever", "name": "A tenth"})
+        client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "TENTH"})
+        coupon_apply(subscribed.account, code)
+        for shown in ("", "Another"):
+            with pytest.raises(BillingRefused, match="Half of a month runs"):
+                coupon_apply(subscribed.account, "TENTH", instead_of=shown)
+        assert subscribed.sync().coupon == "Half of a month"
+        assert coupon_apply(subscribed.account, "TENTH", instead_of="Half of a month").coupon == "A tenth"
 
     @pytest.mark.parametrize("code", ["", "  ", "NOTHING"])
     def test_one_that_there_is_not(self, subscribed, code):

@@ -83,6 +83,27 @@ class TestFailedPayment:
         assert subscribed.account.access_lost_at == grace_until
         assert subscribed.subscription.status == "canceled"
 
+    def test_what_it_left_open_is_void_then_and_can_be_paid_by_nobody(self, subscribed):
+        self.fails(subscribed)
+        subscribed.move(days=25)
+        subscribed.sync()
+        assert subscribed.subscription.status == "canceled"
+        found = subscribed.server.client.v1.invoices.list({"customer": subscribed.customer}).data
+        assert [one.status for one in found] == ["void", "paid"]
+        with shared():
+            left = subscribed.account.invoices.first()
+        assert (left.status, left.next_attempt_at) == ("void", None)
+
+    def test_while_stripe_does_not_void_it_the_rest_is_kept_and_it_is_void_the_next_time(self, subscribed):
+        self.fails(subscribed)
+        subscribed.move(days=25)
+        subscribed.server.fault("500", "POST /v1/invoices", times=2)
+        subscribed.sync()
+        assert subscribed.subscription.status == "canceled"
+        subscribed.sync()
+        with shared():
+            assert subscribed.account.invoices.first().status == "void"
+
 
 class TestMadeAtStripe:
     def test_a_quantity_changed_there_holds_here(self, subscribed):

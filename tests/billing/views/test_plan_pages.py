@@ -217,7 +217,9 @@ def test_the_next_invoice_comes_when_what_is_paid_for_ends(paying):
 def test_cancelling_says_what_follows_asks_why_and_is_taken_back(paying, owner, browser_client):
     paying.subscribe()
     client = browser_client(owner)
-    assert "Then it is closed, and on" in shown(client, f"{PAGE}cancel/")
+    page = shown(client, f"{PAGE}cancel/")
+    assert "Then it is suspended, and on" in page
+    assert "Nothing more is charged." in page
     answer = client.post(f"{PAGE}cancel/", {"comment": "x"})
     assert answer.status_code == 422
     assert paying.subscription.cancel_at is None
@@ -239,6 +241,35 @@ def test_a_coupon_that_there_is_not_is_refused_beside_its_field(paying, owner, b
     answer = browser_client(owner).post(f"{PAGE}coupon/", {"code": "NOPE"})
     assert answer.status_code == 422
     assert "There is no such code" in answer.content.decode()
+
+
+def test_who_cancels_while_a_payment_is_open_is_told_that_it_stays_due(paying, owner, browser_client):
+    paying.subscribe()
+    paying.server.card_change(paying.customer, FAILS_LATER)
+    paying.move(days=32)
+    paying.sync()
+    client = browser_client(owner)
+    page = shown(client, f"{PAGE}cancel/")
+    assert re.search(r"€174 of the invoice \S+ is still due\. Its payment is tried again on", page)
+    assert "No further period is charged." in page
+    assert "Nothing more is charged" not in page
+
+
+def test_another_coupon_is_said_to_replace_the_one_that_runs(paying, owner, browser_client):
+    paying.subscribe()
+    stripe = paying.server.client
+    for name, code in (("Spring sale", "SPRING"), ("Winter sale", "WINTER")):
+        coupon = stripe.v1.coupons.create({"percent_off": 20, "duration": "forever", "name": name})
+        stripe.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": code})
+    client = browser_client(owner)
+    assert client.post(f"{PAGE}coupon/", {"code": "SPRING", "instead_of": ""}).status_code == 302
+    page = shown(client, f"{PAGE}coupon/")
+    assert "The coupon <strong>Spring sale</strong> runs." in page
+    assert "Replace the coupon" in page
+    assert client.post(f"{PAGE}coupon/", {"code": "WINTER", "instead_of": ""}).status_code == 422
+    assert "Coupon: Spring sale" in shown(client, PAGE)
+    assert client.post(f"{PAGE}coupon/", {"code": "WINTER", "instead_of": "Spring sale"}).status_code == 302
+    assert "Coupon: Winter sale" in shown(client, PAGE)
 
 
 def test_a_coupon_is_taken_once(paying, owner, browser_client):
