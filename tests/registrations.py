@@ -34,6 +34,8 @@ if __name__ == "__main__":
     import django
     from django.conf import settings
 
-    settings.INSTALLED_APPS = list(reversed(settings.INSTALLED_APPS))
+    above = ("billing", "api", "console", "crm.")
+    others = [one for one in settings.INSTALLED_APPS if not one.startswith(above)]
+    settings.INSTALLED_APPS = [*others, *reversed([one for one in settings.INSTALLED_APPS if one not in others])]
     django.setup()
     sys.stdout.write("\n".join(registered()))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.activities import repeat_control, repeating, rules, series
 from crm.activities.following import series_follow
-from crm.activities.visibility import own_or_about_the_visible
+from crm.activities.visibility import OwnOrAboutTheVisible
 from crm.records.types import Choice, Field, Further, Kind, Pieces, RecordType, Way, register
 from crm.records.writing import Change
 from crm.workspace.formats import minutes_text
@@ -163,7 +163,7 @@ TASK = RecordType(
     ),
     after_write=PLANNED_HOOKS,
     event_types=("task.done",),
-    visible=own_or_about_the_visible("assignee", "created_by"),
+    visible=OwnOrAboutTheVisible("assignee", "created_by"),
     shortcut="t",
 )
 
@@ -212,7 +212,7 @@ CALL = RecordType(
     event_types=("call.done",),
     in_related=False,
     open_first=False,
-    visible=own_or_about_the_visible("assignee", "created_by"),
+    visible=OwnOrAboutTheVisible("assignee", "created_by"),
 )
 
 MEETING = RecordType(
@@ -271,7 +271,7 @@ MEETING = RecordType(
     event_types=("meeting.done", "meeting.replied"),
     in_related=False,
     open_first=False,
-    visible=own_or_about_the_visible("assignee", "created_by", guests="guests"),
+    visible=OwnOrAboutTheVisible("assignee", "created_by", guests="guests"),
 )
 
 EMAIL = RecordType(
@@ -314,7 +314,7 @@ EMAIL = RecordType(
     rules=(rules.main_record_is_not_also, rules.emails_have_a_time),
     in_related=False,
     after_write=(rules.places_kept,),
-    visible=own_or_about_the_visible("assignee", "created_by"),
+    visible=OwnOrAboutTheVisible("assignee", "created_by"),
 )
 
 NOTE = RecordType(
@@ -333,7 +333,7 @@ NOTE = RecordType(
     default_columns=("body", "about", "created_by", "created_at"),
     rules=(rules.main_record_is_not_also,),
     after_write=(rules.places_kept,),
-    visible=own_or_about_the_visible("created_by"),
+    visible=OwnOrAboutTheVisible("created_by"),
     in_sidebar=False,
     in_search=True,
 )

@@ -5,23 +5,29 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from crm.activities.models import Place
-from crm.records.types import Visibility, held_by, registry
+from crm.records.policies import VisibilityPolicy, held_by
+from crm.records.types import registry
 from tenants.actors import Actor, Scope
 
 NOUNS = ("task", "call", "meeting", "email", "note")
 PLANNED = ("task", "call", "meeting")
 
 
-def own_or_about_the_visible(*fields: str, guests: str = "") -> Visibility:
+class OwnOrAboutTheVisible(VisibilityPolicy):
     """One's own by one of the MEMBER fields, with the scope "team" the team's, and what one is a guest of; with "all"
     also what is on no record, or on one that one may see."""
 
-    def visible(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        noun = registry.for_model(queryset.model).slug
-        scope = actor.scope(noun, "view")
-        own = held_by(actor, scope if scope is Scope.TEAM else Scope.OWN, *fields)
-        if guests and actor.member_id is not None:
-            own |= Q(**{f"{guests}__contains": [{"type": "member", "id": str(actor.member_id)}]})
+    goes_by_subjects = True
+
+    def __init__(self, *holders: str, guests: str = "") -> None:
+        self.holders = holders
+        self.guests = guests
+
+    def rows(self, actor: Actor, record_type: str, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        scope = actor.scope(record_type, "view")
+        own = held_by(actor, scope if scope is Scope.TEAM else Scope.OWN, *self.holders)
+        if self.guests and actor.member_id is not None:
+            own |= Q(**{f"{self.guests}__contains": [{"type": "member", "id": str(actor.member_id)}]})
         if scope is not Scope.ALL:
             return queryset.filter(own)
         subjects = [rt for rt in registry.all() if rt.slug not in NOUNS]
@@ -34,7 +40,3 @@ def own_or_about_the_visible(*fields: str, guests: str = "") -> Visibility:
                 on |= Q(about_type=rt.slug) & Q(Exists(rt.visible_to(actor).filter(pk=OuterRef("about_id"))))
         further = Place.objects.filter(on, activity_id=OuterRef("pk"))
         return queryset.filter(own | Q(about_type="") | on | (~Q(also=[]) & Q(Exists(further))))
-
-    visible.holders, visible.guests = fields, guests  # type: ignore[attr-defined]
-    visible.goes_by_subjects = True  # type: ignore[attr-defined]
-    return visible

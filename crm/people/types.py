@@ -4,7 +4,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.people import choices, rules
 from crm.records.normalising import web_domain
-from crm.records.types import Field, Kind, RecordType, by_owner, register
+from crm.records.policies import ByOwner
+from crm.records.types import Field, Kind, RecordType, register
 from tenants.actors import Actor
 
 
@@ -52,7 +53,7 @@ COMPANY = RecordType(
     default_columns=("name", "kind", "industry", "size", "owner", "created_at"),
     owner_field="owner",
     rules=(rules.parents_form_no_circle,),
-    visible=by_owner("owner"),
+    visible=ByOwner("owner"),
     shortcut="c",
 )
 
@@ -97,7 +98,7 @@ CONTACT = RecordType(
     default_columns=("name", "job", "company", "emails", "phones", "status", "owner"),
     owner_field="owner",
     rules=(rules.name_follows_its_parts, rules.birthday_has_been, rules.contacts_have_room),
-    visible=by_owner("owner"),
+    visible=ByOwner("owner"),
     limit="contacts",
     shortcut="o",
 )

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from crm.records.types import Field, RecordType, everyone, registry
+from crm.records.types import Field, RecordType, registry
 from crm.workspace.roles import RoleField, RoleNoun
 
 
@@ -13,8 +13,8 @@ def role_nouns() -> tuple[RoleNoun, ...]:
             slug=rt.slug,
             label=str(rt.label_plural),
             icon=rt.icon,
-            is_shared=rt.visible is everyone,
-            fields=() if rt.visible is everyone else tuple(role_fields(rt)),
+            is_shared=rt.visible.is_everyones,
+            fields=() if rt.visible.is_everyones else tuple(role_fields(rt)),
         )
         for rt in registry.all()
     )

@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
 from crm.records import mentions
-from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, everyone, registry
+from crm.records.policies import Everyone
+from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
 from tenants.actors import Actor
 
 MEMBER_TYPE = RecordType(
@@ -22,7 +23,7 @@ MEMBER_TYPE = RecordType(
         Field(slug="name", label=gettext_lazy("Name"), kind=Kind.TEXT),
         Field(slug="email", label=gettext_lazy("Email"), kind=Kind.TEXT),
     ),
-    visible=everyone,
+    visible=Everyone(),
 )
 """What relations to members show of them; members are no records."""
 

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.records.errors import UnknownType
 from crm.records.mentions import plain
+from crm.records.policies import VisibilityPolicy
 from tenants.actors import Actor, Scope
-from tenants.prepared import Among
 
 if TYPE_CHECKING:
     from crm.records.batch import Batch
@@ -29,7 +29,6 @@ type Text = str | Promise
 type Rule = Callable[[Batch], None]
 type Hook = Callable[[Batch], None]
 type Options = Callable[[Actor, Mapping[str, Any]], Iterable[tuple[UUID, str]]]
-type Visibility = Callable[[Actor, QuerySet[Any]], QuerySet[Any]]
 
 COLORS = (
     "gray",
@@ -261,8 +260,7 @@ class Further:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordType:
-    """A noun. ``visible`` narrows a queryset to what an actor with any view permission may see. It goes by his view
-    scopes, his member id and his team's members and by nothing else: statements are prepared for all who share scopes.
+    """A noun. ``visible`` is the policy by which its records are seen.
 
     Rules run before a write on a Batch and may set values and add errors; after_write hooks run after it, in the same
     transaction. ``event_types`` names the events that rules and hooks add to the usual four. ``fields_of`` says which
@@ -281,7 +279,7 @@ class RecordType:
     icon: str
     model: str
     fields: tuple[Field, ...]
-    visible: Visibility
+    visible: VisibilityPolicy
     title: str = "name"
     subtitle: str = ""
     default_columns: tuple[str, ...] = ()
@@ -318,7 +316,7 @@ class RecordType:
             if not holds:
                 raise Misdeclared(f"Record type {self.slug!r}: {problem}")
 
-        claim(callable(self.visible), "a visibility rule is missing.")
+        claim(isinstance(self.visible, VisibilityPolicy), "a visibility policy is missing.")
         claim(len(by_slug) == len(self.fields), "two fields have the same slug.")
         claim(not by_slug.keys() & SYSTEM_FIELDS.keys(), f"{sorted(SYSTEM_FIELDS)} are every record's already.")
         claim(self.title in by_slug, f"the title field {self.title!r} is unknown.")
@@ -445,7 +443,7 @@ class RecordType:
         rows = self.rows if queryset is None else queryset
         if actor.scope(self.slug, "view") is Scope.NONE:
             return rows.none()
-        return self.visible(actor, rows)
+        return self.visible.rows(actor, self.slug, rows)
 
     def shows_all_to(self, actor: Actor) -> bool:
         """Whether the actor sees every row, so that a statement for him is everybody's."""
@@ -461,47 +459,6 @@ class RecordType:
 def nearest(name: str, known: Iterable[str]) -> str:
     found = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return found[0] if found else ""
-
-
-def held_by(actor: Actor, scope: Scope, *fields: str) -> Q:
-    """That one of the MEMBER fields is the actor or, within the scope ``team``, one of his team; never without one."""
-    if actor.member_id is None or scope is Scope.NONE:
-        return Q(pk__in=[])
-    condition = Q()
-    for slug in fields:
-        if scope is Scope.TEAM:
-            condition |= Q(Among.of(f"{slug}_id", actor.team_members))
-        else:
-            condition |= Q(**{slug: actor.member_id})
-    return condition
-
-
-def rows_within(queryset: QuerySet[Any], actor: Actor, scope: Scope, *fields: str) -> QuerySet[Any]:
-    """The rows that a scope reaches, going by who is named in the MEMBER fields."""
-    if scope is Scope.ALL:
-        return queryset
-    if scope is Scope.NONE or actor.member_id is None:
-        return queryset.none()
-    return queryset.filter(held_by(actor, scope, *fields))
-
-
-def by_owner(*fields: str) -> Visibility:
-    """All rows to who may view all; else those where one of the MEMBER fields is himself or one of his team."""
-
-    def visible(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        scope = actor.scope(registry.for_model(queryset.model).slug, "view")
-        return rows_within(queryset, actor, scope, *fields)
-
-    visible.holders = fields  # type: ignore[attr-defined]
-    return visible
-
-
-def everyone(actor: Actor, queryset: QuerySet[Any]) -> QuerySet[Any]:
-    """All rows to everybody who may view the noun at all: for nouns that nobody owns, such as pipelines."""
-    return queryset
-
-
-everyone.is_everyones = True  # type: ignore[attr-defined]
 
 
 class Registry:

@@ -74,13 +74,11 @@ class Facts:
 
 def facts_of(rt: RecordType, record: Any) -> Facts:
     """Those of a record, with those of what an activity is on (None for what is no activity)."""
-    rule: Any = rt.visible
-    fields: tuple[str, ...] = getattr(rule, "holders", (rt.own_field,))
-    holders = tuple(dict.fromkeys(holder for one in fields if (holder := getattr(record, f"{one}_id"))))
-    guests = getattr(rule, "guests", "")
-    invited = getattr(record, guests) if guests else ()
+    policy = rt.visible
+    holders = tuple(dict.fromkeys(holder for one in policy.holders if (holder := getattr(record, f"{one}_id"))))
+    invited = getattr(record, policy.guests) if policy.guests else ()
     subjects: tuple[Facts, ...] | None = None
-    if getattr(rule, "goes_by_subjects", False):
+    if policy.goes_by_subjects:
         places = [(record.about_type, record.about_id)] if record.about_id else []
         places += [(one["type"], UUID(str(one["id"]))) for one in record.also or ()]
         subjects = tuple(found for place in places if (found := subject_of(*place)))
@@ -94,7 +92,7 @@ def facts_of(rt: RecordType, record: Any) -> Facts:
 
 
 def subject_of(noun: str, id: UUID) -> Facts | None:
-    if noun not in registry or getattr(registry.get(noun).visible, "goes_by_subjects", False):
+    if noun not in registry or registry.get(noun).visible.goes_by_subjects:
         return None
     record = registry.get(noun).rows.filter(pk=id).first()
     return None if record is None else facts_of(registry.get(noun), record)
@@ -105,7 +103,7 @@ def reason_for(member_id: UUID, permissions: Permissions, facts: Facts, people: 
     scope = permissions.scope(facts.rt.slug, "view")
     if scope is Scope.NONE:
         return None
-    if getattr(facts.rt.visible, "is_everyones", False):
+    if facts.rt.visible.is_everyones:
         return Reason(ALL)
     if member_id in facts.holders:
         return Reason(OWN, member_id)
@@ -184,7 +182,7 @@ def why(actor: Actor, rt: RecordType, id: UUID, *, of: UUID | None = None) -> Wh
 
 def as_told(actor: Actor, rt: RecordType, record: Any, reason: Reason) -> Reason:
     """A reason without what the actor's role hides of the record: whom it is with, and what it is on besides."""
-    if reason.kind == GUEST and not may_read(actor, rt, rt.visible.guests):  # type: ignore[attr-defined]
+    if reason.kind == GUEST and not may_read(actor, rt, rt.visible.guests):
         return Reason(UNTOLD)
     if reason.kind == ABOUT and reason.subject != (record.about_type, record.about_id):
         return reason if may_read(actor, rt, "also") else Reason(UNTOLD)

@@ -4,7 +4,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
-from crm.records.types import COLORS, Choice, Field, Kind, RecordType, by_owner, everyone, register
+from crm.records.policies import ByOwner, Everyone
+from crm.records.types import COLORS, Choice, Field, Kind, RecordType, register
 from crm.sales import entry, rules, selectors
 from tenants.actors import Actor
 
@@ -89,7 +90,7 @@ PIPELINE = RecordType(
     lock_order=-1,
     one_writer=True,
     after_write=(rules.one_pipeline_is_the_default,),
-    visible=everyone,
+    visible=Everyone(),
     limit="pipelines",
     in_sidebar=False,
 )
@@ -156,7 +157,7 @@ STAGE = RecordType(
     default_sort=("position",),
     rules=(rules.stage_is_sound, rules.every_pipeline_keeps_its_ends, rules.stage_in_use_stays),
     lock_order=-2,
-    visible=everyone,
+    visible=Everyone(),
     in_sidebar=False,
 )
 
@@ -176,7 +177,7 @@ LOST_REASON = RecordType(
     default_columns=("name",),
     default_sort=("position",),
     rules=(rules.lost_reason_has_its_place,),
-    visible=everyone,
+    visible=Everyone(),
     in_sidebar=False,
 )
 
@@ -235,7 +236,7 @@ DEAL = RecordType(
     rules=(rules.deal_stands_in_a_stage, rules.deal_money_has_a_currency),
     after_write=(rules.stage_change_is_told,),
     event_types=("deal.stage_changed",),
-    visible=by_owner("owner"),
+    visible=ByOwner("owner"),
     fields_of=selectors.deal_fields_of,
     shortcut="d",
 )

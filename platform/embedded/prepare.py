@@ -13,15 +13,10 @@ import django
 import structlog
 from django.conf import settings
 from django.core.management import call_command
-from django.utils.module_loading import import_string
 
 from embedded.disk import read_json, write_private
 
 log = structlog.get_logger(__name__)
-DEMO = "crm.sales.demo.demo_workspace_ensure"
-OPERATOR = "console.demo.demo_operator_ensure"
-DEMO_BEGINS = "embedded.demo_payments.begin"
-DEMO_PAYS = "embedded.demo_payments.live"
 
 
 def main() -> None:
@@ -54,7 +49,9 @@ def begin_demo() -> None:
     """What the demo pays for lies behind it, so payments of a new copy begin in the past."""
     is_new = not (settings.DATA / "demo.json").exists()
     if is_new and os.environ.get("DEMO") == "1" and settings.STRIPE_API_URL:
-        import_string(DEMO_BEGINS)()
+        from embedded.demo_payments import begin
+
+        begin()
 
 
 def load_plans() -> None:
@@ -83,13 +80,17 @@ def write_demo() -> None:
     """Make the demo workspace and write demo.json, which scripts and people take their addresses from."""
     if os.environ.get("DEMO") != "1":
         return
+    from console.demo import demo_operator_ensure
+    from crm.sales.demo import demo_workspace_ensure
     from tenants.hosts import api_url, public_url
 
     path = settings.DATA / "demo.json"
     known = read_json(path)
-    made: dict[str, Any] = import_string(DEMO)(known=known) | import_string(OPERATOR)(known=known)
+    made: dict[str, Any] = demo_workspace_ensure(known=known) | demo_operator_ensure(known=known)
     if settings.STRIPE_API_URL:
-        made |= import_string(DEMO_PAYS)(known or {})
+        from embedded.demo_payments import live
+
+        made |= live(known or {})
     addresses = {
         "base_url": public_url("/").rstrip("/"),
         "api_url": api_url("/api/v1/").rstrip("/"),

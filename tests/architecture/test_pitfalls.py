@@ -360,6 +360,12 @@ def test_no_signals():
         assert "django.db.models.signals" not in text, name
 
 
+def test_no_code_of_ours_is_called_by_a_path_in_a_string():
+    """A floor calls what a higher one has registered with it, see tenants.registration: an editor finds every usage."""
+    for name, text in sources():
+        assert "import_string" not in text, name
+
+
 def test_every_task_says_for_whom_it_speaks():
     for name, tree in trees():
         for node in ast.walk(tree):

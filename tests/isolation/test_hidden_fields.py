@@ -24,7 +24,7 @@ from crm.activities import repeating
 from crm.activities.feeds import feed_make
 from crm.activities.models import Place
 from crm.records.drainer import drain
-from crm.records.types import Field, Kind, RecordType, everyone, registry
+from crm.records.types import Field, Kind, RecordType, registry
 from crm.sales.models import Stage
 from crm.workspace.models import Member, Role
 from crm.workspace.roles import ACTIONS
@@ -103,7 +103,7 @@ class Planted:
 
 
 def hideable(rt: RecordType) -> list[Field]:
-    if rt.visible is everyone:
+    if rt.visible.is_everyones:
         return []
     left_out = {*rt.always_shown, *rt.companions, *(slug for noun, slug in SHOWN_BY_THE_NAME if noun == rt.slug)}
     return [one for one in rt.shown_fields if one.slug not in left_out]

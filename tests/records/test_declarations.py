@@ -7,7 +7,8 @@ import pytest
 
 from crm.records import checks, drainer
 from crm.records.errors import UnknownType
-from crm.records.types import Choice, Field, Kind, Misdeclared, RecordType, Registry, everyone, registry
+from crm.records.policies import Everyone
+from crm.records.types import Choice, Field, Kind, Misdeclared, RecordType, Registry, registry
 from tests.registrations import anew
 
 NAME = Field(slug="name", label="Name", kind=Kind.TEXT)
@@ -22,7 +23,7 @@ def declare(**changes: Any) -> RecordType:
         "icon": "box",
         "model": "people.Company",
         "fields": (NAME,),
-        "visible": everyone,
+        "visible": Everyone(),
     }
     return RecordType(**{slug: value for slug, value in (given | changes).items() if value is not ...})
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from crm.records import exporting, jobs, writing
 from crm.records.models import Job
-from crm.records.types import Kind, RecordType, everyone, registry
+from crm.records.types import Kind, RecordType, registry
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.roles import ACTIONS, FIXED_BY_SLUG, fixed_permissions
 from tenants.actors import Actor
@@ -71,7 +71,7 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
 ) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     rt = registry.get(noun)
-    shared = rt.visible is everyone
+    shared = rt.visible.is_everyones
     people = {"own": seller, "team": seller_two, "other": manager}
     records = {}
     for place, (whose, person) in enumerate(people.items()):

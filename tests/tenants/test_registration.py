@@ -68,7 +68,7 @@ def test_no_hook_is_left_without_an_app_that_does_its_work():
 
 
 def test_what_is_registered_does_not_depend_on_the_order_of_the_apps():
-    """A process of its own, which takes as long as Django: the apps stand in it the other way round."""
+    """A process of its own, which takes as long as Django: those above the floor stand in it the other way round."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "tests.registrations"]
     run = subprocess.run(command, env=environment, timeout=120, check=True, capture_output=True, text=True)
