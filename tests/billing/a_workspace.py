@@ -32,6 +32,7 @@ class PayingWorkspace:
     def __init__(self, server: StripeServer, *, tenant: TenantRef | None = None, owner_id: str = "") -> None:
         """A new one without a schema, or ``tenant``, whose first subscription ``owner_id`` buys."""
         self.server = server
+        self._heard = 0
         name = uuid4().hex[:12]
         with shared():
             if tenant is not None:
@@ -152,6 +153,13 @@ class PayingWorkspace:
     def sync(self) -> None:
         subscription_sync(self.account.id)
 
+    def hear(self) -> None:
+        """Fetch, as a webhook would let us, where Stripe has told something since."""
+        events = self.server.server.store.events_after(self._heard)
+        if events:
+            self.sync()
+            self._heard = events[-1][0]
+
     def settle(self) -> None:
         with shared():
             for tenant_id in seats_due():
@@ -162,6 +170,6 @@ class PayingWorkspace:
         for _one in range(number):
             clock.move(timedelta(days=1))
             with suppress(StripeAway):
-                self.sync()
+                self.hear()
             self.settle()
             lifecycle_sweep()

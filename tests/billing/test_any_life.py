@@ -1,18 +1,29 @@
 """Whatever happens to a workspace in whatever order, it ends with what the plain rules say.
 
-Takes half a minute: each life is some weeks of days, on each of which Stripe is asked.
+Each life has a Stripe of its own and is forgotten afterwards. ``make test-deep`` lives many, ``make test`` a few, which
+takes some seconds: a life is weeks of days.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from django.db import transaction
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
 from billing import clock
+from billing.models import BillingAccount
+from billing.plans.catalog import plans_load
+from tenants.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
+from tests.billing.paying import stock
 from tests.billing.plain_rules import Rules
 from tests.billing.standin_server import StripeServer
+from tests.depth import DEEP, examples
 
 PLANS = ("starter", "team", "business")
 STEPS = st.one_of(
@@ -112,20 +123,37 @@ ACTS: dict[str, Callable[..., None]] = {
 }
 
 
+@contextmanager
+def stripe_of_its_own(folder: Path, given: Any) -> Iterator[StripeServer]:
+    """A stand-in that nobody has used, our settings pointed at it; what is written meanwhile is taken back."""
+    server = StripeServer(Path(mkdtemp(dir=folder)))
+    given.STRIPE_API_URL, given.STRIPE_SECRET_KEY = server.url, server.key
+    before = transaction.savepoint_create()
+    with shared():
+        BillingAccount.objects.all().delete()
+        plans_load()
+    stock(server)
+    yield server
+    transaction.savepoint_rollback(before)
+    server.close()
+    assert server.problems == []
+
+
 @example(steps=[("buy", "team", 3), ("join",), ("card breaks",), ("days", 12), ("days", 12), ("days", 12)])
 @example(steps=[("join",), ("buy", "starter", 4), ("leave",), ("days", 12), ("days", 12), ("days", 8), ("join",)])
 @example(steps=[("days", 12), ("days", 12), ("days", 12), ("days", 10), ("buy", "business", 2)])
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@property_settings(max_examples=examples(4), suppress_health_check=list(HealthCheck), derandomize=not DEEP)
 @given(steps=st.lists(STEPS, max_size=12))
-def test_any_life_ends_as_the_rules_say(billing: StripeServer, steps: list[Step]) -> None:
-    real = PayingWorkspace(billing)
-    rules = Rules(clock.now())
-    lived(steps, real, rules)
-    real.day()
-    rules.day()
-    rules.settle()
-    assert (real.state, real.billed, real.seats) == (
-        rules.state,
-        rules.live.billed if rules.live is not None else None,
-        rules.seats,
-    )
+def test_any_life_ends_as_the_rules_say(db: None, tmp_path: Path, settings: Any, steps: list[Step]) -> None:
+    with stripe_of_its_own(tmp_path, settings) as server:
+        real = PayingWorkspace(server)
+        rules = Rules(clock.now())
+        lived(steps, real, rules)
+        real.day()
+        rules.day()
+        rules.settle()
+        assert (real.state, real.billed, real.seats) == (
+            rules.state,
+            rules.live.billed if rules.live is not None else None,
+            rules.seats,
+        )

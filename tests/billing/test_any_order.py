@@ -1,6 +1,7 @@
 """The events of a month with a failed and a healed payment, in any order and number: it ends as Stripe says.
 
-Takes some seconds: each order is gone through from the beginning, and each event fetches.
+Takes some seconds: each order is gone through from the beginning, and each event fetches. ``make test-deep`` goes
+through many.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from tenants.models import Tenant
 from tenants.scopes import shared
 from tests.billing.paying import Paying
 from tests.billing.standin_server import FAILS_LATER
+from tests.depth import DEEP, examples
 
 
 def known(paying: Paying) -> tuple[Any, ...]:
@@ -31,7 +33,7 @@ def forgotten(paying: Paying) -> None:
         BillingAccount.objects.filter(id=paying.account.id).update(access_state="trialing", card_last4="", vat_id="")
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=not DEEP)
 @given(data=st.data())
 def test_events_in_any_order_and_number_end_the_same(paying: Paying, data: st.DataObject) -> None:
     if not paying.account.customer_id:

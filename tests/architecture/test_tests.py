@@ -1,0 +1,32 @@
+"""What looks like a test is one: pytest runs it, and nothing takes its place."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_no_test_stands_where_pytest_does_not_look() -> None:
+    assert [place for path in sorted(TESTS.rglob("*.py")) for place in lost(path)] == []
+
+
+def lost(path: Path) -> Iterator[str]:
+    """Tests within a function, of a name that another takes after them, or in a file that is not collected."""
+    tree = ast.parse(path.read_text())
+    bodies = [tree.body, *(one.body for one in ast.walk(tree) if isinstance(one, ast.ClassDef))]
+    shown = []
+    for body in bodies:
+        names = [one.name for one in body if isinstance(one, (*FUNCTIONS, ast.ClassDef)) and is_test(one.name)]
+        yield from (f"{path.name}: {name} stands twice" for name in sorted(set(names)) if names.count(name) > 1)
+        shown += names
+    every = [one for one in ast.walk(tree) if isinstance(one, FUNCTIONS) and one.name.startswith("test_")]
+    if len(every) > len([name for name in shown if name.startswith("test_")]):
+        yield f"{path.name}: a test within a function"
+    if every and not path.name.startswith("test_"):
+        yield f"{path.name}: its tests are not collected"
+
+
+def is_test(name: str) -> bool:
+    return name.startswith(("test_", "Test"))
