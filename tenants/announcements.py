@@ -59,8 +59,8 @@ def announce(
 ) -> tuple[Announcement, int]:
     """Show a message in those workspaces that are there now; gives it, and in how many. Called inside ``shared()``.
 
-    ``audience`` is what ``to`` was made from (see ``audience_of``): a workspace that is made later and fits it sees the
-    message too.
+    ``audience`` is what ``to`` was made from (see ``audience_of``): while the message is shown, a workspace that comes
+    to fit it sees it too, and one that fits no longer does not (``announcements_follow``).
     """
     with transaction.atomic():
         made = Announcement.objects.create(
@@ -76,13 +76,26 @@ def announce(
 
 def announcements_provision(tenant: TenantRef, _owner: User | None) -> None:
     """Show a new workspace what is announced to such as it is; safe to repeat."""
-    with shared(), transaction.atomic():
-        for one in Announcement.objects.filter(ended_at=None, until__gt=timezone.now()).order_by("id"):
+    announcements_follow(tenant.id)
+
+
+@shared()
+def announcements_follow(tenant_id: UUID) -> None:
+    """Show a workspace what is announced to such as it is now, and no more what was to such as it was.
+
+    Called when its plan or its state of billing has changed; what names it by id stays.
+    """
+    running = Announcement.objects.filter(ended_at=None, until__gt=timezone.now()).order_by("id")
+    with transaction.atomic():
+        for one in running:
             named = {name: one.audience.get(name, []) for name in ("plans", "states", "ids")}
-            new = Tenant.objects.filter(_wanted(**named), id=tenant.id)
-            if new.exists():
-                AnnouncementRecipient.objects.get_or_create(announcement=one, tenant_id=tenant.id)
-                _mark(new, one.until)
+            here = Tenant.objects.filter(id=tenant_id)
+            if here.filter(_wanted(**named)).exists():
+                _recipient, is_new = AnnouncementRecipient.objects.get_or_create(announcement=one, tenant_id=tenant_id)
+                if is_new:
+                    _mark(here, one.until)
+            elif AnnouncementRecipient.objects.filter(announcement=one, tenant_id=tenant_id).delete()[0]:
+                _mark_anew(here)
 
 
 def _mark(recipients: QuerySet[Tenant], until: datetime) -> None:
@@ -97,10 +110,15 @@ def announcement_end(announcement: Announcement) -> bool:
         if not rows.update(ended_at=timezone.now()):
             return False
         recipients = Tenant.objects.filter(Exists(announcement.recipients.filter(tenant=OuterRef("pk"))))
-        others = Announcement.objects.filter(recipients__tenant=OuterRef("pk"), ended_at=None).order_by()
-        last = others.values("recipients__tenant").annotate(last=Max("until")).values("last")
-        recipients.update(announced_until=Subquery(last))
+        _mark_anew(recipients)
     return True
+
+
+def _mark_anew(tenants: QuerySet[Tenant]) -> None:
+    """Note it after something that was to be said is not any more."""
+    others = Announcement.objects.filter(recipients__tenant=OuterRef("pk"), ended_at=None).order_by()
+    last = others.values("recipients__tenant").annotate(last=Max("until")).values("last")
+    tenants.update(announced_until=Subquery(last))
 
 
 def announcements_for(actor: Actor) -> list[Shown]:

@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from tenants.actors import TenantRef
+from tenants.announcements import announcements_follow
 from tenants.models import Tenant
 from tenants.provisioning import tenant_state_set
 from tenants.scopes import shared
@@ -119,8 +120,11 @@ def entitlements_write(tenant_id: UUID, granted: Entitlements, *, detail: str = 
     with shared(), transaction.atomic():
         tenant = Tenant.objects.select_for_update().get(id=tenant_id)
         changed = any(getattr(tenant, name) != value for name, value in values.items())
+        moved = (tenant.plan_name, tenant.access_state) != (granted.plan_name, granted.access_state)
         if changed:
             Tenant.objects.filter(id=tenant_id).update(**values, metadata_version=F("metadata_version") + 1)
+        if moved:
+            announcements_follow(tenant_id)
         if tenant.state in SETTLED and tenant.state != granted.tenant_state:
             tenant_state_set(tenant, granted.tenant_state, detail=detail or granted.access_state)
             if granted.tenant_state != Tenant.State.SUSPENDED:

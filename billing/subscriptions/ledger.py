@@ -1,13 +1,17 @@
 """What comes in a month: a row each time that changes, from which the operator's figures are sums.
 
-A yearly price counts a twelfth; discounts and tax are left out. A subscription counts while it is active or its payment
-has failed; not in a trial at Stripe, paused, or given up.
+A yearly price counts a twelfth. Discounts that the next invoice has too are taken off: those for good, and those for
+some months while they last beyond the period; one of a single invoice recurs no more than tax, and is left out as that
+is. A subscription counts while it is active or its payment has failed; not in a trial at Stripe, paused, or given up.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from billing.models import BillingAccount, PlanPrice, Subscription, SubscriptionChange
+from billing.money import Money
+from billing.outgoing import Fetched
 
 COUNTED = ("active", "past_due")
 CENT = Decimal("0.01")
@@ -21,7 +25,30 @@ def monthly(subscription: Subscription | None) -> Decimal:
     if subscription.status not in COUNTED:
         return Decimal(0)
     months = 12 if subscription.price.interval == PlanPrice.Interval.YEAR else 1
-    return (subscription.price.amount * subscription.quantity / months).quantize(CENT)
+    amount = subscription.price.amount * subscription.quantity
+    for coupon in _coupons_going_on(subscription):
+        amount -= min(_taken_off(coupon, amount, subscription.price.currency), amount)
+    return (amount / months).quantize(CENT)
+
+
+def _coupons_going_on(subscription: Subscription) -> Iterator[Fetched]:
+    """The coupons that the next invoice has too, in the order in which Stripe takes them off."""
+    period_end = subscription.period_end.timestamp() if subscription.period_end is not None else 0
+    for discount in subscription.raw.get("discounts") or []:
+        coupon = (discount.get("source") or {}).get("coupon") if isinstance(discount, dict) else None
+        if not isinstance(coupon, dict) or coupon.get("duration") == "once":
+            continue
+        if discount.get("end") is None or discount["end"] > period_end:
+            yield coupon
+
+
+def _taken_off(coupon: Fetched, amount: Decimal, currency: str) -> Decimal:
+    if coupon.get("percent_off") is not None:
+        return (amount * Decimal(str(coupon["percent_off"])) / 100).quantize(CENT, ROUND_HALF_UP)
+    in_currency = (coupon.get("currency_options") or {}).get(currency.lower()) or {}
+    own = coupon.get("amount_off") if str(coupon.get("currency") or "").upper() == currency else None
+    coins = own if own is not None else in_currency.get("amount_off")
+    return Money.of_coins(coins or 0, currency).amount
 
 
 def change_note(account: BillingAccount, subscription: Subscription | None, now: datetime) -> None:

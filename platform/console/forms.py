@@ -9,10 +9,11 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from billing.access import State
+from billing.plans.catalog import PLANS
 from billing.plans.wording import STATES
 from console.models import AuditEntry
-from console.templatetags.console import access_label
-from console.workspaces.selectors import HEALTH, access_states, plan_names
+from console.workspaces.selectors import HEALTH, plan_names
 from console.workspaces.visits import visit_choices
 from tenants.models import Tenant
 
@@ -134,10 +135,15 @@ class AnnouncementForm(forms.Form):
             for place, (code, name) in enumerate(settings.LANGUAGES)
         }
         self.fields = {**texts, **self.fields}
-        for name, found in (("plans", plan_names()), ("states", access_states())):
+        plans = dict.fromkeys([*(plan.name for plan in PLANS), *plan_names()])
+        offered: dict[str, list[tuple[str, Any]]] = {
+            "plans": [(one, one) for one in plans],
+            "states": [(str(state), label) for state, label in STATES.items() if state is not State.DELETED],
+        }
+        for name, choices in offered.items():
             field = self.fields[name]
             assert isinstance(field, forms.MultipleChoiceField)
-            field.choices = [(one, access_label(one) if name == "states" else one) for one in found]
+            field.choices = choices
 
     def clean_until(self) -> datetime:
         until: datetime = self.cleaned_data["until"]

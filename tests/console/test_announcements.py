@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from console.models import AuditEntry
 from tenants.announcements import announcements_provision
+from tenants.entitlements import Entitlements, entitlements_write
 from tenants.models import Announcement, Tenant
 from tenants.provisioning import provisioners
 from tenants.scopes import shared
@@ -80,6 +81,62 @@ def test_a_workspace_made_later_sees_what_fits_it(said, tenant_a, tenant_b, valu
         made = Tenant.objects.get(id=late.id)
         assert (made.announced_until is not None) is fits
         assert Announcement.objects.get().recipients.filter(tenant=made).count() == fits
+
+
+@pytest.fixture
+def move(db, tenant_a):
+    """``move("Team", "active")``: billing gives workspace A another plan or state."""
+
+    def to(plan: str, state: str) -> None:
+        with shared():
+            before = Tenant.objects.get(id=tenant_a.id)
+        granted = Entitlements(
+            "active", state, timezone.now() + timedelta(days=9), plan, before.limits, before.features
+        )
+        entitlements_write(tenant_a.id, granted)
+
+    return to
+
+
+class TestMoving:
+    """While it is shown, what is announced to a plan or a state is announced to whoever is in it."""
+
+    @pytest.fixture(autouse=True)
+    def _in_the_old_plan(self, move, tenant_b):
+        move("Old", "trialing")
+        with shared():
+            Tenant.objects.filter(id=tenant_b.id).update(plan_name="Team", access_state="past_due")
+
+    @pytest.mark.parametrize("values", [{"plans": ["Team"]}, {"states": ["past_due"]}], ids=["its plan", "its state"])
+    def test_who_comes_to_fit_sees_it(self, said, move, browser_client, owner, values):
+        assert said(**values).status_code == 302
+        assert not shown(browser_client(owner))
+        move("Team", "past_due")
+        assert shown(browser_client(owner))
+
+    def test_who_fits_no_longer_does_not(self, said, move, browser_client, owner, tenant_a):
+        move("Team", "past_due")
+        said(states=["past_due"])
+        move("Team", "active")
+        assert not shown(browser_client(owner))
+        with shared():
+            assert Tenant.objects.get(id=tenant_a.id).announced_until is None
+
+    def test_but_whoever_was_named_does(self, said, move, browser_client, owner, tenant_a):
+        said(states=["past_due"], ids=str(tenant_a.id))
+        move("Team", "active")
+        assert shown(browser_client(owner))
+
+    def test_what_is_over_is_not_begun_again(self, said, console, move, browser_client, owner):
+        said(plans=["Team"])
+        with shared():
+            made = Announcement.objects.get()
+        console.post(f"/console/announcements/{made.pk}/end/", {"why": "Over"})
+        move("Team", "active")
+        assert not shown(browser_client(owner))
+
+    def test_a_plan_in_which_nobody_is_yet_can_be_chosen(self, console):
+        assert 'value="Starter"' in console.get("/console/announcements/new/").content.decode()
 
 
 def test_one_made_later_hears_nothing_of_what_was_named_or_is_over(said, console, tenant_b):

@@ -170,12 +170,6 @@ def plan_names() -> list[str]:
     )
 
 
-def access_states() -> list[str]:
-    """The states of billing that workspaces are in."""
-    found = Tenant.objects.exclude(access_state="").order_by("access_state")
-    return list(found.values_list("access_state", flat=True).distinct())
-
-
 @dataclass(frozen=True, slots=True)
 class MemberRow:
     membership: Membership

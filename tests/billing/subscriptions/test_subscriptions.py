@@ -275,6 +275,42 @@ class TestLedger:
         assert [kind for kind, _before, _after in ledger(subscribed)] == ["new", "churn", "reactivation"]
         assert ledger(subscribed)[-1][2] == Decimal("145.00")
 
+    @pytest.mark.parametrize(
+        ("coupon", "monthly"),
+        [
+            ({"percent_off": 50, "duration": "forever"}, "87.00"),
+            ({"amount_off": 2400, "currency": "eur", "duration": "forever"}, "150.00"),
+            ({"percent_off": 10, "duration": "repeating", "duration_in_months": 3}, "156.60"),
+            ({"percent_off": 50, "duration": "once"}, "174.00"),
+            ({"percent_off": 100, "duration": "forever"}, "0.00"),
+        ],
+        ids=["for good", "an amount", "the next invoice too", "once", "all of it"],
+    )
+    def test_a_discount_counts_as_long_as_it_goes_on(self, subscribed, coupon, monthly):
+        made = subscribed.server.client.v1.coupons.create({"name": "Friends", **coupon})
+        subscribed.server.client.v1.subscriptions.update(
+            subscribed.subscription.stripe_id, {"discounts": [{"coupon": made.id}]}
+        )
+        subscribed.sync()
+        assert ledger(subscribed)[-1][2] == Decimal(monthly)
+
+    def test_it_is_more_again_when_its_last_invoice_is_paid(self, subscribed):
+        subscribed.move(days=5)
+        terms = {"percent_off": 10, "duration": "repeating", "duration_in_months": 2, "name": "Two months"}
+        made = subscribed.server.client.v1.coupons.create(terms)
+        subscribed.server.client.v1.subscriptions.update(
+            subscribed.subscription.stripe_id, {"discounts": [{"coupon": made.id}]}
+        )
+        subscribed.sync()
+        for days in (27, 32):
+            subscribed.move(days=days)
+            subscribed.sync()
+        assert [(kind, after) for kind, _before, after in ledger(subscribed)] == [
+            ("new", Decimal("174.00")),
+            ("contraction", Decimal("156.60")),
+            ("expansion", Decimal("174.00")),
+        ]
+
 
 class TestAway:
     def test_a_slow_stripe_is_given_up_and_holds_no_page(self, subscribed, monkeypatch):
