@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.access import State
-from billing.models import Plan
+from billing.models import Plan, PlanPrice
 from tenants.limits import FEATURES, LIMIT_LABELS
 
 type Unit = Literal["count", "days"]
@@ -73,6 +74,27 @@ STATE_COLORS: Mapping[State, str] = {
 }
 
 
+SUBSCRIPTIONS: Mapping[str, Promise] = {
+    "trialing": _("trial"),
+    "active": _("active"),
+    "past_due": _("payment failed"),
+    "unpaid": _("unpaid"),
+    "paused": _("paused"),
+    "canceled": _("ended"),
+    "incomplete": _("waits for its first payment"),
+    "incomplete_expired": _("never paid"),
+}
+"""Stripe's words for the state of a subscription, in ours."""
+INVOICES: Mapping[str, Promise] = {
+    "draft": _("draft"),
+    "open": _("to be paid"),
+    "paid": _("paid"),
+    "void": _("void"),
+    "uncollectible": _("not collected"),
+}
+"""Stripe's words for the state of an invoice, in ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class LimitRow:
     """A limit of several plans, in their order; None where there is none."""
@@ -94,6 +116,13 @@ def limit_rows(plans: list[Plan]) -> list[LimitRow]:
 
 def feature_rows(plans: list[Plan]) -> list[FeatureRow]:
     return [FeatureRow(label, [name in plan.features for plan in plans]) for name, label in FEATURES.items()]
+
+
+def price_text(price: PlanPrice | None) -> str:
+    """A price as people call it: ``Team, monthly, EUR``."""
+    if price is None:
+        return gettext("a price that is not known here")
+    return f"{price.plan.name}, {price.get_interval_display()}, {price.currency}"
 
 
 REASONS: Mapping[str, Promise] = {

@@ -12,10 +12,13 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from billing import clock, stripe_client
+from billing.access import State
 from billing.errors import AccountBusy, StripeAway
 from billing.models import BillingAccount, ReconcileRun
+from billing.plans.wording import INVOICES, STATES, SUBSCRIPTIONS, price_text
 from billing.subscriptions.sync import subscription_sync
 from billing.webhooks import event_take
 from tenants.scopes import shared
@@ -44,7 +47,7 @@ def events_sweep(seconds: float = TURN_SECONDS) -> ReconcileRun:
         for event in page["data"]:
             run.looked_at += 1
             if (row := event_take(event)) is not None:
-                _drift_add(run, row.account_id, f"{row.type} {row.stripe_id}", "", "taken")
+                _drift_add(run, row.account_id, f"{row.type} {row.stripe_id}", "", _("taken up now"))
         if not page["has_more"] or not page["data"]:
             return _run_finish(run)
         place["after"] = page["data"][-1]["id"]
@@ -103,16 +106,20 @@ def state_of(account: BillingAccount) -> dict[str, str]:
     """What is known here of an account, a line a thing, to be compared."""
     found = {
         "customer": account.customer_id or "",
-        "access": account.access_state,
+        "access": str(STATES.get(State(account.access_state), account.access_state)),
         "card": f"{account.card_brand} {account.card_last4} {account.card_expires_on or ''}".strip(),
         "VAT ID": f"{account.vat_id} {account.vat_status}".strip(),
     }
-    for one in account.subscriptions.select_related("price"):
-        price = one.price.lookup_key if one.price is not None else "?"
-        dates = " ".join(str(at or "-") for at in (one.period_end, one.cancel_at, one.ended_at))
-        found[one.stripe_id] = f"{one.status} {price} × {one.quantity} {dates}"
+    for one in account.subscriptions.select_related("price__plan"):
+        dates = {_("paid until"): one.period_end, _("ends"): one.cancel_at, _("ended"): one.ended_at}
+        parts = [str(SUBSCRIPTIONS.get(one.status, one.status)), f"{price_text(one.price)} × {one.quantity}"]
+        found[one.stripe_id] = " · ".join(
+            [*parts, *(f"{word} {at:%Y-%m-%d %H:%M:%S}" for word, at in dates.items() if at)]
+        )
     for invoice in account.invoices.all():
-        found[invoice.stripe_id] = f"{invoice.status} {invoice.total} {invoice.currency} -{invoice.refunded}"
+        paid_back = [_("paid back {amount}").format(amount=invoice.refunded)] if invoice.refunded else []
+        parts = [str(INVOICES.get(invoice.status, invoice.status)), f"{invoice.total} {invoice.currency}"]
+        found[invoice.stripe_id] = " · ".join([*parts, *paid_back])
     return found
 
 

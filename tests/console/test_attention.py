@@ -23,7 +23,7 @@ def begun(tenant: Any, *, minutes: int = 30, **values: Any) -> StripeRequest:
     with shared():
         key = f"of {StripeRequest.objects.count()}"
         made = StripeRequest.objects.create(
-            account=account, operation="subscription_update", idempotency_key=key, **values
+            account=account, operation="subscription.update", idempotency_key=key, **values
         )
         StripeRequest.objects.filter(id=made.id).update(created_at=timezone.now() - timedelta(minutes=minutes))
     return made
@@ -60,7 +60,7 @@ class TestRequests:
     def test_one_without_an_answer_is_listed_and_on_its_workspaces_page(self, console, tenant_a):
         begun(tenant_a, error="Connection cut")
         found = page(console)
-        for word in ("subscription_update", "Connection cut", "of 0", f"/console/workspaces/{tenant_a.id}/"):
+        for word in ("Change the subscription", "Connection cut", "of 0", f"/console/workspaces/{tenant_a.id}/"):
             assert word in found
         assert "Connection cut" in page(console, f"/console/workspaces/{tenant_a.id}/")
         assert tenant_a.name in page(console, "/console/?health=billing")
@@ -70,7 +70,7 @@ class TestRequests:
     )
     def test_others_are_not(self, console, tenant_a, values):
         begun(tenant_a, **values)
-        assert "subscription_update" not in page(console)
+        assert "Change the subscription" not in page(console)
         assert tenant_a.name not in page(console, "/console/?health=billing")
 
     def test_refused_ones_do_not_push_it_off_its_workspaces_page(self, console, tenant_a):
@@ -83,7 +83,7 @@ class TestRequests:
         made = begun(tenant_a)
         with shared():
             StripeRequest.objects.filter(id=made.id).update(account=None)
-        assert "subscription_update" in page(console)
+        assert "Change the subscription" in page(console)
 
 
 def test_more_of_it_is_no_more_questions(console, tenant_a):

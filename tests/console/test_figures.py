@@ -165,8 +165,8 @@ def test_a_number_of_none_opens_an_empty_list(console, tenant_a):
 def test_on_a_phone_each_movement_is_called_what_it_is_called_above_the_column(console, story):
     page = console.get("/console/figures/").content.decode()
     labels = set(re.findall(r'class="num" data-label="([^"]+)"', page))
-    assert {"new", "more", "less", "lost", "came back"} <= labels
-    assert not {"expansion", "contraction", "churn"} & labels
+    assert {"New", "More", "Less", "Lost", "Came back"} <= labels
+    assert not {"Expansion", "Contraction", "Churn"} & labels
 
 
 def test_more_months_and_workspaces_are_no_more_questions(console, story, django_assert_max_num_queries):

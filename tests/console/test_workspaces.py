@@ -127,7 +127,7 @@ class TestOne:
             "alder.localhost",
             "owner@example.com",
             "seller@example.com",
-            "provisioning → active",
+            "being set up → active",
             str(tenant_a.id),
         ):
             assert word in page

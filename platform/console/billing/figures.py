@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncMonth
+from django.utils.formats import date_format
 
 from billing import clock
 from billing.models import LIVE, BillingAccount, InvoiceMirror, Subscription, SubscriptionChange
@@ -55,6 +56,10 @@ class Month:
     @property
     def before(self) -> "Month":
         return Month(self.year - (self.number == 1), 12 if self.number == 1 else self.number - 1)
+
+    @property
+    def label(self) -> str:
+        return date_format(self.start, "YEAR_MONTH_FORMAT")
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.number:02d}"

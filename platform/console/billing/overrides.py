@@ -13,6 +13,7 @@ from billing.stripe_client import OPERATIONS
 from billing.subscriptions.sync import subscription_sync
 from billing.sweeps import reconcile
 from console.auditing import Action, Operator, audit_note, step_noted
+from console.wording import EVERYTHING
 
 COMPARISONS = (tasks.events_sweep, tasks.reconcile_all)
 
@@ -125,7 +126,7 @@ def request_finish(operator: Operator, request: StripeRequest, *, reason: str) -
 def reconcile_start(operator: Operator, *, reason: str) -> None:
     """Have workers compare everything with Stripe, now."""
     with transaction.atomic():
-        audit_note(operator, Action.RECONCILED, about="everything", reason=reason)
+        audit_note(operator, Action.RECONCILED, about=EVERYTHING, reason=reason)
         for task in COMPARISONS:
             transaction.on_commit(task.delay, robust=True)
 

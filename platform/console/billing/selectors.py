@@ -6,8 +6,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from billing import clock
 from billing.accounts.granting import subscription_newest
 from billing.models import (
+    LIVE,
     BillingAccount,
     BillingNotice,
     InvoiceMirror,
@@ -40,6 +42,14 @@ class AccountDetail:
     seats: list[SeatLedger]
     notices: list[BillingNotice]
     drift: list[dict[str, str]]
+
+    @property
+    def is_subscribed(self) -> bool:
+        return self.subscription is not None and self.subscription.status in LIVE
+
+    @property
+    def has_contract(self) -> bool:
+        return self.account.contract_at(clock.now()) is not None
 
 
 def account_detail(tenant_id: UUID) -> AccountDetail | None:

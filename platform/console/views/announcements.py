@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -64,4 +65,12 @@ def announcement_stop(request: Request, announcement_id: UUID) -> HttpResponseBa
         if announcement_end(operator_of(request), found, reason=form.reason):
             messages.success(request, _("It is shown no more."))
         return redirect("console:announcements")
-    return step_page(request, None, form, title=_("End the announcement"), text=str(found), button=_("Show it no more"))
+    return step_page(
+        request,
+        None,
+        form,
+        title=_("End the announcement"),
+        text=str(found),
+        button=_("Show it no more"),
+        cancel=reverse("console:announcements"),
+    )

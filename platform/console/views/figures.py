@@ -86,7 +86,7 @@ def movements(request: Request) -> HttpResponse:
     total = found.movements(month.start).get((currency, month, kind), Decimal(0))
     title = _("%(kind)s in %(month)s, %(currency)s") % {
         "kind": str(KINDS(kind).label).capitalize(),
-        "month": month,
+        "month": month.label,
         "currency": currency,
     }
     rows = found.movement_rows(currency, month, kind)
@@ -99,7 +99,7 @@ def trials(request: Request) -> HttpResponse:
     month, outcome = _month(request), request.GET.get("outcome", "")
     if outcome not in ("", *found.OUTCOMES):
         raise Http404
-    title = _("Trials that began in %(month)s") % {"month": month}
+    title = _("Trials that began in %(month)s") % {"month": month.label}
     return _listed(request, "accounts", found.trial_rows(month, outcome), title=title, outcome=outcome)
 
 
@@ -107,7 +107,7 @@ def trials(request: Request) -> HttpResponse:
 def churn(request: Request) -> HttpResponse:
     """Customers who were lost in a month."""
     month = _month(request)
-    title = _("Customers lost in %(month)s") % {"month": month}
+    title = _("Customers lost in %(month)s") % {"month": month.label}
     return _listed(request, "accounts", found.churn_rows(month), title=title)
 
 

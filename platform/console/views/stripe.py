@@ -61,7 +61,15 @@ def event_replay(request: Request, event_id: UUID) -> HttpResponseBase:
     text = _(
         "Its payload is only a hint: what it is about is fetched from Stripe again, so that nothing is done twice."
     )
-    return step_page(request, None, form, title=_("Replay the event"), text=text, button=_("Replay"))
+    return step_page(
+        request,
+        None,
+        form,
+        title=_("Replay the event"),
+        text=text,
+        button=_("Replay"),
+        cancel=reverse("console:event", args=[found.id]),
+    )
 
 
 @page
@@ -78,7 +86,15 @@ def reconcile(request: Request) -> HttpResponseBase:
         messages.success(request, _("It has begun: this page shows how far it is and what it finds."))
         return redirect("console:drift")
     text = _("Missed events are fetched and every account is compared with Stripe. What differs is mended and listed.")
-    return step_page(request, None, form, title=_("Compare with Stripe"), text=text, button=_("Begin"))
+    return step_page(
+        request,
+        None,
+        form,
+        title=_("Compare with Stripe"),
+        text=text,
+        button=_("Begin"),
+        cancel=reverse("console:drift"),
+    )
 
 
 @step
@@ -99,4 +115,12 @@ def request_finish(request: Request, request_id: UUID) -> HttpResponseBase:
         "Stripe is asked what became of it. What can safely be sent again is sent again, with the same key, so that "
         "nothing is done twice; anything else counts as not done where Stripe does not have it."
     )
-    return step_page(request, tenant, form, title=_("Finish the request"), text=text, button=_("Finish"))
+    return step_page(
+        request,
+        tenant,
+        form,
+        title=_("Finish the request"),
+        text=text,
+        button=_("Finish"),
+        cancel=reverse("console:attention"),
+    )
