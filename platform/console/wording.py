@@ -42,16 +42,16 @@ OPERATIONS: Mapping[str, Promise] = {
     "subscription.update": _("Change the subscription"),
     "subscription.cancel": _("End a subscription"),
     "refund.create": _("Pay back"),
+    "invoice.void": _("Void an invoice"),
     "product.create": _("Create a product"),
     "price.create": _("Create a price"),
 }
 LIFE: Mapping[str, Promise] = {
     "schema": _("Schema made"),
-    "crm.workspace.provisioning.provision": _("Owner and roles made"),
-    "crm.sales.provisioning.provision": _("Pipeline made"),
-    "billing.accounts.services.account_provision": _("Billing account made"),
-    "billing.accounts.account_provision": _("Billing account made"),
-    "tenants.announcements.announcements_provision": _("Announcements shown"),
+    "workspace": _("Owner and roles made"),
+    "sales": _("Pipeline made"),
+    "billing": _("Billing account made"),
+    "announcements": _("Announcements shown"),
     "setup": _("Setup failed"),
 }
 DETAILS: Mapping[str, Promise] = {
