@@ -14,10 +14,7 @@ READING = frozenset({"view", "export"})
 class ActorKind(StrEnum):
     MEMBER = "member"
     API_KEY = "api_key"
-    AUTOMATION = "automation"
-    IMPORT = "import"
     SYSTEM = "system"
-    PORTAL = "portal"
 
 
 class Scope(IntEnum):

@@ -92,6 +92,6 @@ def scope_copy() -> ConnectionScope | None:
 
 @contextmanager
 def scope_resume(scope: ConnectionScope | None) -> Iterator[None]:
-    """Take up a scope copied elsewhere: in another thread, or when a streamed response is read."""
+    """Take up a scope copied before, when a streamed response is read."""
     with _entered(_wrapper(), scope):
         yield

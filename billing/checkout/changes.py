@@ -43,7 +43,6 @@ class PriceChanged(BillingRefused):
 class Line:
     text: str
     amount: Money
-    is_proration: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +154,7 @@ def _preview(subscription: Subscription, price_id: str, quantity: int, proration
 
 def line_of(one: Fetched) -> Line:
     """A line of an invoice that Stripe made or would make."""
-    details = ((one.get("parent") or {}).get("subscription_item_details")) or {}
-    return Line(
-        one["description"] or "", Money.of_coins(one["amount"], one["currency"]), bool(details.get("proration"))
-    )
+    return Line(one["description"] or "", Money.of_coins(one["amount"], one["currency"]))
 
 
 @shared()

@@ -467,19 +467,16 @@ class Registry:
     def __init__(self) -> None:
         self._by_slug: dict[str, RecordType] = {}
         self._by_plural: dict[str, RecordType] = {}
-        self._by_model: dict[str, RecordType] = {}
+        self._models: set[str] = set()
 
     def register(self, *types: RecordType) -> None:
         for rt in types:
             if self._by_slug.get(rt.slug) is rt:
                 continue
-            if rt.slug in self._by_slug or rt.plural in self._by_plural or rt.model.lower() in self._by_model:
+            if rt.slug in self._by_slug or rt.plural in self._by_plural or rt.model.lower() in self._models:
                 raise Misdeclared(f"Record type {rt.slug!r}: its slug, plural or model is taken.")
-            self._by_slug[rt.slug] = self._by_plural[rt.plural] = self._by_model[rt.model.lower()] = rt
-
-    def unregister(self, slug: str) -> None:
-        rt = self._by_slug.pop(slug)
-        del self._by_plural[rt.plural], self._by_model[rt.model.lower()]
+            self._by_slug[rt.slug] = self._by_plural[rt.plural] = rt
+            self._models.add(rt.model.lower())
 
     def get(self, slug: str) -> RecordType:
         try:
@@ -492,12 +489,6 @@ class Registry:
             return self._by_plural[plural]
         except KeyError:
             raise UnknownType(plural) from None
-
-    def for_model(self, model: type[Model]) -> RecordType:
-        try:
-            return self._by_model[model._meta.label_lower]
-        except KeyError:
-            raise UnknownType(model._meta.label) from None
 
     def all(self) -> tuple[RecordType, ...]:
         return tuple(self._by_slug.values())

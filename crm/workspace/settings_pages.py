@@ -312,7 +312,6 @@ class Hit:
     page: SettingsPage
     label: str
     href: str
-    is_page: bool
 
 
 def search(actor: Actor, text: str) -> list[Hit]:
@@ -327,7 +326,7 @@ def search(actor: Actor, text: str) -> list[Hit]:
         for label, words, anchor in places:
             known = f"{label} {words}"
             if all(one.plain in fold(known) or (one.other and one.other in spelled(known)) for one in wanted):
-                hits.append(Hit(page, str(label), f"{page.href}#{anchor}" if anchor else page.href, not anchor))
+                hits.append(Hit(page, str(label), f"{page.href}#{anchor}" if anchor else page.href))
     return hits
 
 

@@ -10,7 +10,6 @@ from crm.workspace.models import Member, Role
 from tenants.models import User
 from tenants.roles import role_of
 from tenants.scopes import current_schema, shared, tenant_scope
-from tenants.threads import in_scope, run_together
 
 THREADS = 8
 ROUNDS = 600
@@ -139,12 +138,3 @@ def test_a_new_thread_speaks_for_nobody(tenant_a, django_db_blocker):
         thread.start()
         thread.join()
     assert seen == [None]
-
-
-def test_our_threads_speak_for_the_same_tenant(tenant_a, tenant_b, django_db_blocker):
-    with django_db_blocker.unblock():
-        with tenant_scope(tenant_a):
-            work = in_scope(lambda: Member.objects.filter(name__gt="").count())
-        with tenant_scope(tenant_b):
-            assert run_together([work, Member.objects.count, current_schema]) == [6, 1, tenant_b.schema_name]
-        connections.close_all()

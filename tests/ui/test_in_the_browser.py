@@ -1,6 +1,5 @@
 """The shell in a real browser: keys, menus, dialogs, toasts, the palette; axe over every component in both themes."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -32,11 +31,7 @@ def gallery_values() -> dict[str, object]:
     now = timezone.now()
     return {
         "now": now,
-        "yesterday": now - timedelta(days=1),
-        "lastweek": now - timedelta(days=8),
         "colors": COLORS,
-        "tabs": [{"label": "All", "href": "#all", "current": True, "icon": "list"}, {"label": "Mine", "href": "#mine"}],
-        "layouts": [{"label": "List", "href": "#l", "current": True}, {"label": "Board", "href": "#b"}],
         "need": PlanNeed("“Teams” is not part of your plan. It comes with the plan Team.", "/settings/billing/"),
         "errors": ["Enter an email address, such as ada@example.com."],
         "sizes": [("1-10", "1–10"), ("11-50", "11–50")],

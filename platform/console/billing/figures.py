@@ -18,7 +18,6 @@ from billing.models import LIVE, BillingAccount, InvoiceMirror, Subscription, Su
 from tenants.models import Membership, Tenant
 
 MONTHS = 12
-MAX_ROWS = 500
 Kind = SubscriptionChange.Kind
 OUTCOMES = ("converted", "running", "lost")
 
