@@ -29,6 +29,11 @@ def now() -> datetime:
 
 
 @shared()
+def by_our_clock(at: datetime) -> datetime:
+    """A moment of billing's time as far from now by the machine's."""
+    return at - (now() - timezone.now())
+
+
 def move(by: timedelta) -> datetime:
     """Move the stand-in's clock and ours forward, and give the time it is then.
 

@@ -73,11 +73,12 @@ def seats_page(request: Request, extra: int, form: QueryDict, *, problem: str = 
     actor = cast(Actor, request.actor)
     seller = seat_seller()
     assert seller is not None
-    context: dict[str, object] = {"extra": extra, "problem": problem}
+    waiting = form.get("emails", "").replace(",", " ").split()
+    context: dict[str, object] = {"extra": extra, "problem": problem, "waiting": waiting}
     try:
         offer = seller.offer(actor, extra)
     except SeatsNotSold as refusal:
-        context |= {"refusal": refusal.message, "waiting": form.get("emails", "").split()}
+        context["refusal"] = refusal.message
     else:
         fields = [
             (name, value)

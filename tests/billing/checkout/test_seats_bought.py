@@ -50,6 +50,7 @@ def test_who_may_pay_is_shown_the_price_first(page: Client, paying: PayingWorksp
     assert answer.status_code == 402
     shown = answer.content.decode()
     assert "One more seat is needed" in shown
+    assert "Not invited yet: guest@example.com" in shown
     assert re.search(r"€203(\.00)? a month", shown)
     assert invited() == []
     assert paying.billed == 6
@@ -67,7 +68,7 @@ def test_and_pays_and_invites_in_one_step(page: Client, paying: PayingWorkspace)
 
 def test_it_costs_to_the_cent_what_was_shown(page: Client, paying: PayingWorkspace) -> None:
     answer = page.post(MEMBERS, FORM)
-    shown = re.search(r'<dd class="strong">€([0-9.]+)</dd>', answer.content.decode())
+    shown = re.search(r'<td class="num strong">€([0-9.]+)</td>', answer.content.decode())
     assert shown is not None
     page.post(MEMBERS, FORM | {"seat_offer": sealed(answer)})
     assert paying.newest_invoice.total == Decimal(shown[1])

@@ -55,7 +55,7 @@ def test_plan_seats_and_price_are_said(owner, browser_client):
         ("trialing", "nothing is charged"),
         ("canceling", "Everything works until"),
         ("past_due", "The last payment failed"),
-        ("read_only", "The trial or the contract is over"),
+        ("read_only", "The trial is over."),
         ("canceled", "The subscription has ended"),
     ],
 )
@@ -194,3 +194,13 @@ def test_what_is_asked_of_stripe_is_counted_by_workspace(owner, outsider, browse
     assert answers == [200, 200, 429]
     assert client.get(PAGE).status_code == 200
     assert browser_client(outsider).get(f"{PAGE}next/").status_code == 200
+
+
+def test_a_contract_that_ended_is_not_called_a_trial(owner, browser_client):
+    ended = timezone.now() - timedelta(days=1)
+    account_of(owner.tenant)
+    with shared():
+        business = Plan.objects.get(code="business")
+    account_of(owner.tenant, contract_plan=business, contract_until=ended, access_lost_at=ended)
+    standing(owner.tenant, "read_only")
+    assert "The contract is over." in text(browser_client(owner))

@@ -8,9 +8,11 @@ import pytest
 
 from billing.checkout.upcoming import next_invoice
 from billing.models import CheckoutAttempt, Plan
+from billing.plans.catalog import plans_load
 from crm.records.models import Event
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope
+from tests.billing.accounts import account_of, standing
 from tests.billing.paying import Paying
 from tests.billing.standin_server import FAILS_LATER
 
@@ -310,3 +312,22 @@ def test_the_audit_says_who_changed_the_plan(paying, owner, browser_client):
     page = shown(client, "/settings/audit/?kind=billing")
     assert "changed the plan" in page
     assert "Business" in page
+
+
+def test_how_long_ago_stripe_was_asked_is_told_right_though_its_clock_was_moved(paying, owner, browser_client):
+    paying.subscribe()
+    paying.move(days=20)
+    paying.sync()
+    said = re.findall(r"As Stripe said <time [^>]*>([^<]+)</time>", shown(browser_client(owner), PAGE))
+    assert len(said) == 1
+    assert not re.search("day|week|month", said[0])
+
+
+@pytest.mark.parametrize(("state", "is_said"), [("trialing", True), ("canceled", False), ("read_only", False)])
+def test_a_plan_is_called_that_of_the_trial_only_while_there_is_one(state, is_said, owner, browser_client):
+    with shared():
+        plans_load()
+        trial = {"trial_plan": Plan.objects.get(code="business"), "access_state": state}
+    account_of(owner.tenant, **trial)
+    standing(owner.tenant, state)
+    assert ("in your trial" in shown(browser_client(owner), f"{PAGE}plans/")) is is_said
