@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from django.db import connection
 from django.utils.translation import gettext as _
 
 from tenants.hosts import subdomain_host, subdomain_problem
+from tenants.locks import advisory_lock_everywhere
 from tenants.lookalikes import imitated, skeleton
 from tenants.models import Domain
 
@@ -31,8 +31,7 @@ def subdomain_refusal(name: str) -> str | None:
 
 def subdomain_claim(name: str, *, by: UUID | None = None) -> None:
     """Hold the address, and all that read like it, until the transaction ends. Raises SubdomainTaken."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('subdomain:' || %s, 0))", [skeleton(name)])
+    advisory_lock_everywhere(f"subdomain:{skeleton(name)}")
     problem = subdomain_taken(name, by_other_than=by)
     if problem is not None:
         raise SubdomainTaken(problem)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -12,6 +11,7 @@ from crm.people import names
 from crm.people.models import Company
 from crm.records.batch import Batch, Draft
 from crm.records.limits import added, counted, hold_room
+from tenants.locks import advisory_lock
 
 PARTS = ("first_name", "last_name")
 
@@ -25,8 +25,7 @@ def parents_form_no_circle(batch: Batch) -> None:
     }
     if not moved:
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':company.parent', 0))")
+    advisory_lock("company.parent")
     above: dict[UUID, UUID | None] = {pk: draft.after["parent"] for pk, draft in moved.items()}
     frontier = {parent for parent in above.values() if parent} - above.keys()
     while frontier:

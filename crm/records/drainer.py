@@ -18,6 +18,7 @@ from crm.records.models import Event, HandlerPosition
 from crm.records.timers import waits
 from tenants.actors import TenantRef
 from tenants.entitlements import why_not_writable
+from tenants.locks import advisory_lock_try
 from tenants.registration import Table
 from tenants.turns import Progress
 
@@ -54,7 +55,6 @@ POSITIONS_AT_ONCE = 1000
 EVENTS_AT_ONCE = 200
 SECONDS = 2.0
 COUNTER = ""
-LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':drain', 0))"
 GIVE = """
     UPDATE records_event SET position = %s + numbered.number
     FROM (
@@ -85,8 +85,7 @@ def drain(tenant: TenantRef, *, until: float | None = None) -> Progress:
 def give_positions() -> int | None:
     """Number the next events that have no position; None when another drainer is at it."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK)
-        if not cursor.fetchone()[0]:
+        if not advisory_lock_try("drain"):
             return None
         counter, _made = HandlerPosition.objects.get_or_create(handler=COUNTER)
         cursor.execute(GIVE, [counter.position, POSITIONS_AT_ONCE])

@@ -34,6 +34,7 @@ from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.api_keys import api_key_scopes
 from tenants.entitlements import NotEntitled, require_writable, why_not_writable
+from tenants.locks import advisory_lock_try
 from tenants.registration import Table
 from tenants.turns import Progress
 
@@ -48,7 +49,6 @@ MOST_PROBLEMS = 100
 TRIES = 5
 SOURCE = "bulk"
 OPEN = (Job.State.QUEUED, Job.State.RUNNING)
-LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':job:' || %s, 0))"
 FREEZE = """
     INSERT INTO records_jobchunk (job_id, number, noun, ids)
     SELECT %s, numbered.number / %s, %s, array_agg(numbered.id ORDER BY numbered.id)
@@ -227,10 +227,8 @@ def run(tenant: TenantRef, job_id: UUID, *, until: float | None = None) -> Progr
 def step(tenant: TenantRef, job_id: UUID) -> bool:
     """One chunk and its place, in one transaction. False when nothing is left for this worker to do."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(LOCK, [str(job_id)])
-            if not cursor.fetchone()[0]:
-                return False
+        if not advisory_lock_try(f"job:{job_id}"):
+            return False
         rows = Job.objects.select_related("change_set", "member").filter(going_on(tenant), state__in=OPEN)
         job = rows.filter(pk=job_id).first()
         if job is None:

@@ -8,9 +8,9 @@ from time import monotonic
 from typing import NamedTuple
 
 from crm.records.batch import Batch
-from crm.records.statements import advisory_lock
 from crm.records.types import RecordType
 from tenants.limits import require_room
+from tenants.locks import advisory_lock
 
 RATE = 2000
 """More records than all writers of one workspace together add in a second."""

@@ -22,8 +22,9 @@ from crm.records.errors import UnknownType
 from crm.records.normalising import region_of
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.phones import phone_read
-from crm.records.types import COLORS, MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.visibility import may_write, readable_fields
+from crm.workspace.colors import COLORS, tint
 from crm.workspace.formats import date_text, initials, moment_text, money_text, number_text
 from tenants.actors import Actor
 
@@ -42,7 +43,7 @@ def avatar(name: str, color: str = "", *, square: bool = False) -> SafeString:
     return format_html(
         '<span class="avatar{}" data-color="{}" aria-hidden="true">{}</span>',
         " avatar-square" if square else "",
-        color if color in COLORS else COLORS[sum(name.encode()) % len(COLORS)],
+        color if color in COLORS else tint(name),
         initials(name),
     )
 

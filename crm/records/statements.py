@@ -135,9 +135,3 @@ def mark_saved(row: Record | ChangeSet | Event) -> None:
     row._state.adding = False
     row._state.db = DEFAULT_DB_ALIAS
     row._state.schema = schema_of_connection(DEFAULT_DB_ALIAS)  # type: ignore[attr-defined]
-
-
-def advisory_lock(name: str) -> None:
-    """Keep others of this workspace who ask for the same name waiting until the end of the transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || %s, 0))", [name])

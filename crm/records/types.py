@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.records.errors import UnknownType
 from crm.records.mentions import plain
 from crm.records.policies import VisibilityPolicy
+from crm.workspace.colors import COLORS
 from tenants.actors import Actor, Scope
 
 if TYPE_CHECKING:
@@ -30,20 +31,6 @@ type Rule = Callable[[Batch], None]
 type Hook = Callable[[Batch], None]
 type Options = Callable[[Actor, Mapping[str, Any]], Iterable[tuple[UUID, str]]]
 
-COLORS = (
-    "gray",
-    "red",
-    "orange",
-    "amber",
-    "yellow",
-    "lime",
-    "green",
-    "teal",
-    "cyan",
-    "blue",
-    "violet",
-    "pink",
-)
 MEMBER_TARGET = "member"
 
 

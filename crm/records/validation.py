@@ -9,11 +9,12 @@ from crm.records.batch import Batch, Draft
 from crm.records.errors import FieldError, Invalid
 from crm.records.normalising import region_of
 from crm.records.parsing import is_blank, keys
-from crm.records.statements import advisory_lock, any_of, find_each, named, target_rows
+from crm.records.statements import any_of, find_each, named, target_rows
 from crm.records.types import MEMBER_TARGET, Kind, registry
 from crm.records.visibility import hidden_slugs, require_scope
 from crm.workspace.configuration import workspace_settings
 from tenants.actors import Actor
+from tenants.locks import advisory_lock
 
 NOT_USED = "currency_not_used"
 

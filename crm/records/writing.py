@@ -28,13 +28,14 @@ from crm.records.noting import save_events
 from crm.records.parsing import BadValue, blank, identifier, parse
 from crm.records.row_values import Links, Values, snapshot
 from crm.records.saving import events_of, holders_of, insert, save, save_links
-from crm.records.statements import advisory_lock, lock_row
+from crm.records.statements import lock_row
 from crm.records.types import SYSTEM_FIELDS, RecordType, nearest
 from crm.records.validation import check_references, found_targets, run_rules
 from crm.records.visibility import field_rights, readable_fields, require_field, require_scope
 from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Scope
 from tenants.entitlements import require_writable
+from tenants.locks import advisory_lock
 
 __all__ = ["Batch", "Change", "Draft", "create", "create_many", "restore", "trash", "update", "update_many"]
 

@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy
 from crm.records import filtering
 from crm.records.errors import BadQuery, Invalid, VersionConflict
 from crm.records.models import Record
-from crm.records.types import COLORS, Kind, registry
+from crm.records.types import Kind, registry
 from crm.records.visibility import readable_fields
 from crm.sales.entry import NEW
 from crm.sales.models import LostReason, Pipeline, Stage
 from crm.sales.rules import OPEN, demandable_fields
 from crm.sales.selectors import StageRef
+from crm.workspace.colors import COLORS
 from tenants.actors import Actor
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -31,6 +31,7 @@ from crm.workspace.models import Notification
 from crm.workspace.sample_people import sample_people
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
+from tenants.locks import advisory_lock
 from tenants.models import Tenant
 from tenants.scopes import shared
 
@@ -58,7 +59,6 @@ ENDS: tuple[dict[str, Any], ...] = (
 PEOPLE = (("Jonas Keller", "manager"), ("Amelie Roux", "member"), ("Marek Nowak", "member"), ("Sofia Lind", "member"))
 """Who sells in the sample, each with the role they work in."""
 FRESH = timedelta(days=4)
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':sample', 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,7 @@ def sample_load(
 
 def _wait_for_turn() -> None:
     """Of those who load and clear at once, one does it and the others find it done."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK)
+    advisory_lock("sample")
 
 
 def _pipeline(actor: Actor) -> UUID:

@@ -5,8 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
 from crm.records.policies import ByOwner, Everyone
-from crm.records.types import COLORS, Choice, Field, Kind, RecordType, register
+from crm.records.types import Choice, Field, Kind, RecordType, register
 from crm.sales import entry, rules, selectors
+from crm.workspace.colors import COLORS
 from tenants.actors import Actor
 
 COLOR_LABELS = {

@@ -14,11 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace import formats
+from crm.workspace.colors import COLORS
 from crm.workspace.configuration import Configuration, Span
 from crm.workspace.configuration_services import MOST_ESCALATION, holiday_regions, spans_read, spans_text
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.formats import babel_locale, separators, typed_text
-from crm.workspace.models import COLORS, Member
+from crm.workspace.models import Member
 from crm.workspace.numbers import PLAIN, decimal_in, scientific, two_readings
 from tenants.actors import TenantRef
 from tenants.names import NameRefused, name_read

@@ -15,8 +15,6 @@ from tenants.actors import Permissions
 from tenants.fields import UUIDKey
 from tenants.stamped import StampedModel
 
-COLORS = ("gray", "red", "orange", "amber", "yellow", "lime", "green", "teal", "cyan", "blue", "violet", "pink")
-
 
 class WorkspaceModel(StampedModel):
     id = UUIDKey()

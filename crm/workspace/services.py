@@ -13,17 +13,18 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace import mails
 from crm.workspace.auditing import audit_note
+from crm.workspace.colors import COLORS
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.formats import DATE_FORMATS, NUMBER_FORMATS, TIME_FORMATS
 from crm.workspace.hooks import event_note
 from crm.workspace.kinds import INVITATION_ACCEPTED, SEAT_MISSING
-from crm.workspace.models import COLORS, Invitation, Member, Role, Team
+from crm.workspace.models import Invitation, Member, Role, Team
 from crm.workspace.notifying import notify
 from crm.workspace.roles import covers
 from crm.workspace.selectors import (
@@ -39,6 +40,7 @@ from tenants import accounts
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.entitlements import require_writable
 from tenants.limits import require_room
+from tenants.locks import advisory_lock
 from tenants.models import User
 from tenants.names import NameRefused, name_read
 from tenants.scopes import shared
@@ -198,8 +200,7 @@ def people_lock(actor: Actor | None = None) -> None:
     Taken before any row: the last owner, circles of managers and seats are told from many rows, and two who change
     each other would wait for each other. Raises NotAllowed for an actor who was deactivated while he waited.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':people', 0))")
+    advisory_lock("people")
     if actor is None or actor.member_id is None:
         return
     if not Member.objects.filter(id=actor.member_id, state=Member.State.ACTIVE).exists():

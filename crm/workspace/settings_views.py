@@ -11,10 +11,11 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from crm.workspace import services
+from crm.workspace.colors import COLORS
 from crm.workspace.configuration import reader_formats
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.forms import PersonalForm, examples
-from crm.workspace.models import COLORS, Member
+from crm.workspace.models import Member
 from crm.workspace.selectors import members
 from tenants.access import MEMBER, access
 from tenants.actors import Actor

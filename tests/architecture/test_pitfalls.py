@@ -360,6 +360,12 @@ def test_no_signals():
         assert "django.db.models.signals" not in text, name
 
 
+def test_locks_by_a_name_are_taken_in_one_place():
+    """But that on a schema which is upgraded, which outlives transactions, and that in SQL of the database's own."""
+    takers = {name for name, text in sources() if "advisory" in text and "pg_" in text}
+    assert takers == {"tenants/locks.py", "tenants/fleet.py", "tenants/grants.py"}
+
+
 def test_no_code_of_ours_is_called_by_a_path_in_a_string():
     """A floor calls what a higher one has registered with it, see tenants.registration: an editor finds every usage."""
     for name, text in sources():

@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
 from crm.workspace import formats
+from crm.workspace.colors import COLORS, tint
 from tenants.limits import amount_text
 
-COLORS = ("gray", "red", "orange", "amber", "yellow", "lime", "green", "teal", "cyan", "blue", "violet", "pink")
 MESSAGE_KINDS = {"success": "success", "warning": "warning", "error": "error"}
 UNDO_TAG = "undo:"
 REDO_TAG = "redo:"
@@ -119,10 +119,7 @@ def initials(name: str) -> str:
     return formats.initials(str(name))
 
 
-@register.filter
-def tint(key: object) -> str:
-    """One of the twelve colour tokens, always the same for the same key."""
-    return COLORS[sum(str(key).encode()) % len(COLORS)]
+register.filter(tint)
 
 
 @register.simple_tag
