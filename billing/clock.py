@@ -28,12 +28,12 @@ def now() -> datetime:
     return machine + timedelta(seconds=shift or 0)
 
 
-@shared()
 def by_our_clock(at: datetime) -> datetime:
     """A moment of billing's time as far from now by the machine's."""
     return at - (now() - timezone.now())
 
 
+@shared()
 def move(by: timedelta) -> datetime:
     """Move the stand-in's clock and ours forward, and give the time it is then.
 
