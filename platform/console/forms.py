@@ -13,7 +13,7 @@ from billing.access import State
 from billing.plans.catalog import PLANS
 from billing.plans.wording import STATES
 from console.models import AuditEntry
-from console.workspaces.selectors import HEALTH, plan_names
+from console.workspaces.selectors import HEALTH, SORTS, plan_names
 from console.workspaces.visits import visit_choices
 from tenants.models import Tenant
 
@@ -31,6 +31,7 @@ class WorkspaceFilter(forms.Form):
     access = forms.ChoiceField(label=_("Billing"), required=False)
     plan = forms.ChoiceField(label=_("Plan"), required=False)
     health = forms.ChoiceField(label=_("Health"), required=False)
+    sort = forms.ChoiceField(label=_("Order"), required=False, choices=list(SORTS.items()))
     after = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

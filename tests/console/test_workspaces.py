@@ -120,6 +120,45 @@ class TestRows:
         assert few < 24
 
 
+class TestOrder:
+    """Also over the border of a page of one."""
+
+    @pytest.fixture
+    def names(self, tenant_a, tenant_b):
+        now = timezone.now()
+        for name, ends in (("beech", 3), ("Ash", None), ("beech", 1)):
+            until = None if ends is None else now + timedelta(days=ends)
+            Tenant.objects.create(name=name, access_until=until)
+        Tenant.objects.filter(id=tenant_a.id).update(access_until=now + timedelta(days=2))
+        Tenant.objects.filter(id=tenant_b.id).update(access_until=now + timedelta(days=4))
+
+        def listed(sort):
+            found, after = [], None
+            while True:
+                page = workspace_page(workspaces_matching(), sort=sort, after=after, limit=1)
+                found += [row.tenant.name for row in page.rows]
+                if (after := page.next) is None:
+                    return found
+
+        return listed
+
+    def test_by_age(self, names, tenant_a, tenant_b):
+        assert names("oldest")[-3:] == ["beech", "Ash", "beech"]
+        assert names("") == names("oldest")[::-1]
+
+    def test_by_name_however_it_is_written(self, names, tenant_a, tenant_b):
+        assert names("name") == [tenant_a.name, "Ash", "beech", "beech", tenant_b.name]
+
+    def test_whose_billing_changes_first_and_last_those_where_nothing_does(self, names, tenant_a, tenant_b):
+        assert names("ends") == ["beech", tenant_a.name, "beech", tenant_b.name, "Ash"]
+
+    def test_it_is_chosen_on_the_page_and_kept_from_page_to_page(self, console, names):
+        page = console.get("/console/?sort=name").content.decode()
+        assert page.index(">Ash<") < page.index(">beech<")
+        assert '<option value="name" selected>By name</option>' in page
+        assert console.get("/console/?sort=colour").status_code == 422
+
+
 class TestOne:
     def test_its_page_has_members_addresses_and_its_life(self, console, tenant_a):
         page = console.get(f"/console/workspaces/{tenant_a.id}/").content.decode()

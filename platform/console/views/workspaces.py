@@ -25,15 +25,15 @@ def workspaces(request: Request) -> HttpResponse:
     form = WorkspaceFilter(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    after = chosen.pop("after", None)
-    found = workspace_page(workspaces_matching(**chosen), after=after)
+    after, sort = chosen.pop("after", None), chosen.pop("sort", "")
+    found = workspace_page(workspaces_matching(**chosen), sort=sort, after=after)
     here = reverse("console:workspaces")
     context = {
         "form": form,
         "page": found,
         "narrowed": bool(chosen),
         "later": after is not None,
-        "next": f"{here}?{urlencode({**chosen, 'after': str(found.next)})}" if found.next else "",
+        "next": f"{here}?{urlencode({**chosen, 'sort': sort, 'after': str(found.next)})}" if found.next else "",
     }
     more = request.htmx and after is not None
     template = "console/workspaces.html#rows" if more else "console/workspaces.html"

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Concat
+from django.db.models import Count, Exists, F, Func, Max, Min, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models.functions import Coalesce, Concat, Lower
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -33,6 +33,19 @@ HEALTH: Mapping[str, Promise] = {
     "billing": _("billing needs a look"),
 }
 """What can be wrong with a workspace, by the word in the address."""
+
+SORTS: Mapping[str, Promise] = {
+    "": _("Newest first"),
+    "oldest": _("Oldest first"),
+    "name": _("By name"),
+    "ends": _("Whose billing changes first"),
+}
+"""Orders of the list, by the word in the address."""
+SORT_KEYS: Mapping[str, Func] = {
+    "name": Lower("name"),
+    "ends": Coalesce("access_until", Value(datetime(9999, 1, 1, tzinfo=UTC))),
+}
+"""By what they are, where it is not when the workspace was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +125,26 @@ def behind_among(versions: Collection[str]) -> set[str]:
     return {one for one in versions if one != template_digest() and is_behind(one)}
 
 
-def workspace_page(rows: QuerySet[Tenant], *, after: UUID | None = None, limit: int = PAGE) -> WorkspacePage:
-    """The newest workspaces among ``rows``, older than ``after``; what they do is asked for those shown only."""
-    found = list((rows if after is None else rows.filter(id__lt=after)).order_by("-id")[: limit + 1])
+def workspace_page(
+    rows: QuerySet[Tenant], *, sort: str = "", after: UUID | None = None, limit: int = PAGE
+) -> WorkspacePage:
+    """The first workspaces among ``rows`` in an order of SORTS, those that follow ``after``; what they do is asked for
+    those shown only."""
+    found = list(_sorted(rows, sort, after)[: limit + 1])
     shown = found[:limit]
     return WorkspacePage(workspace_rows(shown), shown[-1].id if len(found) > limit else None, rows.count())
+
+
+def _sorted(rows: QuerySet[Tenant], sort: str, after: UUID | None) -> QuerySet[Tenant]:
+    key = SORT_KEYS.get(sort)
+    if key is None:
+        order, further = ("id", "id__gt") if sort == "oldest" else ("-id", "id__lt")
+        return (rows if after is None else rows.filter(**{further: after})).order_by(order)
+    keyed: QuerySet[Tenant] = rows.alias(key=key)
+    if after is not None:
+        last = Subquery(Tenant.objects.filter(id=after).annotate(key=key).values("key")[:1])
+        keyed = keyed.filter(Q(key__gt=last) | Q(key=last, id__gt=after))
+    return keyed.order_by("key", "id")
 
 
 def workspace_rows(tenants: Sequence[Tenant]) -> list[WorkspaceRow]:
