@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
-from crm.records import authoring
+from crm.records import authoring, evaluate
 from crm.records.batch import Batch, Draft
 from crm.records.limits import added, hold_room
 from crm.records.types import registry
@@ -197,7 +197,7 @@ def stage_is_sound(batch: Batch) -> None:
         if "entry_condition" in draft.changed and draft.after["entry_condition"]:
             undone = batch.change_set.undo_of_id is not None
             before = draft.after["entry_condition"] if undone else standing(draft, "entry_condition")
-            problem = entry.problem_of(batch.actor, draft.after["entry_condition"], before)
+            problem = evaluate.problem_of(batch.actor, registry.get("deal"), draft.after["entry_condition"], before)
             if problem:
                 draft.error("entry_condition", "bad_condition", problem)
     _positions_given(batch)

@@ -4,9 +4,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
+from crm.records.evaluate import divided_condition, divided_slugs
 from crm.records.policies import ByOwner, Everyone
 from crm.records.types import Choice, Field, Kind, RecordType, register
-from crm.sales import entry, rules, selectors
+from crm.sales import rules, selectors
 from crm.workspace.colors import COLORS
 from tenants.actors import Actor
 
@@ -76,7 +77,7 @@ PIPELINE = RecordType(
             kind=Kind.JSON_LIST,
             filterable=False,
             help_text=_("Slugs of the fields that deals are shown with. Without any, all."),
-            divided=entry.SLUGS,
+            divided=divided_slugs("deal"),
         ),
     ),
     default_columns=("name", "is_default", "archived"),
@@ -122,7 +123,7 @@ STAGE = RecordType(
             label=_("Fields it demands"),
             kind=Kind.JSON_LIST,
             filterable=False,
-            divided=entry.SLUGS,
+            divided=divided_slugs("deal"),
         ),
         Field(
             slug="stale_days",
@@ -144,7 +145,7 @@ STAGE = RecordType(
             label=_("Takes only deals where"),
             kind=Kind.CONDITION,
             help_text=_("A condition on deals in the query language. Judged when a deal comes into the stage."),
-            divided=entry.CONDITION,
+            divided=divided_condition("deal"),
         ),
         Field(
             slug="enter_from",
