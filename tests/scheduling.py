@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 HERE = Path(__file__).parent
 FIRST = [HERE / room for room in ("browser", "faults", "platform")]
 """What speaks to running processes takes longest."""
-LIVES = re.compile(r"\b(mouse|keyboard|light|dark|phone)\b")
+LIVES = re.compile(r"\b(mouse|keyboard|wide|phone)\b")
 """A story is lived by each hand, and pages are looked at in each look, on whichever worker is free."""
 
 
