@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -26,6 +28,12 @@ SCOPE: dict[str, Any] = {
 }
 
 
+def done(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: in that of the tests Playwright's loop may run."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 def asked(*messages: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = (), **options: Any) -> Any:
     """What the server is told, as a list of messages, by an application that answers with what it got."""
     sent: list[dict[str, Any]] = []
@@ -44,7 +52,7 @@ def asked(*messages: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = 
         front = Buffered(application, threads=1, max_body=1000, client=lambda environ: environ["REMOTE_ADDR"])
         await front({**SCOPE, "method": "POST", "headers": [*SCOPE["headers"], *headers]}, receive, send)
 
-    asyncio.run(run())
+    done(run())
     return sent
 
 
@@ -113,7 +121,7 @@ def test_drop_by_drop_is_too_slow_however_long_it_goes_on(monkeypatch: pytest.Mo
         await buffering._read(receive, 1000)
 
     with pytest.raises(buffering.Unread) as refusal:
-        asyncio.run(run())
+        done(run())
     assert refusal.value.why == buffering.TOO_SLOW
 
 
@@ -165,7 +173,7 @@ def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch
         front = Buffered(download, threads=1, max_body=1000, client=lambda environ: "")
         await front(SCOPE, receive, send)
 
-    asyncio.run(run())
+    done(run())
     assert closed
 
 
