@@ -34,7 +34,7 @@ from billing.views.common import (
 from billing.views.pricing import chosen
 from tenants.access import access
 from tenants.http import MemberRequest
-from tenants.limits import Usage, usage
+from tenants.limits import Usage, usage, usage_of
 from tenants.models import User
 from tenants.settings import workspace_now
 
@@ -113,13 +113,16 @@ def change(request: MemberRequest, price: str) -> HttpResponse:
     found = selectors.overview(request.tenant.id)
     if wanted is None or found is None or (found.account.currency or wanted.currency) != wanted.currency:
         raise Http404
-    taken = selectors.members(request.tenant.id)
+    members = selectors.members(request.tenant.id)
     most = wanted.plan.limits.get("seats")
     paid = seats_kept(found.subscription, wanted) if found.is_live and found.subscription else 0
-    least = max(taken, 1, paid if most is None else min(paid, most))
+    fewest = max(members, 1, paid if most is None else min(paid, most))
+    taken = usage_of(request.tenant, "seats").used
     sent = request.POST if request.method == "POST" else request.GET
     is_same = found.price is not None and found.price.pk == wanted.pk
-    form = SeatsForm(sent if "seats" in sent else {"seats": str(least + is_same)}, least=least, most=most)
+    # With those who are invited, where the plan has so many: they find their seat when they come.
+    usual = max(fewest + is_same, taken if most is None else min(taken, most))
+    form = SeatsForm(sent if "seats" in sent else {"seats": str(usual)}, least=fewest, most=most)
     shown: dict[str, Any] = {
         "overview": found,
         "price": wanted,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.workspace import services
 from crm.workspace.errors import NotFound, WorkspaceError
 from crm.workspace.people_forms import FilterForm, InviteForm
-from crm.workspace.seat_buying import may_buy, seat_need, seats_bought, seats_page
+from crm.workspace.seat_buying import may_buy, seat_need, seats_bought, seats_page, seats_short
 from crm.workspace.selectors import members_matching, open_invitations, seats, seats_remedy
 from tenants import rates
 from tenants.access import access, check, needs
@@ -68,9 +68,11 @@ def member_list(request: Request) -> HttpResponse:
     values = form.cleaned_data
     emails = values.pop("emails")
     if problem := seats_bought(request):
-        return seats_page(request, len(emails), request.POST, problem=problem)
+        short = seats_short(actor_of(request), len(emails))
+        return seats_page(request, short, request.POST, problem=problem)
     actor = actor_of(request)
-    sent, missing, refused = 0, 0, {}
+    sent, refused = 0, {}
+    seatless: list[str] = []
     for email in emails:
         rates.count("invite", str(actor.tenant.id))
         try:
@@ -81,7 +83,7 @@ def member_list(request: Request) -> HttpResponse:
                 return _page(request, form, status=422)
             refused[email] = str(error.message)
         except LimitReached as error:
-            missing += 1
+            seatless.append(email)
             refused[email] = f"{error.message} {seats_remedy(actor)}"
         else:
             sent += 1
@@ -93,9 +95,12 @@ def member_list(request: Request) -> HttpResponse:
     if not refused:
         return redirect("settings:members")
     left = request.POST.copy()
+    if seatless and may_buy(actor):
+        left["emails"] = "\n".join(seatless)
+        for email in [one for one in refused if one not in seatless]:
+            messages.error(request, f"{email}: {refused[email]}")
+        return seats_page(request, seats_short(actor, len(seatless)), left)
     left["emails"] = "\n".join(refused)
-    if missing and may_buy(actor):
-        return seats_page(request, missing, left)
     again = InviteForm(left, actor=actor)
     again.is_valid()
     for email, why in refused.items():
@@ -125,7 +130,7 @@ def with_seat(request: Request, work: Any, text: str, **arguments: Any) -> HttpR
     except LimitReached as reached:
         if reached.limit != "seats" or not may_buy(actor_of(request)):
             raise
-        return seats_page(request, 1, request.POST)
+        return seats_page(request, reached.used + 1 - reached.most, request.POST)
 
 
 @require_POST

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm.workspace.plan_needs import PlanNeed, missing_room
-from crm.workspace.selectors import seats_remedy
+from crm.workspace.selectors import seats, seats_remedy
 from tenants.access import check
 from tenants.actors import Actor
 from tenants.http import Request
@@ -43,6 +43,12 @@ def seat_need(actor: Actor) -> PlanNeed | None:
         return PlanNeed(f"{missing.message} {refusal}", missing.where)
     how = _("Invite all the same: the price of one more is shown before anything is paid or sent.")
     return PlanNeed(f"{missing.message} {how}", "")
+
+
+def seats_short(actor: Actor, adding: int) -> int:
+    """How many seats are missing for so many more people; open invitations may be more than there are seats for."""
+    found = seats(actor.tenant)
+    return max(1, found.used + adding - (found.limit or 0))
 
 
 def seats_bought(request: Request) -> str:

@@ -233,6 +233,24 @@ def test_a_guest_without_a_seat_is_let_in_by_who_pays_for_one_more(
     assert Member.objects.get(email="guest@example.com").is_active
 
 
+def test_guests_who_wait_without_a_seat_are_counted_in_what_is_missing(
+    page: Client, paying: PayingWorkspace, owner: Actor
+) -> None:
+    with shared():
+        Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 7})
+    services.invitation_send(paying.refreshed(owner), email="first@example.com", role="member")
+    with shared():
+        Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 6})
+    answer = page.post(MEMBERS, FORM | {"emails": "first@example.com guest@example.com"})
+    shown = answer.content.decode()
+    assert "2 more seats are needed" in shown
+    assert "Not invited yet: guest@example.com" in shown
+    assert "first@example.com: This address has an invitation already." in shown
+    page.post(MEMBERS, FORM | {"seat_offer": sealed(answer)})
+    assert paying.billed == 8
+    assert sorted(invited()) == ["first@example.com", "guest@example.com"]
+
+
 def test_a_plan_that_ends_at_its_seats_says_so(
     billing: StripeServer,
     in_tenant: TenantRef,

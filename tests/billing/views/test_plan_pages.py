@@ -10,10 +10,11 @@ from billing.checkout.upcoming import next_invoice
 from billing.models import CheckoutAttempt, Plan
 from billing.plans.catalog import plans_load
 from crm.records.models import Event
+from crm.workspace.services import invitation_send
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope
 from tests.billing.accounts import account_of, standing
-from tests.billing.paying import Paying
+from tests.billing.paying import SEATS, Paying
 from tests.billing.standin_server import FAILS_LATER
 
 pytestmark = pytest.mark.django_db
@@ -331,3 +332,11 @@ def test_a_plan_is_called_that_of_the_trial_only_while_there_is_one(state, is_sa
     account_of(owner.tenant, **trial)
     standing(owner.tenant, state)
     assert ("in your trial" in shown(browser_client(owner), f"{PAGE}plans/")) is is_said
+
+
+def test_who_buys_is_offered_a_seat_for_those_invited_too(paying, owner, browser_client):
+    with tenant_scope(paying.tenant):
+        invitation_send(owner, email="guest@example.com", role="member")
+    page = shown(browser_client(owner), TEAM)
+    assert f'name="seats" value="{SEATS + 1}"' in page
+    assert f"{SEATS + 1} seats at" in page
