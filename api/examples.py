@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from crm.records import reading
 from crm.records.reading import Query
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tenants.hosts import tenant_host, tenant_url
 

@@ -13,8 +13,8 @@ from api.errors import ApiError
 from crm.records.operators import OPERATORS
 from crm.records.query import known_fields
 from crm.records.reading import Query
+from crm.records.schema.record_type import RecordType
 from crm.records.settling import CHANGED
-from crm.records.types import RecordType
 from crm.records.visibility import readable_fields, require_field
 from tenants.actors import Actor
 

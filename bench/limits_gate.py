@@ -32,7 +32,7 @@ def main() -> None:
     from crm.records import writing
     from crm.records.batch import Batch, Draft
     from crm.records.limits import counted, counts
-    from crm.records.types import registry
+    from crm.records.schema.record_type import registry
     from crm.workspace.selectors import system_actor
     from tenants.models import Tenant
     from tenants.scopes import shared, tenant_scope

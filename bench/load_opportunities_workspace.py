@@ -17,7 +17,7 @@ def main() -> None:
     django.setup()
     folder, subdomain = Path(sys.argv[1]), sys.argv[2]
     from bench.stack import LIMITS
-    from crm.records.types import registry
+    from crm.records.schema.record_type import registry
     from crm.workspace.selectors import actor_for_user
     from crm.workspace.services import invitation_accept, invitation_send
     from tenants import accounts

@@ -143,7 +143,7 @@ def make_workspaces(count: int) -> list[str]:
 def make_tasks(name: str, due: Due, at_once: dict[str, int]) -> tuple[float, float]:
     """Plant tasks by the write gate, as owners; in how many seconds, and how many before the first is due."""
     from crm.records import writing
-    from crm.records.types import registry
+    from crm.records.schema.record_type import registry
     from crm.workspace.models import Member
     from crm.workspace.selectors import actor_for_member
     from tenants.models import Tenant

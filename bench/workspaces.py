@@ -19,7 +19,7 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
     from django.conf import settings
 
     from bench.stack import LIMITS, OWNERS
-    from crm.records.types import registry
+    from crm.records.schema.record_type import registry
     from crm.workspace.models import Member, Role, Team
     from crm.workspace.selectors import actor_for_user
     from crm.workspace.services import member_create

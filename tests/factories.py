@@ -3,7 +3,7 @@
 from typing import Any
 
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.configuration import kept, workspace_settings
 from crm.workspace.models import WorkspaceSettings
 from tenants.actors import Actor

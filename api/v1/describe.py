@@ -9,7 +9,7 @@ from api.views import ApiView
 from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS
 from crm.records.query import known_fields
-from crm.records.types import SYSTEM_FIELDS, Field, RecordType, registry
+from crm.records.schema.record_type import SYSTEM_FIELDS, Field, RecordType, registry
 from crm.records.visibility import may_write, readable_fields
 from crm.workspace.roles import ACTIONS
 from tenants.actors import Actor

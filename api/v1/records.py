@@ -16,7 +16,7 @@ from api.views import ANY, ONE, ApiView
 from crm.records import reading, writing
 from crm.records.errors import NotFound
 from crm.records.saved_views import Views
-from crm.records.types import RecordType, registry
+from crm.records.schema.record_type import RecordType, registry
 from tenants.actors import Actor
 
 ETAG = re.compile(r'^(?:W/)?"?(?P<version>\d{1,9})"?$')

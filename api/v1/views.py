@@ -10,7 +10,7 @@ from api.params import unknown_parameter
 from api.v1.records import RecordView
 from crm.records import saved_views
 from crm.records.models import SavedView
-from crm.records.types import RecordType
+from crm.records.schema.record_type import RecordType
 from crm.records.visibility import require_scope
 from tenants.actors import Actor
 

@@ -15,7 +15,7 @@ from crm.activities.series import WATCH, Part, pattern
 from crm.records import reading
 from crm.records.models import Timer
 from crm.records.row_values import snapshot
-from crm.records.types import MEMBER_TARGET, RecordType, registry
+from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
 from crm.records.visibility import may_read
 from crm.workspace.models import Member
 from tenants.actors import Actor

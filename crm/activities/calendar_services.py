@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from crm.activities.rules import DAY, WHEN
 from crm.records import reading, writing
 from crm.records.errors import FieldError, Invalid
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.writing import Change
 from tenants.actors import Actor
 

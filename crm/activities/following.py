@@ -21,7 +21,7 @@ from crm.activities.series import Part, differences, pattern, put
 from crm.records import reading, writing
 from crm.records.errors import FieldError, Invalid
 from crm.records.row_values import snapshot
-from crm.records.types import Kind, RecordType, registry
+from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.writing import Change
 from tenants.actors import Actor
 

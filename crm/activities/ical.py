@@ -16,7 +16,7 @@ from crm.activities.selectors import ActivityRow
 from crm.activities.series import Part, pattern
 from crm.records.presenting import record_url
 from crm.records.row_values import snapshot
-from crm.records.types import MEMBER_TARGET, registry
+from crm.records.schema.record_type import MEMBER_TARGET, registry
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import tenant_url
 

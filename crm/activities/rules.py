@@ -16,7 +16,7 @@ from crm.activities.visibility import NOUNS
 from crm.records import timers
 from crm.records.batch import Batch, Draft
 from crm.records.row_values import snapshot
-from crm.records.types import MEMBER_TARGET, RecordType, registry
+from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member
 from tenants.actors import Actor, ActorKind, TenantRef

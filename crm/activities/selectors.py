@@ -15,7 +15,7 @@ from crm.activities.visibility import NOUNS, PLANNED
 from crm.records import history, paging, reading
 from crm.records.history import Entry
 from crm.records.paging import SortKey
-from crm.records.types import MEMBER_TARGET, Kind, RecordType, registry
+from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
 from crm.records.visibility import may_read, readable_columns
 from tenants.actors import Actor, Scope
 

@@ -25,7 +25,7 @@ from crm.records.batch import Batch, Draft
 from crm.records.models import ChangeSet, Event, Timer
 from crm.records.parsing import as_json
 from crm.records.row_values import snapshot
-from crm.records.types import MEMBER_TARGET, Kind, RecordType
+from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType
 from crm.workspace.roles import EVERYTHING
 from tenants.actors import Actor
 from tenants.locales import zone

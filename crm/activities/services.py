@@ -15,7 +15,7 @@ from crm.activities.series import next_made
 from crm.records import reading, row_values, writing
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.writing import Change
 from crm.workspace.notification_services import notifications_mark_read
 from crm.workspace.selectors import notifications_of

@@ -4,7 +4,7 @@ from django.urls import path
 
 from crm.activities import calendar_views, views
 from crm.activities.parts import COMPOSED
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 
 app_name = "activities"
 urlpatterns = [

@@ -22,7 +22,7 @@ from crm.records.errors import Invalid, RecordError
 from crm.records.forms import is_sent, other_errors, read_values, with_companions
 from crm.records.parsing import BadValue, parse
 from crm.records.presenting import record_url, row_title
-from crm.records.types import RecordType, registry
+from crm.records.schema.record_type import RecordType, registry
 from tenants.access import access, needs, needs_noun
 from tenants.actors import Actor
 from tenants.http import MemberRequest

@@ -5,8 +5,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from crm.activities.models import Place
-from crm.records.policies import VisibilityPolicy, held_by
-from crm.records.types import registry
+from crm.records.schema.policies import VisibilityPolicy, held_by
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor, Scope
 
 NOUNS = ("task", "call", "meeting", "email", "note")

@@ -4,8 +4,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.people import choices, rules
 from crm.records.normalising import web_domain
-from crm.records.policies import ByOwner
-from crm.records.types import Field, Kind, RecordType, register
+from crm.records.schema.policies import ByOwner
+from crm.records.schema.record_type import Field, Kind, RecordType, register
 from tenants.actors import Actor
 
 

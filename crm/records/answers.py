@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UnknownType
-from crm.records.types import RecordType, Text, registry
+from crm.records.schema.record_type import RecordType, Text, registry
 from tenants.http import MemberRequest
 
 MOST_SAID = 3

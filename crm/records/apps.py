@@ -24,7 +24,7 @@ class RecordsConfig(AppConfig):
             timers,
             wakeups,
         )
-        from crm.records.types import registry
+        from crm.records.schema.record_type import registry
         from crm.workspace import hooks, roles
         from tenants.hooks import record_type_of
         from tenants.wakeups import work_register

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from crm.records import query
 from crm.records.errors import BadQuery
+from crm.records.schema.record_type import RecordType
 from crm.records.targets import MEMBER_TYPE, target_type
-from crm.records.types import RecordType
 from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 

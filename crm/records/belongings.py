@@ -24,7 +24,7 @@ from crm.records.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
 from crm.records.money import MoneySum, money_sum
 from crm.records.saved_views import views_handed_over
-from crm.records.types import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.records.visibility import reach, readable_fields, require_scope, writable_fields
 from crm.workspace.errors import Conflict, WorkspaceError
 from crm.workspace.kinds import HANDED_OVER

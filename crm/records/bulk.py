@@ -23,7 +23,7 @@ from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, fre
 from crm.records.models import ChangeSet, Event, Job
 from crm.records.parsing import BadValue, parse
 from crm.records.reading import reach
-from crm.records.types import Kind, RecordType, registry
+from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.validation import NOT_USED, currency_problem
 from crm.records.visibility import require_field, require_scope, writable_fields
 from crm.workspace.notifying import notify

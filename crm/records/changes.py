@@ -13,7 +13,7 @@ from crm.records import audit, undo
 from crm.records.errors import NotFound
 from crm.records.models import ChangeSet, Event
 from crm.records.reading import titles
-from crm.records.types import MEMBER_TARGET, registry
+from crm.records.schema.record_type import MEMBER_TARGET, registry
 from crm.workspace.formats import number_text
 from crm.workspace.leaving import PEOPLE_UNDONE
 from crm.workspace.models import Team

@@ -13,7 +13,7 @@ from crm.records.batch import Draft
 from crm.records.errors import BadQuery
 from crm.records.query import conditions_of
 from crm.records.row_values import snapshot
-from crm.records.types import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
+from crm.records.schema.record_type import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
 from crm.records.visibility import hidden_slugs
 from crm.workspace.selectors import system_actor
 from tenants.actors import Actor

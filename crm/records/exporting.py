@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.records import mentions, reading, timers
+from crm.records import reading, timers
 from crm.records.csv_cells import guarded
 from crm.records.errors import BadCursor, Forbidden, NotFound
 from crm.records.jobs import Work, job_start
@@ -23,9 +23,10 @@ from crm.records.models import Job
 from crm.records.operands import ID_FIELD
 from crm.records.paging import sort_keys
 from crm.records.parsing import ADDRESS_PARTS, as_json
+from crm.records.schema import mentions
+from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, registry
 from crm.records.sight import kinds_told_by, sees
 from crm.records.timers import Due
-from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, registry
 from crm.records.visibility import hidden_slugs, readable_fields, require_scope
 from crm.workspace.auditing import audit_note
 from tenants.actors import Actor, Scope, TenantRef

@@ -19,8 +19,8 @@ from crm.records.operators import OPERATORS, Operator
 from crm.records.parsing import BadValue, number
 from crm.records.query import validate
 from crm.records.saved_views import listed_fields
+from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.records.targets import target_type
-from crm.records.types import Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, readable_fields
 from crm.workspace.formats import date_text, number_text, separators, typed_text
 from crm.workspace.selectors import members

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from crm.records import reading
 from crm.records.money import MoneySum, Part, money_sums
 from crm.records.presenting import choice_label
-from crm.records.types import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.workspace.folding import fold
 from tenants.actors import Actor
 

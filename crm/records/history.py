@@ -13,8 +13,8 @@ from crm.records.models import ChangeSet, Event
 from crm.records.paging import SortKey
 from crm.records.query import native
 from crm.records.reading import titles
+from crm.records.schema.record_type import Field, Kind, RecordType, Text, registry
 from crm.records.sight import tells_something
-from crm.records.types import Field, Kind, RecordType, Text, registry
 from crm.records.visibility import get_record, readable_fields
 from tenants.actors import Actor
 

@@ -16,7 +16,7 @@ from crm.records.answers import back, gone_to, shows_errors, toast
 from crm.records.errors import NotFound
 from crm.records.models import ChangeSet, Job
 from crm.records.presenting import record_url
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
 

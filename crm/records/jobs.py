@@ -24,8 +24,8 @@ from crm.records import wakeups
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.expressions import negated
 from crm.records.models import ChangeSet, Job, JobChunk
+from crm.records.schema.record_type import RecordType, Text, registry
 from crm.records.timers import waits
-from crm.records.types import RecordType, Text, registry
 from crm.records.writing import change_set_new
 from crm.workspace.auditing import audit_note
 from crm.workspace.formats import number_text

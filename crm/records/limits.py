@@ -8,7 +8,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from crm.records.batch import Batch
-from crm.records.types import RecordType
+from crm.records.schema.record_type import RecordType
 from tenants.limits import require_room
 from tenants.locks import advisory_lock
 

@@ -20,7 +20,7 @@ from crm.records.saved_views import (
     groupable,
     listed_fields,
 )
-from crm.records.types import Field, RecordType, nearest
+from crm.records.schema.record_type import Field, RecordType, nearest
 from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json

@@ -48,7 +48,7 @@ from crm.records.saved_views import (
     groupable,
     listed_fields,
 )
-from crm.records.types import Field, Kind, RecordType
+from crm.records.schema.record_type import Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs, may_write
 from tenants.actors import Actor
 

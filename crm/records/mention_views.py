@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from crm.records.list_address import clean_search
-from crm.records.types import RecordType, registry
+from crm.records.schema.record_type import RecordType, registry
 from crm.workspace.folding import holds_words
 from crm.workspace.models import Member
 from crm.workspace.selectors import active_members, member_actor

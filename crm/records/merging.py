@@ -7,7 +7,7 @@ from crm.records.batch import EVENT_ENDINGS, Draft
 from crm.records.errors import VersionConflict
 from crm.records.models import Event, Record
 from crm.records.parsing import as_json, same
-from crm.records.types import RecordType
+from crm.records.schema.record_type import RecordType
 
 MOST_MERGED = 500
 

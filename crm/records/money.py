@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from crm.records.types import Field, Kind, registry
+from crm.records.schema.record_type import Field, Kind, registry
 from crm.workspace.currencies import Converted, rounded, totals
 from crm.workspace.formats import money_text
 from tenants.actors import Actor

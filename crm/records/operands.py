@@ -14,7 +14,7 @@ from crm.records import parsing
 from crm.records.errors import BadQuery
 from crm.records.normalising import email_key, mail_address, region_of, web_domain
 from crm.records.phones import phone_part, phone_read
-from crm.records.types import Field, Kind, RecordType, nearest, registry
+from crm.records.schema.record_type import Field, Kind, RecordType, nearest, registry
 from crm.workspace.configuration import first_weekday
 from crm.workspace.folding import Sought, sought
 from crm.workspace.numbers import scientific

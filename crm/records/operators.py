@@ -46,8 +46,8 @@ from crm.records.operands import (
 from crm.records.parsing import ADDRESS_PARTS
 from crm.records.parsing import keys as normalised_keys
 from crm.records.periods import falls_in, in_window
+from crm.records.schema.record_type import Field, Kind, Text
 from crm.records.targets import as_uuid, target_rows, target_type
-from crm.records.types import Field, Kind, Text
 from crm.workspace.folding import Fold, FoldSpelled, Sought, fold, spelled, within
 
 type Shape = Literal["one", "many", "none", "range", "days"]

@@ -24,7 +24,7 @@ from crm.records.presenting import (
     row_title,
     shown_fields,
 )
-from crm.records.types import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, may_write, readable_fields
 from tenants.actors import Actor
 from tenants.registration import Table

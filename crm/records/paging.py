@@ -24,7 +24,7 @@ from django.db.models.lookups import Exact, GreaterThan, IsNull, LessThan
 from django.utils.translation import gettext as _
 
 from crm.records.errors import BadCursor, BadQuery
-from crm.records.types import SYSTEM_FIELDS, Field, Kind, RecordType, nearest
+from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, nearest
 from crm.workspace.folding import Fold
 
 MAX_LIMIT = 500

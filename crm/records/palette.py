@@ -11,8 +11,8 @@ from django.views.decorators.http import require_GET
 
 from crm.records import reading
 from crm.records.presenting import record_url
+from crm.records.schema.record_type import registry
 from crm.records.templatetags.navigation import Entry, navigation_of
-from crm.records.types import registry
 from crm.workspace.folding import fold
 from tenants.access import MEMBER, access
 from tenants.http import Request

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.normalising import email_key, mail_address, region_of
 from crm.records.phones import is_phone, phone_read
-from crm.records.types import Field, Kind, Text, nearest, registry
+from crm.records.schema.record_type import Field, Kind, Text, nearest, registry
 from crm.workspace.formats import typed_text
 from crm.workspace.numbers import PLAIN, decimal_in
 from crm.workspace.signs import seen

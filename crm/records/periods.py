@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q
 
 from crm.records.operands import Context, Place
-from crm.records.types import Kind
+from crm.records.schema.record_type import Kind
 
 INSTANT = timedelta(microseconds=1)
 DAY = timedelta(days=1)

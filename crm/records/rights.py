@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from crm.records.types import Field, RecordType, registry
+from crm.records.schema.record_type import Field, RecordType, registry
 from crm.workspace.roles import RoleField, RoleNoun
 
 

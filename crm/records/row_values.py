@@ -8,7 +8,7 @@ from django.apps import apps
 
 from crm.records.models import Record
 from crm.records.parsing import as_json, keys
-from crm.records.types import Field, Kind, RecordType
+from crm.records.schema.record_type import Field, Kind, RecordType
 
 
 class Links:

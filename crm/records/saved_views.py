@@ -21,7 +21,7 @@ from crm.records.paging import sortable_fields
 from crm.records.parsing import BadValue
 from crm.records.presenting import shown_fields
 from crm.records.query import check_cost, parse, validate
-from crm.records.types import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
+from crm.records.schema.record_type import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs, may_read, readable_quick_filters
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor

@@ -8,7 +8,6 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Concat
 from django.utils.translation import gettext as _
 
-from crm.records import mentions
 from crm.records.errors import BadQuery
 from crm.records.expressions import Joined, Like, ListedValues, SearchForm, join_any, literal
 from crm.records.folding import SPACED, search_form, search_patterns, sort_key
@@ -16,7 +15,8 @@ from crm.records.models import Record
 from crm.records.normalising import region_of
 from crm.records.operands import MAX_TEXT
 from crm.records.parsing import ADDRESS_PARTS
-from crm.records.types import Field, Kind, RecordType
+from crm.records.schema import mentions
+from crm.records.schema.record_type import Field, Kind, RecordType
 from crm.records.visibility import hidden_slugs
 from crm.workspace.folding import Fold, FoldSpelled
 from tenants.actors import Actor

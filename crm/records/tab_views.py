@@ -16,7 +16,7 @@ from crm.records.list_address import BOARD, LIST, view_address
 from crm.records.listing import Listing
 from crm.records.models import SavedView
 from crm.records.saved_views import Views
-from crm.records.types import RecordType
+from crm.records.schema.record_type import RecordType
 from tenants.access import access, needs_noun
 from tenants.http import MemberRequest
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
-from crm.records import mentions
-from crm.records.policies import Everyone
-from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema import mentions
+from crm.records.schema.policies import Everyone
+from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from tenants.actors import Actor
 
 MEMBER_TYPE = RecordType(

@@ -19,7 +19,7 @@ from crm.records.models import ChangeSet, Event, Job, Record
 from crm.records.parsing import as_json, blank, same
 from crm.records.row_values import Links, snapshot
 from crm.records.saved_views import views_back
-from crm.records.types import Kind, RecordType, registry
+from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.writing import Change
 from crm.workspace.errors import WorkspaceError

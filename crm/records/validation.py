@@ -9,8 +9,8 @@ from crm.records.batch import Batch, Draft
 from crm.records.errors import FieldError, Invalid
 from crm.records.normalising import region_of
 from crm.records.parsing import is_blank, keys
+from crm.records.schema.record_type import MEMBER_TARGET, Kind, registry
 from crm.records.statements import any_of, find_each, named, target_rows
-from crm.records.types import MEMBER_TARGET, Kind, registry
 from crm.records.visibility import hidden_slugs, require_scope
 from crm.workspace.configuration import workspace_settings
 from tenants.actors import Actor

@@ -30,7 +30,7 @@ from crm.records.presenting import (
     shown_fields,
 )
 from crm.records.saved_views import choice_save
-from crm.records.types import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.visibility import may_read, may_write
 from crm.workspace.folding import holds_words
 from crm.workspace.formats import number_text

@@ -28,8 +28,8 @@ from crm.records.noting import save_events
 from crm.records.parsing import BadValue, blank, identifier, parse
 from crm.records.row_values import Links, Values, snapshot
 from crm.records.saving import events_of, holders_of, insert, save, save_links
+from crm.records.schema.record_type import SYSTEM_FIELDS, RecordType, nearest
 from crm.records.statements import lock_row
-from crm.records.types import SYSTEM_FIELDS, RecordType, nearest
 from crm.records.validation import check_references, found_targets, run_rules
 from crm.records.visibility import field_rights, readable_fields, require_field, require_scope
 from crm.workspace.roles import HIDDEN, READ

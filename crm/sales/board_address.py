@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.list_address import BOARD
 from crm.records.listing import Listing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.boards import Asked, quick_filters
 from tenants.actors import Actor
 

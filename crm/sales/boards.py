@@ -19,7 +19,7 @@ from crm.activities.selectors import planned_places
 from crm.records import reading
 from crm.records.errors import BadCursor, NotFound
 from crm.records.money import MoneySum, Part, money_sums
-from crm.records.types import SYSTEM_FIELDS, Field, Kind, registry
+from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, registry
 from crm.records.visibility import may_read, readable_columns, readable_fields, readable_quick_filters
 from crm.sales.models import Deal, Stage
 from crm.sales.rules import OPEN

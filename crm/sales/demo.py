@@ -13,7 +13,7 @@ from django.utils import timezone
 from crm.people.models import Company
 from crm.records import writing
 from crm.records.saved_views import view_create
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.models import Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
 from crm.sales.sample import STAGES, sample_load

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from crm.records import evaluate, query, reading
 from crm.records.money import MoneySum
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales import entry
 from crm.sales.boards import Column, add_sums
 from crm.sales.models import Deal, Stage

@@ -12,7 +12,7 @@ from crm.records.batch import Batch, Draft
 from crm.records.errors import BadQuery
 from crm.records.evaluate import DraftValues, RelatedRows, judging, reads_all_of
 from crm.records.query import conditions_of
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.models import Stage
 from tenants.actors import Actor
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from crm.records import filtering
 from crm.records.errors import BadQuery, Invalid, VersionConflict
 from crm.records.models import Record
-from crm.records.types import Kind, registry
+from crm.records.schema.record_type import Kind, registry
 from crm.records.visibility import readable_fields
 from crm.sales.entry import NEW
 from crm.sales.models import LostReason, Pipeline, Stage

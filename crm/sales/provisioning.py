@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.models import LostReason, Pipeline
 from crm.workspace.selectors import system_actor
 from tenants.actors import TenantRef

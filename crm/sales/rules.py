@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from crm.records import authoring, evaluate
 from crm.records.batch import Batch, Draft
 from crm.records.limits import added, hold_room
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales import entry
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
 from crm.sales.probability import weigh_deal, weigh_stages

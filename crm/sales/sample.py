@@ -19,7 +19,7 @@ from crm.activities.visibility import PLANNED
 from crm.records import writing
 from crm.records.errors import Forbidden
 from crm.records.models import ChangeSet
-from crm.records.types import Kind, RecordType, registry
+from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.writing import change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON

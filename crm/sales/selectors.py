@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from crm.records import reading
 from crm.records.models import Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.rules import FREE_SLUGS, LOST, OPEN, WON
 from tenants.actors import Actor

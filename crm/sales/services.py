@@ -16,7 +16,7 @@ from crm.records import reading, writing
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound
 from crm.records.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.writing import Change, change_set_new
 from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage

@@ -16,7 +16,7 @@ from crm.records.answers import gone_to, shows_errors, toast
 from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.models import Job
 from crm.records.presenting import record_url
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.writing import Change
 from crm.sales import effects, entry, sample, selectors, services
 from crm.sales.forms import (

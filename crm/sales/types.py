@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
 from crm.records.evaluate import divided_condition, divided_slugs
-from crm.records.policies import ByOwner, Everyone
-from crm.records.types import Choice, Field, Kind, RecordType, register
+from crm.records.schema.policies import ByOwner, Everyone
+from crm.records.schema.record_type import Choice, Field, Kind, RecordType, register
 from crm.sales import rules, selectors
 from crm.workspace.colors import COLORS
 from tenants.actors import Actor

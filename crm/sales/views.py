@@ -20,7 +20,7 @@ from crm.records.errors import FieldError, Invalid, NotFound
 from crm.records.forms import controls, other_errors, read_values
 from crm.records.history import Entry
 from crm.records.presenting import record_url
-from crm.records.types import Kind, registry
+from crm.records.schema.record_type import Kind, registry
 from crm.records.visibility import may_write
 from crm.sales import boards, services
 from crm.sales.board_address import BoardAddress

@@ -14,7 +14,7 @@ from api.errors import ApiError, as_api_error
 from api.middleware import is_api
 from api.views import plain_error
 from crm.records.answers import toast
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.selectors import payment_remedy
 from tenants.access import is_hidden, to_sign_in
 from tenants.entitlements import NotEntitled, WorkspaceSuspended

@@ -18,7 +18,7 @@ from crm.activities.models import Call, Meeting, Task
 from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid, NotFound, VersionConflict
 from crm.records.models import Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member
 from crm.workspace.services import member_deactivate
 from tenants.actors import TenantRef

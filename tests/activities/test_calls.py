@@ -10,7 +10,7 @@ from crm.activities.models import Call
 from crm.activities.services import activity_done, activity_followed
 from crm.records import undo, writing
 from crm.records.errors import Invalid
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tests import factories
 

@@ -13,7 +13,7 @@ from crm.records import writing
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.history import record_history
 from crm.records.models import Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.undo import undo
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor

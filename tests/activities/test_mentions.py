@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from crm.activities.handlers import mentions_told
 from crm.records import reading, writing
 from crm.records.drainer import drain
-from crm.records.mentions import html, mentioned, people, plain
 from crm.records.models import Event, Record
-from crm.records.types import registry
+from crm.records.schema.mentions import html, mentioned, people, plain
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Notification, Role
 from tenants.actors import Actor
 from tests import factories

@@ -10,7 +10,7 @@ from django.utils import timezone
 from crm.activities.services import meeting_reply
 from crm.records import undo, writing
 from crm.records.drainer import drain
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.mailing import claimed
 from crm.workspace.models import NotificationMail
 from crm.workspace.selectors import notifications_of, unread_count

@@ -13,8 +13,8 @@ from django.utils import timezone
 from crm.activities.timers import reminder
 from crm.records import writing
 from crm.records.models import Timer
+from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
-from crm.records.types import registry
 from crm.workspace.formats import moment_text
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor

@@ -19,7 +19,7 @@ from crm.activities.following import series_follow
 from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import tenant_host
 

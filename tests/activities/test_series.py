@@ -20,8 +20,8 @@ from crm.activities.timers import escalation, manager_of, meeting_series, overdu
 from crm.records import reading, row_values, undo, writing
 from crm.records.errors import Invalid, NotFound
 from crm.records.models import Event, Timer
+from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
-from crm.records.types import registry
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories

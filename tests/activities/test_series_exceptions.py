@@ -19,7 +19,7 @@ from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
 from crm.records import row_values, undo, writing
 from crm.records.models import Timer
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tests.depth import examples
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for

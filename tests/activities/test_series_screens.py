@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from crm.activities.models import Meeting, Task
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 
 HTMX = {"HX-Request": "true"}

@@ -16,8 +16,8 @@ from crm.activities.timers import overdue
 from crm.records import reading, writing
 from crm.records.errors import Forbidden, Invalid
 from crm.records.models import Event, Record, Timer
+from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
-from crm.records.types import registry
 from crm.workspace.models import Member, Notification, Role
 from crm.workspace.services import member_profile_update
 from tenants.actors import Actor, Permissions, Scope

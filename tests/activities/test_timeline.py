@@ -14,7 +14,7 @@ from crm.activities.selectors import Timeline, planned, timeline
 from crm.activities.services import activity_done
 from crm.records import undo, writing
 from crm.records.errors import BadCursor, NotFound
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 from tests import factories

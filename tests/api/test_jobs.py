@@ -10,7 +10,7 @@ import pytest
 from crm.records import belongings, jobs
 from crm.records.belongings import records_move
 from crm.records.models import Job, SavedView
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Role
 from crm.workspace.role_services import role_create
 from tenants.api_keys import api_key_list, api_key_revoke

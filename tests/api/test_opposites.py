@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crm.records.models import SavedView
-from crm.records.types import Kind, registry
+from crm.records.schema.record_type import Kind, registry
 from tests import factories
 from tests.isolation.test_canary import Planted
 

@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.models import Deal, Pipeline, Stage
 from tests import factories
 

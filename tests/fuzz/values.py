@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crm.records.operators import OPERATORS
-from crm.records.types import RecordType
+from crm.records.schema.record_type import RecordType
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "01890000-0000-7000-8000-000000000000"

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from crm.records.drainer import drain
 from crm.records.models import ChangeSet, Event, Job, SavedView
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.mailing import unsubscribe_url
 from crm.workspace.models import ExchangeRate, Holiday, Member, Notification
 from crm.workspace.role_services import role_create

@@ -24,7 +24,7 @@ from crm.activities import repeating
 from crm.activities.feeds import feed_make
 from crm.activities.models import Place
 from crm.records.drainer import drain
-from crm.records.types import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.sales.models import Stage
 from crm.workspace.models import Member, Role
 from crm.workspace.roles import ACTIONS

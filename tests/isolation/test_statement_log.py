@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connections
 from psycopg2 import sql
 
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.selectors import actor_for_user
 from tenants.models import Session
 from tenants.roles import app_role, role_of, shared_role

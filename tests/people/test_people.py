@@ -11,7 +11,7 @@ from crm.people import names
 from crm.people.choices import language_name
 from crm.records import reading, writing
 from crm.records.errors import Invalid
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.undo import undo
 from tenants.actors import Actor
 from tests import factories

@@ -32,8 +32,8 @@ from crm.records.grouping import groups
 from crm.records.models import SavedView
 from crm.records.reading import Query
 from crm.records.saved_views import Views
+from crm.records.schema.record_type import RecordType, registry
 from crm.records.search import search_all
-from crm.records.types import RecordType, registry
 from crm.records.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
 from crm.records.why import People, facts_of, reason_for
 from crm.sales import boards

@@ -17,7 +17,7 @@ from crm.records.belongings import member_hand_over, portions, records_move
 from crm.records.errors import Forbidden, HolderGone, NotFound
 from crm.records.models import Event, Job, SavedView
 from crm.records.saved_views import view_create
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.undo import undo
 from crm.sales.models import Deal, Stage
 from crm.workspace import services

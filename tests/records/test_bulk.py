@@ -12,7 +12,7 @@ from crm.records import bulk, jobs, undo, writing
 from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.models import ChangeSet, Event, Job, JobChunk
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Notification, Role
 from tenants.actors import Actor
 from tests import factories

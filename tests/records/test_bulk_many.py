@@ -8,7 +8,7 @@ import pytest
 from crm.records import jobs, writing
 from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.models import Event, Job
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tests.records.test_bulk import table
 
 pytestmark = pytest.mark.django_db

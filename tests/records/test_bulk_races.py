@@ -12,7 +12,7 @@ from crm.records import jobs, writing
 from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.errors import UndoConflict
 from crm.records.models import ChangeSet, Event, Job, JobChunk
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Role
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef

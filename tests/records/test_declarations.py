@@ -7,8 +7,8 @@ import pytest
 
 from crm.records import checks, drainer
 from crm.records.errors import UnknownType
-from crm.records.policies import Everyone
-from crm.records.types import Choice, Field, Kind, Misdeclared, RecordType, Registry, registry
+from crm.records.schema.policies import Everyone
+from crm.records.schema.record_type import Choice, Field, Kind, Misdeclared, RecordType, Registry, registry
 from tests.registrations import anew
 
 NAME = Field(slug="name", label="Name", kind=Kind.TEXT)

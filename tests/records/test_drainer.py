@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from crm.records import drainer, timers, wakeups, writing
 from crm.records.models import Event, HandlerPosition, Timer
+from crm.records.schema.record_type import registry
 from crm.records.tasks import events_turn
-from crm.records.types import registry
 from crm.workspace.models import Role
 from tenants.actors import Actor, TenantRef
 from tenants.models import Wakeup

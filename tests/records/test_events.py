@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from crm.records import drainer, events, writing
 from crm.records.models import ChangeSet, Event
-from crm.records.types import RecordType, registry
+from crm.records.schema.record_type import RecordType, registry
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
 

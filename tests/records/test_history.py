@@ -6,7 +6,7 @@ import pytest
 
 from crm.records import history, undo, writing
 from crm.records.errors import BadCursor, NotFound
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor, Permissions
 from tests import factories
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from crm.people.models import Contact
 from crm.records import writing
 from crm.records.limits import SPARE, counts
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor, TenantRef
 from tenants.limits import LimitReached
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for

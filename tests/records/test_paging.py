@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crm.records import paging, reading, writing
 from crm.records.errors import BadCursor, BadQuery
 from crm.records.reading import Query
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor, TenantRef
 from tests import factories
 from tests.depth import examples

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.records.parsing import BadValue, as_json, blank, parse
-from crm.records.types import Choice, Field, Kind
+from crm.records.schema.record_type import Choice, Field, Kind
 from tenants.actors import Actor, ActorKind, Permissions, TenantRef
 
 MEMBER = UUID("01900000-0000-7000-8000-000000000001")

@@ -8,7 +8,7 @@ from crm.records.forms import read_number
 from crm.records.normalising import mail_address, web_domain
 from crm.records.parsing import parse
 from crm.records.reading import Query
-from crm.records.types import Field, Kind, registry
+from crm.records.schema.record_type import Field, Kind, registry
 from tenants.actors import Actor
 from tests import factories
 

@@ -12,7 +12,7 @@ from crm.records.errors import Invalid
 from crm.records.parsing import keys
 from crm.records.phones import phone_part, phone_read
 from crm.records.reading import Query
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tests import factories
 

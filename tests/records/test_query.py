@@ -11,7 +11,7 @@ from crm.records import query, reading, writing
 from crm.records.errors import BadQuery
 from crm.records.operators import OPERATORS
 from crm.records.reading import Query
-from crm.records.types import Kind, registry
+from crm.records.schema.record_type import Kind, registry
 from tenants.actors import Actor
 from tests import factories
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crm.records import query, reading, writing
 from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS
-from crm.records.types import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from tenants.actors import Actor
 from tests.depth import examples
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from crm.records import reading, writing
 from crm.records.errors import BadQuery, Forbidden, MissingScope, NotFound
 from crm.records.reading import Query
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm.records import query, writing
 from crm.records.reading import Query, page
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.configuration import first_weekday, kept
 from crm.workspace.configuration_services import formats_update
 from crm.workspace.formats import week_start

@@ -16,7 +16,7 @@ from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.footers import footers
 from crm.records.models import SavedView
 from crm.records.saved_views import Views, view_create, view_of
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor, Permissions
 from tests import factories

@@ -13,8 +13,8 @@ from django.db import connection
 from crm.records import folding, reading, refolding
 from crm.records.errors import BadQuery
 from crm.records.reading import Query
+from crm.records.schema.record_type import registry
 from crm.records.search_text import search_q
-from crm.records.types import registry
 from crm.workspace.folding import fold
 from crm.workspace.models import Member, Role
 from crm.workspace.selectors import active_members, members_matching

@@ -15,8 +15,8 @@ from django.db import transaction
 from crm.people.models import Company
 from crm.records import reading, writing
 from crm.records.reading import Query
+from crm.records.schema.record_type import registry
 from crm.records.settling import settled_until
-from crm.records.types import registry
 from tenants.actors import Actor, TenantRef
 from tests.records.conftest import PATIENCE, elsewhere
 

@@ -18,7 +18,7 @@ from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done
 from crm.records import exporting, timers, writing
 from crm.records.models import Job, Timer
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Notification, NotificationMail, Role
 from crm.workspace.provisioning import roles_ensure
 from tenants.actors import Actor, TenantRef

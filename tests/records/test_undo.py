@@ -14,7 +14,7 @@ from crm.people.models import Company, Contact
 from crm.records import writing
 from crm.records.errors import NotFound, UndoConflict
 from crm.records.models import ChangeSet
-from crm.records.types import RecordType, registry
+from crm.records.schema.record_type import RecordType, registry
 from crm.records.undo import last_own, undo
 from crm.sales.models import Deal, Stage
 from tenants.actors import Actor, Permissions, Scope

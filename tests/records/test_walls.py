@@ -16,8 +16,8 @@ from crm.records.errors import UndoConflict
 from crm.records.grouping import groups
 from crm.records.models import Event, Job
 from crm.records.reading import Query
+from crm.records.schema.record_type import registry
 from crm.records.search import search_all
-from crm.records.types import registry
 from crm.records.undo import undo
 from crm.records.why import why
 from crm.sales.models import Stage

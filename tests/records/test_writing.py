@@ -14,7 +14,7 @@ from crm.people.models import Company, Contact, ContactCompany
 from crm.records import writing
 from crm.records.errors import Forbidden, Invalid, MissingScope, NotFound, VersionConflict
 from crm.records.models import ChangeSet, Event
-from crm.records.types import RecordType, registry
+from crm.records.schema.record_type import RecordType, registry
 from crm.records.undo import undo
 from crm.sales.models import Deal
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef

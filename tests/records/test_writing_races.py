@@ -12,7 +12,7 @@ from crm.people.models import Company
 from crm.records import writing
 from crm.records.errors import UndoConflict, VersionConflict
 from crm.records.models import ChangeSet, Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.undo import undo
 from tenants.actors import Actor, TenantRef
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for

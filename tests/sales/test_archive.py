@@ -12,7 +12,7 @@ from django.db import transaction
 
 from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales import rules, services
 from crm.sales.boards import board
 from crm.sales.effects import pipeline_archive_preview

@@ -7,7 +7,7 @@ import pytest
 from crm.records import jobs, undo, writing
 from crm.records.errors import Invalid
 from crm.records.models import Job
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales import services
 from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.services import pipeline_archive_start, pipeline_create

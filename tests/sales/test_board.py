@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crm.records import reading, writing
 from crm.records.errors import BadCursor, NotFound
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.boards import Asked, Column, board, board_card, board_column, quick_filters
 from crm.sales.models import Stage
 from crm.sales.my_day import deals_in_need, my_day, my_numbers

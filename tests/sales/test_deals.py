@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.models import Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import demandable_fields
 from crm.sales.selectors import stage_times

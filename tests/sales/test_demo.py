@@ -6,7 +6,7 @@ from django.contrib.auth.hashers import check_password
 from crm.records import reading
 from crm.records.models import SavedView
 from crm.records.reading import Query
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.boards import board
 from crm.sales.demo import ABROAD, CARE, CARE_DEALS, OWNER, TRAINEE, VIEWS, demo_workspace_ensure
 from crm.sales.models import Deal, Stage

@@ -12,7 +12,7 @@ from crm.records import undo, writing
 from crm.records.drainer import drain
 from crm.records.errors import Invalid
 from crm.records.events import feed
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.effects import stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.services import deal_move, pipeline_copy, pipeline_create, stage_remove

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from crm.records import paging, reading
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tests import factories
 from tests.activities.test_explain import explained

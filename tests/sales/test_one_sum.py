@@ -22,7 +22,7 @@ from crm.records.footers import footers
 from crm.records.grouping import groups
 from crm.records.money import MoneySum
 from crm.records.reading import Query
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.boards import board
 from crm.sales.models import Stage
 from crm.sales.my_day import my_numbers

@@ -8,7 +8,7 @@ import pytest
 
 from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.effects import pipeline_archive_preview, stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.provisioning import provision

@@ -18,7 +18,7 @@ from crm.people.models import Company, Contact
 from crm.records import undo, writing
 from crm.records.errors import Forbidden
 from crm.records.models import Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.boards import board
 from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.my_day import my_numbers

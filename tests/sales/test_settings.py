@@ -10,7 +10,7 @@ from django.test import Client
 
 from crm.people.models import Company
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.services import pipeline_create
 from tenants.actors import Actor

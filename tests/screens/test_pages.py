@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tests.screens.conftest import HTMX
 
 NOUNS = ("companies", "contacts", "deals", "tasks", "notes", "pipelines", "stages", "lost-reasons")

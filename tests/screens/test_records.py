@@ -229,7 +229,7 @@ def test_a_deal_says_how_long_it_stood_in_each_stage(owner, browser_client):
     from django.utils import timezone
 
     from crm.records import writing
-    from crm.records.types import registry
+    from crm.records.schema.record_type import registry
     from crm.sales.selectors import stages
 
     found = stages(owner, factories.deal(owner).pipeline_id)

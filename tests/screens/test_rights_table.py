@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from crm.records import exporting, jobs, writing
 from crm.records.models import Job
-from crm.records.types import Kind, RecordType, registry
+from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.roles import ACTIONS, FIXED_BY_SLUG, fixed_permissions
 from tenants.actors import Actor

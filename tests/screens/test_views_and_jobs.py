@@ -12,8 +12,8 @@ from django.utils import timezone
 from crm.records import exporting, jobs, writing
 from crm.records.models import Event, Job, SavedView, ViewChoice
 from crm.records.saved_views import groupable
+from crm.records.schema.record_type import registry
 from crm.records.timers import Due
-from crm.records.types import registry
 from crm.workspace.models import Member, Role, Team
 from tests import factories
 

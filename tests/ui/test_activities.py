@@ -10,7 +10,7 @@ from crm.activities.handlers import invitation_told
 from crm.activities.models import Call, Meeting, Task
 from crm.records import writing
 from crm.records.models import Event
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tests import factories
 from tests.browser.conftest import axe_problems

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from crm.activities.models import Call, Meeting, Task
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.configuration_services import formats_update
 from tests.chromium import settled
 from tests.ui.conftest import Screen

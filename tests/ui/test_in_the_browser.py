@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from config import urls_tenant
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.writing import update
 from crm.workspace.colors import COLORS
 from crm.workspace.plan_needs import PlanNeed

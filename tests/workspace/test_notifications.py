@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from crm.records import writing
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace import mailing
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail, Role
 from crm.workspace.notification_services import notification_choices_update, notifications_mark_read

@@ -7,9 +7,9 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from crm.records import mentions as mentioning
 from crm.records.presenting import record_url
-from crm.records.types import registry
+from crm.records.schema import mentions as mentioning
+from crm.records.schema.record_type import registry
 
 register = template.Library()
 

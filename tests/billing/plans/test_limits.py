@@ -24,7 +24,7 @@ from crm.records import bulk, jobs, writing
 from crm.records.bulk import Selection
 from crm.records.limits import Key, counts
 from crm.records.models import ChangeSet, Event, Job
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.records.undo import undo
 from crm.sales import services as sales
 from crm.sales.models import Pipeline

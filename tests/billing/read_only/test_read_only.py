@@ -12,7 +12,7 @@ from django.utils import timezone
 from crm.records import bulk, drainer, exporting, jobs, reading, timers
 from crm.records.bulk import Selection
 from crm.records.models import Event, Job, Timer
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.models import Member
 from crm.workspace.services import invitation_send, member_create, member_user_change
 from tenants.actors import Actor, TenantRef

@@ -20,7 +20,7 @@ import crm
 import tenants
 from crm.records.bulk import Selection
 from crm.records.models import ChangeSet
-from crm.records.types import registry
+from crm.records.schema.record_type import registry
 from crm.workspace.rate_files import Line
 from tenants.actors import Actor
 from tenants.entitlements import WorkspaceClosed

@@ -16,8 +16,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from crm.records.errors import UnknownType
-from crm.records.mentions import plain
-from crm.records.policies import VisibilityPolicy
+from crm.records.schema.mentions import plain
+from crm.records.schema.policies import VisibilityPolicy
 from crm.workspace.colors import COLORS
 from tenants.actors import Actor, Scope
 
