@@ -7,7 +7,7 @@ from api.errors import missing_scope
 from api.params import whole_number
 from api.views import ApiView
 from crm.records import events
-from crm.records.parsing import as_json
+from crm.records.fields.parsing import as_json
 
 
 class EventList(ApiView):

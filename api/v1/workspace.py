@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from api.errors import ApiError, missing_scope, not_found
 from api.v1.members import cursor_of, known, limit_of, shaped, text
 from api.views import ApiView
-from crm.records.parsing import BadValue, as_json, number
+from crm.records.fields.parsing import BadValue, as_json, number
 from crm.workspace import configuration_services as settings
 from crm.workspace.configuration import hours_to_json, workspace_settings
 from crm.workspace.forms import PersonalForm, WorkspaceForm

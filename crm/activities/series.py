@@ -22,8 +22,8 @@ from crm.activities import repeating
 from crm.activities.rules import WHEN, undoes, writes, zones
 from crm.records import timers, validation, writing
 from crm.records.batch import Batch, Draft
+from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, Timer
-from crm.records.parsing import as_json
 from crm.records.row_values import snapshot
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType
 from crm.workspace.roles import EVERYTHING

@@ -19,8 +19,8 @@ from crm.activities.visibility import PLANNED
 from crm.records import pages, reading, writing
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import Invalid, RecordError
+from crm.records.fields.parsing import BadValue, parse
 from crm.records.forms import is_sent, other_errors, read_values, with_companions
-from crm.records.parsing import BadValue, parse
 from crm.records.presenting import record_url, row_title
 from crm.records.schema.record_type import RecordType, registry
 from tenants.access import access, needs, needs_noun

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from crm.people import choices, rules
-from crm.records.normalising import web_domain
+from crm.records.fields.normalising import web_domain
 from crm.records.schema.policies import ByOwner
 from crm.records.schema.record_type import Field, Kind, RecordType, register
 from tenants.actors import Actor

@@ -19,9 +19,9 @@ from django.utils.translation import ngettext
 
 from crm.records import changes, jobs, query, row_values, search_text, undo, writing
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
+from crm.records.fields.parsing import BadValue, parse
 from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job
-from crm.records.parsing import BadValue, parse
 from crm.records.reading import reach
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.validation import NOT_USED, currency_problem

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from crm.records import wakeups
 from crm.records.drainer import COUNTER
+from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, HandlerPosition
 from crm.records.noting import id_from, save_events
-from crm.records.parsing import as_json
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
 from crm.records.sight import kinds_seen, sees, tells_something
 from crm.records.visibility import may_read

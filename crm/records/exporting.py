@@ -16,13 +16,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records import reading, timers
-from crm.records.csv_cells import guarded
 from crm.records.errors import BadCursor, Forbidden, NotFound
+from crm.records.fields.csv_cells import guarded
+from crm.records.fields.parsing import ADDRESS_PARTS, as_json
 from crm.records.jobs import Work, job_start
 from crm.records.models import Job
 from crm.records.operands import ID_FIELD
 from crm.records.paging import sort_keys
-from crm.records.parsing import ADDRESS_PARTS, as_json
 from crm.records.schema import mentions
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, registry
 from crm.records.sight import kinds_told_by, sees

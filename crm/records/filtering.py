@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 
 from crm.records import presenting, reading
 from crm.records.errors import BadQuery, RecordError
+from crm.records.fields.parsing import BadValue, number
 from crm.records.forms import NUMBERS, Option, member_options, read_number, relation_options
 from crm.records.listing import Listing
 from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS, Operator
-from crm.records.parsing import BadValue, number
 from crm.records.query import validate
 from crm.records.saved_views import listed_fields
 from crm.records.schema.record_type import Field, Kind, RecordType, registry

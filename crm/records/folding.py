@@ -4,8 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from crm.records.normalising import mail_address, web_domain
-from crm.records.phones import phone_part
+from crm.records.fields.normalising import mail_address, web_domain
+from crm.records.fields.phones import phone_part
 from crm.workspace.folding import SPELLED, fold, sought, spelled
 
 SPACED = re.compile(

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from crm.records import reading
 from crm.records.errors import Invalid, RecordError
-from crm.records.parsing import ADDRESS_PARTS
+from crm.records.fields.parsing import ADDRESS_PARTS
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.records.visibility import may_write
 from crm.workspace.configuration import workspace_settings

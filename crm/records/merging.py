@@ -5,8 +5,8 @@ from typing import Any
 
 from crm.records.batch import EVENT_ENDINGS, Draft
 from crm.records.errors import VersionConflict
+from crm.records.fields.parsing import as_json, same
 from crm.records.models import Event, Record
-from crm.records.parsing import as_json, same
 from crm.records.schema.record_type import RecordType
 
 MOST_MERGED = 500

@@ -10,10 +10,10 @@ from uuid import UUID
 from django.db.models import IntegerField
 from django.utils.translation import gettext as _
 
-from crm.records import parsing
 from crm.records.errors import BadQuery
-from crm.records.normalising import email_key, mail_address, region_of, web_domain
-from crm.records.phones import phone_part, phone_read
+from crm.records.fields import parsing
+from crm.records.fields.normalising import email_key, mail_address, region_of, web_domain
+from crm.records.fields.phones import phone_part, phone_read
 from crm.records.schema.record_type import Field, Kind, RecordType, nearest, registry
 from crm.workspace.configuration import first_weekday
 from crm.workspace.folding import Sought, sought

@@ -31,8 +31,10 @@ from crm.records.expressions import (
     literal,
     negated,
 )
+from crm.records.fields.normalising import region_of
+from crm.records.fields.parsing import ADDRESS_PARTS
+from crm.records.fields.parsing import keys as normalised_keys
 from crm.records.folding import escape_like
-from crm.records.normalising import region_of
 from crm.records.operands import (
     MAX_VALUES,
     OPERANDS,
@@ -43,8 +45,6 @@ from crm.records.operands import (
     refuse,
     type_operand,
 )
-from crm.records.parsing import ADDRESS_PARTS
-from crm.records.parsing import keys as normalised_keys
 from crm.records.periods import falls_in, in_window
 from crm.records.schema.record_type import Field, Kind, Text
 from crm.records.targets import as_uuid, target_rows, target_type

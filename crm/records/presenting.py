@@ -18,9 +18,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from crm.records.errors import UnknownType
-from crm.records.normalising import region_of
-from crm.records.parsing import ADDRESS_PARTS
-from crm.records.phones import phone_read
+from crm.records.fields.normalising import region_of
+from crm.records.fields.parsing import ADDRESS_PARTS
+from crm.records.fields.phones import phone_read
 from crm.records.schema import mentions
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.visibility import may_write, readable_fields

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.apps import apps
 
+from crm.records.fields.parsing import as_json, keys
 from crm.records.models import Record
-from crm.records.parsing import as_json, keys
 from crm.records.schema.record_type import Field, Kind, RecordType
 
 

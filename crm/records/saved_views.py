@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 
 from crm.records.authoring import merge_hidden, parts_of, whole_of
 from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, MissingScope, NotFound
+from crm.records.fields.parsing import BadValue
 from crm.records.models import ChangeSet, SavedView, ViewChoice
 from crm.records.paging import sortable_fields
-from crm.records.parsing import BadValue
 from crm.records.presenting import shown_fields
 from crm.records.query import check_cost, parse, validate
 from crm.records.schema.record_type import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType

@@ -8,9 +8,9 @@ from django.apps import apps
 from django.db.models import F, Model
 
 from crm.records.batch import EVENT_ENDINGS, Batch, Draft
+from crm.records.fields.normalising import region_of
+from crm.records.fields.parsing import as_json, is_blank
 from crm.records.models import Event
-from crm.records.normalising import region_of
-from crm.records.parsing import as_json, is_blank
 from crm.records.row_values import put
 from crm.records.search_text import derive
 from crm.records.settling import CHANGED, WriterStamp, forget_stamp

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from crm.records import writing
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
+from crm.records.fields.parsing import as_json, blank, same
 from crm.records.models import ChangeSet, Event, Job, Record
-from crm.records.parsing import as_json, blank, same
 from crm.records.row_values import Links, snapshot
 from crm.records.saved_views import views_back
 from crm.records.schema.record_type import Kind, RecordType, registry

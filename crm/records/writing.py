@@ -22,10 +22,10 @@ from django.utils.translation import gettext as _
 from crm.records import wakeups
 from crm.records.batch import Action, Batch, Draft
 from crm.records.errors import FieldError, Forbidden, NotFound, VersionConflict
+from crm.records.fields.parsing import BadValue, blank, identifier, parse
 from crm.records.merging import merge
 from crm.records.models import ChangeSet, Event, Record
 from crm.records.noting import save_events
-from crm.records.parsing import BadValue, blank, identifier, parse
 from crm.records.row_values import Links, Values, snapshot
 from crm.records.saving import events_of, holders_of, insert, save, save_links
 from crm.records.schema.record_type import SYSTEM_FIELDS, RecordType, nearest

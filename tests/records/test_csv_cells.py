@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.records.csv_cells import guarded
+from crm.records.fields.csv_cells import guarded
 
 STARTS = re.compile(r"(?:^|[;|\t\r\n])[ \u00a0]*[=+\-@\uff1d\uff0b\uff0d\uff20](?P<rest>[^;|\t\r\n]*)")
 texts = st.text(alphabet="=+-@'; |\t\n\r19a.,()%\uff1d\u00a0", max_size=30)

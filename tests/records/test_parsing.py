@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.records.parsing import BadValue, as_json, blank, parse
+from crm.records.fields.parsing import BadValue, as_json, blank, parse
 from crm.records.schema.record_type import Choice, Field, Kind
 from tenants.actors import Actor, ActorKind, Permissions, TenantRef
 

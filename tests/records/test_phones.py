@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from crm.records import query, reading, writing
 from crm.records.errors import Invalid
-from crm.records.parsing import keys
-from crm.records.phones import phone_part, phone_read
+from crm.records.fields.parsing import keys
+from crm.records.fields.phones import phone_part, phone_read
 from crm.records.reading import Query
 from crm.records.schema.record_type import registry
 from tenants.actors import Actor

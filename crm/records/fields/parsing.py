@@ -17,8 +17,8 @@ from django.core.validators import EmailValidator, URLValidator
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from crm.records.normalising import email_key, mail_address, region_of
-from crm.records.phones import is_phone, phone_read
+from crm.records.fields.normalising import email_key, mail_address, region_of
+from crm.records.fields.phones import is_phone, phone_read
 from crm.records.schema.record_type import Field, Kind, Text, nearest, registry
 from crm.workspace.formats import typed_text
 from crm.workspace.numbers import PLAIN, decimal_in
