@@ -10,12 +10,12 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from api.errors import ApiError
+from crm.records.access.visibility import readable_fields, require_field
 from crm.records.operators import OPERATORS
 from crm.records.query import known_fields
 from crm.records.reading import Query
 from crm.records.schema.record_type import RecordType
 from crm.records.settling import CHANGED
-from crm.records.visibility import readable_fields, require_field
 from tenants.actors import Actor
 
 MAX_LIMIT = 500

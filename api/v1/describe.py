@@ -6,11 +6,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.views import ApiView
+from crm.records.access.visibility import may_write, readable_fields
 from crm.records.operands import ID_FIELD
 from crm.records.operators import OPERATORS
 from crm.records.query import known_fields
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, RecordType, registry
-from crm.records.visibility import may_write, readable_fields
 from crm.workspace.roles import ACTIONS
 from tenants.actors import Actor
 

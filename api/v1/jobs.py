@@ -13,11 +13,11 @@ from api.v1.members import text
 from api.v1.records import RecordView
 from api.views import ApiView
 from crm.records import bulk, jobs
+from crm.records.access.visibility import require_scope
 from crm.records.bulk import Selection, bulk_start
 from crm.records.errors import BadCursor, NotFound
 from crm.records.models import Job
 from crm.records.saved_views import Views
-from crm.records.visibility import require_scope
 
 KEYS = frozenset({"action", "ids", "filter", "search", "view", "values", "on_error"})
 

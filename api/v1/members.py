@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from api.errors import ApiError, not_found
 from api.params import whole_number
 from api.views import ApiView
+from crm.records.access.field_rights import require_sight
+from crm.records.access.visibility import require_scope
 from crm.records.belongings import held_at_all, held_types, member_hand_over
-from crm.records.sight import require_sight
-from crm.records.visibility import require_scope
 from crm.workspace import selectors
 from crm.workspace.services import member_reactivate, member_update
 

@@ -13,8 +13,8 @@ from api.v1.jobs import accepted
 from api.v1.members import identity, known, shaped, text
 from api.v1.records import RecordView
 from api.views import ONE
+from crm.records.access.field_rights import require_sight
 from crm.records.models import Job
-from crm.records.sight import require_sight
 from crm.sales import services
 from crm.sales.boards import Asked, Card, Column, board
 from crm.workspace.currencies import Converted

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from api.errors import not_found
 from api.views import ApiView
-from crm.records.sight import require_sight
+from crm.records.access.field_rights import require_sight
 from crm.workspace.models import Role
 
 

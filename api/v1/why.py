@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from api.errors import ApiError, not_found
 from api.v1.members import identity
 from api.v1.records import RecordView
-from crm.records.sight import require_sight
-from crm.records.visibility import get_record
+from crm.records.access.field_rights import require_sight
+from crm.records.access.visibility import get_record
 from crm.records.why import why
 
 

@@ -13,10 +13,10 @@ from crm.activities.rules import WHEN, day_moment
 from crm.activities.selectors import ActivityRow, activity_rows, columns_of, stands_in, takes_part
 from crm.activities.series import WATCH, Part, pattern
 from crm.records import reading
+from crm.records.access.visibility import may_read
 from crm.records.models import Timer
 from crm.records.row_values import snapshot
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
-from crm.records.visibility import may_read
 from crm.workspace.models import Member
 from tenants.actors import Actor
 

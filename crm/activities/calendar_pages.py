@@ -15,9 +15,9 @@ from crm.activities.ahead import repeats
 from crm.activities.calendar import Period, Stand, arranged, days_touched, slots_of
 from crm.activities.rules import UNDATED, WHEN
 from crm.activities.selectors import ActivityRow, agenda
+from crm.records.access.visibility import writable_fields
 from crm.records.presenting import record_url
 from crm.records.schema.record_type import registry
-from crm.records.visibility import writable_fields
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.formats import babel_locale, date_text, time_text, weekday_names
 from crm.workspace.selectors import active_members

@@ -18,11 +18,11 @@ from crm.activities.kinds import (
     MENTIONED,
 )
 from crm.records import reading, timers
+from crm.records.access.visibility import may_read
 from crm.records.models import Event
 from crm.records.schema.mentions import mentioned, plain
 from crm.records.schema.record_type import Kind, registry
 from crm.records.undo import is_undone
-from crm.records.visibility import may_read
 from crm.workspace.formats import date_text, moment_text
 from crm.workspace.notifying import notify
 from crm.workspace.selectors import actor_for_member

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from crm.activities import repeating
 from crm.activities.selectors import TIMELINE_KINDS, ActivityRow, TimelineItem, planned, timeline
 from crm.activities.visibility import NOUNS, PLANNED
+from crm.records.access.visibility import writable_fields
 from crm.records.errors import RecordError
 from crm.records.forms import Control, Option, controls
 from crm.records.history import Entry, FieldChange
@@ -23,7 +24,6 @@ from crm.records.pages import Part
 from crm.records.presenting import EMPTY, choice_label, may_edit, value_html
 from crm.records.schema import mentions
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
-from crm.records.visibility import writable_fields
 from crm.workspace.formats import money_text
 from tenants.actors import Actor
 

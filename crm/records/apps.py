@@ -8,7 +8,7 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import (  # noqa: F401
+        from crm.records import (
             belongings,
             bulk,
             checks,
@@ -19,11 +19,11 @@ class RecordsConfig(AppConfig):
             money,
             presenting,
             reading,
-            rights,
             tasks,
             timers,
             wakeups,
-        )
+        )  # noqa: F401
+        from crm.records.access import role_nouns  # noqa: F401
         from crm.records.schema.record_type import registry
         from crm.workspace import hooks, roles
         from tenants.hooks import record_type_of
@@ -42,5 +42,5 @@ class RecordsConfig(AppConfig):
         hooks.records_in_sight.register(reading.in_sight)
         hooks.record_owner.register(reading.holder)
         hooks.record_address.register(presenting.record_url)
-        roles.role_nouns.register(rights.role_nouns)
+        roles.role_nouns.register(role_nouns.role_nouns)
         record_type_of.register(lambda plural: registry.by_plural(plural).slug)

@@ -11,10 +11,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from crm.records import query
+from crm.records.access.targets import MEMBER_TYPE, target_type
+from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
 from crm.records.schema.record_type import RecordType
-from crm.records.targets import MEMBER_TYPE, target_type
-from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 
 type Tree = Mapping[str, Any]

@@ -19,13 +19,13 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from crm.records import writing
+from crm.records.access.visibility import reach, readable_fields, require_scope, writable_fields
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
 from crm.records.money import MoneySum, money_sum
 from crm.records.saved_views import views_handed_over
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
-from crm.records.visibility import reach, readable_fields, require_scope, writable_fields
 from crm.workspace.errors import Conflict, WorkspaceError
 from crm.workspace.kinds import HANDED_OVER
 from crm.workspace.leaving import member_leave

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm.records import changes, jobs, query, row_values, search_text, undo, writing
+from crm.records.access.visibility import require_field, require_scope, writable_fields
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.fields.parsing import BadValue, parse
 from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
@@ -25,7 +26,6 @@ from crm.records.models import ChangeSet, Event, Job
 from crm.records.reading import reach
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.validation import NOT_USED, currency_problem
-from crm.records.visibility import require_field, require_scope, writable_fields
 from crm.workspace.notifying import notify
 from tenants.actors import Actor
 

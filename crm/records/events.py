@@ -10,13 +10,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm.records import wakeups
+from crm.records.access.field_rights import kinds_seen, sees, tells_something
+from crm.records.access.visibility import may_read
 from crm.records.drainer import COUNTER
 from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, HandlerPosition
 from crm.records.noting import id_from, save_events
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
-from crm.records.sight import kinds_seen, sees, tells_something
-from crm.records.visibility import may_read
 from crm.records.writing import change_set_new
 from tenants.actors import Actor
 from tenants.limits import history_from

@@ -16,6 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records import reading, timers
+from crm.records.access.field_rights import kinds_told_by, sees
+from crm.records.access.visibility import hidden_slugs, readable_fields, require_scope
 from crm.records.errors import BadCursor, Forbidden, NotFound
 from crm.records.fields.csv_cells import guarded
 from crm.records.fields.parsing import ADDRESS_PARTS, as_json
@@ -25,9 +27,7 @@ from crm.records.operands import ID_FIELD
 from crm.records.paging import sort_keys
 from crm.records.schema import mentions
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, registry
-from crm.records.sight import kinds_told_by, sees
 from crm.records.timers import Due
-from crm.records.visibility import hidden_slugs, readable_fields, require_scope
 from crm.workspace.auditing import audit_note
 from tenants.actors import Actor, Scope, TenantRef
 

@@ -11,6 +11,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from crm.records import presenting, reading
+from crm.records.access.targets import target_type
+from crm.records.access.visibility import may_read, readable_fields
 from crm.records.errors import BadQuery, RecordError
 from crm.records.fields.parsing import BadValue, number
 from crm.records.forms import NUMBERS, Option, member_options, read_number, relation_options
@@ -20,8 +22,6 @@ from crm.records.operators import OPERATORS, Operator
 from crm.records.query import validate
 from crm.records.saved_views import listed_fields
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
-from crm.records.targets import target_type
-from crm.records.visibility import may_read, readable_fields
 from crm.workspace.formats import date_text, number_text, separators, typed_text
 from crm.workspace.selectors import members
 from tenants.actors import Actor

@@ -8,6 +8,7 @@ import orjson
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
 from crm.records.paging import sortable_fields
 from crm.records.query import validate
@@ -21,7 +22,6 @@ from crm.records.saved_views import (
     listed_fields,
 )
 from crm.records.schema.record_type import Field, RecordType, nearest
-from crm.records.visibility import hidden_slugs
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 from crm.records import grouping, reading
+from crm.records.access.visibility import hidden_slugs, may_write
 from crm.records.errors import BadQuery
 from crm.records.footers import Footer, label_of
 from crm.records.grouping import Group
@@ -49,7 +50,6 @@ from crm.records.saved_views import (
     listed_fields,
 )
 from crm.records.schema.record_type import Field, Kind, RecordType
-from crm.records.visibility import hidden_slugs, may_write
 from tenants.actors import Actor
 
 PAGE_SIZE = 50

@@ -20,6 +20,7 @@ from django.db.models.lookups import Exact, In
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from crm.records.access.targets import as_uuid, target_rows, target_type
 from crm.records.expressions import (
     JsonHas,
     JsonText,
@@ -47,7 +48,6 @@ from crm.records.operands import (
 )
 from crm.records.periods import falls_in, in_window
 from crm.records.schema.record_type import Field, Kind, Text
-from crm.records.targets import as_uuid, target_rows, target_type
 from crm.workspace.folding import Fold, FoldSpelled, Sought, fold, spelled, within
 
 type Shape = Literal["one", "many", "none", "range", "days"]

@@ -10,6 +10,7 @@ import orjson
 from django.urls import reverse
 
 from crm.records import reading
+from crm.records.access.visibility import may_read, may_write, readable_fields
 from crm.records.list_address import chosen_columns
 from crm.records.presenting import (
     Cell,
@@ -25,7 +26,6 @@ from crm.records.presenting import (
     shown_fields,
 )
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
-from crm.records.visibility import may_read, may_write, readable_fields
 from tenants.actors import Actor
 from tenants.registration import Table
 

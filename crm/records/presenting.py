@@ -17,13 +17,13 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from crm.records.access.visibility import may_write, readable_fields
 from crm.records.errors import UnknownType
 from crm.records.fields.normalising import region_of
 from crm.records.fields.parsing import ADDRESS_PARTS
 from crm.records.fields.phones import phone_read
 from crm.records.schema import mentions
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
-from crm.records.visibility import may_write, readable_fields
 from crm.workspace.colors import COLORS, tint
 from crm.workspace.formats import date_text, initials, moment_text, money_text, number_text
 from tenants.actors import Actor

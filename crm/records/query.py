@@ -20,13 +20,13 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from crm.records.access.targets import MEMBER_TYPE, as_uuid, target_rows, target_type
+from crm.records.access.visibility import readable_fields, require_field, require_scope
 from crm.records.errors import BadQuery
 from crm.records.expressions import false, join_any, negated
 from crm.records.operands import ID_FIELD, Context, Place, shown
 from crm.records.operators import OPERATORS, Operator, default_operator, linked, operand_of
 from crm.records.schema.record_type import Field, Kind, RecordType, nearest
-from crm.records.targets import MEMBER_TYPE, as_uuid, target_rows, target_type
-from crm.records.visibility import readable_fields, require_field, require_scope
 from tenants.actors import Actor
 
 type Tree = Mapping[str, Any]

@@ -21,14 +21,8 @@ from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
 from crm.records import paging, query, search_text
-from crm.records.errors import BadQuery, NotFound
-from crm.records.money import money_sum
-from crm.records.schema.record_type import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
-from crm.records.search import Hit, search_all
-from crm.records.settling import settled_until
-from crm.records.statements import any_of, named
-from crm.records.targets import MEMBER_TYPE, target_rows, target_type, titles
-from crm.records.visibility import (
+from crm.records.access.targets import MEMBER_TYPE, target_rows, target_type, titles
+from crm.records.access.visibility import (
     Trashed,
     ViewScopes,
     allows,
@@ -43,6 +37,12 @@ from crm.records.visibility import (
     view_scopes,
     visible,
 )
+from crm.records.errors import BadQuery, NotFound
+from crm.records.money import money_sum
+from crm.records.schema.record_type import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
+from crm.records.search import Hit, search_all
+from crm.records.settling import settled_until
+from crm.records.statements import any_of, named
 from tenants.actors import Actor
 from tenants.prepared import NotPreparable, Prepared, prepare
 

@@ -8,6 +8,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Concat
 from django.utils.translation import gettext as _
 
+from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
 from crm.records.expressions import Joined, Like, ListedValues, SearchForm, join_any, literal
 from crm.records.fields.normalising import region_of
@@ -17,7 +18,6 @@ from crm.records.models import Record
 from crm.records.operands import MAX_TEXT
 from crm.records.schema import mentions
 from crm.records.schema.record_type import Field, Kind, RecordType
-from crm.records.visibility import hidden_slugs
 from crm.workspace.folding import Fold, FoldSpelled
 from tenants.actors import Actor
 

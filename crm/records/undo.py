@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records import writing
+from crm.records.access.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
 from crm.records.fields.parsing import as_json, blank, same
 from crm.records.models import ChangeSet, Event, Job, Record
 from crm.records.row_values import Links, snapshot
 from crm.records.saved_views import views_back
 from crm.records.schema.record_type import Kind, RecordType, registry
-from crm.records.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.writing import Change
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.leaving import PEOPLE_UNDONE, people_undo

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import trigger_client_event
 
 from crm.records import bulk, filtering, pages, reading, writing
+from crm.records.access.visibility import may_read, may_write
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
 from crm.records.footers import footers
@@ -31,7 +32,6 @@ from crm.records.presenting import (
 )
 from crm.records.saved_views import choice_save
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
-from crm.records.visibility import may_read, may_write
 from crm.workspace.folding import holds_words
 from crm.workspace.formats import number_text
 from crm.workspace.models import Member

@@ -13,9 +13,9 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from crm.records.access.visibility import allows, field_rights, may_read, visible
 from crm.records.reading import titles
 from crm.records.schema.record_type import RecordType, registry
-from crm.records.visibility import allows, field_rights, may_read, visible
 from crm.workspace.folding import BY_NAME
 from crm.workspace.models import Member, Team
 from crm.workspace.roles import HIDDEN

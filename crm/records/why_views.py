@@ -6,9 +6,9 @@ from django.http import Http404, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from crm.records.access.visibility import get_record
 from crm.records.answers import record_type, shows_errors
 from crm.records.presenting import record_url
-from crm.records.visibility import get_record
 from crm.records.why import why
 from crm.workspace.selectors import active_members
 from tenants.access import access, needs_noun

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records import wakeups
+from crm.records.access.visibility import field_rights, readable_fields, require_field, require_scope
 from crm.records.batch import Action, Batch, Draft
 from crm.records.errors import FieldError, Forbidden, NotFound, VersionConflict
 from crm.records.fields.parsing import BadValue, blank, identifier, parse
@@ -31,7 +32,6 @@ from crm.records.saving import events_of, holders_of, insert, save, save_links
 from crm.records.schema.record_type import SYSTEM_FIELDS, RecordType, nearest
 from crm.records.statements import lock_row
 from crm.records.validation import check_references, found_targets, run_rules
-from crm.records.visibility import field_rights, readable_fields, require_field, require_scope
 from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Scope
 from tenants.entitlements import require_writable

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm.records import filtering
+from crm.records.access.visibility import readable_fields
 from crm.records.errors import BadQuery, Invalid, VersionConflict
 from crm.records.models import Record
 from crm.records.schema.record_type import Kind, registry
-from crm.records.visibility import readable_fields
 from crm.sales.entry import NEW
 from crm.sales.models import LostReason, Pipeline, Stage
 from crm.sales.rules import OPEN, demandable_fields

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from crm.activities.selectors import ActivityRow, my_plan
 from crm.records import history, reading
+from crm.records.access.visibility import may_read
 from crm.records.history import Entry
 from crm.records.money import MoneySum, Part, money_sums
 from crm.records.schema.record_type import registry
-from crm.records.visibility import may_read
 from crm.sales.boards import Card, CardReader, cards_of, is_stale
 from crm.sales.rules import OPEN, WON
 from crm.sales.selectors import StageRef, all_stages, stage_ref

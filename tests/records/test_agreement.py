@@ -25,6 +25,7 @@ from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda, planned, timeline
 from crm.activities.visibility import PLANNED
 from crm.records import bulk, events, exporting, history, jobs, reading, writing
+from crm.records.access.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
 from crm.records.drainer import drain
 from crm.records.errors import BadQuery, Forbidden, Invalid, NotFound
 from crm.records.footers import footers
@@ -34,7 +35,6 @@ from crm.records.reading import Query
 from crm.records.saved_views import Views
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.search import search_all
-from crm.records.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
 from crm.records.why import People, facts_of, reason_for
 from crm.sales import boards
 from crm.workspace.models import Member, Role, Team
