@@ -23,7 +23,7 @@ from api.schemas import component_name, record_schemas, shared_schemas
 from api.v1.describe import every_records_fields
 from api.views import ApiView
 from crm.records.access.visibility import hidden_slugs
-from crm.records.operators import OPERATORS, Operator
+from crm.records.query.operators import OPERATORS, Operator
 from crm.records.schema.record_type import Field, RecordType, Text, registry
 from tenants.actors import Actor
 from tenants.hosts import api_url, tenant_url

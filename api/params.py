@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from api.errors import ApiError
 from crm.records.access.visibility import readable_fields, require_field
-from crm.records.operators import OPERATORS
-from crm.records.query import known_fields
+from crm.records.query.language import known_fields
+from crm.records.query.operators import OPERATORS
 from crm.records.reading import Query
 from crm.records.schema.record_type import RecordType
 from crm.records.settling import CHANGED

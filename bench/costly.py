@@ -26,7 +26,7 @@ def lists(field: str, sign: str) -> dict[str, Any]:
 
 
 def questions(workspace: Workspace) -> dict[str, bytes]:
-    """Each at the edge of what ``crm.records.query.MAX_COST`` and the limits of a search let through."""
+    """Each at the edge of what ``crm.records.query.language.MAX_COST`` and the limits of a search let through."""
     words = " ".join("abcdefghij"[place % 10] + "aeiou"[place % 5] for place in range(40))
     trees = {
         "16 texts": ("contacts", any_of("last_name", "contains", "zzqx%d", 16)),

@@ -17,12 +17,13 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import changes, jobs, query, row_values, search_text, undo, writing
+from crm.records import changes, jobs, row_values, undo, writing
 from crm.records.access.visibility import require_field, require_scope, writable_fields
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.fields.parsing import BadValue, parse
 from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job
+from crm.records.query import language, search_text
 from crm.records.reading import reach
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.validation import NOT_USED, currency_problem
@@ -75,7 +76,7 @@ def selected(actor: Actor, rt: RecordType, action: Action, wanted: Selection, *,
     if wanted.ids is not None:
         return rows.filter(pk__in=wanted.ids)
     if wanted.filter:
-        rows = rows.filter(query.compile(actor, rt, wanted.filter, now=now))
+        rows = rows.filter(language.compile(actor, rt, wanted.filter, now=now))
     return rows.filter(search_text.search_q(actor, rt, wanted.search)) if wanted.search.strip() else rows
 
 

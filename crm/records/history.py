@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from crm.records import paging
 from crm.records.access.field_rights import tells_something
 from crm.records.access.visibility import get_record, readable_fields
 from crm.records.models import ChangeSet, Event
-from crm.records.paging import SortKey
-from crm.records.query import native
+from crm.records.query import paging
+from crm.records.query.language import native
+from crm.records.query.paging import SortKey
 from crm.records.reading import titles
 from crm.records.schema.record_type import Field, Kind, RecordType, Text, registry
 from tenants.actors import Actor

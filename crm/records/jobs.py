@@ -22,8 +22,8 @@ from django.utils.translation import override
 
 from crm.records import wakeups
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
-from crm.records.expressions import negated
 from crm.records.models import ChangeSet, Job, JobChunk
+from crm.records.query.expressions import negated
 from crm.records.schema.record_type import RecordType, Text, registry
 from crm.records.timers import waits
 from crm.records.writing import change_set_new

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
-from crm.records.paging import sortable_fields
-from crm.records.query import validate
+from crm.records.query.language import validate
+from crm.records.query.paging import sortable_fields
 from crm.records.saved_views import (
     DONE,
     MINE,

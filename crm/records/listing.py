@@ -35,8 +35,8 @@ from crm.records.list_address import (
     with_condition,
     without_pipeline,
 )
-from crm.records.paging import sortable_fields
 from crm.records.presenting import NUMERIC, Line, expanded, lines, needed_columns, shown_fields
+from crm.records.query.paging import sortable_fields
 from crm.records.saved_views import (
     ALL,
     DONE,

@@ -20,7 +20,6 @@ from django.db.models import Exists, Func, JSONField, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
-from crm.records import paging, query, search_text
 from crm.records.access.targets import MEMBER_TYPE, target_rows, target_type, titles
 from crm.records.access.visibility import (
     Trashed,
@@ -39,6 +38,7 @@ from crm.records.access.visibility import (
 )
 from crm.records.errors import BadQuery, NotFound
 from crm.records.money import money_sum
+from crm.records.query import language, paging, search_text
 from crm.records.schema.record_type import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
 from crm.records.search import Hit, search_all
 from crm.records.settling import settled_until
@@ -211,7 +211,7 @@ def matching(actor: Actor, rt: RecordType, wanted: Query) -> QuerySet[Any]:
     require_scope(actor, rt.slug)
     rows = visible(actor, rt, trashed=wanted.deleted)
     if wanted.filter:
-        rows = rows.filter(query.compile(actor, rt, wanted.filter))
+        rows = rows.filter(language.compile(actor, rt, wanted.filter))
     if wanted.search.strip():
         rows = rows.filter(search_text.search_q(actor, rt, wanted.search))
     return rows.filter(updated_at__lt=wanted.changed_before) if wanted.changed_before else rows

@@ -10,12 +10,12 @@ from django.db.models.functions import Cast
 
 from crm.records.access.targets import target_rows, target_type, titles
 from crm.records.access.visibility import may_read, visible
-from crm.records.expressions import Like, literal
-from crm.records.folding import SHORT, SPACED, escape_like, sort_key
-from crm.records.operands import MAX_TEXT
+from crm.records.query.expressions import Like, literal
+from crm.records.query.folding import SHORT, SPACED, escape_like, sort_key
+from crm.records.query.operands import MAX_TEXT
+from crm.records.query.search_text import MAX_TERMS, search_q
 from crm.records.schema.mentions import plain
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
-from crm.records.search_text import MAX_TERMS, search_q
 from crm.workspace.folding import fold, sought
 from tenants.actors import Actor, Scope
 

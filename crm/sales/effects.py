@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from crm.records import evaluate, query, reading
+from crm.records import reading
 from crm.records.money import MoneySum
+from crm.records.query import evaluate, language
 from crm.records.schema.record_type import registry
 from crm.sales import entry
 from crm.sales.boards import Column, add_sums
@@ -72,7 +73,7 @@ def not_taken(actor: Actor, deals: QuerySet[Deal], target: StageRef) -> int:
     for slug in target.required_fields:
         refused |= _is_empty(slug)
     if target.entry_condition:
-        left_out = query.compile(evaluate.judging(actor), registry.get("deal"), {"not": target.entry_condition})
+        left_out = language.compile(evaluate.judging(actor), registry.get("deal"), {"not": target.entry_condition})
         refused |= Q(pk__in=Deal.objects.filter(left_out).values("pk"))
     if target.enter_from:
         refused |= ~Q(stage_id__in=[one for one in target.enter_from if one != entry.NEW])

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from crm.records import filtering, query
-from crm.records.authoring import parts_of
+from crm.records import filtering
 from crm.records.batch import Batch, Draft
 from crm.records.errors import BadQuery
-from crm.records.evaluate import DraftValues, RelatedRows, judging, reads_all_of
-from crm.records.query import conditions_of
+from crm.records.query import language
+from crm.records.query.authoring import parts_of
+from crm.records.query.evaluate import DraftValues, RelatedRows, judging, reads_all_of
+from crm.records.query.language import conditions_of
 from crm.records.schema.record_type import registry
 from crm.sales.models import Stage
 from tenants.actors import Actor
@@ -50,12 +51,12 @@ def _wrong_way(stage: Stage) -> str:
 
 def _hold_conditions(batch: Batch, came: list[tuple[Draft, Stage]]) -> None:
     deal, judge = registry.get("deal"), judging(batch.actor)
-    parsed: dict[UUID, list[tuple[Mapping[str, Any], query.Group | query.Condition]]] = {}
+    parsed: dict[UUID, list[tuple[Mapping[str, Any], language.Group | language.Condition]]] = {}
     for draft, stage in came:
         if stage.pk not in parsed:
             try:
                 parsed[stage.pk] = [
-                    (part, query.parse(judge, deal, part, now=batch.at)) for part in parts_of(stage.entry_condition)
+                    (part, language.parse(judge, deal, part, now=batch.at)) for part in parts_of(stage.entry_condition)
                 ]
             except BadQuery as error:
                 parsed[stage.pk] = []
@@ -65,7 +66,7 @@ def _hold_conditions(batch: Batch, came: list[tuple[Draft, Stage]]) -> None:
     for draft, stage in came:
         seen = DraftValues(draft)
         for part, node in parsed[stage.pk]:
-            if not query.judge(node, seen, related):
+            if not language.judge(node, seen, related):
                 if not reads_all_of(batch.actor, deal, node):
                     message = _("“%(stage)s” does not take this deal for something that your role does not show.")
                     draft.error("", "entry_rule", message % {"stage": stage.name})
@@ -87,7 +88,7 @@ def _broken(stage: Stage, problem: str) -> str:
     }
 
 
-def _field_to_mend(draft: Draft, node: query.Group | query.Condition) -> str:
+def _field_to_mend(draft: Draft, node: language.Group | language.Condition) -> str:
     """The one field of the deal that could be filled in to satisfy this, if there is one."""
     slugs = {condition.hop.slug if condition.hop else condition.place.field.slug for condition in conditions_of(node)}
     over = any(condition.hop for condition in conditions_of(node))

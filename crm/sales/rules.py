@@ -12,9 +12,9 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
-from crm.records import authoring, evaluate
 from crm.records.batch import Batch, Draft
 from crm.records.limits import added, hold_room
+from crm.records.query import authoring, evaluate
 from crm.records.schema.record_type import registry
 from crm.sales import entry
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage

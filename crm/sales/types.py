@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
-from crm.records.evaluate import divided_condition, divided_slugs
+from crm.records.query.evaluate import divided_condition, divided_slugs
 from crm.records.schema.policies import ByOwner, Everyone
 from crm.records.schema.record_type import Choice, Field, Kind, RecordType, register
 from crm.sales import rules, selectors

@@ -8,7 +8,7 @@ from django.db import connection
 from crm.activities.models import Place
 from crm.activities.selectors import PLACE_KEYS, places, planned_places
 from crm.activities.visibility import NOUNS
-from crm.records import paging
+from crm.records.query import paging
 from crm.sales.models import Deal
 from tenants.actors import Actor
 from tests import factories

@@ -9,7 +9,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from api import openapi
-from crm.records.operators import OPERATORS
+from crm.records.query.operators import OPERATORS
 from tests import factories
 from tests.records.conftest import elsewhere
 

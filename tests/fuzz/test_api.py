@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from api.params import LIST_PARAMETERS
-from crm.records.operators import OPERATORS
+from crm.records.query.operators import OPERATORS
 from crm.records.schema.record_type import registry
 from tests.depth import ROUNDS
 from tests.fuzz.values import BODIES, TEXTS, dice, wrong, wrong_tree

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from crm.records.operators import OPERATORS
+from crm.records.query.operators import OPERATORS
 from crm.records.schema.record_type import RecordType
 
 ROOT = Path(__file__).resolve().parents[2]

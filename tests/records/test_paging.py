@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm.records import paging, reading, writing
+from crm.records import reading, writing
 from crm.records.errors import BadCursor, BadQuery
+from crm.records.query import paging
 from crm.records.reading import Query
 from crm.records.schema.record_type import registry
 from tenants.actors import Actor, TenantRef

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm.records import query, reading, writing
+from crm.records import reading, writing
 from crm.records.errors import BadQuery
-from crm.records.operators import OPERATORS
+from crm.records.query import language
+from crm.records.query.operators import OPERATORS
 from crm.records.reading import Query
 from crm.records.schema.record_type import Kind, registry
 from tenants.actors import Actor
@@ -67,7 +68,7 @@ def test_what_is_wrong_is_named(owner: Actor, tree: dict[str, Any], param: str, 
 
 def test_a_tree_of_two_joints_is_refused_with_both(owner: Actor) -> None:
     with pytest.raises(BadQuery, match="all, any") as refused:
-        query.validate(owner, registry.get("deal"), {"all": [], "any": []})
+        language.validate(owner, registry.get("deal"), {"all": [], "any": []})
     assert refused.value.param == "filter"
 
 
@@ -75,14 +76,14 @@ def test_a_tree_has_an_end(owner: Actor) -> None:
     rt = registry.get("deal")
     one = {"field": "name", "op": "eq", "value": "x"}
     deep: dict[str, Any] = one
-    for _level in range(query.MAX_DEPTH - 1):
+    for _level in range(language.MAX_DEPTH - 1):
         deep = {"not": deep}
-    query.validate(owner, rt, deep)
+    language.validate(owner, rt, deep)
     with pytest.raises(BadQuery, match="deep"):
-        query.validate(owner, rt, {"not": deep})
-    query.validate(owner, rt, {"any": [one] * query.MAX_CONDITIONS})
+        language.validate(owner, rt, {"not": deep})
+    language.validate(owner, rt, {"any": [one] * language.MAX_CONDITIONS})
     with pytest.raises(BadQuery, match="conditions"):
-        query.validate(owner, rt, {"any": [one] * (query.MAX_CONDITIONS + 1)})
+        language.validate(owner, rt, {"any": [one] * (language.MAX_CONDITIONS + 1)})
 
 
 @pytest.mark.parametrize(
@@ -106,10 +107,10 @@ def test_what_takes_too_long_is_refused_with_a_word(
     rt = registry.get(noun)
     one = {"field": field, "op": operator} | ({} if value is None else {"value": value})
     for tree in ({"any": [one] * most}, {"all": [{"not": one}] * most}):
-        query.compile(owner, rt, tree)
+        language.compile(owner, rt, tree)
     for tree in ({"any": [one] * (most + 1)}, {"all": [{"not": one}] * (most + 1)}):
         with pytest.raises(BadQuery) as refused:
-            query.compile(owner, rt, tree)
+            language.compile(owner, rt, tree)
         assert refused.value.reason in {"too_costly", "too_many"}
         assert refused.value.reason == ("too_many" if most == 50 else "too_costly")
 
@@ -132,7 +133,7 @@ def test_a_view_that_takes_too_long_is_not_saved(owner: Actor, api: Any) -> None
 
 def test_groups_without_conditions_have_an_end_too(owner: Actor) -> None:
     with pytest.raises(BadQuery, match="conditions"):
-        query.validate(owner, registry.get("deal"), {"all": [{"not": {"all": []}}] * 1000})
+        language.validate(owner, registry.get("deal"), {"all": [{"not": {"all": []}}] * 1000})
 
 
 def test_a_checked_tree_spells_everything_out(owner: Actor) -> None:
@@ -145,7 +146,7 @@ def test_a_checked_tree_spells_everything_out(owner: Actor) -> None:
             {"field": "amount", "op": "between", "value": "1,"},
         ]
     }
-    assert query.validate(owner, registry.get("deal"), tree) == {
+    assert language.validate(owner, registry.get("deal"), tree) == {
         "any": [
             {"field": "name", "op": "eq", "value": "Acme"},
             {"not": {"field": "company", "op": "in", "value": [one, two]}},
@@ -220,8 +221,8 @@ def test_days_begin_at_midnight_where_the_reader_is(owner: Actor) -> None:
     now = datetime(2026, 5, 31, 11, tzinfo=UTC)
     for zone, expected in (("UTC", 1), ("Pacific/Auckland", 0)):
         actor = replace(owner, time_zone=ZoneInfo(zone))
-        today = query.compile(actor, rt, {"field": "due_at", "op": "today"}, now=now)
-        on_the_day = query.compile(actor, rt, {"field": "due_at", "op": "eq", "value": "2026-05-31"}, now=now)
+        today = language.compile(actor, rt, {"field": "due_at", "op": "today"}, now=now)
+        on_the_day = language.compile(actor, rt, {"field": "due_at", "op": "eq", "value": "2026-05-31"}, now=now)
         assert reading.visible(actor, rt).filter(today).count() == expected
         assert reading.visible(actor, rt).filter(on_the_day).count() == expected
 

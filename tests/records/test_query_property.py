@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from crm.records import query, reading, writing
-from crm.records.operands import ID_FIELD
-from crm.records.operators import OPERATORS
+from crm.records import reading, writing
+from crm.records.query import language
+from crm.records.query.operands import ID_FIELD
+from crm.records.query.operators import OPERATORS
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from tenants.actors import Actor
 from tests.depth import examples
@@ -157,13 +158,13 @@ def operands(actor: Actor, rt: RecordType, field: Field, rows: Rows) -> st.Searc
 
 @st.composite
 def conditions(draw: st.DrawFn, actor: Actor, rt: RecordType, rows: Rows) -> dict[str, Any]:
-    slug = draw(st.sampled_from([one for one in query.known_fields(actor, rt) if one != "deleted_at"]))
-    field = query.field_named(actor, rt, slug, slug)
+    slug = draw(st.sampled_from([one for one in language.known_fields(actor, rt) if one != "deleted_at"]))
+    field = language.field_named(actor, rt, slug, slug)
     path, holder = slug, rt
     if field.kind in {Kind.RELATION, Kind.LINKS} and field is not ID_FIELD and draw(st.booleans()):
         holder = registry.get(field.target)
-        inner = draw(st.sampled_from([one for one in query.known_fields(actor, holder) if one != "deleted_at"]))
-        path, field = f"{slug}.{inner}", query.field_named(actor, holder, inner, inner)
+        inner = draw(st.sampled_from([one for one in language.known_fields(actor, holder) if one != "deleted_at"]))
+        path, field = f"{slug}.{inner}", language.field_named(actor, holder, inner, inner)
     operator = draw(st.sampled_from(list(OPERATORS[field.kind].values())))
     value: st.SearchStrategy[Any] = operands(actor, holder, field, rows)
     if operator.slug == "type_is":
@@ -190,7 +191,7 @@ def trees(actor: Actor, rt: RecordType, rows: Rows) -> st.SearchStrategy[dict[st
             st.builds(lambda part: {"not": part}, inner),
         ),
         max_leaves=4,
-    ).filter(lambda tree: depth(tree) <= query.MAX_DEPTH)
+    ).filter(lambda tree: depth(tree) <= language.MAX_DEPTH)
 
 
 def depth(tree: dict[str, Any]) -> int:
@@ -210,12 +211,14 @@ def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
     @given(data=st.data())
     def holds(data: st.DataObject) -> None:
         tree = data.draw(trees(owner, rt, rows))
-        assume(query.cost(query.parse(owner, rt, tree, now=NOW)) <= query.MAX_COST)
-        found = reading.visible(owner, rt).filter(query.compile(owner, rt, tree, now=NOW))
+        assume(language.cost(language.parse(owner, rt, tree, now=NOW)) <= language.MAX_COST)
+        found = reading.visible(owner, rt).filter(language.compile(owner, rt, tree, now=NOW))
         by_sql = set(found.values_list("pk", flat=True))
-        judged = {id for id, row in rows[noun].items() if query.matches(owner, rt, tree, row, related=related, now=NOW)}
+        judged = {
+            id for id, row in rows[noun].items() if language.matches(owner, rt, tree, row, related=related, now=NOW)
+        }
         assert by_sql == judged
-        refused = reading.visible(owner, rt).filter(query.compile(owner, rt, {"not": tree}, now=NOW))
+        refused = reading.visible(owner, rt).filter(language.compile(owner, rt, {"not": tree}, now=NOW))
         assert by_sql.isdisjoint(refused.values_list("pk", flat=True))
         assert len(by_sql) + len(refused) == len(rows[noun])
 

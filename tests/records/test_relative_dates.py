@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from crm.records import query, writing
+from crm.records import writing
+from crm.records.query import language
 from crm.records.reading import Query, page
 from crm.records.schema.record_type import registry
 from crm.workspace.configuration import first_weekday, kept
@@ -29,7 +30,7 @@ def due(actor: Actor, *days: str) -> None:
 
 
 def found(actor: Actor, op: str) -> set[str]:
-    condition = query.compile(actor, TASK, {"field": "due_on", "op": op}, now=WEDNESDAY)
+    condition = language.compile(actor, TASK, {"field": "due_on", "op": op}, now=WEDNESDAY)
     return set(TASK.rows.filter(condition).values_list("name", flat=True))
 
 

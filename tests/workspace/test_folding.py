@@ -7,7 +7,7 @@ from django.db.models import TextField, Value
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crm.records.folding import search_form, search_patterns, sort_key
+from crm.records.query.folding import search_form, search_patterns, sort_key
 from crm.workspace.folding import LETTERS, SIGNS, SPELLED, Fold, FoldSpelled, fold, sought, spelled
 from crm.workspace.models import Member
 from tests.depth import examples

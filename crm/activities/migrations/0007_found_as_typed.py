@@ -5,7 +5,7 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from crm.records.refolding import refold
+from crm.records.query.refolding import refold
 
 
 def found_as_typed(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from crm.records.refolding import WITH_LETTERS, address, listed, refold, rekey_phones
+from crm.records.query.refolding import WITH_LETTERS, address, listed, refold, rekey_phones
 
 
 def found_as_typed(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:

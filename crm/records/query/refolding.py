@@ -12,10 +12,10 @@ import orjson
 from django.db import transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from crm.records.expressions import ListedValues, SearchForm
 from crm.records.fields.parsing import ADDRESS_PARTS
 from crm.records.fields.phones import phone_read
-from crm.records.folding import SPACED, UMLAUT
+from crm.records.query.expressions import ListedValues, SearchForm
+from crm.records.query.folding import SPACED, UMLAUT
 from crm.workspace.folding import Fold, FoldSpelled
 
 BATCH_SIZE = 500

@@ -7,19 +7,19 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from crm.records import query
 from crm.records.access import targets
 from crm.records.access.visibility import hidden_slugs
-from crm.records.authoring import added, condition_problem, parts_of, whole_of
 from crm.records.batch import Draft
 from crm.records.errors import BadQuery
-from crm.records.query import conditions_of
+from crm.records.query import language
+from crm.records.query.authoring import added, condition_problem, parts_of, whole_of
+from crm.records.query.language import conditions_of
 from crm.records.row_values import snapshot
 from crm.records.schema.record_type import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
 from crm.workspace.selectors import system_actor
 from tenants.actors import Actor
 
-type Node = query.Group | query.Condition
+type Node = language.Group | language.Condition
 
 
 def judging(actor: Actor) -> Actor:
@@ -34,7 +34,7 @@ def problem_of(actor: Actor, rt: RecordType, tree: Mapping[str, Any], standing: 
     if problem:
         return problem
     try:
-        parsed = query.parse(judging(actor), rt, tree)
+        parsed = language.parse(judging(actor), rt, tree)
     except BadQuery as error:
         return str(error.message)
     if any(one.hop and one.place.field.kind is Kind.LINKS for one in conditions_of(parsed)):
@@ -71,7 +71,7 @@ def divided_condition(record_type: str) -> Divided:
 def _shows(actor: Actor, rt: RecordType, part: Mapping[str, Any]) -> bool:
     """Whether the actor may read all fields that a part of a condition names; not what cannot be judged."""
     try:
-        return reads_all_of(actor, rt, query.parse(judging(actor), rt, part))
+        return reads_all_of(actor, rt, language.parse(judging(actor), rt, part))
     except BadQuery:
         return False
 

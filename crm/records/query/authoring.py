@@ -10,10 +10,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from crm.records import query
 from crm.records.access.targets import MEMBER_TYPE, target_type
 from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
+from crm.records.query import language
 from crm.records.schema.record_type import RecordType
 from tenants.actors import Actor
 
@@ -49,10 +49,10 @@ def condition_problem(actor: Actor, rt: RecordType, parts: Sequence[Tree]) -> st
     """
     for part in parts:
         try:
-            parsed = query.parse(actor, rt, part)
+            parsed = language.parse(actor, rt, part)
         except BadQuery as error:
             return str(error.message)
-        for condition in query.conditions_of(parsed):
+        for condition in language.conditions_of(parsed):
             target = target_type(condition.hop.target) if condition.hop else rt
             if condition.hop and target is not MEMBER_TYPE and not target.shows_all_to(actor):
                 return _("Your role does not show all %(noun)s, so that no rule of yours can look at them.") % {

@@ -23,9 +23,9 @@ from django.utils.translation import gettext as _
 from crm.records.access.targets import MEMBER_TYPE, as_uuid, target_rows, target_type
 from crm.records.access.visibility import readable_fields, require_field, require_scope
 from crm.records.errors import BadQuery
-from crm.records.expressions import false, join_any, negated
-from crm.records.operands import ID_FIELD, Context, Place, shown
-from crm.records.operators import OPERATORS, Operator, default_operator, linked, operand_of
+from crm.records.query.expressions import false, join_any, negated
+from crm.records.query.operands import ID_FIELD, Context, Place, shown
+from crm.records.query.operators import OPERATORS, Operator, default_operator, linked, operand_of
 from crm.records.schema.record_type import Field, Kind, RecordType, nearest
 from tenants.actors import Actor
 

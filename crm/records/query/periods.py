@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from crm.records.operands import Context, Place
+from crm.records.query.operands import Context, Place
 from crm.records.schema.record_type import Kind
 
 INSTANT = timedelta(microseconds=1)

@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 
 from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
-from crm.records.expressions import Joined, Like, ListedValues, SearchForm, join_any, literal
 from crm.records.fields.normalising import region_of
 from crm.records.fields.parsing import ADDRESS_PARTS
-from crm.records.folding import SPACED, search_form, search_patterns, sort_key
 from crm.records.models import Record
-from crm.records.operands import MAX_TEXT
+from crm.records.query.expressions import Joined, Like, ListedValues, SearchForm, join_any, literal
+from crm.records.query.folding import SPACED, search_form, search_patterns, sort_key
+from crm.records.query.operands import MAX_TEXT
 from crm.records.schema import mentions
 from crm.records.schema.record_type import Field, Kind, RecordType
 from crm.workspace.folding import Fold, FoldSpelled

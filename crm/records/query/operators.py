@@ -21,7 +21,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from crm.records.access.targets import as_uuid, target_rows, target_type
-from crm.records.expressions import (
+from crm.records.fields.normalising import region_of
+from crm.records.fields.parsing import ADDRESS_PARTS
+from crm.records.fields.parsing import keys as normalised_keys
+from crm.records.query.expressions import (
     JsonHas,
     JsonText,
     KeyLike,
@@ -32,11 +35,8 @@ from crm.records.expressions import (
     literal,
     negated,
 )
-from crm.records.fields.normalising import region_of
-from crm.records.fields.parsing import ADDRESS_PARTS
-from crm.records.fields.parsing import keys as normalised_keys
-from crm.records.folding import escape_like
-from crm.records.operands import (
+from crm.records.query.folding import escape_like
+from crm.records.query.operands import (
     MAX_VALUES,
     OPERANDS,
     Place,
@@ -46,7 +46,7 @@ from crm.records.operands import (
     refuse,
     type_operand,
 )
-from crm.records.periods import falls_in, in_window
+from crm.records.query.periods import falls_in, in_window
 from crm.records.schema.record_type import Field, Kind, Text
 from crm.workspace.folding import Fold, FoldSpelled, Sought, fold, spelled, within
 
