@@ -15,7 +15,7 @@ from crm.records.query.language import known_fields
 from crm.records.query.operators import OPERATORS
 from crm.records.reading import Query
 from crm.records.schema.record_type import RecordType
-from crm.records.settling import CHANGED
+from crm.records.write.settling import CHANGED
 from tenants.actors import Actor
 
 MAX_LIMIT = 500

@@ -29,10 +29,10 @@ def main() -> None:
     from django.utils import timezone
 
     from crm.people.rules import contacts_have_room
-    from crm.records import writing
-    from crm.records.batch import Batch, Draft
-    from crm.records.limits import counted, counts
     from crm.records.schema.record_type import registry
+    from crm.records.write import gate
+    from crm.records.write.batch import Batch, Draft
+    from crm.records.write.limits import counted, counts
     from crm.workspace.selectors import system_actor
     from tenants.models import Tenant
     from tenants.scopes import shared, tenant_scope
@@ -46,7 +46,7 @@ def main() -> None:
 
     def create(actor: Any) -> None:
         with transaction.atomic():
-            writing.create(actor, contact, {"name": "One more", "emails": ["one.more@example.com"]})
+            gate.create(actor, contact, {"name": "One more", "emails": ["one.more@example.com"]})
             transaction.set_rollback(True)
 
     with tenant_scope(tenant):
@@ -59,7 +59,7 @@ def main() -> None:
             source="api",
             at=timezone.now(),
             drafts=[],
-            change_set=writing.change_set_new(far, "api"),
+            change_set=gate.change_set_new(far, "api"),
         )
         batch.drafts.append(Draft(batch=batch, index=0, record=None, before={}, after={}, at=batch.at))
         creates, checks = [], []

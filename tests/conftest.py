@@ -105,7 +105,7 @@ def tenant_b(the_cast: Any) -> TenantRef:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    from crm.records.limits import counts
+    from crm.records.write.limits import counts
     from crm.workspace.configuration import kept
 
     cache.clear()

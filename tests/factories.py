@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace.configuration import kept, workspace_settings
 from crm.workspace.models import WorkspaceSettings
 from tenants.actors import Actor
@@ -13,7 +13,7 @@ from tenants.scopes import tenant_scope
 def make(actor: Actor, slug: str, values: dict[str, Any]) -> Any:
     """One record of the type, in the actor's own workspace."""
     with tenant_scope(actor.tenant):
-        return writing.create(actor, registry.get(slug), values).record
+        return gate.create(actor, registry.get(slug), values).record
 
 
 def company(actor: Actor, **values: Any) -> Any:

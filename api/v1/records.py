@@ -13,10 +13,11 @@ from rest_framework.response import Response
 from api.errors import ApiError
 from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_from, settled, unknown_parameter
 from api.views import ANY, ONE, ApiView
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import NotFound
 from crm.records.saved_views import Views
 from crm.records.schema.record_type import RecordType, registry
+from crm.records.write import gate
 from tenants.actors import Actor
 
 ETAG = re.compile(r'^(?:W/)?"?(?P<version>\d{1,9})"?$')
@@ -81,7 +82,7 @@ class RecordList(RecordView):
 
     def post(self, request: Request) -> Response:
         self.require_right("create")
-        change = writing.create(self.actor, self.rt, self.body(request), source="api")
+        change = gate.create(self.actor, self.rt, self.body(request), source="api")
         response = self.answer_write(request, change.id, status=201)
         response.headers["Location"] = f"/api/v1/{self.rt.plural}/{change.id}"
         return response
@@ -120,7 +121,7 @@ class RecordDetail(RecordView):
 
     def patch(self, request: Request, record_id: UUID) -> Response:
         self.require_right("edit")
-        writing.update(
+        gate.update(
             self.actor,
             self.rt,
             record_id,
@@ -133,7 +134,7 @@ class RecordDetail(RecordView):
     def delete(self, request: Request, record_id: UUID) -> Response:
         """Put the record into the trash."""
         self.require_right("delete")
-        writing.trash(self.actor, self.rt, record_id, if_version=expected_version(request), source="api")
+        gate.trash(self.actor, self.rt, record_id, if_version=expected_version(request), source="api")
         return Response(status=204)
 
 
@@ -142,7 +143,7 @@ class RecordRestore(RecordView):
 
     def post(self, request: Request, record_id: UUID) -> Response:
         self.require_right("delete")
-        writing.restore(self.actor, self.rt, record_id, source="api")
+        gate.restore(self.actor, self.rt, record_id, source="api")
         return self.answer_write(request, record_id)
 
 

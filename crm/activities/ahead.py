@@ -15,8 +15,8 @@ from crm.activities.series import WATCH, Part, pattern
 from crm.records import reading
 from crm.records.access.visibility import may_read
 from crm.records.models import Timer
-from crm.records.row_values import snapshot
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
+from crm.records.write.row_values import snapshot
 from crm.workspace.models import Member
 from tenants.actors import Actor
 

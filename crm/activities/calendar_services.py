@@ -7,10 +7,11 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from crm.activities.rules import DAY, WHEN
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import FieldError, Invalid
 from crm.records.schema.record_type import registry
-from crm.records.writing import Change
+from crm.records.write import gate
+from crm.records.write.gate import Change
 from tenants.actors import Actor
 
 TIMED_MINUTES = 60
@@ -52,7 +53,7 @@ def activity_move(
             values["minutes"] = minutes or (TIMED_MINUTES if (record.minutes or DAY) % DAY == 0 else record.minutes)
     if minutes is not None:
         values["minutes"] = minutes
-    return writing.update(actor, rt, record.pk, values, seen_version=seen_version, source=source)
+    return gate.update(actor, rt, record.pk, values, seen_version=seen_version, source=source)
 
 
 def _clock(minute: int) -> time:

@@ -18,11 +18,12 @@ from django.utils.translation import gettext as _
 from crm.activities import repeating
 from crm.activities.rules import WHEN, answered, asked_again, zone_of
 from crm.activities.series import Part, differences, pattern, put
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import FieldError, Invalid
-from crm.records.row_values import snapshot
 from crm.records.schema.record_type import Kind, RecordType, registry
-from crm.records.writing import Change
+from crm.records.write import gate
+from crm.records.write.gate import Change
+from crm.records.write.row_values import snapshot
 from tenants.actors import Actor
 
 type Entries = Sequence[Mapping[str, Any]]
@@ -55,7 +56,7 @@ def series_follow(
         before = rows.pop(record.pk)
         given = dict(values or {})
         rule = given.pop("repeat", None)
-        change = writing.update(
+        change = gate.update(
             actor, rt, record.pk, given, if_version=if_version, seen_version=seen_version, source=source
         )
         spread = Spread.of(actor, rt, before, snapshot(rt, change.record), None if values is None else set(given))
@@ -71,7 +72,7 @@ def series_follow(
         )
         events = change.events + made.events
         if rule is not None:
-            events += writing.update(
+            events += gate.update(
                 actor, rt, record.pk, {"repeat": rule}, change_set=change.change_set, source=source
             ).events
         return Change(change.change_set, change.records, events)

@@ -22,7 +22,7 @@ from crm.records.access.visibility import may_read
 from crm.records.models import Event
 from crm.records.schema.mentions import mentioned, plain
 from crm.records.schema.record_type import Kind, registry
-from crm.records.undo import is_undone
+from crm.records.write.undo import is_undone
 from crm.workspace.formats import date_text, moment_text
 from crm.workspace.notifying import notify
 from crm.workspace.selectors import actor_for_member

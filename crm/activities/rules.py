@@ -14,9 +14,9 @@ from crm.activities import repeating
 from crm.activities.models import Place
 from crm.activities.visibility import NOUNS
 from crm.records import timers
-from crm.records.batch import Batch, Draft
-from crm.records.row_values import snapshot
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
+from crm.records.write.batch import Batch, Draft
+from crm.records.write.row_values import snapshot
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member
 from tenants.actors import Actor, ActorKind, TenantRef

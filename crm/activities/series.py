@@ -20,12 +20,13 @@ from django.utils.translation import gettext as _
 
 from crm.activities import repeating
 from crm.activities.rules import WHEN, undoes, writes, zones
-from crm.records import timers, validation, writing
-from crm.records.batch import Batch, Draft
+from crm.records import timers
 from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, Timer
-from crm.records.row_values import snapshot
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType
+from crm.records.write import gate, validation
+from crm.records.write.batch import Batch, Draft
+from crm.records.write.row_values import snapshot
 from crm.workspace.roles import EVERYTHING
 from tenants.actors import Actor
 from tenants.locales import zone
@@ -305,7 +306,7 @@ def rearrange(batch: Batch, draft: Draft) -> None:
     if changes:
         put(batch.actor, rt, changes, **together(batch))
     if gone:
-        writing.trash(maker(batch.actor), rt, gone, **together(batch))
+        gate.trash(maker(batch.actor), rt, gone, **together(batch))
     ahead = [slot for slot in slots.values() if slot[1] <= horizon]
     if rt.slug == "meeting" and ahead:
         make(batch.actor, rt, draft.after, ahead, **together(batch))
@@ -325,9 +326,9 @@ def put(
     *,
     change_set: ChangeSet | None,
     source: str,
-) -> writing.Change:
+) -> gate.Change:
     """Give records of a series values, and what the series keeps in them."""
-    return writing.update_many(
+    return gate.update_many(
         maker(actor),
         rt,
         {pk: values for pk, (values, _kept) in changes.items()},
@@ -444,7 +445,7 @@ def make(
     if (MEMBER_TARGET, carried["assignee"]) not in there:
         carried["assignee"] = None
     kept = {**part.values, "series": values["series"], "plain": ""}
-    writing.create_many(
+    gate.create_many(
         by,
         rt,
         [{**carried, **part.when(rt.slug, local), "done": False} for _number, local in found],

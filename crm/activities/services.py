@@ -12,11 +12,12 @@ from crm.activities import rules
 from crm.activities.following import series_answer
 from crm.activities.kinds import MEETING_INVITED, MEETING_MOVED
 from crm.activities.series import next_made
-from crm.records import reading, row_values, writing
+from crm.records import reading
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
 from crm.records.schema.record_type import registry
-from crm.records.writing import Change
+from crm.records.write import gate, row_values
+from crm.records.write.gate import Change
 from crm.workspace.notification_services import notifications_mark_read
 from crm.workspace.selectors import notifications_of
 from tenants.actors import Actor
@@ -35,7 +36,7 @@ def activity_done(
     values: dict[str, Any] = {"done": done}
     if outcome is not None:
         values["outcome"] = outcome
-    return writing.update(actor, registry.get(noun), id, values, source=source)
+    return gate.update(actor, registry.get(noun), id, values, source=source)
 
 
 def activity_followed(
@@ -61,7 +62,7 @@ def activity_followed(
         values: dict[str, Any] = {"done": True}
         if outcome:
             values["outcome"] = outcome
-        change = writing.update(actor, rt, record.pk, values, change_set=change_set, source=source)
+        change = gate.update(actor, rt, record.pk, values, change_set=change_set, source=source)
         if next_noun:
             about = {"type": record.about_type, "id": record.about_id} if record.about_id else None
             seen = reading.titles(actor, [(one["type"], UUID(str(one["id"]))) for one in record.also])
@@ -69,7 +70,7 @@ def activity_followed(
             planned = {"about": about, "also": also, **(next_values or {})}
             if next_noun != "task":
                 planned["done"] = False
-            writing.create(actor, registry.get(next_noun), planned, change_set=change.change_set, source=source)
+            gate.create(actor, registry.get(next_noun), planned, change_set=change.change_set, source=source)
         return change
 
 
@@ -92,7 +93,7 @@ def occurrence_skip(actor: Actor, *, noun: str, id: UUID | str, source: str = "u
     with transaction.atomic():
         record = reading.get_record(actor, rt, id, action="delete")
         values = row_values.snapshot(rt, record)
-        change = writing.trash(actor, rt, record.pk, source=source)
+        change = gate.trash(actor, rt, record.pk, source=source)
         if record.series:
             next_made(actor, rt, values, timezone.now(), change_set=change.change_set, source=source)
         return change
@@ -129,4 +130,4 @@ def meeting_reply(actor: Actor, *, id: UUID | str, reply: str, following: bool =
 
 def series_end(actor: Actor, *, noun: str, id: UUID | str, source: str = "ui") -> Change:
     """Let a series end with this one; what was planned after it goes to the trash."""
-    return writing.update(actor, registry.get(noun), id, {"repeat": ""}, source=source)
+    return gate.update(actor, registry.get(noun), id, {"repeat": ""}, source=source)

@@ -11,7 +11,7 @@ from crm.activities import repeat_control, repeating, rules, series
 from crm.activities.following import series_follow
 from crm.activities.visibility import OwnOrAboutTheVisible
 from crm.records.schema.record_type import Choice, Field, Further, Kind, Pieces, RecordType, Way, register
-from crm.records.writing import Change
+from crm.records.write.gate import Change
 from crm.workspace.formats import minutes_text
 from tenants.actors import Actor
 

@@ -16,13 +16,14 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 from crm.activities import parts, rules, services
 from crm.activities.following import series_follow
 from crm.activities.visibility import PLANNED
-from crm.records import pages, reading, writing
+from crm.records import pages, reading
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import BadValue, parse
 from crm.records.forms import is_sent, other_errors, read_values, with_companions
 from crm.records.presenting import record_url, row_title
 from crm.records.schema.record_type import RecordType, registry
+from crm.records.write import gate
 from tenants.access import access, needs, needs_noun
 from tenants.actors import Actor
 from tenants.http import MemberRequest
@@ -85,7 +86,7 @@ def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> Http
         values.pop("outcome", None)
         added = _("Call planned.")
     try:
-        change = writing.create(request.actor, made, {**values, "about": {"type": rt.slug, "id": id}})
+        change = gate.create(request.actor, made, {**values, "about": {"type": rt.slug, "id": id}})
     except Invalid as error:
         return _refused(request, rt, id, what, error)
     if not request.htmx:

@@ -9,7 +9,7 @@ class PeopleConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.people import types
-        from crm.records.limits import counted
+        from crm.records.write.limits import counted
         from tenants.limits import usage_register
 
         usage_register("contacts", lambda _tenant: counted(types.CONTACT))

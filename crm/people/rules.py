@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from crm.people import names
 from crm.people.models import Company
-from crm.records.batch import Batch, Draft
-from crm.records.limits import added, counted, hold_room
+from crm.records.write.batch import Batch, Draft
+from crm.records.write.limits import added, counted, hold_room
 from tenants.locks import advisory_lock
 
 PARTS = ("first_name", "last_name")

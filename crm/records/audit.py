@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from crm.records.errors import NotFound
 from crm.records.models import Event
-from crm.records.noting import id_from
+from crm.records.write.event_store import id_from
 from crm.workspace.auditing import AUDITED
 from crm.workspace.formats import date_text, moment_text
 from crm.workspace.models import Member, Role, Team

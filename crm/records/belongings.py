@@ -18,7 +18,6 @@ from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from crm.records import writing
 from crm.records.access.visibility import reach, readable_fields, require_scope, writable_fields
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.jobs import Work, job_start
@@ -26,6 +25,7 @@ from crm.records.models import ChangeSet, Job
 from crm.records.money import MoneySum, money_sum
 from crm.records.saved_views import views_handed_over
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.write import gate
 from crm.workspace.errors import Conflict, WorkspaceError
 from crm.workspace.kinds import HANDED_OVER
 from crm.workspace.leaving import member_leave
@@ -157,8 +157,8 @@ def hand_over_once(
         if not leaver.is_active:
             raise Conflict("deactivated", _("%(name)s is deactivated already.") % {"name": leaver.name})
         given = gifts(actor, leaver, takers, closed_too, actions=("edit",))
-        change_set = writing.change_set_new(actor, SOURCE)
-        writing.change_set_save(change_set)
+        change_set = gate.change_set_new(actor, SOURCE)
+        gate.change_set_save(change_set)
         for noun, taker in takers.items():
             views_handed_over(member_id=member_id, noun=noun, to=taker, change_set=change_set)
         if sum(map(len, given.values())) <= AT_ONCE:
@@ -192,7 +192,7 @@ def move_once(actor: Actor, member_id: UUID, takers: Mapping[str, UUID], closed_
         given = gifts(actor, giver, takers, closed_too, actions=actions)
         if not any(given.values()):
             raise Conflict("nothing", _("%(name)s has nothing of this that you may give away.") % {"name": giver.name})
-        change_set = writing.change_set_new(actor, SOURCE)
+        change_set = gate.change_set_new(actor, SOURCE)
         if sum(map(len, given.values())) > AT_ONCE:
             return later(actor, giver, given, takers, closed_too, actions, change_set)
         counts = give(actor, given, takers, change_set)
@@ -280,7 +280,7 @@ def give(
         if ids:
             rt = registry.get(noun)
             values = {rt.owner_field: takers[noun]}
-            writing.update(actor, rt, ids, values, change_set=change_set, source=SOURCE)
+            gate.update(actor, rt, ids, values, change_set=change_set, source=SOURCE)
             counts[noun] = len(ids)
     return counts
 
@@ -334,7 +334,7 @@ def later(
     actions: Collection[str],
     change_set: ChangeSet,
 ) -> Outcome:
-    writing.change_set_save(change_set)
+    gate.change_set_save(change_set)
     params = {
         "member": str(giver.pk),
         "takers": {noun: str(takers[noun]) for noun in given},
@@ -382,7 +382,7 @@ def give_what_goes(work: Work, rt: RecordType, ids: list[UUID], taker: UUID) -> 
     values = {rt.owner_field: taker}
     try:
         with transaction.atomic():
-            writing.update(work.actor, rt, ids, values, change_set=work.change_set, source=SOURCE)
+            gate.update(work.actor, rt, ids, values, change_set=work.change_set, source=SOURCE)
         return len(ids)
     except Invalid:
         pass
@@ -390,7 +390,7 @@ def give_what_goes(work: Work, rt: RecordType, ids: list[UUID], taker: UUID) -> 
     for one in ids:
         try:
             with transaction.atomic():
-                writing.update(work.actor, rt, one, values, change_set=work.change_set, source=SOURCE)
+                gate.update(work.actor, rt, one, values, change_set=work.change_set, source=SOURCE)
         except RecordError as error:
             work.skip(rt.slug, one, error.code, str(error))
         else:

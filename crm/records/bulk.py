@@ -17,7 +17,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import changes, jobs, row_values, undo, writing
+from crm.records import changes, jobs
 from crm.records.access.visibility import require_field, require_scope, writable_fields
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.fields.parsing import BadValue, parse
@@ -26,7 +26,8 @@ from crm.records.models import ChangeSet, Event, Job
 from crm.records.query import language, search_text
 from crm.records.reading import reach
 from crm.records.schema.record_type import Kind, RecordType, registry
-from crm.records.validation import NOT_USED, currency_problem
+from crm.records.write import gate, row_values, undo
+from crm.records.write.validation import NOT_USED, currency_problem
 from crm.workspace.notifying import notify
 from tenants.actors import Actor
 
@@ -82,18 +83,18 @@ def selected(actor: Actor, rt: RecordType, action: Action, wanted: Selection, *,
 
 def bulk_now(
     actor: Actor, rt: RecordType, action: Action, ids: Sequence[UUID], values: Mapping[str, Any] | None = None
-) -> writing.Change:
+) -> gate.Change:
     """Change a few, all or none, while somebody waits. Raises Forbidden, NotFound and Invalid."""
     rows = reached(actor, rt, action)
     if ids_of(reach(actor, rt, "view", trashed="only" if action == "restore" else "exclude"), ids) - ids_of(rows, ids):
         raise Forbidden(_("Your role does not let you change some of these together."))
     match action:
         case "trash":
-            return writing.trash(actor, rt, ids)
+            return gate.trash(actor, rt, ids)
         case "restore":
-            return writing.restore(actor, rt, ids)
+            return gate.restore(actor, rt, ids)
         case "edit":
-            return writing.update(actor, rt, ids, values or {})
+            return gate.update(actor, rt, ids, values or {})
 
 
 def bulk_start(
@@ -134,7 +135,7 @@ def check_values(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> Non
         require_field(actor, rt, slug)
         one = writable.get(slug)
         if one is None:
-            errors.append(FieldError(str(slug)[:100], *writing.unwritable(actor, rt, str(slug))))
+            errors.append(FieldError(str(slug)[:100], *gate.unwritable(actor, rt, str(slug))))
             continue
         if one.unique:
             errors.append(FieldError(slug, "unique", _("Each record has its own; many cannot be given the same.")))
@@ -214,10 +215,10 @@ def write(work: Work, rt: RecordType, action: Action, ids: Sequence[UUID]) -> st
     """Write the rows; those that the rules refuse are left out and told of. Says what stopped it, if it is to stop."""
     params = work.job.params
     options: dict[str, Any] = {"change_set": work.change_set, "source": SOURCE}
-    writes: Mapping[Action, Callable[[Sequence[UUID]], writing.Change]] = {
-        "edit": lambda these: writing.update(work.actor, rt, these, params["values"], **options),
-        "trash": lambda these: writing.trash(work.actor, rt, these, **options),
-        "restore": lambda these: writing.restore(work.actor, rt, these, **options),
+    writes: Mapping[Action, Callable[[Sequence[UUID]], gate.Change]] = {
+        "edit": lambda these: gate.update(work.actor, rt, these, params["values"], **options),
+        "trash": lambda these: gate.trash(work.actor, rt, these, **options),
+        "restore": lambda these: gate.restore(work.actor, rt, these, **options),
     }
     left = list(ids)
     while left:
@@ -241,7 +242,7 @@ def write(work: Work, rt: RecordType, action: Action, ids: Sequence[UUID]) -> st
     return None
 
 
-def touched(change: writing.Change) -> int:
+def touched(change: gate.Change) -> int:
     return len({event.record_id for event in change.events})
 
 
@@ -296,11 +297,11 @@ def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -
     if (underway.exclude(pk=ended.pk) if ended else underway).exists():
         raise UndoConflict(message=_("This is still underway. Cancel it first, then undo what it did."))
     made_by = Job.objects.filter(change_set=change_set).order_by("-id").first()
-    taken_back = writing.change_set_new(actor, SOURCE, undo_of=change_set)
+    taken_back = gate.change_set_new(actor, SOURCE, undo_of=change_set)
     with transaction.atomic():
         try:
             with transaction.atomic():
-                writing.change_set_save(taken_back)
+                gate.change_set_save(taken_back)
         except IntegrityError:
             raise UndoConflict(message=_("This has been undone already.")) from None
         undo.notices_follow(change_set)

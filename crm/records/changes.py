@@ -9,11 +9,12 @@ from django.db import connection
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from crm.records import audit, undo
+from crm.records import audit
 from crm.records.errors import NotFound
 from crm.records.models import ChangeSet, Event
 from crm.records.reading import titles
 from crm.records.schema.record_type import MEMBER_TARGET, registry
+from crm.records.write import undo
 from crm.workspace.formats import number_text
 from crm.workspace.leaving import PEOPLE_UNDONE
 from crm.workspace.models import Team

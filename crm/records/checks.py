@@ -13,9 +13,9 @@ from django.urls import resolve, reverse
 
 from crm.records import drainer
 from crm.records.audit import LABELS
-from crm.records.batch import EVENT_ENDINGS
 from crm.records.models import Record
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.write.batch import EVENT_ENDINGS
 
 COLUMN_TYPES: dict[Kind, tuple[type[Any], ...]] = {
     Kind.TEXT: (models.CharField, models.TextField),

@@ -26,7 +26,7 @@ from crm.records.models import ChangeSet, Job, JobChunk
 from crm.records.query.expressions import negated
 from crm.records.schema.record_type import RecordType, Text, registry
 from crm.records.timers import waits
-from crm.records.writing import change_set_new
+from crm.records.write.gate import change_set_new
 from crm.workspace.auditing import audit_note
 from crm.workspace.formats import number_text
 from crm.workspace.notifying import notify

@@ -13,7 +13,7 @@ from tenants.stamped import StampedModel
 
 
 class Record(StampedModel):
-    """A row of a record type. Written by ``crm.records.writing`` and nothing else.
+    """A row of a record type. Written by ``crm.records.write.gate`` and nothing else.
 
     ``search_text`` is the normalised text that searches look in, ``sort_name`` the folded title that names sort by.
     """

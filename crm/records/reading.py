@@ -41,8 +41,8 @@ from crm.records.money import money_sum
 from crm.records.query import language, paging, search_text
 from crm.records.schema.record_type import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
 from crm.records.search import Hit, search_all
-from crm.records.settling import settled_until
-from crm.records.statements import any_of, named
+from crm.records.write.settling import settled_until
+from crm.records.write.statements import any_of, named
 from tenants.actors import Actor
 from tenants.prepared import NotPreparable, Prepared, prepare
 

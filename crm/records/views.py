@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from crm.records import bulk, filtering, pages, reading, writing
+from crm.records import bulk, filtering, pages, reading
 from crm.records.access.visibility import may_read, may_write
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
@@ -32,6 +32,7 @@ from crm.records.presenting import (
 )
 from crm.records.saved_views import choice_save
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.write import gate
 from crm.workspace.folding import holds_words
 from crm.workspace.formats import number_text
 from crm.workspace.models import Member
@@ -315,7 +316,7 @@ def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
         given = [*slugs, *(slug for slug in further if is_sent(rt.field(slug), request.POST))]
         values = read_values(request.actor, rt, with_companions(rt, given), request.POST)
         try:
-            change = writing.create(request.actor, rt, values)
+            change = gate.create(request.actor, rt, values)
         except RecordError as found:
             error = found
         else:
@@ -345,7 +346,7 @@ def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     return render(request, template, context, status=error.status if error else 200)
 
 
-def _created(request: MemberRequest, rt: RecordType, change: writing.Change) -> HttpResponse:
+def _created(request: MemberRequest, rt: RecordType, change: gate.Change) -> HttpResponse:
     message = _("%(noun)s created.") % {"noun": rt.label}
     undo_id = change.change_set.id
     if request.POST.get("again"):
@@ -392,7 +393,7 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
         values = read_values(actor, rt, slugs, request.POST)
         try:
             ways = further.ways if further else ()
-            save = next((one.save for one in ways if one.name == request.POST.get("further")), writing.update)
+            save = next((one.save for one in ways if one.name == request.POST.get("further")), gate.update)
             change = None if "keep" in request.POST else save(actor, rt, id, values, seen_version=seen)
         except (Invalid, VersionConflict) as found:
             error = found
@@ -438,7 +439,7 @@ def _field_row(request: MemberRequest, rt: RecordType, id: UUID, field: Field) -
 @shows_errors
 def record_trash(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
-    change = writing.trash(request.actor, rt, id)
+    change = gate.trash(request.actor, rt, id)
     message = _("%(noun)s moved to the trash.") % {"noun": rt.label}
     url = reverse("records:list", args=[rt.plural])
     if request.POST.get("next"):
@@ -451,7 +452,7 @@ def record_trash(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBas
 @shows_errors
 def record_restore(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
-    writing.restore(request.actor, rt, id)
+    gate.restore(request.actor, rt, id)
     url = record_url(rt.slug, id) if rt.in_sidebar else reverse("records:trash")
     if request.POST.get("next"):
         url = back(request, url)

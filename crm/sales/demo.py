@@ -11,9 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm.people.models import Company
-from crm.records import writing
 from crm.records.saved_views import view_create
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.sales.models import Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
 from crm.sales.sample import STAGES, sample_load
@@ -227,13 +227,13 @@ def _teams(tenant: TenantRef, owner: Actor, boss: Member) -> None:
 
 def _care(owner: Actor, team: Sequence[Actor]) -> None:
     """A second pipeline, for what customers buy after their windows."""
-    pipeline = writing.create(owner, registry.get("pipeline"), {"name": CARE})
+    pipeline = gate.create(owner, registry.get("pipeline"), {"name": CARE})
     ends: list[dict[str, Any]] = [
         {"name": "Signed", "kind": WON, "color": "green"},
         {"name": "Declined", "kind": LOST, "color": "red"},
     ]
     rows = [{"kind": OPEN, **one, "pipeline": pipeline.id} for one in (*CARE_STAGES, *ends)]
-    made = writing.create_many(owner, registry.get("stage"), rows)
+    made = gate.create_many(owner, registry.get("stage"), rows)
     stages = [stage.pk for stage in made.records][: len(CARE_STAGES) + 1]
     customers = list(Company.objects.filter(kind="customer", deleted_at=None).order_by("name")[:CARE_DEALS])
     now = timezone.now()
@@ -253,7 +253,7 @@ def _care(owner: Actor, team: Sequence[Actor]) -> None:
         ]
         times = [now - timedelta(days=3 + 2 * place) for place in range(len(deals))]
         if deals:
-            writing.create_many(seller, registry.get("deal"), deals, source="sample", at=times)
+            gate.create_many(seller, registry.get("deal"), deals, source="sample", at=times)
 
 
 def _abroad(team: Sequence[Actor]) -> None:
@@ -264,7 +264,7 @@ def _abroad(team: Sequence[Actor]) -> None:
         seller, stage, at = team[1 + place % len(SELLERS)], stages[place % len(stages)], now - timedelta(days=2 + place)
         where = {"city": city, "country": country}
         facts = {"name": company, "kind": "customer", "address": where}
-        customer = writing.create(seller, registry.get("company"), facts, source="sample", at=at)
+        customer = gate.create(seller, registry.get("company"), facts, source="sample", at=at)
         values: dict[str, Any] = {
             "name": deal,
             "company": customer.id,
@@ -273,7 +273,7 @@ def _abroad(team: Sequence[Actor]) -> None:
             "currency": currency,
             "expected_close": f"{(now + timedelta(days=20 + 9 * place)).date()}",
         }
-        writing.create(seller, registry.get("deal"), values, source="sample", at=at)
+        gate.create(seller, registry.get("deal"), values, source="sample", at=at)
 
 
 def _money(actor: Actor) -> None:
@@ -305,13 +305,13 @@ def _pipeline(actor: Actor) -> UUID:
     """Turn the pipeline that every workspace starts with into that of a business that fits windows."""
     stage_type = registry.get("stage")
     pipeline = Pipeline.objects.get(is_default=True)
-    writing.update(actor, registry.get("pipeline"), pipeline.pk, {"name": "Windows"})
+    gate.update(actor, registry.get("pipeline"), pipeline.pk, {"name": "Windows"})
     there = list(Stage.objects.filter(pipeline=pipeline, kind=OPEN, deleted_at=None).order_by("position", "pk"))
     for position, (stage, values) in enumerate(zip(there, STAGES, strict=False), 1):
-        writing.update(actor, stage_type, stage.pk, {"required_fields": [], **values, "position": position})
+        gate.update(actor, stage_type, stage.pk, {"required_fields": [], **values, "position": position})
     for position, values in enumerate(STAGES[len(there) :], len(there) + 1):
-        writing.create(actor, stage_type, {**values, "position": position, "kind": OPEN, "pipeline": pipeline.pk})
+        gate.create(actor, stage_type, {**values, "position": position, "kind": OPEN, "pipeline": pipeline.pk})
     for position, kind in enumerate((WON, LOST), len(STAGES) + 1):
         closed = Stage.objects.get(pipeline=pipeline, kind=kind, deleted_at=None)
-        writing.update(actor, stage_type, closed.pk, {"position": position})
+        gate.update(actor, stage_type, closed.pk, {"position": position})
     return pipeline.pk

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from crm.records.batch import Batch, Draft
+from crm.records.write.batch import Batch, Draft
 from crm.sales.models import Stage
 
 CERTAIN = {"won": Decimal(100), "lost": Decimal(0)}

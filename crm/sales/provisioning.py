@@ -4,8 +4,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.sales.models import LostReason, Pipeline
 from crm.workspace.selectors import system_actor
 from tenants.actors import TenantRef
@@ -62,13 +62,13 @@ def provision(tenant: TenantRef, owner: User | None) -> None:
     actor = system_actor(tenant)
     with transaction.atomic(), override(tenant.locale):
         if not Pipeline.objects.exists():
-            pipeline = writing.create(
+            pipeline = gate.create(
                 actor,
                 registry.get("pipeline"),
                 {"name": _(PIPELINE), "is_default": True, "position": 1},
                 source="system",
             )
-            writing.create_many(
+            gate.create_many(
                 actor,
                 registry.get("stage"),
                 [{**stage, "name": _(str(stage["name"])), "pipeline": pipeline.id} for stage in STAGES],
@@ -76,7 +76,7 @@ def provision(tenant: TenantRef, owner: User | None) -> None:
                 source="system",
             )
         if not LostReason.objects.exists():
-            writing.create_many(
+            gate.create_many(
                 actor,
                 registry.get("lost_reason"),
                 [{"name": _(name), "position": position} for position, name in enumerate(LOST_REASONS, 1)],

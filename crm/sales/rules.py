@@ -12,10 +12,10 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
-from crm.records.batch import Batch, Draft
-from crm.records.limits import added, hold_room
 from crm.records.query import authoring, evaluate
 from crm.records.schema.record_type import registry
+from crm.records.write.batch import Batch, Draft
+from crm.records.write.limits import added, hold_room
 from crm.sales import entry
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
 from crm.sales.probability import weigh_deal, weigh_stages
@@ -163,7 +163,7 @@ def pipeline_in_use_stays(batch: Batch) -> None:
 
 def one_pipeline_is_the_default(batch: Batch) -> None:
     """The newest default takes over from the one before."""
-    from crm.records import writing
+    from crm.records.write import gate
 
     chosen = [draft.record for draft in batch.drafts if draft.record and draft.after["is_default"]]
     if not writes(batch) or not chosen:
@@ -171,9 +171,7 @@ def one_pipeline_is_the_default(batch: Batch) -> None:
     others = Pipeline.objects.filter(is_default=True, deleted_at=None).exclude(pk=chosen[-1].pk)
     ids = list(others.values_list("pk", flat=True))
     if ids:
-        writing.update(
-            batch.actor, batch.rt, ids, {"is_default": False}, change_set=batch.change_set, source=batch.source
-        )
+        gate.update(batch.actor, batch.rt, ids, {"is_default": False}, change_set=batch.change_set, source=batch.source)
 
 
 # Stages

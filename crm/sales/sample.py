@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 
 from crm.activities.visibility import PLANNED
-from crm.records import writing
 from crm.records.errors import Forbidden
 from crm.records.models import ChangeSet
 from crm.records.schema.record_type import Kind, RecordType, registry
-from crm.records.writing import change_set_new
+from crm.records.write import gate
+from crm.records.write.gate import change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
 from crm.sales.sample_money import Money
@@ -120,9 +120,9 @@ def _pipeline(actor: Actor) -> UUID:
     """The pipeline of a business that fits windows; a workspace without deals of its own opens with it."""
     is_first = not Deal.objects.filter(deleted_at=None).exists()
     values = {"name": _(PIPELINE), "is_default": is_first}
-    made = writing.create(actor, registry.get("pipeline"), values, source="sample")
+    made = gate.create(actor, registry.get("pipeline"), values, source="sample")
     stages = [{"kind": OPEN, **one, "name": _(one["name"]), "pipeline": made.id} for one in (*STAGES, *ENDS)]
-    writing.create_many(actor, registry.get("stage"), stages, change_set=made.change_set, source="sample")
+    gate.create_many(actor, registry.get("stage"), stages, change_set=made.change_set, source="sample")
     return made.id
 
 
@@ -184,10 +184,10 @@ class Loader:
         if what in {"move", "edit", "done"}:
             noun = self.nouns[doings[0].key]
             rows = {self.ids[doing.key]: self.values(doing) for doing in doings}
-            writing.update_many(actor, registry.get(noun), rows, source="sample", at=times)
+            gate.update_many(actor, registry.get(noun), rows, source="sample", at=times)
             return
         rows_new = [self.values(doing) for doing in doings]
-        change = writing.create_many(actor, registry.get(what), rows_new, source="sample", at=times)
+        change = gate.create_many(actor, registry.get(what), rows_new, source="sample", at=times)
         self.ids.update({doing.key: record.pk for doing, record in zip(doings, change.records, strict=True)})
 
     def values(self, doing: Doing) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def sample_clear(actor: Actor) -> SampleCleared:
             going = sorted(sample[noun] - kept[noun])
             if not going:
                 continue
-            writing.trash(actor, registry.get(noun), going, change_set=change_set, source="sample")
+            gate.trash(actor, registry.get(noun), going, change_set=change_set, source="sample")
             cleared += len(going)
             Notification.objects.filter(record_type=noun, record_id__in=going).delete()
         staying = [
@@ -292,7 +292,7 @@ def _another_default(actor: Actor, going: Collection[UUID], change_set: ChangeSe
     other = others.order_by("position", "pk").first()
     if other is None:
         return False
-    writing.update(actor, registry.get("pipeline"), other.pk, {"is_default": True}, change_set=change_set)
+    gate.update(actor, registry.get("pipeline"), other.pk, {"is_default": True}, change_set=change_set)
     return True
 
 

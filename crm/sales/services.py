@@ -12,12 +12,13 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound
 from crm.records.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
 from crm.records.schema.record_type import registry
-from crm.records.writing import Change, change_set_new
+from crm.records.write import gate
+from crm.records.write.gate import Change, change_set_new
 from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import OPEN, STANDING, is_uuid, pipelines_lock, pipelines_set_aside, stages_lock
@@ -42,7 +43,7 @@ def deal_move(
 
     Raises Invalid with the code ``required_in_stage`` for each field that is missing.
     """
-    return writing.update(actor, registry.get("deal"), deal_id, {**(values or {}), "stage": stage_id}, source=source)
+    return gate.update(actor, registry.get("deal"), deal_id, {**(values or {}), "stage": stage_id}, source=source)
 
 
 def deals_move(
@@ -61,7 +62,7 @@ def deals_move(
     need_together(actor, deal_ids, "edit")
     rows: dict[UUID, dict[str, Any]] = {deal_id: {"stage": stage_id} for deal_id in deal_ids}
     try:
-        return writing.update_many(actor, deal, rows, source=source)
+        return gate.update_many(actor, deal, rows, source=source)
     except Invalid as error:
         if not values:
             raise
@@ -71,19 +72,19 @@ def deals_move(
                 currency = deal.field(one.field).currency
                 if currency in values:
                     rows[deal_ids[one.index]] |= {currency: values[currency]}
-    return writing.update_many(actor, deal, rows, source=source)
+    return gate.update_many(actor, deal, rows, source=source)
 
 
 def deals_assign(actor: Actor, *, deal_ids: Sequence[UUID], owner_id: UUID | str) -> Change:
     """Give several deals to one member, all or none."""
     need_together(actor, deal_ids, "edit")
-    return writing.update(actor, registry.get("deal"), deal_ids, {"owner": owner_id})
+    return gate.update(actor, registry.get("deal"), deal_ids, {"owner": owner_id})
 
 
 def deals_trash(actor: Actor, *, deal_ids: Sequence[UUID]) -> Change:
     """Move several deals to the trash, all or none."""
     need_together(actor, deal_ids, "delete")
-    return writing.trash(actor, registry.get("deal"), deal_ids)
+    return gate.trash(actor, registry.get("deal"), deal_ids)
 
 
 def need_together(actor: Actor, deal_ids: Sequence[UUID], action: str) -> None:
@@ -109,7 +110,7 @@ def _need_settings(actor: Actor) -> None:
 
 def stage_create(actor: Actor, *, pipeline_id: UUID | str, values: Mapping[str, Any], source: str = "ui") -> Change:
     """Add a stage behind the last one of its kind."""
-    return writing.create(actor, registry.get("stage"), {**values, "pipeline": pipeline_id}, source=source)
+    return gate.create(actor, registry.get("stage"), {**values, "pipeline": pipeline_id}, source=source)
 
 
 def stages_order(actor: Actor, *, pipeline_id: UUID | str, stage_ids: Sequence[UUID | str]) -> Change | None:
@@ -146,7 +147,7 @@ def _order(actor: Actor, noun: str, rows: QuerySet[Any], ids: Sequence[UUID | st
     _need_settings(actor)
     wanted = [str(one) for one in ids]
     with transaction.atomic():
-        writing.wait_for_turn(registry.get(noun))
+        gate.wait_for_turn(registry.get(noun))
         found = {_key(row): row for row in rows.select_for_update(no_key=True).filter(deleted_at=None).order_by("pk")}
         if sorted(found) != sorted(wanted):
             raise Invalid([FieldError("", "rows_differ", _("The list has changed meanwhile. Look again."))])
@@ -159,7 +160,7 @@ def _key(row: Any) -> str:
 
 def _positions(actor: Actor, noun: str, rows: Sequence[Any]) -> Change | None:
     moved = {row.pk: {"position": place} for place, row in enumerate(rows, 1) if row.position != place}
-    return writing.update_many(actor, registry.get(noun), moved) if moved else None
+    return gate.update_many(actor, registry.get(noun), moved) if moved else None
 
 
 def stage_remove(
@@ -186,9 +187,9 @@ def stage_remove(
             raise Invalid([FieldError("", "move_to_wrong", _("Choose another stage of the same pipeline."))])
         change_set = change_set_new(actor, source)
         if deals and target is not None:
-            writing.update(actor, registry.get("deal"), list(deals), {"stage": target.pk}, change_set=change_set)
+            gate.update(actor, registry.get("deal"), list(deals), {"stage": target.pk}, change_set=change_set)
         _entries_without(actor, stage, target, change_set)
-        return writing.trash(actor, stage_type, stage.pk, change_set=change_set)
+        return gate.trash(actor, stage_type, stage.pk, change_set=change_set)
 
 
 def _stages_set_aside(stage: Stage) -> None:
@@ -207,7 +208,7 @@ def _entries_without(actor: Actor, stage: Stage, target: Stage | None, change_se
         left = [new for old in other.enter_from for new in (instead if old == gone else [old])]
         changed[other.pk] = {"enter_from": [one for one in left if one != str(other.pk)]}
     if changed:
-        writing.update_many(actor, registry.get("stage"), changed, change_set=change_set)
+        gate.update_many(actor, registry.get("stage"), changed, change_set=change_set)
 
 
 class _Newcomers(Exception):
@@ -236,8 +237,8 @@ def pipeline_create(actor: Actor, *, name: str) -> Change:
     from crm.sales.provisioning import STAGES
 
     with transaction.atomic():
-        change = writing.create(actor, registry.get("pipeline"), {"name": name})
-        writing.create_many(
+        change = gate.create(actor, registry.get("pipeline"), {"name": name})
+        gate.create_many(
             actor,
             registry.get("stage"),
             [{**stage, "name": _(str(stage["name"])), "pipeline": change.id} for stage in STAGES],
@@ -256,11 +257,11 @@ def pipeline_copy(actor: Actor, *, pipeline_id: UUID | str, name: str, source: s
         kept = {slug: row[slug] for slug in ("lost_reason_required", "lost_reasons")}
         kept |= {"deal_fields": pattern.deal_fields}
         values, details = {**kept, "name": name}, {STANDING: [kept]}
-        change = writing.create_many(actor, pipeline_type, [values], source=source, details=details)
+        change = gate.create_many(actor, pipeline_type, [values], source=source, details=details)
         stages = in_board_order(list(Stage.objects.filter(pipeline_id=pattern.pk, deleted_at=None)))
         copied = [one.slug for one in stage_type.fields if one.slug not in {"pipeline", "position", "enter_from"}]
         there = [{slug: getattr(stage, slug) for slug in copied} for stage in stages]
-        made = writing.create_many(
+        made = gate.create_many(
             actor,
             stage_type,
             [{**one, "pipeline": change.id, "position": place} for place, one in enumerate(there, 1)],
@@ -274,7 +275,7 @@ def pipeline_copy(actor: Actor, *, pipeline_id: UUID | str, name: str, source: s
             if old.enter_from
         }
         if entries:
-            writing.update_many(actor, stage_type, entries, change_set=change.change_set)
+            gate.update_many(actor, stage_type, entries, change_set=change.change_set)
     return change
 
 
@@ -323,7 +324,7 @@ def archive_step(work: Work) -> bool:
         else:
             chunk.popitem()
             values = {deal: {"stage": moves[stage]} for deal, stage in chunk.items()}
-            writing.update_many(work.actor, registry.get("deal"), values, change_set=work.change_set)
+            gate.update_many(work.actor, registry.get("deal"), values, change_set=work.change_set)
     except Invalid as error:
         work.fail(error.errors[0].message if error.errors else error.message)
         return False
@@ -349,7 +350,7 @@ def pipeline_archive(
     with transaction.atomic():
         pipeline = reading.get_record(actor, pipeline_type, pipeline_id)
         targets = [one for one in moves.values() if is_uuid(str(one))]
-        writing.wait_for_turn(pipeline_type)
+        gate.wait_for_turn(pipeline_type)
         pipelines_set_aside([pipeline.pk, *Stage.objects.filter(pk__in=targets).values_list("pipeline_id", flat=True)])
         deals = _deals_held(Q(pipeline_id=pipeline.pk), partial(pipelines_lock, [pipeline.pk]))
         by_stage: dict[UUID, list[UUID]] = defaultdict(list)
@@ -370,11 +371,11 @@ def pipeline_archive(
                 raise Invalid([FieldError("", "move_to_wrong", message)])
             rows |= {deal_id: {"stage": target.pk} for deal_id in by_stage[stage.pk]}
         if rows:
-            writing.update_many(actor, deal_type, rows, change_set=change_set)
-        return writing.update(actor, pipeline_type, pipeline.pk, {"archived": True}, change_set=change_set)
+            gate.update_many(actor, deal_type, rows, change_set=change_set)
+        return gate.update(actor, pipeline_type, pipeline.pk, {"archived": True}, change_set=change_set)
 
 
 def pipeline_restore(actor: Actor, *, pipeline_id: UUID | str) -> Change:
     """Take an archived pipeline into use again."""
     _need_settings(actor)
-    return writing.update(actor, registry.get("pipeline"), pipeline_id, {"archived": False})
+    return gate.update(actor, registry.get("pipeline"), pipeline_id, {"archived": False})

@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.answers import gone_to, shows_errors, toast
 from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.models import Job
 from crm.records.presenting import record_url
 from crm.records.schema.record_type import registry
-from crm.records.writing import Change
+from crm.records.write import gate
+from crm.records.write.gate import Change
 from crm.sales import effects, entry, sample, selectors, services
 from crm.sales.forms import (
     Difference,
@@ -161,7 +162,7 @@ def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
     form = PipelineForm(actor, request.POST or None, record=pipeline)
 
     def write() -> Change:
-        return writing.update(actor, rt, pipeline.pk, form.values, seen_version=form.seen_version)
+        return gate.update(actor, rt, pipeline.pk, form.values, seen_version=form.seen_version)
 
     def now() -> Mapping[str, Any]:
         return pipeline_values(actor, reading.get_record(actor, rt, id))
@@ -200,7 +201,7 @@ def _asks(actor: Actor, stage: selectors.StageRef) -> list[str]:
 @require_POST
 @shows_errors
 def pipeline_default(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    change = writing.update(request.actor, registry.get(PIPELINE), id, {"is_default": True})
+    change = gate.update(request.actor, registry.get(PIPELINE), id, {"is_default": True})
     return _done(request, _("New deals start in this pipeline now."), change, _page_of(id))
 
 
@@ -255,7 +256,7 @@ def pipeline_restore(request: MemberRequest, id: UUID) -> HttpResponseBase:
 @require_POST
 @shows_errors
 def pipeline_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    change = writing.trash(request.actor, registry.get(PIPELINE), id)
+    change = gate.trash(request.actor, registry.get(PIPELINE), id)
     return _done(request, _("The pipeline is in the trash."), change)
 
 
@@ -289,7 +290,7 @@ def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None)
         values = {**form.values, "entry_condition": condition}
         if stage is None:
             return services.stage_create(actor, pipeline_id=pipeline.pk, values=values)
-        return writing.update(actor, rt, stage.pk, values, seen_version=form.seen_version)
+        return gate.update(actor, rt, stage.pk, values, seen_version=form.seen_version)
 
     def now() -> Mapping[str, Any]:
         assert stage is not None
@@ -349,7 +350,7 @@ def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
 @shows_errors
 def lost_reason_new(request: MemberRequest) -> HttpResponseBase:
     form = NameForm(request.POST)
-    change = _written(form, lambda: writing.create(request.actor, registry.get(LOST_REASON), form.values), dict)
+    change = _written(form, lambda: gate.create(request.actor, registry.get(LOST_REASON), form.values), dict)
     if change is None:
         return _overview(request, status=422, reason_form=form)
     return _done(request, _("The reason is there."), change)
@@ -372,7 +373,7 @@ def lost_reason_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
     form = NameForm(request.POST or None, record=reason)
 
     def write() -> Change:
-        return writing.update(actor, rt, reason.pk, form.values, seen_version=form.seen_version)
+        return gate.update(actor, rt, reason.pk, form.values, seen_version=form.seen_version)
 
     if request.method == "POST":
         change = _written(form, write, lambda: {"name": reading.get_record(actor, rt, id).name})
@@ -386,7 +387,7 @@ def lost_reason_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
 @require_POST
 @shows_errors
 def lost_reason_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    change = writing.trash(request.actor, registry.get(LOST_REASON), id)
+    change = gate.trash(request.actor, registry.get(LOST_REASON), id)
     return _done(request, _("The reason is in the trash. Deals that were lost for it keep it."), change)
 
 

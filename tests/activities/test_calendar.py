@@ -15,10 +15,10 @@ from icalendar import Calendar
 
 from crm.activities.calendar_services import activity_move
 from crm.activities.models import Call, Meeting, Task
-from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid, NotFound, VersionConflict
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.workspace.models import Member
 from crm.workspace.services import member_deactivate
 from tenants.actors import TenantRef
@@ -30,7 +30,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def plan(actor: Any, noun: str, **values: Any) -> UUID:
-    return writing.create(actor, registry.get(noun), {"done": False, **values}).id
+    return gate.create(actor, registry.get(noun), {"done": False, **values}).id
 
 
 @pytest.fixture

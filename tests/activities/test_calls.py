@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from crm.activities.models import Call
 from crm.activities.services import activity_done, activity_followed
-from crm.records import undo, writing
 from crm.records.errors import Invalid
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from tenants.actors import Actor
 from tests import factories
 
@@ -23,7 +23,7 @@ def tomorrow() -> Any:
 
 
 def planned(actor: Actor, **values: Any) -> Call:
-    call: Call = writing.create(actor, CALL, {"name": "Ahorn", "starts_at": tomorrow(), **values}).record
+    call: Call = gate.create(actor, CALL, {"name": "Ahorn", "starts_at": tomorrow(), **values}).record
     return call
 
 
@@ -47,7 +47,7 @@ def test_a_call_to_come_is_not_logged_as_held(seller: Actor, api: Any, values: d
 def test_an_outcome_before_its_time_needs_the_call_to_be_ticked_off(seller: Actor) -> None:
     call = planned(seller)
     with pytest.raises(Invalid):
-        writing.update(seller, CALL, call.pk, {"outcome": "reached"})
+        gate.update(seller, CALL, call.pk, {"outcome": "reached"})
     change = activity_followed(seller, noun="call", id=call.pk, outcome="reached")
     held = Call.objects.get(pk=call.pk)
     assert (held.outcome, held.done) == ("reached", True)
@@ -59,12 +59,12 @@ def test_an_outcome_before_its_time_needs_the_call_to_be_ticked_off(seller: Acto
 
 def test_a_call_that_is_put_off_has_no_outcome_any_more(seller: Actor) -> None:
     call = planned(seller, starts_at=timezone.now() - timedelta(hours=1), outcome="no_answer", done=False)
-    writing.update(seller, CALL, call.pk, {"starts_at": tomorrow()})
+    gate.update(seller, CALL, call.pk, {"starts_at": tomorrow()})
     assert Call.objects.get(pk=call.pk).outcome == ""
     activity_done(seller, noun="call", id=call.pk)
-    writing.update(seller, CALL, call.pk, {"outcome": "reached"})
+    gate.update(seller, CALL, call.pk, {"outcome": "reached"})
     with pytest.raises(Invalid):
-        writing.update(seller, CALL, call.pk, {"starts_at": tomorrow() + timedelta(days=1)})
+        gate.update(seller, CALL, call.pk, {"starts_at": tomorrow() + timedelta(days=1)})
 
 
 def test_on_a_record_a_call_to_come_is_planned_whatever_button_saves_it(seller: Actor, browser_client: Any) -> None:

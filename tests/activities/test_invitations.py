@@ -9,12 +9,12 @@ from django.utils import timezone
 from crm.activities.handlers import invitation_told, reply_told
 from crm.activities.models import Meeting
 from crm.activities.services import meeting_reply
-from crm.records import writing
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.history import record_history
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
-from crm.records.undo import undo
+from crm.records.write import gate
+from crm.records.write.undo import undo
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor
 from tests import factories
@@ -25,7 +25,7 @@ MEETING = registry.get("meeting")
 def invite(by: Actor, *guests: Actor, **values: Any) -> Any:
     given = {"name": "Offer", "starts_at": timezone.now() + timedelta(days=1), **values}
     people = [{"type": "member", "id": str(one.member_id), "reply": "none"} for one in guests]
-    return writing.create(by, MEETING, {**given, "guests": people}).record
+    return gate.create(by, MEETING, {**given, "guests": people}).record
 
 
 def replies(meeting: Any) -> list[str]:
@@ -40,7 +40,7 @@ def told(actor: Actor) -> list[str]:
 def test_a_guest_answers_without_a_right_to_edit_and_the_organiser_is_told_once(owner: Actor, reader: Actor) -> None:
     meeting = invite(owner, reader)
     with pytest.raises(Forbidden):
-        writing.update(reader, MEETING, meeting.pk, {"name": "Mine"})
+        gate.update(reader, MEETING, meeting.pk, {"name": "Mine"})
     change = meeting_reply(reader, id=meeting.pk, reply="accepted")
     assert replies(meeting) == ["accepted"]
     event = Event.objects.get(type="meeting.replied", change_set=change.change_set)
@@ -60,7 +60,7 @@ def test_only_who_is_invited_answers_and_only_for_himself(owner: Actor, reader: 
         meeting_reply(manager, id=meeting.pk, reply="declined")
     with pytest.raises(Invalid):
         meeting_reply(reader, id=meeting.pk, reply="none")
-    writing.trash(owner, MEETING, meeting.pk)
+    gate.trash(owner, MEETING, meeting.pk)
     with pytest.raises((NotFound, Forbidden)):
         meeting_reply(reader, id=meeting.pk, reply="declined")
     assert replies(meeting) == ["none"]
@@ -81,7 +81,7 @@ def test_one_answer_is_for_this_one_or_for_the_following_of_a_series_too(owner: 
 def test_an_organiser_who_writes_down_a_reply_is_not_told_of_it(owner: Actor, reader: Actor) -> None:
     meeting = invite(owner, reader)
     guests = [{"type": "member", "id": str(reader.member_id), "reply": "accepted"}]
-    writing.update(owner, MEETING, meeting.pk, {"guests": guests})
+    gate.update(owner, MEETING, meeting.pk, {"guests": guests})
     assert not Event.objects.filter(type="meeting.replied").exists()
 
 
@@ -120,11 +120,11 @@ def test_a_meeting_at_another_time_asks_its_guests_again_and_tells_them(
         {"type": "member", "id": str(manager.member_id), "reply": "accepted"},
         {"type": "contact", "id": str(contact.pk), "reply": "accepted"},
     ]
-    writing.update(owner, MEETING, meeting.pk, {"guests": guests, "place": "Here"})
-    writing.update(owner, MEETING, meeting.pk, {"place": "There", "minutes": 90})
+    gate.update(owner, MEETING, meeting.pk, {"guests": guests, "place": "Here"})
+    gate.update(owner, MEETING, meeting.pk, {"place": "There", "minutes": 90})
     assert replies(meeting) == ["accepted", "accepted", "accepted"]
 
-    moved = writing.update(manager, MEETING, meeting.pk, {"starts_at": timezone.now() + timedelta(days=2)})
+    moved = gate.update(manager, MEETING, meeting.pk, {"starts_at": timezone.now() + timedelta(days=2)})
     assert replies(meeting) == ["none", "accepted", "none"]
     for event in Event.objects.filter(change_set=moved.change_set):
         invitation_told(owner.tenant, event)
@@ -145,7 +145,7 @@ def test_a_meeting_that_is_called_off_is_told_to_its_guests_and_asks_them_again_
     invite(owner, reader, repeat="FREQ=WEEKLY;COUNT=3")
     past = invite(owner, reader, name="Long ago", starts_at=timezone.now() - timedelta(days=2))
     second, third = Meeting.objects.filter(occurrence__gt=1).order_by("occurrence")
-    change = writing.trash(owner, MEETING, [second.pk, third.pk, past.pk])
+    change = gate.trash(owner, MEETING, [second.pk, third.pk, past.pk])
     for event in Event.objects.filter(type="meeting.trashed", change_set=change.change_set).order_by("at", "id"):
         invitation_told(owner.tenant, event)
         invitation_told(owner.tenant, event)
@@ -168,12 +168,12 @@ def test_a_reply_stays_where_the_time_is_only_looked_at_from_another_zone(
     meeting = invite(owner, reader, starts_at=None, starts_on=day)
     meeting_reply(reader, id=meeting.pk, reply="accepted")
     Member.objects.filter(pk=manager.member_id).update(time_zone="Asia/Tokyo")
-    change = writing.update(owner, MEETING, meeting.pk, {"assignee": manager.member_id})
+    change = gate.update(owner, MEETING, meeting.pk, {"assignee": manager.member_id})
     assert replies(meeting) == ["accepted"]
     for event in Event.objects.filter(change_set=change.change_set):
         invitation_told(owner.tenant, event)
     assert told(reader) == []
-    writing.update(owner, MEETING, meeting.pk, {"starts_on": day + timedelta(days=1)})
+    gate.update(owner, MEETING, meeting.pk, {"starts_on": day + timedelta(days=1)})
     assert replies(meeting) == ["none"]
 
 
@@ -191,13 +191,13 @@ def test_an_answered_invitation_is_read_and_one_that_is_over_asks_no_more(
     page = client.get("/inbox/").content.decode()
     assert f'id="accept-{Notification.objects.get(member_id=reader.member_id).pk}" aria-pressed="true"' in page
 
-    moved = writing.update(owner, MEETING, meeting.pk, {"starts_at": timezone.now() + timedelta(days=2)})
+    moved = gate.update(owner, MEETING, meeting.pk, {"starts_at": timezone.now() + timedelta(days=2)})
     for event in Event.objects.filter(change_set=moved.change_set):
         invitation_told(owner.tenant, event)
     page = client.get("/inbox/").content.decode()
     assert page.count("/reply/") == 1
     assert page.index("/reply/") > page.index("moved a meeting")
-    writing.update(owner, MEETING, meeting.pk, {"done": True})
+    gate.update(owner, MEETING, meeting.pk, {"done": True})
     assert "/reply/" not in client.get("/inbox/").content.decode()
 
 
@@ -205,7 +205,7 @@ def test_an_organiser_changes_the_guests_and_writes_down_what_a_contact_said(bro
     ada = factories.contact(owner)
     meeting = invite(owner, owner)
     guests = [*Meeting.objects.get(pk=meeting.pk).guests, {"type": "contact", "id": str(ada.pk), "reply": "none"}]
-    writing.update(owner, MEETING, meeting.pk, {"guests": guests})
+    gate.update(owner, MEETING, meeting.pk, {"guests": guests})
     client = browser_client(owner)
     page = client.get(f"/meetings/{meeting.pk}/").content.decode()
     assert "2 have not answered" in page

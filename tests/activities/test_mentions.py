@@ -9,11 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crm.activities.handlers import mentions_told
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.drainer import drain
 from crm.records.models import Event, Record
 from crm.records.schema.mentions import html, mentioned, people, plain
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace.models import Member, Notification, Role
 from tenants.actors import Actor
 from tests import factories
@@ -50,7 +51,7 @@ def test_a_mention_is_told_once_to_whom_it_names(seller: Actor, seller_two: Acto
         (seller_two.member_id, "Seller mentioned you in a note", "@Seller Two and @Seller: call @Seller Two")
     ]
     tell(seller, note)
-    writing.update(seller, registry.get("note"), note.pk, {"body": f"{text} and {at(manager)}"})
+    gate.update(seller, registry.get("note"), note.pk, {"body": f"{text} and {at(manager)}"})
     tell(seller, note)
     assert [one for one, _title, _body in told()] == [seller_two.member_id, manager.member_id]
     row = Notification.objects.get(member_id=me(seller_two))
@@ -165,7 +166,7 @@ def test_who_is_mentioned_reads_the_whole_text_in_the_inbox_and_on_the_notes_pag
     contact = factories.contact(owner, name="Ann Lee")
     text = f"@[Seller](member:{seller.member_id}) " + "and so on " * 150 + "LAST WORDS"
     about = {"type": "contact", "id": contact.pk}
-    note = writing.create(owner, registry.get("note"), {"body": text, "about": about})
+    note = gate.create(owner, registry.get("note"), {"body": text, "about": about})
     mentions_told(owner.tenant, note.events[0])
     client = browser_client(seller)
     assert "LAST WORDS" in client.get("/inbox/").content.decode()

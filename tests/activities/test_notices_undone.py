@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from crm.activities.services import meeting_reply
-from crm.records import undo, writing
 from crm.records.drainer import drain
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.workspace.mailing import claimed
 from crm.workspace.models import NotificationMail
 from crm.workspace.selectors import notifications_of, unread_count
@@ -33,29 +33,29 @@ def inbox(actor: Actor) -> set[UUID]:
 def invite(by: Actor, guest: Actor) -> UUID:
     start = timezone.now() + timedelta(days=2)
     guests = [{"type": "member", "id": str(guest.member_id)}]
-    return writing.create(by, MEETING, {"name": "Offer", "starts_at": start, "guests": guests}).id
+    return gate.create(by, MEETING, {"name": "Offer", "starts_at": start, "guests": guests}).id
 
 
 def given(owner: Actor, seller: Actor) -> Any:
-    return writing.update(owner, TASK, factories.task(owner).pk, {"assignee": seller.member_id})
+    return gate.update(owner, TASK, factories.task(owner).pk, {"assignee": seller.member_id})
 
 
 def mentioned(owner: Actor, seller: Actor) -> Any:
     text = f"Ask @[Seller](member:{seller.member_id})"
-    return writing.update(owner, TASK, factories.task(owner).pk, {"description": text})
+    return gate.update(owner, TASK, factories.task(owner).pk, {"description": text})
 
 
 def moved(owner: Actor, seller: Actor) -> Any:
     meeting = invite(owner, seller)
     drain(owner.tenant)
     notifications_of(seller).delete()
-    return writing.update(owner, MEETING, meeting, {"starts_at": timezone.now() + timedelta(days=3)})
+    return gate.update(owner, MEETING, meeting, {"starts_at": timezone.now() + timedelta(days=3)})
 
 
 def added(owner: Actor, seller: Actor) -> Any:
-    meeting = writing.create(owner, MEETING, {"name": "Offer", "starts_at": timezone.now() + timedelta(days=2)}).id
+    meeting = gate.create(owner, MEETING, {"name": "Offer", "starts_at": timezone.now() + timedelta(days=2)}).id
     guests = [{"type": "member", "id": str(seller.member_id)}]
-    return writing.update(owner, MEETING, meeting, {"guests": guests})
+    return gate.update(owner, MEETING, meeting, {"guests": guests})
 
 
 def replied(owner: Actor, seller: Actor) -> Any:
@@ -66,7 +66,7 @@ def called_off(owner: Actor, seller: Actor) -> Any:
     meeting = invite(owner, seller)
     drain(owner.tenant)
     notifications_of(seller).delete()
-    return writing.trash(owner, MEETING, meeting)
+    return gate.trash(owner, MEETING, meeting)
 
 
 @pytest.mark.parametrize("act", [given, mentioned, moved, added, replied, called_off])
@@ -93,7 +93,7 @@ def test_who_is_mentioned_again_after_an_undo_is_told_again(owner: Actor, seller
     change = mentioned(owner, seller)
     assert len(titles(seller)) == 1
     undo.undo(owner, change.change_set.pk)
-    writing.update(owner, TASK, change.id, {"description": f"Now @[Seller](member:{seller.member_id})"})
+    gate.update(owner, TASK, change.id, {"description": f"Now @[Seller](member:{seller.member_id})"})
     assert len(titles(seller)) == 1
 
 
@@ -108,6 +108,6 @@ def test_a_mail_that_waits_does_not_tell_of_what_was_undone(owner: Actor, seller
 def test_who_has_a_record_back_by_an_undo_is_not_told_that_it_was_made_his(owner: Actor, seller: Actor) -> None:
     task = factories.task(owner, assignee=seller.member_id)
     assert len(titles(seller)) == 1
-    change = writing.update(owner, TASK, task.pk, {"assignee": owner.member_id})
+    change = gate.update(owner, TASK, task.pk, {"assignee": owner.member_id})
     undo.undo(owner, change.change_set.pk)
     assert len(titles(seller)) == 1

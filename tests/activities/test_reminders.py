@@ -11,10 +11,10 @@ import pytest
 from django.utils import timezone
 
 from crm.activities.timers import reminder
-from crm.records import writing
 from crm.records.models import Timer
 from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
+from crm.records.write import gate
 from crm.workspace.formats import moment_text
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor
@@ -30,7 +30,7 @@ def told(actor: Actor) -> str:
 
 
 def plan(actor: Actor, noun: str, **values: Any) -> Any:
-    return writing.create(actor, registry.get(noun), {"name": "Round", "done": False, **values}).record
+    return gate.create(actor, registry.get(noun), {"name": "Round", "done": False, **values}).record
 
 
 def exact(actor: Actor, when: datetime) -> str:
@@ -44,7 +44,7 @@ def test_one_that_is_put_nearer_than_its_reminder_says_the_time_that_is_left(
 ) -> None:
     far = plan(seller, noun, **{when: timezone.now() + timedelta(days=1)}, reminder=120)
     near = (timezone.now() + timedelta(minutes=50)).replace(microsecond=0)
-    writing.update(seller, registry.get(noun), far.pk, {when: near})
+    gate.update(seller, registry.get(noun), far.pk, {when: near})
     fire_due(seller.tenant, until=monotonic() + 60)
     assert told(seller) == f"In 50 min, {exact(seller, near)}: Round"
 
@@ -72,6 +72,6 @@ def test_of_a_whole_day_it_says_the_day(seller: Actor, days: int, said: str) -> 
     task = plan(seller, "task", due_on=day, reminder=24 * 60)
     timer = Timer.objects.get(kind="task_reminder")
     Timer.objects.filter(pk=timer.pk).update(due_at=timezone.now() - timedelta(minutes=1))
-    writing.update(seller, registry.get("task"), task.pk, {"reminder": 31 * 24 * 60})
+    gate.update(seller, registry.get("task"), task.pk, {"reminder": 31 * 24 * 60})
     fire_due(seller.tenant, until=monotonic() + 60)
     assert told(seller) == f"{said}: Round"

@@ -18,8 +18,8 @@ from crm.activities.feeds import feed_make
 from crm.activities.following import series_follow
 from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import tenant_host
 
@@ -33,7 +33,7 @@ def soon(actor: Actor) -> datetime:
 
 def plan(actor: Actor, noun: str, **values: Any) -> Any:
     when = {"task": "due_at", "call": "starts_at", "meeting": "starts_at"}[noun]
-    return writing.create(actor, registry.get(noun), {"name": "Round", when: soon(actor), **values}).record
+    return gate.create(actor, registry.get(noun), {"name": "Round", when: soon(actor), **values}).record
 
 
 def member_of(actor: Actor) -> UUID:
@@ -66,7 +66,7 @@ def test_the_repeats_of_a_task_stand_on_the_calendar(seller: Actor, browser_clie
 def test_distant_meetings_stand_there_where_and_as_their_series_has_them(seller: Actor, browser_client: Any) -> None:
     plan(seller, "meeting", repeat="FREQ=WEEKLY")
     last = Meeting.objects.order_by("-occurrence")[0]
-    writing.update(seller, MEETING, last.pk, {"name": "Farewell"})
+    gate.update(seller, MEETING, last.pk, {"name": "Farewell"})
     far = soon(seller) + timedelta(weeks=60)
     page = browser_client(seller).get(f"/calendar/?span=week&date={far.date()}").content.decode()
     assert page.count("is-ahead") == 1
@@ -86,7 +86,7 @@ def test_an_end_is_an_end_in_the_calendar_too(seller: Actor) -> None:
 def test_series_of_others_are_not_mine(seller: Actor, seller_two: Actor) -> None:
     task = plan(seller, "task", repeat="FREQ=DAILY")
     assert days_ahead(seller_two, soon(seller), 5) == []
-    writing.update(seller, TASK, task.pk, {"assignee": seller_two.member_id})
+    gate.update(seller, TASK, task.pk, {"assignee": seller_two.member_id})
     assert days_ahead(seller_two, soon(seller), 5) == []
     assert len(days_ahead(seller, soon(seller), 5)) == 4
 
@@ -157,8 +157,8 @@ def test_a_series_is_one_rule_with_what_is_left_out_and_what_is_otherwise(
     plan(seller, "meeting", repeat="FREQ=WEEKLY", reminder=15, place="Kiel")
     rows = list(Meeting.objects.order_by("occurrence"))
     assert rows[1].starts_at is not None
-    writing.update(seller, MEETING, rows[1].pk, {"starts_at": rows[1].starts_at + timedelta(hours=2)})
-    writing.update(seller, MEETING, rows[2].pk, {"name": "Review"})
+    gate.update(seller, MEETING, rows[1].pk, {"starts_at": rows[1].starts_at + timedelta(hours=2)})
+    gate.update(seller, MEETING, rows[2].pk, {"name": "Review"})
     occurrence_skip(seller, noun="meeting", id=rows[3].pk)
     activity_done(seller, noun="meeting", id=rows[0].pk)
     every = feed(seller)
@@ -193,7 +193,7 @@ def test_a_repeated_task_is_a_rule_with_what_is_done(seller: Actor, noun: str, f
 
 def test_whole_days_repeat_as_days(seller: Actor, feed: Feed) -> None:
     day = soon(seller).date()
-    writing.create(seller, TASK, {"name": "Report", "due_on": day, "repeat": "FREQ=WEEKLY", "reminder": 60})
+    gate.create(seller, TASK, {"name": "Report", "due_on": day, "repeat": "FREQ=WEEKLY", "reminder": 60})
     (master,) = [one for one in feed(seller) if "rrule" in one]
     assert master.decoded("dtstart") == day
     (alarm,) = master.walk("VALARM")
@@ -216,7 +216,7 @@ def test_who_is_asked_to_one_time_only_has_that_one(seller: Actor, seller_two: A
     plan(seller, "meeting", repeat="FREQ=WEEKLY")
     second = Meeting.objects.get(occurrence=2)
     guest = [{"type": "member", "id": str(seller_two.member_id)}]
-    writing.update(seller, MEETING, second.pk, {"guests": guest})
+    gate.update(seller, MEETING, second.pk, {"guests": guest})
     assert [at for at, _title in instances(feed(seller_two), soon(seller) + timedelta(weeks=30))] == [second.starts_at]
 
 

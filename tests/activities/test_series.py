@@ -17,11 +17,12 @@ from crm.activities.models import Meeting, Place, Task
 from crm.activities.selectors import agenda, planned
 from crm.activities.services import activity_done, activity_followed, occurrence_skip, series_end
 from crm.activities.timers import escalation, manager_of, meeting_series, overdue
-from crm.records import reading, row_values, undo, writing
+from crm.records import reading
 from crm.records.errors import Invalid, NotFound
 from crm.records.models import Event, Timer
 from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
+from crm.records.write import gate, row_values, undo
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
@@ -41,7 +42,7 @@ def living_in(actor: Actor, zone: str) -> Actor:
 
 
 def make(actor: Actor, noun: str, **values: Any) -> Any:
-    return writing.create(actor, registry.get(noun), {"name": "Round"} | values).record
+    return gate.create(actor, registry.get(noun), {"name": "Round"} | values).record
 
 
 def open_tasks() -> list[Task]:
@@ -120,7 +121,7 @@ def test_this_and_the_following_or_this_one_only(seller: Actor) -> None:
     second = Meeting.objects.get(occurrence=2)
     assert second.starts_at is not None
     later = second.starts_at + timedelta(minutes=30)
-    writing.update(seller, MEETING, second.pk, {"starts_at": later})
+    gate.update(seller, MEETING, second.pk, {"starts_at": later})
     assert minutes_past(Meeting.objects.filter(occurrence=3, deleted_at=None)) == [0]
     change = series_follow(seller, noun="meeting", id=second.pk)
     live = Meeting.objects.filter(deleted_at=None).order_by("starts_at")
@@ -202,10 +203,10 @@ def test_a_timer_that_fires_before_the_day_ends_where_somebody_moved_waits(selle
 
 def test_a_time_takes_the_place_of_a_day_and_a_day_that_of_a_time(seller: Actor) -> None:
     task = make(seller, "task", due_on="2027-05-03")
-    moved = writing.update(seller, TASK, task.pk, {"due_at": "2027-05-04T10:00"}).record
+    moved = gate.update(seller, TASK, task.pk, {"due_at": "2027-05-04T10:00"}).record
     assert (moved.due_on, moved.due_at.astimezone(seller.time_zone).hour) == (None, 10)
-    assert writing.update(seller, TASK, task.pk, {"due_on": "2027-05-05"}).record.due_on == date(2027, 5, 5)
-    cleared = writing.update(seller, TASK, task.pk, {"due_on": None}).record
+    assert gate.update(seller, TASK, task.pk, {"due_on": "2027-05-05"}).record.due_on == date(2027, 5, 5)
+    cleared = gate.update(seller, TASK, task.pk, {"due_on": None}).record
     assert (cleared.due_on, cleared.due_at) == (None, None)
 
 
@@ -243,12 +244,12 @@ def test_a_reminder_comes_before_and_moves_with_the_time(seller: Actor) -> None:
     call = make(seller, "call", starts_at=start, reminder=30, done=False)
     timer = Timer.objects.get(kind="call_reminder")
     assert timer.due_at == start - timedelta(minutes=30)
-    writing.update(seller, CALL, call.pk, {"starts_at": start + timedelta(hours=1)})
+    gate.update(seller, CALL, call.pk, {"starts_at": start + timedelta(hours=1)})
     timer.refresh_from_db()
     assert timer.due_at == start + timedelta(minutes=30)
-    for act in (writing.trash, writing.restore):
+    for act in (gate.trash, gate.restore):
         act(seller, CALL, call.pk)
-        assert Timer.objects.filter(kind="call_reminder").exists() == (act is writing.restore)
+        assert Timer.objects.filter(kind="call_reminder").exists() == (act is gate.restore)
     activity_done(seller, noun="call", id=call.pk)
     assert not Timer.objects.filter(record_id=call.pk).exists()
 
@@ -273,7 +274,7 @@ def test_a_manager_is_told_once_after_a_day_and_the_next_above_if_he_is_gone(
     task = make(seller, "task", due_at=timezone.now() - timedelta(hours=23))
     fire(seller)
     assert (told(seller, "task_overdue"), told(manager, "escalation")) == (1, 0)
-    writing.update(seller, TASK, task.pk, {"due_at": timezone.now() - timedelta(hours=25)})
+    gate.update(seller, TASK, task.pk, {"due_at": timezone.now() - timedelta(hours=25)})
     for _again in range(2):
         fire(seller)
         escalation("task", seller.tenant, [Due(task.pk, timezone.now())])
@@ -329,11 +330,11 @@ def test_an_activity_stands_on_each_of_its_records_and_leaves_those_it_is_taken_
     deal, contact = factories.deal(seller), factories.contact(seller)
     task = make(seller, "task", about={"type": "deal", "id": deal.pk}, also=[{"type": "contact", "id": contact.pk}])
     assert [one.id for one in planned(seller, "contact", contact.pk)] == [task.pk]
-    change = writing.update(seller, TASK, task.pk, {"also": []})
+    change = gate.update(seller, TASK, task.pk, {"also": []})
     assert planned(seller, "contact", contact.pk) == []
     undo.undo(seller, change.change_set.pk)
     assert [one.id for one in planned(seller, "contact", contact.pk)] == [task.pk]
-    writing.trash(seller, TASK, task.pk)
+    gate.trash(seller, TASK, task.pk)
     assert planned(seller, "deal", deal.pk) == []
     assert Place.objects.filter(activity_id=task.pk, at=None, planned_at=None).count() == 2
 

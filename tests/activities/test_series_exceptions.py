@@ -17,9 +17,9 @@ from crm.activities import series
 from crm.activities.following import series_follow
 from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
-from crm.records import row_values, undo, writing
 from crm.records.models import Timer
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, row_values, undo
 from tenants.actors import Actor
 from tests.depth import examples
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
@@ -39,7 +39,7 @@ def start_at(actor: Actor) -> datetime:
 def weekly(actor: Actor, *guests: Actor, **values: Any) -> list[Meeting]:
     people = [{"type": "member", "id": str(one.member_id), "reply": "none"} for one in guests]
     given = {"name": "Round", "starts_at": start_at(actor), "repeat": f"FREQ=WEEKLY;COUNT={TIMES}", "guests": people}
-    writing.create(actor, MEETING, given | values)
+    gate.create(actor, MEETING, given | values)
     return live()
 
 
@@ -145,7 +145,7 @@ def follow(actor: Actor, expected: Expected, guest: Actor, ids: list[Any], edit:
         local = row.starts_at.astimezone(actor.time_zone).replace(hour=value // 60, minute=value % 60)
         slug, value = "starts_at", local
     if how == "one":
-        return writing.update(actor, MEETING, meeting, {slug: value})
+        return gate.update(actor, MEETING, meeting, {slug: value})
     return series_follow(actor, noun="meeting", id=meeting, values={slug: value}, whole=how == "all")
 
 
@@ -203,11 +203,11 @@ def test_a_time_that_is_sent_back_as_it_was_asks_nobody_again(seller: Actor, sel
 @pytest.mark.parametrize("noun", ["task", "call"])
 def test_a_text_for_this_one_does_not_go_to_the_next(seller: Actor, seller_two: Actor, noun: str) -> None:
     rt, when = registry.get(noun), {"task": "due_at", "call": "starts_at"}[noun]
-    first = writing.create(
+    first = gate.create(
         seller, rt, {"name": "Report", "description": "As ever", when: start_at(seller), "repeat": "FREQ=DAILY"}
     ).record
     mine = {"description": "Only today", "name": "Special", "minutes": 5, "assignee": seller_two.member_id}
-    writing.update(seller, rt, first.pk, mine)
+    gate.update(seller, rt, first.pk, mine)
     activity_done(seller_two, noun=noun, id=first.pk)
     (second,) = rt.rows.filter(done=False)
     assert (second.name, second.description, second.minutes) == ("Report", "As ever", None)
@@ -231,7 +231,7 @@ def test_who_is_asked_to_all_is_asked_to_those_that_were_changed_too(
 ) -> None:
     rows = weekly(seller, seller_two, manager)
     two, boss, new = ({"type": "member", "id": str(one.member_id)} for one in (seller_two, manager, owner))
-    writing.update(seller, MEETING, rows[2].pk, {"guests": [boss]})
+    gate.update(seller, MEETING, rows[2].pk, {"guests": [boss]})
     series_follow(seller, noun="meeting", id=rows[0].pk, values={"guests": [two, new]})
     asked = [{one["id"] for one in row.guests} for row in live()]
     both = {two["id"], new["id"]}
@@ -248,7 +248,7 @@ def test_the_meetings_that_the_timer_makes_are_like_the_series_not_like_its_last
     rows = weekly(seller, seller_two, repeat="FREQ=WEEKLY")
     last = rows[-1]
     assert last.starts_at is not None
-    writing.update(seller, MEETING, last.pk, {"name": "Farewell", "starts_at": last.starts_at + timedelta(hours=3)})
+    gate.update(seller, MEETING, last.pk, {"name": "Farewell", "starts_at": last.starts_at + timedelta(hours=3)})
     meeting_reply(seller_two, id=last.pk, reply="declined")
     later = timezone.now() + timedelta(days=15)
     made = series.meetings_ahead(seller, MEETING, row_values.snapshot(MEETING, Meeting.objects.get(pk=last.pk)), later)
@@ -259,7 +259,7 @@ def test_the_meetings_that_the_timer_makes_are_like_the_series_not_like_its_last
 
 def test_leaving_out_the_last_one_by_the_trash_does_not_end_the_series(seller: Actor) -> None:
     rows = weekly(seller, repeat="FREQ=WEEKLY")
-    writing.trash(seller, MEETING, rows[-1].pk)
+    gate.trash(seller, MEETING, rows[-1].pk)
     timer = Timer.objects.get(kind="meeting_series", fired_at=None)
     assert timer.record_id == rows[-2].pk
     Meeting.objects.filter(pk=rows[-2].pk).update(description="")
@@ -270,8 +270,8 @@ def test_leaving_out_the_last_one_by_the_trash_does_not_end_the_series(seller: A
 
 
 def test_who_takes_over_a_series_has_its_next_ones_too(owner: Actor, seller: Actor, seller_two: Actor) -> None:
-    task = writing.create(seller, TASK, {"name": "Report", "due_at": start_at(seller), "repeat": "FREQ=DAILY"}).record
-    writing.update(owner, TASK, task.pk, {"assignee": seller_two.member_id}, source="hand_over")
+    task = gate.create(seller, TASK, {"name": "Report", "due_at": start_at(seller), "repeat": "FREQ=DAILY"}).record
+    gate.update(owner, TASK, task.pk, {"assignee": seller_two.member_id}, source="hand_over")
     activity_done(seller_two, noun="task", id=task.pk)
     (second,) = Task.objects.filter(done=False)
     assert second.assignee_id == seller_two.member_id
@@ -289,30 +289,30 @@ def weeks(actor: Actor) -> list[tuple[int, str]]:
 
 def test_another_rule_keeps_what_was_changed_and_left_out(seller: Actor, seller_two: Actor) -> None:
     rows = weekly(seller, seller_two)
-    writing.update(seller, MEETING, rows[2].pk, {"name": "Review"})
+    gate.update(seller, MEETING, rows[2].pk, {"name": "Review"})
     meeting_reply(seller_two, id=rows[2].pk, reply="declined")
     occurrence_skip(seller, noun="meeting", id=rows[4].pk)
-    change = writing.update(seller, MEETING, rows[0].pk, {"repeat": "FREQ=WEEKLY;INTERVAL=2;COUNT=4"})
+    change = gate.update(seller, MEETING, rows[0].pk, {"repeat": "FREQ=WEEKLY;INTERVAL=2;COUNT=4"})
     assert weeks(seller) == [(0, "Round"), (14, "Review"), (42, "Round")]
     kept = Meeting.objects.get(pk=rows[2].pk)
     assert (kept.deleted_at, reply_of(kept)) == (None, "declined")
     undo.undo(seller, change.change_set.pk)
     assert weeks(seller) == [(0, "Round"), (7, "Round"), (14, "Review"), (21, "Round")]
-    writing.update(seller, MEETING, rows[0].pk, {"repeat": "FREQ=WEEKLY;INTERVAL=2;COUNT=3"})
-    writing.update(seller, MEETING, rows[0].pk, {"repeat": "FREQ=WEEKLY;COUNT=4"})
+    gate.update(seller, MEETING, rows[0].pk, {"repeat": "FREQ=WEEKLY;INTERVAL=2;COUNT=3"})
+    gate.update(seller, MEETING, rows[0].pk, {"repeat": "FREQ=WEEKLY;COUNT=4"})
     assert weeks(seller) == [(0, "Round"), (7, "Round"), (14, "Review"), (21, "Round")]
 
 
 def test_the_rule_changed_on_a_moved_one_does_not_move_the_series(seller: Actor) -> None:
     rows = weekly(seller)
     assert rows[1].starts_at is not None
-    writing.update(seller, MEETING, rows[1].pk, {"starts_at": rows[1].starts_at + timedelta(hours=5)})
-    writing.update(seller, MEETING, rows[1].pk, {"repeat": "FREQ=WEEKLY;COUNT=3"})
+    gate.update(seller, MEETING, rows[1].pk, {"starts_at": rows[1].starts_at + timedelta(hours=5)})
+    gate.update(seller, MEETING, rows[1].pk, {"repeat": "FREQ=WEEKLY;COUNT=3"})
     assert [minute(seller, one) for one in live()] == [600, 900, 600, 600]
 
 
 def test_a_series_that_was_ended_does_not_begin_again(seller: Actor) -> None:
-    first = writing.create(seller, TASK, {"name": "Report", "due_at": start_at(seller), "repeat": "FREQ=DAILY"}).record
+    first = gate.create(seller, TASK, {"name": "Report", "due_at": start_at(seller), "repeat": "FREQ=DAILY"}).record
     activity_done(seller, noun="task", id=first.pk)
     (second,) = Task.objects.filter(done=False)
     series_end(seller, noun="task", id=second.pk)
@@ -345,7 +345,7 @@ def test_a_day_that_the_rule_cannot_follow_to_is_this_ones_alone(seller: Actor) 
 
 def test_what_the_series_keeps_is_told_to_nobody(seller: Actor, api: Any) -> None:
     rows = weekly(seller)
-    writing.update(seller, MEETING, rows[0].pk, {"description": "Only today"})
+    gate.update(seller, MEETING, rows[0].pk, {"description": "Only today"})
     client = api(seller)
     for address in (f"/api/v1/meetings/{rows[0].pk}", "/api/v1/events", f"/api/v1/meetings/{rows[0].pk}?fields=plain"):
         assert '"plain"' not in client.get(address).content.decode().replace("“plain”", "")
@@ -354,7 +354,7 @@ def test_what_the_series_keeps_is_told_to_nobody(seller: Actor, api: Any) -> Non
 def test_all_that_are_open_are_changed_by_the_api_too(seller: Actor, api: Any) -> None:
     rows = weekly(seller)
     activity_done(seller, noun="meeting", id=rows[0].pk)
-    writing.update(seller, MEETING, rows[1].pk, {"name": "Review"})
+    gate.update(seller, MEETING, rows[1].pk, {"name": "Review"})
     answer = api(seller).patch(f"/api/v1/meetings/{rows[3].pk}/series", {"name": "Weekly"})
     assert answer.status_code == 200, answer.content
     assert [one.name for one in live()] == ["Round", "Review", "Weekly", "Weekly", "Weekly"]
@@ -366,7 +366,7 @@ def test_what_was_left_out_is_not_made_again_when_the_one_before_goes(seller: Ac
         occurrence_skip(seller, noun="meeting", id=row.pk)
     assert [one.pk for one in live()] == [one.pk for one in rows[:3]]
     values = {"name": "Report", "due_at": start_at(seller), "repeat": "FREQ=DAILY;COUNT=2"}
-    first = writing.create(seller, TASK, values).id
+    first = gate.create(seller, TASK, values).id
     activity_done(seller, noun="task", id=first)
     occurrence_skip(seller, noun="task", id=TASK.rows.get(occurrence=2).pk)
     for done in (False, True):
@@ -379,7 +379,7 @@ def test_what_was_left_out_is_not_made_again_when_the_one_before_goes(seller: Ac
 
 def test_ending_a_series_takes_those_that_were_changed_too(seller: Actor) -> None:
     rows = weekly(seller)
-    writing.update(seller, MEETING, rows[3].pk, {"name": "Review"})
+    gate.update(seller, MEETING, rows[3].pk, {"name": "Review"})
     change = series_end(seller, noun="meeting", id=rows[1].pk)
     assert [one.pk for one in live()] == [rows[0].pk, rows[1].pk]
     undo.undo(seller, change.change_set.pk)
@@ -397,7 +397,7 @@ def test_the_second_is_moved_with_the_following_after_the_first_was_left_out(sel
 def test_a_whole_day_of_each_month_goes_to_the_next_with_the_following(seller: Actor) -> None:
     first = timezone.now().date().replace(day=11) + timedelta(days=31)
     first = first.replace(day=11)
-    writing.create(seller, MEETING, {"name": "Rent", "starts_on": first, "repeat": "FREQ=MONTHLY;BYMONTHDAY=11"})
+    gate.create(seller, MEETING, {"name": "Rent", "starts_on": first, "repeat": "FREQ=MONTHLY;BYMONTHDAY=11"})
     rows = live()
     series_follow(seller, noun="meeting", id=rows[0].pk, values={"starts_on": first.replace(day=12)})
     assert [one.starts_on.day for one in live() if one.starts_on] == [12] * len(rows)
@@ -420,7 +420,7 @@ def test_a_time_left_out_while_the_rule_changes_is_waited_for(
     skipped = elsewhere(leave_out, robot.tenant)
     assert begun.wait(PATIENCE)
     rule = f"FREQ=WEEKLY;COUNT={TIMES - 1}"
-    changed = elsewhere(lambda: writing.update(robot, MEETING, times[0].pk, {"repeat": rule}), robot.tenant)
+    changed = elsewhere(lambda: gate.update(robot, MEETING, times[0].pk, {"repeat": rule}), robot.tenant)
     until_waited_for()
     go_on.set()
     skipped()

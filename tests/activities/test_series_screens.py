@@ -6,8 +6,8 @@ from typing import Any
 from django.utils import timezone
 
 from crm.activities.models import Meeting, Task
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tenants.actors import Actor
 
 HTMX = {"HX-Request": "true"}
@@ -44,7 +44,7 @@ def test_a_new_meeting_repeats_as_it_was_chosen(seller: Actor, browser_client: A
 
 def test_a_rule_that_the_control_cannot_say_is_kept_when_the_form_is_saved(seller: Actor, browser_client: Any) -> None:
     rule = "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"
-    task = writing.create(seller, TASK, {"name": "Close", "due_at": timezone.now(), "repeat": rule}).record
+    task = gate.create(seller, TASK, {"name": "Close", "due_at": timezone.now(), "repeat": rule}).record
     client = browser_client(seller)
     page = client.get(f"/tasks/{task.pk}/edit/repeat/").content.decode()
     assert f'name="repeat.kept" value="{rule}"' in page
@@ -59,7 +59,7 @@ def test_a_rule_that_the_control_cannot_say_is_kept_when_the_form_is_saved(selle
 
 def test_a_change_is_for_this_one_or_for_all_that_follow(seller: Actor, browser_client: Any) -> None:
     start = (timezone.now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
-    writing.create(seller, MEETING, {"name": "Round", "starts_at": start, "repeat": "FREQ=WEEKLY;COUNT=4"})
+    gate.create(seller, MEETING, {"name": "Round", "starts_at": start, "repeat": "FREQ=WEEKLY;COUNT=4"})
     second, third = meetings()[1:3]
     client = browser_client(seller)
     form = client.get(f"/meetings/{second.pk}/edit/name/", headers=HTMX).content.decode()
@@ -83,15 +83,15 @@ def test_a_change_is_for_this_one_or_for_all_that_follow(seller: Actor, browser_
         timedelta(days=15, minutes=30),
         timedelta(days=22, minutes=30),
     ]
-    once = Task.objects.get(pk=writing.create(seller, TASK, {"name": "Once"}).id)
+    once = Task.objects.get(pk=gate.create(seller, TASK, {"name": "Once"}).id)
     assert 'name="further"' not in client.get(f"/tasks/{once.pk}/edit/name/", headers=HTMX).content.decode()
 
 
 def test_a_stale_version_changes_nothing_of_the_series(seller: Actor, browser_client: Any) -> None:
     start = timezone.now() + timedelta(days=1)
-    writing.create(seller, MEETING, {"name": "Round", "starts_at": start, "repeat": "FREQ=WEEKLY;COUNT=3"})
+    gate.create(seller, MEETING, {"name": "Round", "starts_at": start, "repeat": "FREQ=WEEKLY;COUNT=3"})
     first = meetings()[0]
-    writing.update(seller, MEETING, first.pk, {"name": "Early"})
+    gate.update(seller, MEETING, first.pk, {"name": "Early"})
     sent = {"name": "Late", "further": "1", "version": "1"}
     answer = browser_client(seller).post(f"/meetings/{first.pk}/edit/name/", sent, headers=HTMX)
     assert answer.status_code == 422
@@ -99,9 +99,9 @@ def test_a_stale_version_changes_nothing_of_the_series(seller: Actor, browser_cl
 
 
 def test_the_tick_replaces_itself_and_asks_in_the_dialog(seller: Actor, browser_client: Any) -> None:
-    company = writing.create(seller, registry.get("company"), {"name": "Ahorn"}).record
+    company = gate.create(seller, registry.get("company"), {"name": "Ahorn"}).record
     about = {"type": "company", "id": company.pk}
-    task = writing.create(seller, TASK, {"name": "Call", "about": about}).record
+    task = gate.create(seller, TASK, {"name": "Call", "about": about}).record
     client = browser_client(seller)
     page = client.get("/tasks/").content.decode()
     assert 'hx-target="this" hx-swap="outerHTML"' in page

@@ -13,11 +13,12 @@ from crm.activities.models import Task
 from crm.activities.selectors import my_plan
 from crm.activities.services import activity_done
 from crm.activities.timers import overdue
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import Forbidden, Invalid
 from crm.records.models import Event, Record, Timer
 from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
+from crm.records.write import gate
 from crm.workspace.models import Member, Notification, Role
 from crm.workspace.services import member_profile_update
 from tenants.actors import Actor, Permissions, Scope
@@ -57,7 +58,7 @@ def test_an_overdue_task_is_told_to_its_assignee_and_his_manager_once(
     task = factories.task(seller, name="Call the Larsens", due_at=ago(hours=23))
     fire(seller)
     assert (told(seller), told(manager)) == (["Overdue: Call the Larsens"], [])
-    writing.update(seller, TASK, task.pk, {"due_at": ago(hours=25)})
+    gate.update(seller, TASK, task.pk, {"due_at": ago(hours=25)})
     Notification.objects.all().delete()
     task.refresh_from_db()
     fire(seller)
@@ -66,7 +67,7 @@ def test_an_overdue_task_is_told_to_its_assignee_and_his_manager_once(
     assert told(owner) == []
 
     overdue("task", seller.tenant, [Due(task.pk, task.due_at)])
-    writing.update(seller, TASK, task.pk, {"name": "Call the Larsens again"})
+    gate.update(seller, TASK, task.pk, {"name": "Call the Larsens again"})
     fire(seller)
     assert (len(told(seller)), len(told(manager))) == (1, 1)
 
@@ -74,7 +75,7 @@ def test_an_overdue_task_is_told_to_its_assignee_and_his_manager_once(
 def test_it_is_told_again_only_when_the_due_time_moves(seller: Actor, manager: Actor) -> None:
     task = factories.task(seller, due_at=ago(hours=27))
     fire(seller)
-    writing.update(seller, TASK, task.pk, {"due_at": ago(hours=26)})
+    gate.update(seller, TASK, task.pk, {"due_at": ago(hours=26)})
     fire(seller)
     assert (len(told(seller)), len(told(manager))) == (2, 2)
 
@@ -86,9 +87,9 @@ def test_a_task_that_is_no_longer_due_is_not_told(seller: Actor, what: str) -> N
         case "done":
             activity_done(seller, noun="task", id=task.pk)
         case "trashed":
-            writing.trash(seller, TASK, task.pk)
+            gate.trash(seller, TASK, task.pk)
         case "put off":
-            writing.update(seller, TASK, task.pk, {"due_at": timezone.now() + timedelta(days=1)})
+            gate.update(seller, TASK, task.pk, {"due_at": timezone.now() + timedelta(days=1)})
     fire(seller)
     assert told(seller) == []
     assert Timer.objects.filter(record_id=task.pk, fired_at=None).exists() == (what == "put off")
@@ -96,8 +97,8 @@ def test_a_task_that_is_no_longer_due_is_not_told(seller: Actor, what: str) -> N
 
 def test_a_task_restored_from_the_trash_is_watched_again(seller: Actor) -> None:
     task = factories.task(seller, due_at=ago(minutes=5))
-    writing.trash(seller, TASK, task.pk)
-    writing.restore(seller, TASK, task.pk)
+    gate.trash(seller, TASK, task.pk)
+    gate.restore(seller, TASK, task.pk)
     fire(seller)
     assert len(told(seller)) == 1
 
@@ -125,7 +126,7 @@ def test_whom_a_task_is_given_to_is_told(seller: Actor, seller_two: Actor, manag
 
 def test_many_records_handed_over_at_once_are_told_once(seller: Actor, manager: Actor) -> None:
     deals = [factories.deal(manager) for _number in range(8)]
-    writing.update(manager, registry.get("deal"), [deal.pk for deal in deals], {"owner": seller.member_id})
+    gate.update(manager, registry.get("deal"), [deal.pk for deal in deals], {"owner": seller.member_id})
     for deal in deals:
         tell(deal)
     assert told(seller) == ["Manager made 8 deals yours"]
@@ -204,7 +205,7 @@ def test_my_tasks_are_sorted_into_late_today_and_later(seller: Actor, seller_two
 
 def test_a_note_needs_something_to_be_about(seller: Actor) -> None:
     with pytest.raises(Invalid) as refused:
-        writing.create(seller, NOTE, {"body": "Loose"})
+        gate.create(seller, NOTE, {"body": "Loose"})
     assert {(error.field, error.code) for error in refused.value.errors} == {("about", "required")}
 
 

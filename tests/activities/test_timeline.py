@@ -12,9 +12,9 @@ from crm.activities.parts import activity_context
 from crm.activities.rules import places_mend
 from crm.activities.selectors import Timeline, planned, timeline
 from crm.activities.services import activity_done
-from crm.records import undo, writing
 from crm.records.errors import BadCursor, NotFound
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 from tests import factories
@@ -36,11 +36,11 @@ def test_everything_about_a_deal_stands_in_one_order(seller: Actor) -> None:
     def on(days: int) -> dict[str, Any]:
         return {"source": "import", "at": began + timedelta(days=days)}
 
-    deal = writing.create(seller, DEAL, {"name": "Attic"}, **on(0)).record
+    deal = gate.create(seller, DEAL, {"name": "Attic"}, **on(0)).record
     about = {"type": "deal", "id": deal.pk}
-    writing.create(seller, registry.get("note"), {"body": "Likes oak", "about": about}, **on(2))
-    writing.update(seller, DEAL, deal.pk, {"amount": "100"}, **on(3))
-    task = writing.create(seller, registry.get("task"), {"name": "Measure", "about": about}, **on(1)).record
+    gate.create(seller, registry.get("note"), {"body": "Likes oak", "about": about}, **on(2))
+    gate.update(seller, DEAL, deal.pk, {"amount": "100"}, **on(3))
+    task = gate.create(seller, registry.get("task"), {"name": "Measure", "about": about}, **on(1)).record
     assert told(timeline(seller, DEAL, deal.pk)) == ["deal.updated", "Likes oak", "deal.created"]
     assert [one.title for one in planned(seller, "deal", deal.pk)] == ["Measure"]
     activity_done(seller, noun="task", id=task.pk)
@@ -51,13 +51,13 @@ def test_everything_about_a_deal_stands_in_one_order(seller: Actor) -> None:
 def test_a_move_is_told_once(seller: Actor) -> None:
     deal = factories.deal(seller)
     qualified = deal.pipeline.stages.get(name="Qualified")
-    writing.update(seller, DEAL, deal.pk, {"stage": qualified.pk})
+    gate.update(seller, DEAL, deal.pk, {"stage": qualified.pk})
     assert told(timeline(seller, DEAL, deal.pk)) == ["deal.updated", "deal.created"]
 
 
 def test_what_was_taken_back_and_done_again_is_told_as_that(seller: Actor) -> None:
     deal = factories.deal(seller)
-    made = writing.update(seller, DEAL, deal.pk, {"amount": "100"}).change_set.pk
+    made = gate.update(seller, DEAL, deal.pk, {"amount": "100"}).change_set.pk
     for _time in range(3):
         made = undo.undo(seller, made).change_set.pk
     shown = activity_context(seller, DEAL, deal.pk)["items"]
@@ -70,7 +70,7 @@ def test_pages_of_a_timeline_follow_each_other_without_gap_or_repeat(seller: Act
     for number in range(4):
         factories.note(seller, body=f"Note {number}", about=about)
         factories.task(seller, name=f"Task {number}", about=about, done=True)
-        writing.update(seller, DEAL, deal.pk, {"amount": number + 1})
+        gate.update(seller, DEAL, deal.pk, {"amount": number + 1})
     whole = timeline(seller, DEAL, deal.pk, limit=50)
     assert (len(whole.items), whole.next_cursor) == (13, None)
     paged, cursor = [], None
@@ -86,7 +86,7 @@ def test_pages_of_a_timeline_follow_each_other_without_gap_or_repeat(seller: Act
 def test_a_timeline_of_another_record_does_not_take_the_cursor(seller: Actor) -> None:
     deal, other = factories.deal(seller), factories.deal(seller)
     for number in range(3):
-        writing.update(seller, DEAL, deal.pk, {"amount": number + 1})
+        gate.update(seller, DEAL, deal.pk, {"amount": number + 1})
     cursor = timeline(seller, DEAL, deal.pk, limit=1).next_cursor
     for bad in (cursor, "nonsense"):
         with pytest.raises(BadCursor):

@@ -3,8 +3,8 @@
 import jsonschema
 import pytest
 
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.sales.models import Deal, Pipeline, Stage
 from tests import factories
 
@@ -48,7 +48,7 @@ def test_a_stage_is_removed_with_a_move_of_its_deals(api, admin):
 
 def test_a_board_has_counts_sums_and_stale_marks(api, admin):
     program = api(admin)
-    writing.update(admin, registry.get("stage"), stage("Proposal").pk, {"probability": "50"})
+    gate.update(admin, registry.get("stage"), stage("Proposal").pk, {"probability": "50"})
     for currency, amount in (("EUR", "100"), ("JPY", "900"), ("KWD", "1.250")):
         factories.deal(admin, stage=stage("Proposal").pk, amount=amount, currency=currency)
     path = f"/api/v1/pipelines/{stage('Proposal').pipeline_id}/board"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm.records.drainer import drain
 from crm.records.models import Event
-from crm.records.noting import id_from
+from crm.records.write.event_store import id_from
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import Entitlements, entitlements_write
 from tests import factories

@@ -14,7 +14,7 @@ from console.models import AuditEntry
 from crm.people.models import Company
 from crm.records.models import ChangeSet, Event
 from crm.records.schema.record_type import registry
-from crm.records.writing import change_set_new, create
+from crm.records.write.gate import change_set_new, create
 from crm.workspace.models import Member
 from crm.workspace.roles import POWERS, VISITOR_POWERS
 from crm.workspace.selectors import visitor_actor

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from crm.people import names
 from crm.people.choices import language_name
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import Invalid
 from crm.records.schema.record_type import registry
-from crm.records.undo import undo
+from crm.records.write import gate
+from crm.records.write.undo import undo
 from tenants.actors import Actor
 from tests import factories
 
@@ -26,7 +27,7 @@ def codes(refused: pytest.ExceptionInfo[Invalid]) -> set[tuple[str, str]]:
 def test_a_company_cannot_be_its_own_parent(seller: Actor) -> None:
     acme = factories.company(seller)
     with pytest.raises(Invalid) as refused:
-        writing.update(seller, COMPANY, acme.pk, {"parent": acme.pk})
+        gate.update(seller, COMPANY, acme.pk, {"parent": acme.pk})
     assert codes(refused) == {("parent", "parent_cycle")}
 
 
@@ -35,15 +36,15 @@ def test_a_circle_of_parents_is_refused_however_long(seller: Actor) -> None:
     mother = factories.company(seller, name="Mother", parent=grandmother.pk)
     daughter = factories.company(seller, name="Daughter", parent=mother.pk)
     with pytest.raises(Invalid) as refused:
-        writing.update(seller, COMPANY, grandmother.pk, {"parent": daughter.pk})
+        gate.update(seller, COMPANY, grandmother.pk, {"parent": daughter.pk})
     assert codes(refused) == {("parent", "parent_cycle")}
-    writing.update(seller, COMPANY, daughter.pk, {"parent": grandmother.pk})
+    gate.update(seller, COMPANY, daughter.pk, {"parent": grandmother.pk})
 
 
 def test_two_companies_of_one_write_cannot_become_each_others_parent(seller: Actor) -> None:
     one, two = factories.company(seller, name="One"), factories.company(seller, name="Two")
     with pytest.raises(Invalid) as refused:
-        writing.update_many(seller, COMPANY, {one.pk: {"parent": two.pk}, two.pk: {"parent": one.pk}})
+        gate.update_many(seller, COMPANY, {one.pk: {"parent": two.pk}, two.pk: {"parent": one.pk}})
     assert codes(refused) == {("parent", "parent_cycle")}
 
 
@@ -55,7 +56,7 @@ def test_a_domain_is_kept_bare(seller: Actor, typed: str) -> None:
 def test_a_contact_is_called_by_first_and_last_name(seller: Actor) -> None:
     ada = factories.contact(seller, name=None, first_name="Ada", last_name="Lovelace")
     assert ada.name == "Ada Lovelace"
-    changed = writing.update(seller, CONTACT, ada.pk, {"last_name": "Byron"}).record
+    changed = gate.update(seller, CONTACT, ada.pk, {"last_name": "Byron"}).record
     assert changed.name == "Ada Byron"
 
 
@@ -90,7 +91,7 @@ def test_a_corrected_name_keeps_its_parts(
     first: str, last: str, corrected: str, parts: tuple[str, str], seller: Actor
 ) -> None:
     contact = factories.contact(seller, name=None, first_name=first, last_name=last)
-    changed = writing.update(seller, CONTACT, contact.pk, {"name": corrected}).record
+    changed = gate.update(seller, CONTACT, contact.pk, {"name": corrected}).record
     assert (changed.first_name, changed.last_name) == parts
     assert changed.name == corrected
 
@@ -116,7 +117,7 @@ def test_no_letter_of_a_corrected_name_is_lost(first: str, last: str, name: str)
 def test_a_name_beside_other_parts_is_refused(values: dict[str, str], seller: Actor) -> None:
     ada = factories.contact(seller, name="Ada Lovelace")
     with pytest.raises(Invalid) as refused:
-        writing.update(seller, CONTACT, ada.pk, values)
+        gate.update(seller, CONTACT, ada.pk, values)
     assert codes(refused) == {("name", "contradicts_parts")}
     assert values["name"] in str(refused.value.errors[0].message)
     if all(values.values()):
@@ -135,7 +136,7 @@ def test_a_name_beside_other_parts_is_refused(values: dict[str, str], seller: Ac
     ],
 )
 def test_a_name_beside_its_own_parts_is_taken(values: dict[str, str], parts: tuple[str, str], seller: Actor) -> None:
-    ada = writing.update(seller, CONTACT, factories.contact(seller, name="Ada Lovelace").pk, values).record
+    ada = gate.update(seller, CONTACT, factories.contact(seller, name="Ada Lovelace").pk, values).record
     assert (ada.name, ada.first_name, ada.last_name) == (values["name"], *parts)
     new = factories.contact(seller, **values)
     assert (new.name, new.first_name, new.last_name) == (values["name"], *parts)
@@ -143,12 +144,12 @@ def test_a_name_beside_its_own_parts_is_taken(values: dict[str, str], parts: tup
 
 def test_a_correction_is_undone_with_its_parts_and_one_from_before_the_rule_too(seller: Actor) -> None:
     ludwig = factories.contact(seller, name=None, first_name="Ludwig", last_name="van Bethoven")
-    done = writing.update(seller, CONTACT, ludwig.pk, {"name": "Joseph Haydn"})
+    done = gate.update(seller, CONTACT, ludwig.pk, {"name": "Joseph Haydn"})
     undo(seller, done.change_set.id)
     ludwig.refresh_from_db()
     assert (ludwig.name, ludwig.first_name, ludwig.last_name) == ("Ludwig van Bethoven", "Ludwig", "van Bethoven")
     CONTACT.rows.filter(pk=ludwig.pk).update(first_name="Other", last_name="Parts")
-    done = writing.update(seller, CONTACT, ludwig.pk, {"name": "Joseph Haydn"})
+    done = gate.update(seller, CONTACT, ludwig.pk, {"name": "Joseph Haydn"})
     undo(seller, done.change_set.id)
     ludwig.refresh_from_db()
     assert (ludwig.name, ludwig.first_name, ludwig.last_name) == ("Ludwig van Bethoven", "Other", "Parts")

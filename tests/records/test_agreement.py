@@ -24,7 +24,7 @@ from crm.activities.feeds import feed_make, feed_read
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda, planned, timeline
 from crm.activities.visibility import PLANNED
-from crm.records import bulk, events, exporting, history, jobs, reading, writing
+from crm.records import bulk, events, exporting, history, jobs, reading
 from crm.records.access.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
 from crm.records.drainer import drain
 from crm.records.errors import BadQuery, Forbidden, Invalid, NotFound
@@ -36,6 +36,7 @@ from crm.records.saved_views import Views
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.search import search_all
 from crm.records.why import People, facts_of, reason_for
+from crm.records.write import gate
 from crm.sales import boards
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.roles import ACTIONS, ACTIVITY_NOUNS
@@ -94,8 +95,8 @@ def world(owner: Actor, seller: Actor, seller_two: Actor, manager: Actor) -> Wor
             factories.make(people[(place + number + 2) % 4], noun, values)
             for place, values in enumerate(activities(people, deals, companies, rt, number))
         ]
-    writing.update(owner, registry.get(DEAL), [one.pk for one in deals], {"amount": "8888"})
-    writing.update(owner, registry.get(DEAL), [one.pk for one in deals], {"probability": "31"})
+    gate.update(owner, registry.get(DEAL), [one.pk for one in deals], {"amount": "8888"})
+    gate.update(owner, registry.get(DEAL), [one.pk for one in deals], {"probability": "31"})
     drain(owner.tenant)
     return World(people, records)
 
@@ -409,7 +410,7 @@ def test_the_write_gate_takes_what_the_role_may_write(data: st.DataObject, world
     writable = slug in {field.slug for field in writable_fields(actor, rt)}
     try:
         with transaction.atomic():
-            writing.update(actor, rt, one.pk, {slug: value})
+            gate.update(actor, rt, one.pk, {slug: value})
             transaction.set_rollback(True)
         outcome = "written"
     except NotFound:

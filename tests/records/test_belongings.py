@@ -12,13 +12,14 @@ from django.db import transaction
 
 from crm.activities.models import Task
 from crm.people.models import Company
-from crm.records import belongings, jobs, writing
+from crm.records import belongings, jobs
 from crm.records.belongings import member_hand_over, portions, records_move
 from crm.records.errors import Forbidden, HolderGone, NotFound
 from crm.records.models import Event, Job, SavedView
 from crm.records.saved_views import view_create
 from crm.records.schema.record_type import registry
-from crm.records.undo import undo
+from crm.records.write import gate
+from crm.records.write.undo import undo
 from crm.sales.models import Deal, Stage
 from crm.workspace import services
 from crm.workspace.errors import Conflict, NotAllowed, WorkspaceError
@@ -244,7 +245,7 @@ class TestMany:
         assert done.job.total == 6
         assert not Member.objects.get(pk=of(seller)).is_active
         taken = Deal.objects.get(pk=deals[4])
-        writing.update(owner, registry.get("deal"), taken.pk, {"owner": of(owner)})
+        gate.update(owner, registry.get("deal"), taken.pk, {"owner": of(owner)})
         work_off(done.job)
         assert set(Deal.objects.filter(pk__in=deals[:4]).values_list("owner", flat=True)) == {of(seller_two)}
         assert Deal.objects.get(pk=deals[4]).owner_id == of(owner), "what was shared out since is left alone"
@@ -366,7 +367,7 @@ class TestAtOnce:
 
         def write() -> None:
             with transaction.atomic():
-                writing.create(people["sam"], registry.get("company"), {"name": "Last one"})
+                gate.create(people["sam"], registry.get("company"), {"name": "Last one"})
                 written.set()
                 until_waited_for()
 
@@ -384,7 +385,7 @@ class TestAtOnce:
     ) -> None:
         """His own request that was let in before, or somebody who gives him something at this very moment."""
         company = registry.get("company")
-        made = really(lambda: writing.create(people["olga"], company, {"name": "Acme"}).id)
+        made = really(lambda: gate.create(people["olga"], company, {"name": "Acme"}).id)
         leaving = threading.Event()
 
         def hand_over() -> None:
@@ -397,9 +398,9 @@ class TestAtOnce:
             leaving.wait(PATIENCE)
             try:
                 if named == "himself":
-                    writing.create(people["sam"], company, {"name": "Too late"})
+                    gate.create(people["sam"], company, {"name": "Too late"})
                 else:
-                    writing.update(people["olga"], company, made, {"owner": of(people["sam"])})
+                    gate.update(people["olga"], company, made, {"owner": of(people["sam"])})
             except HolderGone:
                 return "refused"
             return "written"
@@ -413,7 +414,7 @@ class TestAtOnce:
     ) -> None:
         """The writer holds the record and then needs the leaver's row; the one who deactivates needs both."""
         company, task = registry.get("company"), registry.get("task")
-        made = really(lambda: writing.create(people["sam"], company, {"name": "Acme"}).id)
+        made = really(lambda: gate.create(people["sam"], company, {"name": "Acme"}).id)
         held, in_vain = threading.Event(), threading.Event()
 
         def pause(seconds: float) -> None:
@@ -425,10 +426,10 @@ class TestAtOnce:
 
         def write() -> None:
             with transaction.atomic():
-                writing.update(people["olga"], company, made, {"industry": "Glass"})
+                gate.update(people["olga"], company, made, {"industry": "Glass"})
                 held.set()
                 in_vain.wait(PATIENCE)
-                writing.create(people["olga"], task, {"name": "Call", "assignee": of(people["sam"])})
+                gate.create(people["olga"], task, {"name": "Call", "assignee": of(people["sam"])})
 
         def hand_over() -> None:
             held.wait(PATIENCE)

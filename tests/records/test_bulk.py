@@ -8,11 +8,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.records import bulk, jobs, undo, writing
+from crm.records import bulk, jobs
 from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.models import ChangeSet, Event, Job, JobChunk
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.workspace.models import Member, Notification, Role
 from tenants.actors import Actor
 from tests import factories
@@ -29,7 +30,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def deals(actor: Actor, number: int, **values: Any) -> list[Any]:
     rows = [{"name": f"Deal {place}", "amount": str(100 + place), **values} for place in range(number)]
-    return writing.create_many(actor, registry.get("deal"), rows).records
+    return gate.create_many(actor, registry.get("deal"), rows).records
 
 
 def start(actor: Actor, wanted: Selection | None = None, **options: Any) -> Job:
@@ -60,7 +61,7 @@ def reasons(actor: Actor) -> list[str]:
 
 def lose(actor: Actor, deal: Any, reason: str) -> None:
     lost = registry.get("stage").rows.get(kind="lost", pipeline=deal.pipeline_id)
-    writing.update(actor, registry.get("deal"), deal.pk, {"stage": str(lost.pk), "lost_reason": reason})
+    gate.update(actor, registry.get("deal"), deal.pk, {"stage": str(lost.pk), "lost_reason": reason})
 
 
 def names(**condition: Any) -> set[str]:
@@ -97,8 +98,8 @@ class TestEdit:
     def test_a_row_that_stopped_to_match_is_left_and_told_of(self, owner):
         made = deals(owner, 4)
         job = start(owner, Selection(filter=OPEN_AMOUNT))
-        writing.update(owner, registry.get("deal"), made[3].pk, {"amount": "1"})
-        writing.trash(owner, registry.get("deal"), made[2].pk)
+        gate.update(owner, registry.get("deal"), made[3].pk, {"amount": "1"})
+        gate.trash(owner, registry.get("deal"), made[2].pk)
         job = finish(owner, job)
         assert names(probability=40) == {"Deal 0", "Deal 1"}
         assert {one["id"]: one["code"] for one in job.problems} == {
@@ -273,7 +274,7 @@ class TestUndo:
     def test_what_changed_since_stays_and_is_told_of(self, owner):
         made = deals(owner, 5)
         job = finish(owner, start(owner))
-        writing.update(owner, registry.get("deal"), made[2].pk, {"probability": 90})
+        gate.update(owner, registry.get("deal"), made[2].pk, {"probability": 90})
         back = finish(owner, undo_start(owner, job.change_set_id))
         assert [one["code"] for one in back.problems] == ["changed_since"]
         assert names(probability=90) == {"Deal 2"}

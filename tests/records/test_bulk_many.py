@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from crm.records import jobs, writing
+from crm.records import jobs
 from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.models import Event, Job
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tests.records.test_bulk import table
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ def test_cancelled_in_the_middle_and_undone_all_is_as_before(owner, seller):
         rows: list[Any] = [
             {"name": f"Deal {place}", "amount": str(place), "currency": "EUR"} for place in range(start, start + 1000)
         ]
-        writing.create_many(owner, deal, rows)
+        gate.create_many(owner, deal, rows)
     before = table()
     won = registry.get("stage").rows.get(kind="won")
     values = {"owner": str(seller.member_id), "stage": str(won.pk), "expected_close": "2027-01-01"}

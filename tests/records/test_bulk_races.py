@@ -8,11 +8,12 @@ import pytest
 from django.db import connection, transaction
 
 from crm.people.models import Company
-from crm.records import jobs, writing
+from crm.records import jobs
 from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.errors import UndoConflict
 from crm.records.models import ChangeSet, Event, Job, JobChunk
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace.models import Member, Role
 from crm.workspace.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
@@ -37,7 +38,7 @@ def boss(real_tenant: TenantRef, really: Really) -> Actor:
         )
         actor = actor_for_member(real_tenant, member.pk)
         assert actor is not None
-        writing.create_many(actor, registry.get("company"), [{"name": f"Company {place}"} for place in range(ROWS)])
+        gate.create_many(actor, registry.get("company"), [{"name": f"Company {place}"} for place in range(ROWS)])
         return actor
 
     return really(join)  # type: ignore[no-any-return]
@@ -95,7 +96,7 @@ def test_a_row_that_is_being_edited_is_waited_for_and_judged_by_what_it_becomes(
 
     def edit() -> None:
         with transaction.atomic():
-            writing.update(boss, company, first, {"name": "Something else"})
+            gate.update(boss, company, first, {"name": "Something else"})
             holds.set()
             until_waited_for()
 

@@ -14,10 +14,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crm.records import drainer, timers, wakeups, writing
+from crm.records import drainer, timers, wakeups
 from crm.records.models import Event, HandlerPosition, Timer
 from crm.records.schema.record_type import registry
 from crm.records.tasks import events_turn
+from crm.records.write import gate
 from crm.workspace.models import Role
 from tenants.actors import Actor, TenantRef
 from tenants.models import Wakeup
@@ -80,7 +81,7 @@ def test_events_are_read_in_order_each_once(owner: Actor, monkeypatch: pytest.Mo
     drainer.on("*", name="tell", handler=tell)
     HandlerPosition.objects.create(handler="tell", position=start)
     company = factories.company(owner)
-    writing.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
+    gate.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
 
     assert drainer.drain(owner.tenant) is Progress.DONE
     drainer.drain(owner.tenant)
@@ -95,9 +96,9 @@ def test_a_reader_is_called_for_the_events_it_wants_and_no_other(owner: Actor, m
     drainer.drain(owner.tenant)
     told.clear()
     company = factories.company(owner)
-    writing.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
+    gate.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
     contact = factories.contact(owner)
-    writing.trash(owner, registry.get("contact"), [contact.pk])
+    gate.trash(owner, registry.get("contact"), [contact.pk])
     factories.company(owner)
 
     drainer.drain(owner.tenant)
@@ -117,13 +118,13 @@ def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
 
     def slow() -> None:
         with transaction.atomic():
-            writing.create(robot, company, {"name": "Slow"})
+            gate.create(robot, company, {"name": "Slow"})
             written.set()
             go_on.wait(PATIENCE)
 
     waiting = elsewhere(slow, real_tenant)
     written.wait(PATIENCE)
-    really(lambda: writing.create(robot, company, {"name": "Quick"}))
+    really(lambda: gate.create(robot, company, {"name": "Quick"}))
     really(lambda: drainer.drain(real_tenant))
     assert really(lambda: list(Event.objects.values_list("after__name", "position"))) == [("Quick", 1)]
     go_on.set()
@@ -144,7 +145,7 @@ def test_many_drainers_at_once_give_each_event_one_position_and_one_effect(
     drainer.on("*", name="tally", handler=tally)
     drainer.on("*", name="stumble", handler=tell)
     rows = [{"name": f"Company {number}"} for number in range(120)]
-    really(lambda: writing.create_many(robot, registry.get("company"), rows))
+    really(lambda: gate.create_many(robot, registry.get("company"), rows))
 
     waiting = [elsewhere(lambda: drainer.drain(real_tenant), real_tenant) for _worker in range(4)]
     for wait in waiting:
@@ -161,7 +162,7 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
     robot: Actor, real_tenant: TenantRef, really: Really, tmp_path: Any
 ) -> None:
     rows = [{"name": f"Company {number}"} for number in range(10)]
-    really(lambda: writing.create_many(robot, registry.get("company"), rows))
+    really(lambda: gate.create_many(robot, registry.get("company"), rows))
     script = (
         "import django; django.setup()\n"
         "from crm.records import drainer\n"
@@ -247,7 +248,7 @@ def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it
 ) -> None:
     anew(monkeypatch, drainer, "readers")
     drainer.on("*", name="tally", handler=tally)
-    really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
+    really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"}))
     assert really(lambda: wakeups_of(real_tenant)) == 1
 
     holding, let_go = threading.Event(), threading.Event()
@@ -275,7 +276,7 @@ def test_a_reader_that_another_worker_runs_is_looked_at_again(
     anew(monkeypatch, drainer, "readers")
     drainer.on("*", name="tally", handler=tally)
     really(lambda: drainer.drain(real_tenant))
-    really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
+    really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"}))
     holding, let_go = threading.Event(), threading.Event()
 
     def other_worker() -> None:
@@ -298,7 +299,7 @@ def test_lost_wakeups_are_made_anew_from_what_is_to_do(
 ) -> None:
     anew(monkeypatch, drainer, "readers")
     timers.register("ring", lambda tenant, due: None)
-    company = really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"})).record
+    company = really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"})).record
     due = timezone.now() + timedelta(hours=1)
     really(lambda: timers.schedule("ring", "company", company.pk, due))
 

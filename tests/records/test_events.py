@@ -6,9 +6,10 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, transaction
 
-from crm.records import drainer, events, writing
+from crm.records import drainer, events
 from crm.records.models import ChangeSet, Event
 from crm.records.schema.record_type import RecordType, registry
+from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
 
@@ -60,8 +61,8 @@ def test_events_of_what_the_reader_may_not_see_now_are_left_out(seller: Actor, s
     assert [row["after"]["name"] for row in page.rows] == ["Mine"]
     assert page.position == events.feed(seller, start, 50).position
 
-    writing.update(seller_two, rt("deal"), theirs.pk, {"owner": seller.member_id})
-    writing.update(seller, rt("deal"), mine.pk, {"owner": seller_two.member_id})
+    gate.update(seller_two, rt("deal"), theirs.pk, {"owner": seller.member_id})
+    gate.update(seller, rt("deal"), mine.pk, {"owner": seller_two.member_id})
     assert {row["record_id"] for row in events.feed(narrow, start, 50).rows} == {str(theirs.pk)}
 
 
@@ -79,7 +80,7 @@ def test_members_events_are_for_those_who_may_see_members(owner: Actor, start: i
 
 def test_trashed_records_stay_in_the_feed(owner: Actor, start: int) -> None:
     company = factories.company(owner)
-    writing.trash(owner, rt("company"), company.pk)
+    gate.trash(owner, rt("company"), company.pk)
     drainer.drain(owner.tenant)
     assert [row["type"] for row in events.feed(owner, start, 50).rows] == ["company.created", "company.trashed"]
 

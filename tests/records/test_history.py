@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from crm.records import history, undo, writing
+from crm.records import history
 from crm.records.errors import BadCursor, NotFound
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from tenants.actors import Actor, Permissions
 from tests import factories
 
@@ -14,7 +15,7 @@ from tests import factories
 def test_a_change_names_fields_choices_and_people(owner: Actor, seller: Actor) -> None:
     rt = registry.get("company")
     company = factories.company(owner, name="Miller", kind="prospect")
-    change = writing.update(owner, rt, company.pk, {"kind": "customer", "owner": seller.member_id})
+    change = gate.update(owner, rt, company.pk, {"kind": "customer", "owner": seller.member_id})
     updated, created = history.record_history(owner, rt, company.pk)
     assert (created.action, updated.action) == ("created", "updated")
     assert updated.actor_label == owner.label
@@ -30,7 +31,7 @@ def test_a_change_names_fields_choices_and_people(owner: Actor, seller: Actor) -
 def test_what_was_undone_says_so(owner: Actor) -> None:
     rt = registry.get("company")
     company = factories.company(owner, name="Miller")
-    change = writing.update(owner, rt, company.pk, {"name": "Muller"})
+    change = gate.update(owner, rt, company.pk, {"name": "Muller"})
     undo.undo(owner, change.change_set.pk)
     back, updated, created = history.record_history(owner, rt, company.pk)
     assert (back.undone, updated.undone, created.undone) == (False, True, False)
@@ -41,7 +42,7 @@ def test_history_goes_on_by_cursor(owner: Actor) -> None:
     rt = registry.get("company")
     company = factories.company(owner, name="Name 0")
     for count in range(1, 8):
-        writing.update(owner, rt, company.pk, {"name": f"Name {count}"})
+        gate.update(owner, rt, company.pk, {"name": f"Name {count}"})
     whole = [entry.id for entry in history.record_history(owner, rt, company.pk)]
     seen: list[object] = []
     cursor = None

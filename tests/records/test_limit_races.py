@@ -10,9 +10,9 @@ import pytest
 from django.db import transaction
 
 from crm.people.models import Contact
-from crm.records import writing
-from crm.records.limits import SPARE, counts
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
+from crm.records.write.limits import SPARE, counts
 from tenants.actors import Actor, TenantRef
 from tenants.limits import LimitReached
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
@@ -27,7 +27,7 @@ def under(actor: Actor, most: int) -> Actor:
 
 def filled(robot: Actor, really: Really, number: int) -> list[Any]:
     rows = [{"name": f"Contact {place}"} for place in range(number)]
-    return [record.pk for record in really(lambda: writing.create_many(robot, CONTACT, rows)).records]
+    return [record.pk for record in really(lambda: gate.create_many(robot, CONTACT, rows)).records]
 
 
 def live(really: Really) -> int:
@@ -51,7 +51,7 @@ def race(robot: Actor, real_tenant: TenantRef, works: list[Callable[[Actor], Any
 
 
 def create(actor: Actor) -> None:
-    writing.create(actor, CONTACT, {"name": "One more"})
+    gate.create(actor, CONTACT, {"name": "One more"})
 
 
 def test_of_twenty_at_the_last_free_place_exactly_one_wins(
@@ -65,8 +65,8 @@ def test_of_twenty_at_the_last_free_place_exactly_one_wins(
 
 def test_creates_and_restores_race_for_the_same_place(robot: Actor, real_tenant: TenantRef, really: Really) -> None:
     ids = filled(robot, really, 7)
-    really(lambda: writing.trash(robot, CONTACT, ids[:4]))
-    restores = [partial(lambda one, actor: writing.restore(actor, CONTACT, one), one) for one in ids[:4]]
+    really(lambda: gate.trash(robot, CONTACT, ids[:4]))
+    restores = [partial(lambda one, actor: gate.restore(actor, CONTACT, one), one) for one in ids[:4]]
     won = race(under(robot, 4), real_tenant, [create, *restores, create])
     assert sum(won) == 1
     assert live(really) == 4

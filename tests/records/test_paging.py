@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import BadCursor, BadQuery
 from crm.records.query import paging
 from crm.records.reading import Query
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tenants.actors import Actor, TenantRef
 from tests import factories
 from tests.depth import examples
@@ -34,7 +35,7 @@ def all_pages(actor: Actor, noun: str, query: Query) -> list[dict[str, Any]]:
 @pytest.fixture
 def deals(owner: Actor) -> list[UUID]:
     day = date(2026, 5, 1)
-    made = writing.create_many(
+    made = gate.create_many(
         owner,
         registry.get("deal"),
         [
@@ -84,12 +85,12 @@ def test_no_unchanged_row_repeats_or_is_skipped(owner: Actor, deals: list[UUID])
                 victim = victims[len(seen) % len(victims)]
                 if victim not in changed:
                     changed.add(victim)
-                    writing.trash(owner, rt, victim)
+                    gate.trash(owner, rt, victim)
                 page = reading.page(owner, rt, replace(query, cursor=page.next_cursor))
             seen += [row["id"] for row in page.rows]
         finally:
             if changed:
-                writing.restore(owner, rt, list(changed))
+                gate.restore(owner, rt, list(changed))
         assert [id for id in seen if id not in changed] == [id for id in expected if id not in changed]
 
     holds()

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import BadQuery
 from crm.records.query import language
 from crm.records.query.operators import OPERATORS
 from crm.records.reading import Query
 from crm.records.schema.record_type import Kind, registry
+from crm.records.write import gate
 from tenants.actors import Actor
 from tests import factories
 
@@ -198,7 +199,7 @@ def test_a_relation_out_of_sight_satisfies_nothing(owner: Actor) -> None:
     factories.deal(owner, name="On kept", company=kept.pk)
     factories.deal(owner, name="On gone", company=gone.pk)
     factories.deal(owner, name="On none")
-    writing.trash(owner, registry.get("company"), gone.pk)
+    gate.trash(owner, registry.get("company"), gone.pk)
     assert found(owner, "deal", field="company.industry", op="eq", value="wood") == {"On kept"}
     assert found(owner, "deal", field="company.industry", op="ne", value="steel") == {"On kept"}
     condition = {"field": "company.industry", "op": "eq", "value": "wood"}

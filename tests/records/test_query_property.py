@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.query import language
 from crm.records.query.operands import ID_FIELD
 from crm.records.query.operators import OPERATORS
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.write import gate
 from tenants.actors import Actor
 from tests.depth import examples
 
@@ -41,7 +42,7 @@ def pick(values: list[Any], place: int, step: int = 1) -> Any:
 
 @pytest.fixture
 def rows(owner: Actor, seller: Actor) -> Rows:
-    companies = writing.create_many(
+    companies = gate.create_many(
         owner,
         registry.get("company"),
         [
@@ -57,11 +58,11 @@ def rows(owner: Actor, seller: Actor) -> Rows:
             for i in range(24)
         ],
     ).records
-    writing.update(owner, registry.get("company"), companies[3].pk, {"parent": companies[0].pk})
-    writing.update(owner, registry.get("company"), companies[4].pk, {"parent": companies[1].pk})
-    writing.trash(owner, registry.get("company"), companies[1].pk)
+    gate.update(owner, registry.get("company"), companies[3].pk, {"parent": companies[0].pk})
+    gate.update(owner, registry.get("company"), companies[4].pk, {"parent": companies[1].pk})
+    gate.trash(owner, registry.get("company"), companies[1].pk)
     ids = [None, *(record.pk for record in companies if record.pk != companies[1].pk)]
-    writing.create_many(
+    gate.create_many(
         owner,
         registry.get("contact"),
         [
@@ -78,7 +79,7 @@ def rows(owner: Actor, seller: Actor) -> Rows:
             for i in range(24)
         ],
     )
-    writing.create_many(
+    gate.create_many(
         owner,
         registry.get("task"),
         [
@@ -93,7 +94,7 @@ def rows(owner: Actor, seller: Actor) -> Rows:
             for i in range(14)
         ],
     )
-    deals = writing.create_many(
+    deals = gate.create_many(
         owner,
         registry.get("deal"),
         [

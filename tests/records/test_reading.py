@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import BadQuery, Forbidden, MissingScope, NotFound
 from crm.records.reading import Query
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
 
@@ -67,7 +68,7 @@ def test_what_is_out_of_sight_is_not_in_rows(owner: Actor, deal: UUID) -> None:
     blind = replace(owner, permissions=NO_COMPANIES)
     row = one(blind, deal, expand=("company",))
     assert row["company"] is None
-    writing.trash(owner, registry.get("contact"), row["contacts"][0]["id"])
+    gate.trash(owner, registry.get("contact"), row["contacts"][0]["id"])
     assert one(owner, deal)["contacts"] == []
     task = factories.task(owner, about={"type": "company", "id": factories.company(owner, name="Secret").pk})
     seen = reading.get_row(owner, registry.get("task"), task.pk)
@@ -126,7 +127,7 @@ def test_another_workspace_sees_nothing(owner: Actor, outsider: Actor, deal: UUI
 
 def test_the_trash_is_apart(owner: Actor, deal: UUID) -> None:
     rt = registry.get("deal")
-    writing.trash(owner, rt, deal)
+    gate.trash(owner, rt, deal)
     assert reading.page(owner, rt, Query()).rows == []
     assert [row["id"] for row in reading.page(owner, rt, Query(deleted="only")).rows] == [deal]
     assert one(owner, deal, deleted="include")["deleted_at"]

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from crm.records import writing
 from crm.records.query import language
 from crm.records.reading import Query, page
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace.configuration import first_weekday, kept
 from crm.workspace.configuration_services import formats_update
 from crm.workspace.formats import week_start
@@ -26,7 +26,7 @@ WEDNESDAY = datetime(2026, 12, 2, 12, tzinfo=UTC)
 
 def due(actor: Actor, *days: str) -> None:
     for day in days:
-        writing.create(actor, TASK, {"name": day, "due_on": day})
+        gate.create(actor, TASK, {"name": day, "due_on": day})
 
 
 def found(actor: Actor, op: str) -> set[str]:

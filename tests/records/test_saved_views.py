@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.records import grouping, reading, saved_views, writing
+from crm.records import grouping, reading, saved_views
 from crm.records.belongings import member_hand_over
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.footers import footers
 from crm.records.models import SavedView
 from crm.records.saved_views import Views, view_create, view_of
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor, Permissions
 from tests import factories
@@ -252,7 +253,7 @@ def test_the_groups_of_a_list_are_the_list(data, slug, limit, owner, seller):
     # Rows of the examples before lie in the trash, where no list looks.
     before = list(deal.rows.filter(deleted_at=None).values_list("pk", flat=True))
     if before:
-        writing.trash(owner, deal, before)
+        gate.trash(owner, deal, before)
     rows: list[dict[str, Any]] = [
         {
             "name": f"Deal {place}",
@@ -264,7 +265,7 @@ def test_the_groups_of_a_list_are_the_list(data, slug, limit, owner, seller):
         for place, (amount, currency, sellers, closes) in enumerate(data)
     ]
     if rows:
-        writing.create_many(owner, deal, rows)
+        gate.create_many(owner, deal, rows)
     found = grouping.groups(owner, deal, reading.Query(), slug, deal.field("amount")).groups
     seen: Counter[UUID] = Counter()
     for group in found:

@@ -13,10 +13,11 @@ import pytest
 from django.db import transaction
 
 from crm.people.models import Company
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.reading import Query
 from crm.records.schema.record_type import registry
-from crm.records.settling import settled_until
+from crm.records.write import gate
+from crm.records.write.settling import settled_until
 from tenants.actors import Actor, TenantRef
 from tests.records.conftest import PATIENCE, elsewhere
 
@@ -64,7 +65,7 @@ def fields(wanted: Query) -> dict[str, Any]:
 
 
 def create(actor: Actor, name: str) -> UUID:
-    return writing.create(actor, registry.get("company"), {"name": name}).id
+    return gate.create(actor, registry.get("company"), {"name": name}).id
 
 
 @pytest.fixture
@@ -112,13 +113,13 @@ def test_every_kind_of_write_holds_the_copy_back(robot: Actor, really: Really, l
     company = registry.get("company")
     ids = [really(partial(create, robot, name)) for name in ("one", "two")]
     if kind == "restored":
-        really(lambda: writing.trash(robot, company, ids))
+        really(lambda: gate.trash(robot, company, ids))
     works: dict[str, Callable[[], Any]] = {
-        "many made": lambda: writing.create_many(robot, company, [{"name": "three"}, {"name": "four"}]),
-        "many changed alike": lambda: writing.update(robot, company, ids, {"industry": "Glass"}),
-        "each changed": lambda: writing.update_many(robot, company, {id: {"industry": str(id)} for id in ids}),
-        "trashed": lambda: writing.trash(robot, company, ids),
-        "restored": lambda: writing.restore(robot, company, ids),
+        "many made": lambda: gate.create_many(robot, company, [{"name": "three"}, {"name": "four"}]),
+        "many changed alike": lambda: gate.update(robot, company, ids, {"industry": "Glass"}),
+        "each changed": lambda: gate.update_many(robot, company, {id: {"industry": str(id)} for id in ids}),
+        "trashed": lambda: gate.trash(robot, company, ids),
+        "restored": lambda: gate.restore(robot, company, ids),
     }
     copy = Copy(robot)
     really(copy.catch_up)
@@ -188,7 +189,7 @@ def test_writers_who_commit_in_any_order_leave_no_hole(robot: Actor, real_tenant
         for turn in range(12):
             with transaction.atomic():
                 if mine and chance.random() < 0.5:
-                    writing.update(robot, company, chance.choice(mine), {"industry": f"{turn}"})
+                    gate.update(robot, company, chance.choice(mine), {"industry": f"{turn}"})
                 else:
                     mine.append(create(robot, f"{number}-{turn}"))
                 time.sleep(chance.random() * 0.03)
@@ -214,7 +215,7 @@ def test_what_is_dated_back_changed_now(robot: Actor, really: Really) -> None:
     """A sample or an import is told as of long ago; that it came is of today."""
     begun = really(settled_until)
     old = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
-    made = really(lambda: writing.create(robot, registry.get("company"), {"name": "Old"}, source="sample", at=old).id)
+    made = really(lambda: gate.create(robot, registry.get("company"), {"name": "Old"}, source="sample", at=old).id)
     row = really(lambda: Company.objects.get(pk=made))
     assert (row.created_at, row.updated_at > begun) == (old, True)
 

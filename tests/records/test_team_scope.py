@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.access.visibility import allows, reach
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.presenting import may_edit
 from crm.records.reading import Query
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
 
@@ -42,9 +43,9 @@ def test_the_teams_records_are_seen_and_nobody_elses(seller: Actor, seller_two: 
         with pytest.raises(NotFound):
             reading.get_row(lead, deal, hidden.pk)
         with pytest.raises(NotFound):
-            writing.update(lead, deal, hidden.pk, {"name": "x"})
-    writing.update(lead, deal, theirs.pk, {"name": "Ours"})
-    writing.trash(lead, deal, mine.pk)
+            gate.update(lead, deal, hidden.pk, {"name": "x"})
+    gate.update(lead, deal, theirs.pk, {"name": "Ours"})
+    gate.trash(lead, deal, mine.pk)
 
 
 def test_a_narrower_scope_of_another_action_holds(seller: Actor, seller_two: Actor) -> None:
@@ -52,9 +53,9 @@ def test_a_narrower_scope_of_another_action_holds(seller: Actor, seller_two: Act
     deal = registry.get("deal")
     lead = by_team(seller, seller_two, delete=Scope.OWN, edit=Scope.OWN)
     with pytest.raises(Forbidden):
-        writing.update(lead, deal, theirs.pk, {"name": "x"})
+        gate.update(lead, deal, theirs.pk, {"name": "x"})
     with pytest.raises(Forbidden):
-        writing.trash(lead, deal, [mine.pk, theirs.pk])
+        gate.trash(lead, deal, [mine.pk, theirs.pk])
     for action, expected in (("edit", [mine.pk]), ("export", [mine.pk, theirs.pk]), ("bulk", [mine.pk, theirs.pk])):
         assert sorted(reach(lead, deal, action).values_list("pk", flat=True)) == sorted(expected)
         for record in (mine, theirs):
@@ -67,11 +68,11 @@ def test_a_narrower_scope_of_another_action_holds(seller: Actor, seller_two: Act
 def test_who_adds_for_the_team_names_one_of_it(seller: Actor, seller_two: Actor, manager: Actor) -> None:
     deal = registry.get("deal")
     lead = by_team(seller, seller_two)
-    assert writing.create(lead, deal, {"name": "Own"}).record.owner_id == seller.member_id
-    assert writing.create(lead, deal, {"name": "Ours", "owner": seller_two.member_id}).record.pk
+    assert gate.create(lead, deal, {"name": "Own"}).record.owner_id == seller.member_id
+    assert gate.create(lead, deal, {"name": "Ours", "owner": seller_two.member_id}).record.pk
     for owner in (manager.member_id, None):
         with pytest.raises(Invalid):
-            writing.create(lead, deal, {"name": "No", "owner": owner})
+            gate.create(lead, deal, {"name": "No", "owner": owner})
 
 
 def test_activities_are_the_teams_or_about_what_is_seen(seller: Actor, seller_two: Actor, manager: Actor) -> None:

@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done
-from crm.records import exporting, timers, writing
+from crm.records import exporting, timers
 from crm.records.models import Job, Timer
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace.models import Member, Notification, NotificationMail, Role
 from crm.workspace.provisioning import roles_ensure
 from tenants.actors import Actor, TenantRef
@@ -89,7 +90,7 @@ def planned(robot: Actor, kind: str) -> UUID:
         values |= {moment: timezone.now() + timedelta(minutes=10), "reminder": 15}
     else:
         values |= {moment: ago(hours=30)} | ({"done": False} if noun == "call" else {})
-    made = writing.create(robot, rt, values).id
+    made = gate.create(robot, rt, values).id
     if kind == "meeting_series":
         Meeting.objects.filter(occurrence__gt=2).delete()
         made = Meeting.objects.get(occurrence=2).pk
@@ -142,7 +143,7 @@ def test_a_repeated_task_that_two_tick_off_at_once_goes_on_once(
 ) -> None:
     """Each of the two has a connection of its own, and neither is done before both have begun."""
     values = {"name": "Water the plants", "due_at": ago(hours=1), "repeat": "FREQ=DAILY"}
-    task = really(lambda: writing.create(robot, registry.get("task"), values).id)
+    task = really(lambda: gate.create(robot, registry.get("task"), values).id)
     together = threading.Barrier(4)
 
     def tick() -> None:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm.people.models import Company, Contact
-from crm.records import writing
 from crm.records.errors import NotFound, UndoConflict
 from crm.records.models import ChangeSet
 from crm.records.schema.record_type import RecordType, registry
-from crm.records.undo import last_own, undo
+from crm.records.write import gate
+from crm.records.write.undo import last_own, undo
 from crm.sales.models import Deal, Stage
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
@@ -45,7 +45,7 @@ def test_undo_of_an_update_restores_every_field_and_is_a_change_of_its_own(selle
     other = factories.company(seller, name="Other")
     contact = factories.contact(seller, phones=["030 901820"], companies=[{"id": other.pk, "role": "buyer"}])
     before = state(Contact, Company)
-    change = writing.update(
+    change = gate.update(
         seller,
         rt("contact"),
         contact.pk,
@@ -64,7 +64,7 @@ def test_undo_of_an_update_restores_every_field_and_is_a_change_of_its_own(selle
 
 def test_undo_of_an_undo_does_it_again(seller: Actor) -> None:
     company = factories.company(seller, name="Acme")
-    change = writing.update(seller, rt("company"), company.pk, {"name": "Acme Ltd", "industry": "Glass"})
+    change = gate.update(seller, rt("company"), company.pk, {"name": "Acme Ltd", "industry": "Glass"})
     after = state(Company)
 
     first = undo(seller, change.change_set.pk)
@@ -78,7 +78,7 @@ def test_undo_of_an_undo_does_it_again(seller: Actor) -> None:
 
 
 def test_undo_of_a_new_record_puts_it_into_the_trash_and_back(seller: Actor) -> None:
-    change = writing.create(seller, rt("deal"), {"name": "Windows", "amount": "12.50", "currency": "EUR"})
+    change = gate.create(seller, rt("deal"), {"name": "Windows", "amount": "12.50", "currency": "EUR"})
     back = undo(seller, change.change_set.pk)
     assert Deal.objects.get().deleted_at is not None
     undo(seller, back.change_set.pk)
@@ -87,7 +87,7 @@ def test_undo_of_a_new_record_puts_it_into_the_trash_and_back(seller: Actor) -> 
 
 def test_undo_of_a_trash_restores(seller: Actor) -> None:
     deal = factories.deal(seller)
-    change = writing.trash(seller, rt("deal"), deal.pk)
+    change = gate.trash(seller, rt("deal"), deal.pk)
     undo(seller, change.change_set.pk)
     deal.refresh_from_db()
     assert deal.deleted_at is None
@@ -97,7 +97,7 @@ def test_a_stage_move_goes_back_with_its_time(seller: Actor) -> None:
     deal = factories.deal(seller, amount="10", currency="EUR")
     other = Stage.objects.exclude(pk=deal.stage_id).filter(kind="open")[0]
     before = state(Deal)
-    change = writing.update(seller, rt("deal"), deal.pk, {"stage": other.pk})
+    change = gate.update(seller, rt("deal"), deal.pk, {"stage": other.pk})
     assert {event.type for event in change.events} == {"deal.updated", "deal.stage_changed"}
 
     back = undo(seller, change.change_set.pk)
@@ -108,8 +108,8 @@ def test_a_stage_move_goes_back_with_its_time(seller: Actor) -> None:
 
 def test_what_changed_since_is_listed_field_by_field_and_nothing_is_half_done(seller: Actor) -> None:
     one, two = factories.company(seller, name="One"), factories.company(seller, name="Two")
-    change = writing.update(seller, rt("company"), [one.pk, two.pk], {"industry": "Glass", "size": "1-10"})
-    writing.update(seller, rt("company"), two.pk, {"industry": "Steel"})
+    change = gate.update(seller, rt("company"), [one.pk, two.pk], {"industry": "Glass", "size": "1-10"})
+    gate.update(seller, rt("company"), two.pk, {"industry": "Steel"})
     before = state(Company)
 
     with pytest.raises(UndoConflict) as error:
@@ -123,8 +123,8 @@ def test_what_changed_since_is_listed_field_by_field_and_nothing_is_half_done(se
 
 
 def test_a_new_record_that_somebody_worked_on_is_not_thrown_away(seller: Actor) -> None:
-    change = writing.create(seller, rt("company"), {"name": "Acme"})
-    writing.update(seller, rt("company"), change.id, {"description": "Two hours of notes"})
+    change = gate.create(seller, rt("company"), {"name": "Acme"})
+    gate.update(seller, rt("company"), change.id, {"description": "Two hours of notes"})
 
     with pytest.raises(UndoConflict) as error:
         undo(seller, change.change_set.pk)
@@ -134,13 +134,13 @@ def test_a_new_record_that_somebody_worked_on_is_not_thrown_away(seller: Actor) 
 
 def test_a_record_trashed_or_restored_since_is_a_conflict(seller: Actor) -> None:
     company = factories.company(seller)
-    changed = writing.update(seller, rt("company"), company.pk, {"industry": "Glass"})
-    trashed = writing.trash(seller, rt("company"), company.pk)
+    changed = gate.update(seller, rt("company"), company.pk, {"industry": "Glass"})
+    trashed = gate.trash(seller, rt("company"), company.pk)
     with pytest.raises(UndoConflict) as error:
         undo(seller, changed.change_set.pk)
     assert [one.code for one in error.value.conflicts] == ["trashed_since"]
 
-    writing.restore(seller, rt("company"), company.pk)
+    gate.restore(seller, rt("company"), company.pk)
     with pytest.raises(UndoConflict) as error:
         undo(seller, trashed.change_set.pk)
     assert [one.code for one in error.value.conflicts] == ["restored_since"]
@@ -149,8 +149,8 @@ def test_a_record_trashed_or_restored_since_is_a_conflict(seller: Actor) -> None
 def test_a_former_value_that_lies_in_the_trash_is_a_conflict_of_that_field(seller: Actor) -> None:
     old = factories.company(seller)
     deal = factories.deal(seller, company=old.pk)
-    change = writing.update(seller, rt("deal"), deal.pk, {"company": None, "name": "Doors"})
-    writing.trash(seller, rt("company"), old.pk)
+    change = gate.update(seller, rt("deal"), deal.pk, {"company": None, "name": "Doors"})
+    gate.trash(seller, rt("company"), old.pk)
 
     with pytest.raises(UndoConflict) as error:
         undo(seller, change.change_set.pk)
@@ -162,7 +162,7 @@ def test_a_former_value_that_lies_in_the_trash_is_a_conflict_of_that_field(selle
 
 def test_undo_needs_the_permission_of_the_way_back(seller: Actor, seller_two: Actor, outsider: Actor) -> None:
     deal = factories.deal(seller)
-    change = writing.update(seller, rt("deal"), deal.pk, {"name": "Doors"})
+    change = gate.update(seller, rt("deal"), deal.pk, {"name": "Doors"})
 
     with pytest.raises(UndoConflict) as error:
         undo(seller_two, change.change_set.pk)
@@ -177,11 +177,11 @@ def test_undo_needs_the_permission_of_the_way_back(seller: Actor, seller_two: Ac
 
 def test_a_change_of_several_records_goes_back_as_one(seller: Actor) -> None:
     before = state(Company, Contact, Deal)
-    together = writing.change_set_new(seller, "ui")
-    company = writing.create(seller, rt("company"), {"name": "Acme"}, change_set=together).record
-    contact = writing.create(seller, rt("contact"), {"name": "Ada", "company": company.pk}, change_set=together).record
-    writing.update(seller, rt("contact"), contact.pk, {"job": "Head"}, change_set=together)
-    writing.create(seller, rt("deal"), {"name": "Deal", "contacts": [contact.pk]}, change_set=together)
+    together = gate.change_set_new(seller, "ui")
+    company = gate.create(seller, rt("company"), {"name": "Acme"}, change_set=together).record
+    contact = gate.create(seller, rt("contact"), {"name": "Ada", "company": company.pk}, change_set=together).record
+    gate.update(seller, rt("contact"), contact.pk, {"job": "Head"}, change_set=together)
+    gate.create(seller, rt("deal"), {"name": "Deal", "contacts": [contact.pk]}, change_set=together)
 
     back = undo(seller, together.pk)
 
@@ -195,9 +195,9 @@ def test_a_change_of_several_records_goes_back_as_one(seller: Actor) -> None:
 def test_the_way_back_is_gone_in_reverse(seller: Actor) -> None:
     company = factories.company(seller)
     deal = factories.deal(seller, company=company.pk)
-    together = writing.change_set_new(seller, "ui")
-    writing.update(seller, rt("deal"), deal.pk, {"company": None}, change_set=together)
-    writing.trash(seller, rt("company"), company.pk, change_set=together)
+    together = gate.change_set_new(seller, "ui")
+    gate.update(seller, rt("deal"), deal.pk, {"company": None}, change_set=together)
+    gate.trash(seller, rt("company"), company.pk, change_set=together)
 
     undo(seller, together.pk)
 
@@ -207,9 +207,9 @@ def test_the_way_back_is_gone_in_reverse(seller: Actor) -> None:
 
 
 def test_the_last_change_of_ones_own_is_found_until_it_is_undone(seller: Actor, seller_two: Actor) -> None:
-    first = writing.create(seller, rt("company"), {"name": "One"})
-    second = writing.create(seller, rt("company"), {"name": "Two"})
-    writing.create(seller_two, rt("company"), {"name": "Three"})
+    first = gate.create(seller, rt("company"), {"name": "One"})
+    second = gate.create(seller, rt("company"), {"name": "Two"})
+    gate.create(seller_two, rt("company"), {"name": "Three"})
 
     assert last_own(seller) == second.change_set.pk
     undo(seller, second.change_set.pk)
@@ -253,27 +253,27 @@ def test_undone_in_reverse_everything_is_as_it_was(owner: Actor, plan: list[tupl
     contact, start = rt("contact"), state(Contact, Company)
     done: list[UUID] = []
 
-    def note(change: writing.Change) -> None:
+    def note(change: gate.Change) -> None:
         if change.events:
             done.append(change.change_set.pk)
 
     for kind, *details in plan:
         if kind == "create":
-            change = writing.create(owner, contact, {"name": details[0], "job": details[1]})
+            change = gate.create(owner, contact, {"name": details[0], "job": details[1]})
             contacts.append(change.id)
             note(change)
             continue
         target = contacts[details[0] % len(contacts)]
         trashed = Contact.objects.get(pk=target).deleted_at is not None
         if kind == "trash":
-            note(writing.trash(owner, contact, target))
+            note(gate.trash(owner, contact, target))
         elif kind == "restore":
-            note(writing.restore(owner, contact, target))
+            note(gate.restore(owner, contact, target))
         elif not trashed:
             values = dict(details[1])
             if "companies" in values:
                 values["companies"] = [{"id": companies[one], "role": "x"} for one in values["companies"]]
-            note(writing.update(owner, contact, target, values))
+            note(gate.update(owner, contact, target, values))
 
     for change_set in reversed(done):
         undo(owner, change_set)
@@ -284,8 +284,8 @@ def test_undone_in_reverse_everything_is_as_it_was(owner: Actor, plan: list[tupl
 
 
 def test_how_many_hidden_fields_changed_since_is_not_told(owner: Actor, seller: Actor) -> None:
-    change = writing.create(seller, registry.get("deal"), {"name": "Windows", "owner": seller.member_id})
-    writing.update(owner, registry.get("deal"), change.record.pk, {"amount": "7", "expected_close": "2027-01-01"})
+    change = gate.create(seller, registry.get("deal"), {"name": "Windows", "owner": seller.member_id})
+    gate.update(owner, registry.get("deal"), change.record.pk, {"amount": "7", "expected_close": "2027-01-01"})
     fields = {"deal": {"amount": "hidden", "expected_close": "hidden"}}
     narrow = replace(seller, permissions=replace(seller.permissions, fields=fields))
     with pytest.raises(UndoConflict) as refused:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm.activities.handlers import mentions_told
 from crm.activities.selectors import agenda
-from crm.records import events, history, jobs, reading, writing
+from crm.records import events, history, jobs, reading
 from crm.records.drainer import drain
 from crm.records.errors import UndoConflict
 from crm.records.grouping import groups
@@ -18,8 +18,9 @@ from crm.records.models import Event, Job
 from crm.records.reading import Query
 from crm.records.schema.record_type import registry
 from crm.records.search import search_all
-from crm.records.undo import undo
 from crm.records.why import why
+from crm.records.write import gate
+from crm.records.write.undo import undo
 from crm.sales.models import Stage
 from crm.sales.my_day import my_numbers
 from crm.workspace.models import Member, Notification, Role
@@ -49,8 +50,8 @@ def trainee(seller: Actor) -> Actor:
 
 def test_a_change_of_hidden_fields_alone_is_no_event_and_no_history(owner: Actor, trainee: Actor) -> None:
     deal = factories.deal(owner, name="Mine", owner=trainee.member_id)
-    writing.update(owner, DEAL, deal.pk, {"amount": "7777"})
-    writing.update(owner, DEAL, deal.pk, {"source": "referral", "name": "Still mine"})
+    gate.update(owner, DEAL, deal.pk, {"amount": "7777"})
+    gate.update(owner, DEAL, deal.pk, {"source": "referral", "name": "Still mine"})
     drain(owner.tenant)
     told = [row for row in events.feed(trainee, limit=500).rows if row["record_id"] == str(deal.pk)]
     assert [row["type"] for row in told] == ["deal.created", "deal.updated"]
@@ -143,8 +144,8 @@ def test_an_undo_that_is_refused_names_no_hidden_field_and_no_value(owner: Actor
     """His own change set the amount too, before his role hid it; somebody changed that since."""
     wide = replace(trainee, permissions=Permissions(trainee.permissions.matrix))
     deal = factories.deal(owner, name="Mine", owner=trainee.member_id)
-    change = writing.update(wide, DEAL, deal.pk, {"amount": "5"})
-    writing.update(owner, DEAL, deal.pk, {"amount": "7777"})
+    change = gate.update(wide, DEAL, deal.pk, {"amount": "5"})
+    gate.update(owner, DEAL, deal.pk, {"amount": "7777"})
     with pytest.raises(UndoConflict) as caught:
         undo(trainee, change.change_set.pk)
     (problem,) = caught.value.conflicts

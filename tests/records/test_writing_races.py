@@ -9,11 +9,11 @@ import pytest
 from django.db import transaction
 
 from crm.people.models import Company
-from crm.records import writing
 from crm.records.errors import UndoConflict, VersionConflict
 from crm.records.models import ChangeSet, Event
 from crm.records.schema.record_type import registry
-from crm.records.undo import undo
+from crm.records.write import gate
+from crm.records.write.undo import undo
 from tenants.actors import Actor, TenantRef
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
@@ -22,13 +22,13 @@ type Really = Callable[[Callable[[], Any]], Any]
 
 def test_of_two_writers_with_one_version_only_one_wins(robot: Actor, real_tenant: TenantRef, really: Really) -> None:
     company = registry.get("company")
-    made = really(lambda: writing.create(robot, company, {"name": "Acme"}).id)
+    made = really(lambda: gate.create(robot, company, {"name": "Acme"}).id)
     start = threading.Barrier(4)
 
     def write(name: str) -> str:
         start.wait(PATIENCE)
         try:
-            writing.update(robot, company, made, {"name": name}, if_version=1)
+            gate.update(robot, company, made, {"name": name}, if_version=1)
         except VersionConflict:
             return "refused"
         return name
@@ -44,18 +44,18 @@ def test_of_two_writers_with_one_version_only_one_wins(robot: Actor, real_tenant
 
 def test_writers_of_different_fields_both_keep_theirs(robot: Actor, real_tenant: TenantRef, really: Really) -> None:
     company = registry.get("company")
-    made = really(lambda: writing.create(robot, company, {"name": "Acme"}).id)
+    made = really(lambda: gate.create(robot, company, {"name": "Acme"}).id)
     first_holds = threading.Event()
 
     def first() -> None:
         with transaction.atomic():
-            writing.update(robot, company, made, {"name": "Acme Ltd"})
+            gate.update(robot, company, made, {"name": "Acme Ltd"})
             first_holds.set()
             until_waited_for()
 
     def second() -> None:
         first_holds.wait(PATIENCE)
-        writing.update(robot, company, made, {"industry": "Glass"})
+        gate.update(robot, company, made, {"industry": "Glass"})
 
     for wait in [elsewhere(first, real_tenant), elsewhere(second, real_tenant)]:
         wait()
@@ -68,11 +68,11 @@ def test_writers_of_different_fields_both_keep_theirs(robot: Actor, real_tenant:
 def test_bulk_writers_in_opposite_order_do_not_deadlock(robot: Actor, real_tenant: TenantRef, really: Really) -> None:
     company = registry.get("company")
     rows = [{"name": f"Company {number}"} for number in range(20)]
-    ids = [record.pk for record in really(lambda: writing.create_many(robot, company, rows)).records]
+    ids = [record.pk for record in really(lambda: gate.create_many(robot, company, rows)).records]
 
     def write(order: list[Any], industry: str) -> None:
         for _round in range(5):
-            writing.update(robot, company, order, {"industry": f"{industry}{_round}"})
+            gate.update(robot, company, order, {"industry": f"{industry}{_round}"})
 
     for wait in [
         elsewhere(lambda: write(ids, "glass"), real_tenant),
@@ -90,7 +90,7 @@ def test_a_failure_in_the_middle_leaves_neither_record_nor_event(
 
     monkeypatch.setattr("crm.records.wakeups.wake", broken)
     with pytest.raises(RuntimeError):
-        really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
+        really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"}))
     assert really(lambda: (Company.objects.count(), Event.objects.count(), ChangeSet.objects.count())) == (0, 0, 0)
 
 
@@ -105,14 +105,14 @@ def test_a_broken_queue_does_not_fail_the_request(
 
     monkeypatch.setattr("crm.records.wakeups.send", broken)
     monkeypatch.setattr("crm.records.wakeups._nudged", {})
-    really(lambda: writing.create(robot, registry.get("company"), {"name": "Acme"}))
+    really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"}))
     assert really(Company.objects.count) == 1
     assert len(asked) == 1
 
 
 def test_one_change_is_undone_once(robot: Actor, real_tenant: TenantRef, really: Really) -> None:
     company = registry.get("company")
-    change = really(lambda: writing.create(robot, company, {"name": "Acme"}))
+    change = really(lambda: gate.create(robot, company, {"name": "Acme"}))
     start = threading.Barrier(3)
 
     def take_back() -> bool:

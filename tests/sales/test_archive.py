@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.sales import rules, services
 from crm.sales.boards import board
 from crm.sales.effects import pipeline_archive_preview
@@ -90,18 +90,18 @@ def test_archiving_needs_a_place_for_open_deals(admin: Actor, service: Any) -> N
             pipeline_archive(admin, pipeline_id=service.pk, moves=moves)
         assert codes(refused) == {("", code)}
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, PIPELINE, service.pk, {"archived": True})
+        gate.update(admin, PIPELINE, service.pk, {"archived": True})
     assert codes(refused) == {("archived", "pipeline_in_use")}
     with pytest.raises(Invalid) as refused:
         pipeline_archive(admin, pipeline_id=default().pk, moves={})
     assert ("archived", "default_needed") in codes(refused)
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, PIPELINE, other.pk, {"is_default": True})
+        gate.update(admin, PIPELINE, other.pk, {"is_default": True})
     assert codes(refused) == {("archived", "default_needed")}
 
 
 def test_the_preview_counts_deals_and_those_that_would_be_refused(admin: Actor, service: Any) -> None:
-    writing.update(
+    gate.update(
         admin,
         STAGE,
         stage("Qualified").pk,
@@ -141,7 +141,7 @@ def test_nothing_begins_or_goes_on_in_an_archived_pipeline(admin: Actor, service
         with pytest.raises(Invalid) as refused:
             write()
         assert codes(refused) == {("pipeline", "pipeline_archived")}
-    writing.update(admin, DEAL, won.pk, {"amount": "7"})
+    gate.update(admin, DEAL, won.pk, {"amount": "7"})
     deal_move(admin, deal_id=won.pk, stage_id=stage("New").pk)
     assert service.pk not in dict(pipeline_options(admin, {}))
     assert stage("New", service).pk not in dict(stage_options(admin, {}))
@@ -151,14 +151,14 @@ def test_nothing_begins_or_goes_on_in_an_archived_pipeline(admin: Actor, service
 
 def test_a_copy_has_all_settings_and_none_of_the_deals(admin: Actor) -> None:
     price = LostReason.objects.get(name="Price")
-    writing.update(
+    gate.update(
         admin,
         PIPELINE,
         default().pk,
         {"lost_reason_required": False, "lost_reasons": [{"id": price.pk}], "deal_fields": ["amount"]},
     )
     rules_of_entry = {"field": "amount", "op": "gt", "value": "0"}
-    writing.update(
+    gate.update(
         admin,
         STAGE,
         stage("Proposal").pk,
@@ -296,7 +296,7 @@ def test_a_stage_trashed_by_the_api_meets_the_same_lock(
     _moved, trashed = race(
         real_tenant,
         lambda: deal_move(robot, deal_id=deal, stage_id=proposal),
-        lambda: writing.trash(robot, STAGE, proposal),
+        lambda: gate.trash(robot, STAGE, proposal),
     )
     assert trashed == {"stage_in_use"}
 
@@ -308,7 +308,7 @@ def test_a_deal_on_its_way_into_a_pipeline_that_closes_is_seen_or_refused(
     def closing() -> Any:
         if close == "archive":
             return pipeline_archive(robot, pipeline_id=shop, moves={})
-        return writing.trash(robot, PIPELINE, shop)
+        return gate.trash(robot, PIPELINE, shop)
 
     deal = really(lambda: factories.deal(robot).pk)
     theirs = really(lambda: stage("New", shop).pk)
@@ -395,7 +395,7 @@ def test_moves_of_several_and_removals_at_once_many_times(
     new, pipeline = really(lambda: (stage("New").pk, default().pk))
     for number in range(36):
         values = {"name": f"Between {number}", "pipeline": pipeline}
-        between = really(partial(lambda given: writing.create(robot, STAGE, given).id, values))
+        between = really(partial(lambda given: gate.create(robot, STAGE, given).id, values))
 
         def move(order: list[Any], to: Any = between) -> None:
             for deal in order[:2]:
@@ -420,12 +420,12 @@ def test_of_two_who_each_make_another_pipeline_the_default_the_later_wins(
     third = really(lambda: pipeline_create(robot, name="Repairs").id)
 
     def choose(pipeline: Any) -> Callable[[], Any]:
-        return lambda: writing.update(robot, PIPELINE, pipeline, {"is_default": True})
+        return lambda: gate.update(robot, PIPELINE, pipeline, {"is_default": True})
 
     race(real_tenant, choose(shop), choose(third))
     assert really(lambda: list(Pipeline.objects.filter(is_default=True).values_list("pk", flat=True))) == [third]
 
-    race(real_tenant, choose(shop), lambda: writing.create(robot, PIPELINE, {"name": "New", "is_default": True}))
+    race(real_tenant, choose(shop), lambda: gate.create(robot, PIPELINE, {"name": "New", "is_default": True}))
     assert really(lambda: [one.name for one in Pipeline.objects.filter(is_default=True)]) == ["New"]
 
 
@@ -435,7 +435,7 @@ def test_an_undo_waits_for_the_stages_before_it_holds_deals(
     """A stage went and its deals moved on; that is undone just while the stage where they are now goes as well."""
     gone, target, after = really(lambda: [stage(name).pk for name in ("Qualified", "Proposal", "Negotiation")])
     deal = really(lambda: factories.deal(robot, stage=gone).pk)
-    really(lambda: writing.update(robot, STAGE, after, {"enter_from": [str(gone), str(target)]}))
+    really(lambda: gate.update(robot, STAGE, after, {"enter_from": [str(gone), str(target)]}))
     removed = really(lambda: stage_remove(robot, stage_id=gone, move_to=target))
     undoing: list[Callable[[], Any]] = []
     deals_held = services._deals_held

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from crm.records import jobs, undo, writing
+from crm.records import jobs
 from crm.records.errors import Invalid
 from crm.records.models import Job
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.sales import services
 from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.services import pipeline_archive_start, pipeline_create
@@ -24,7 +25,7 @@ def many(admin: Actor, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(services, "MOST_AT_ONCE", 2)
     made = pipeline_create(admin, name="Service").record
     rows = [{"name": f"Deal {number}", "stage": stage("New", made).pk} for number in range(7)]
-    writing.create_many(admin, registry.get("deal"), rows)
+    gate.create_many(admin, registry.get("deal"), rows)
     return made
 
 
@@ -47,7 +48,7 @@ def test_many_deals_move_in_the_background_and_come_back(admin: Actor, many: Any
 def test_a_job_is_not_begun_while_deals_would_be_refused(admin: Actor, many: Any) -> None:
     first = Pipeline.objects.get(is_default=True)
     target = stage("Qualified", first)
-    writing.update(admin, registry.get("stage"), target.pk, {"required_fields": ["company"]})
+    gate.update(admin, registry.get("stage"), target.pk, {"required_fields": ["company"]})
     with pytest.raises(Invalid) as refused:
         pipeline_archive_start(admin, pipeline_id=many.pk, moves={stage("New", many).pk: target.pk})
     assert [one.code for one in refused.value.errors] == ["deals_refused"]

@@ -12,9 +12,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.records import reading, writing
+from crm.records import reading
 from crm.records.errors import BadCursor, NotFound
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.sales.boards import Asked, Column, board, board_card, board_column, quick_filters
 from crm.sales.models import Stage
 from crm.sales.my_day import deals_in_need, my_day, my_numbers
@@ -81,7 +82,7 @@ def test_a_card_says_what_the_deal_waits_for(seller: Actor, admin: Actor) -> Non
     assert board_card(seller, deal.pk).next_state == "planned"
     late = factories.task(seller, about=about, due_at=now - timedelta(days=2))
     assert (board_card(seller, deal.pk).next_state, board_card(seller, deal.pk).next_at) == ("late", late.due_at)
-    writing.update(seller, registry.get("task"), late.pk, {"done": True})
+    gate.update(seller, registry.get("task"), late.pk, {"done": True})
     assert board_card(seller, deal.pk).next_state == "planned"
 
 
@@ -90,14 +91,14 @@ def test_a_deal_that_stays_too_long_is_stale(seller: Actor) -> None:
     assert limit is not None
     for days in (limit, limit + 1):
         at = timezone.now() - timedelta(days=days, hours=1)
-        deal = writing.create(seller, DEAL, {"name": "Old"}, source="import", at=at).record
+        deal = gate.create(seller, DEAL, {"name": "Old"}, source="import", at=at).record
         assert board_card(seller, deal.pk).stale == (days > limit)
 
 
 def test_a_column_shows_25_and_goes_on_without_gap_or_repeat(seller: Actor) -> None:
     rows = [{"name": f"Deal {number}"} for number in range(60)]
     at = [timezone.now() - timedelta(minutes=number // 2) for number in range(60)]
-    writing.create_many(seller, DEAL, rows, source="import", at=at)
+    gate.create_many(seller, DEAL, rows, source="import", at=at)
     found = column(seller, "New")
     assert (found.count, len(found.cards)) == (60, 25)
     seen, cursor = [card.id for card in found.cards], found.next_cursor
@@ -157,7 +158,7 @@ def test_quick_filters_narrow_and_add_up(seller: Actor, seller_two: Actor, manag
     now = timezone.now()
     today = now.astimezone(seller.time_zone).date()
     long_ago = now - timedelta(days=400)
-    writing.create(seller, DEAL, {"name": "Old"}, source="import", at=long_ago)
+    gate.create(seller, DEAL, {"name": "Old"}, source="import", at=long_ago)
     busy = factories.deal(seller_two, name="Busy", expected_close=today)
     factories.task(seller_two, about={"type": "deal", "id": busy.pk})
     factories.deal(seller, name="Won", stage=stage("Won").pk, expected_close=today)
@@ -201,9 +202,7 @@ def test_sums_in_several_currencies_are_one_by_the_rates_of_the_day(seller: Acto
 
 def test_closed_columns_tell_of_this_month(seller: Actor) -> None:
     before = timezone.now() - timedelta(days=70)
-    writing.create(
-        seller, DEAL, {"name": "Long won", "stage": stage("Won").pk, "amount": "5"}, source="import", at=before
-    )
+    gate.create(seller, DEAL, {"name": "Long won", "stage": stage("Won").pk, "amount": "5"}, source="import", at=before)
     factories.deal(seller, stage=stage("Won").pk, amount="7")
     found = column(seller, "Won")
     assert found.closed is not None
@@ -241,7 +240,7 @@ def test_cards_show_the_fields_of_the_view(seller: Actor) -> None:
 
 def test_the_next_cards_are_asked_for_as_the_first(seller: Actor) -> None:
     rows = [{"name": f"Deal {number}", "amount": number} for number in range(60)]
-    writing.create_many(seller, DEAL, rows)
+    gate.create_many(seller, DEAL, rows)
     asked = Asked({"field": "amount", "op": "lt", "value": 40}, quick=("mine",))
     found = column(seller, "New", asked)
     rest, _more = board_column(seller, found.stage.id, found.next_cursor, asked)
@@ -276,7 +275,7 @@ def test_the_boards_sums_are_those_of_the_list(seller: Actor, drawn: list[tuple[
             for name, currency, n in drawn
         ]
         if rows:
-            writing.create_many(seller, DEAL, rows)
+            gate.create_many(seller, DEAL, rows)
         total: dict[str, Decimal] = defaultdict(Decimal)
         for one in board(seller).columns:
             listed = [
@@ -299,7 +298,7 @@ def test_my_day_names_the_deals_that_need_something(seller: Actor, seller_two: A
     yesterday = (timezone.now() - timedelta(days=1)).date()
     long_ago = timezone.now() - timedelta(days=60)
     overdue = factories.deal(seller, expected_close=yesterday)
-    stale = writing.create(seller, DEAL, {"name": "Old"}, source="import", at=long_ago).record
+    stale = gate.create(seller, DEAL, {"name": "Old"}, source="import", at=long_ago).record
     idle = factories.deal(seller)
     fine = factories.deal(seller)
     for deal in (overdue, stale, fine):

@@ -9,10 +9,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import demandable_fields
 from crm.sales.selectors import stage_times
@@ -61,11 +61,11 @@ def test_a_deal_that_changes_the_pipeline_starts_at_its_first_stage(seller: Acto
     factories.stage(admin, pipeline=service.pk, name="Second", position=2)
     first = factories.stage(admin, pipeline=service.pk, name="First", position=1)
     deal = factories.deal(seller)
-    assert writing.update(seller, DEAL, deal.pk, {"pipeline": service.pk}).record.stage_id == first.pk
+    assert gate.update(seller, DEAL, deal.pk, {"pipeline": service.pk}).record.stage_id == first.pk
 
 
 def test_a_stage_holds_back_a_deal_that_lacks_what_it_demands(seller: Actor, admin: Actor) -> None:
-    writing.update(admin, STAGE, stage("Proposal").pk, {"required_fields": ["amount", "company", "contacts"]})
+    gate.update(admin, STAGE, stage("Proposal").pk, {"required_fields": ["amount", "company", "contacts"]})
     deal = factories.deal(seller)
     with pytest.raises(Invalid) as refused:
         deal_move(seller, deal_id=deal.pk, stage_id=stage("Proposal").pk, values={"amount": "100"})
@@ -82,15 +82,15 @@ def test_a_stage_holds_back_a_deal_that_lacks_what_it_demands(seller: Actor, adm
 
 
 def test_what_the_stage_demands_cannot_be_taken_away_while_the_deal_stands_in_it(seller: Actor, admin: Actor) -> None:
-    writing.update(admin, STAGE, stage("Proposal").pk, {"required_fields": ["amount"]})
+    gate.update(admin, STAGE, stage("Proposal").pk, {"required_fields": ["amount"]})
     deal = factories.deal(seller, stage=stage("Proposal").pk, amount="5")
     with pytest.raises(Invalid) as refused:
-        writing.update(seller, DEAL, deal.pk, {"amount": ""})
+        gate.update(seller, DEAL, deal.pk, {"amount": ""})
     assert codes(refused) == {("amount", "required_in_stage")}
 
 
 def test_a_deal_made_in_a_demanding_stage_meets_its_demands_too(seller: Actor, admin: Actor) -> None:
-    writing.update(admin, STAGE, stage("Proposal").pk, {"required_fields": ["expected_close"]})
+    gate.update(admin, STAGE, stage("Proposal").pk, {"required_fields": ["expected_close"]})
     with pytest.raises(Invalid) as refused:
         factories.deal(seller, stage=stage("Proposal").pk)
     assert codes(refused) == {("expected_close", "required_in_stage")}
@@ -156,7 +156,7 @@ def test_undoing_a_loss_and_undoing_a_reopening_bring_back_exactly_what_was(sell
 
 def test_a_probability_of_ones_own_lasts_until_the_next_stage(seller: Actor) -> None:
     deal = factories.deal(seller, probability=80)
-    assert writing.update(seller, DEAL, deal.pk, {"name": "Thirteen windows"}).record.probability == 80
+    assert gate.update(seller, DEAL, deal.pk, {"name": "Thirteen windows"}).record.probability == 80
     assert deal_move(seller, deal_id=deal.pk, stage_id=stage("Qualified").pk).record.probability == 25
 
 
@@ -204,11 +204,9 @@ def test_a_move_is_told_as_an_event_and_counts_the_days(seller: Actor) -> None:
 
 def test_time_in_stages_is_that_of_the_moves(seller: Actor) -> None:
     began = timezone.now() - timedelta(days=10)
-    deal = writing.create(seller, DEAL, {"name": "Old"}, source="import", at=began).record
+    deal = gate.create(seller, DEAL, {"name": "Old"}, source="import", at=began).record
     for days, name in ((3, "Qualified"), (7, "New"), (8, "Qualified")):
-        writing.update(
-            seller, DEAL, deal.pk, {"stage": stage(name).pk}, source="import", at=began + timedelta(days=days)
-        )
+        gate.update(seller, DEAL, deal.pk, {"stage": stage(name).pk}, source="import", at=began + timedelta(days=days))
     stays = stage_times(seller, deal.pk)
     assert [(stay.name, stay.seconds // 86400) for stay in stays] == [
         ("New", 3),
@@ -220,7 +218,7 @@ def test_time_in_stages_is_that_of_the_moves(seller: Actor) -> None:
 
 def test_a_change_within_a_stage_is_no_move(seller: Actor) -> None:
     deal = factories.deal(seller)
-    writing.update(seller, DEAL, deal.pk, {"amount": "9", "stage": deal.stage_id})
+    gate.update(seller, DEAL, deal.pk, {"amount": "9", "stage": deal.stage_id})
     assert not Event.objects.filter(type="deal.stage_changed", record_id=deal.pk).exists()
 
 
@@ -242,9 +240,9 @@ def in_own_workspace(actor: Actor, service: Any, **values: Any) -> Any:
 def test_a_deal_restored_to_a_stage_that_went_stands_in_the_first(admin: Actor) -> None:
     extra = factories.stage(admin, pipeline=Pipeline.objects.get(is_default=True).pk, name="Extra")
     deal = factories.deal(admin, stage=extra.pk)
-    writing.trash(admin, DEAL, deal.pk)
-    writing.trash(admin, STAGE, extra.pk)
-    assert writing.restore(admin, DEAL, deal.pk).record.stage.name == "New"
+    gate.trash(admin, DEAL, deal.pk)
+    gate.trash(admin, STAGE, extra.pk)
+    assert gate.restore(admin, DEAL, deal.pk).record.stage.name == "New"
 
 
 def test_every_field_that_a_stage_may_demand_can_be_looked_at_by_the_preview() -> None:
@@ -266,32 +264,32 @@ def test_a_closed_deal_weighs_all_or_nothing(seller: Actor, name: str, certain: 
     }
     deal = factories.deal(seller)
     for refused_write in (
-        lambda: writing.update(seller, DEAL, deal.pk, {**facts, "probability": other}),
+        lambda: gate.update(seller, DEAL, deal.pk, {**facts, "probability": other}),
         lambda: factories.deal(seller, **facts, probability=other),
-        lambda: writing.update(seller, DEAL, factories.deal(seller, **facts).pk, {"probability": other}),
+        lambda: gate.update(seller, DEAL, factories.deal(seller, **facts).pk, {"probability": other}),
     ):
         with pytest.raises(Invalid) as refused:
             refused_write()
         assert codes(refused) == {("probability", "closed_is_certain")}
     for sent in ({}, {"probability": None}, {"probability": certain}):
         assert factories.deal(seller, **facts, **sent).probability == certain
-        moved = writing.update(seller, DEAL, factories.deal(seller, probability=33).pk, {**facts, **sent})
+        moved = gate.update(seller, DEAL, factories.deal(seller, probability=33).pk, {**facts, **sent})
         assert moved.record.probability == certain
     whole = {**facts, "probability": str(deal.probability)}
-    assert writing.update(seller, DEAL, deal.pk, whole).record.probability == certain
-    assert writing.update(seller, DEAL, deal.pk, {"probability": ""}).record.probability == certain
+    assert gate.update(seller, DEAL, deal.pk, whole).record.probability == certain
+    assert gate.update(seller, DEAL, deal.pk, {"probability": ""}).record.probability == certain
 
 
 def test_a_deal_that_comes_back_from_the_trash_weighs_what_its_stage_now_says(seller: Actor, admin: Actor) -> None:
     other = factories.stage(admin, pipeline=Pipeline.objects.get(is_default=True).pk, name="Signed", kind="won")
     deal = factories.deal(seller, stage=other.pk)
-    writing.trash(seller, DEAL, deal.pk)
-    writing.update(admin, STAGE, other.pk, {"kind": "open", "probability": 80})
-    again = writing.restore(seller, DEAL, deal.pk).record
+    gate.trash(seller, DEAL, deal.pk)
+    gate.update(admin, STAGE, other.pk, {"kind": "open", "probability": 80})
+    again = gate.restore(seller, DEAL, deal.pk).record
     assert (again.probability, again.closed_on) == (80, None)
-    writing.trash(seller, DEAL, deal.pk)
-    writing.update(admin, STAGE, other.pk, {"kind": "won"})
-    assert writing.restore(seller, DEAL, deal.pk).record.probability == 100
+    gate.trash(seller, DEAL, deal.pk)
+    gate.update(admin, STAGE, other.pk, {"kind": "won"})
+    assert gate.restore(seller, DEAL, deal.pk).record.probability == 100
 
 
 def test_a_deal_is_not_closed_in_the_future(seller: Actor) -> None:
@@ -301,4 +299,4 @@ def test_a_deal_is_not_closed_in_the_future(seller: Actor) -> None:
     assert codes(refused) == {("closed_on", "in_the_future")}
     won = factories.deal(seller, stage=stage("Won").pk, closed_on=today(seller))
     with pytest.raises(Invalid):
-        writing.update(seller, registry.get("deal"), won.pk, {"closed_on": tomorrow})
+        gate.update(seller, registry.get("deal"), won.pk, {"closed_on": tomorrow})

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from crm.records import undo, writing
 from crm.records.drainer import drain
 from crm.records.errors import Invalid
 from crm.records.events import feed
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.sales.effects import stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.services import deal_move, pipeline_copy, pipeline_create, stage_remove
@@ -30,7 +30,7 @@ def stage(name: str) -> Stage:
 
 
 def asks(admin: Actor, name: str, **values: Any) -> Stage:
-    writing.update(admin, STAGE, stage(name).pk, values)
+    gate.update(admin, STAGE, stage(name).pk, values)
     return stage(name)
 
 
@@ -45,7 +45,7 @@ def test_a_deal_comes_in_only_when_the_condition_holds_after_the_write(admin: Ac
         deal_move(admin, deal_id=deal.pk, stage_id=proposal.pk)
     assert said(refused) == [("amount", "entry_rule", "“Proposal” takes only deals where: Amount is more than 100.")]
     deal_move(admin, deal_id=deal.pk, stage_id=proposal.pk, values={"amount": "101"})
-    writing.update(admin, DEAL, deal.pk, {"amount": "5"})
+    gate.update(admin, DEAL, deal.pk, {"amount": "5"})
     assert Deal.objects.get(pk=deal.pk).stage_id == proposal.pk
 
 
@@ -84,7 +84,7 @@ def test_a_condition_over_a_relation_is_judged_whoever_asks_in_one_query_for_all
 
     def queries(ids: list[Any]) -> int:
         with CaptureQueriesContext(connection) as caught:
-            writing.update(admin, DEAL, ids, {"stage": proposal.pk})
+            gate.update(admin, DEAL, ids, {"stage": proposal.pk})
         return len(caught)
 
     one, two = queries(deals[:1]), queries(deals[1:])
@@ -99,7 +99,7 @@ def test_a_bulk_move_is_refused_whole_with_the_errors_of_each_deal(admin: Actor)
     proposal = asks(admin, "Proposal", entry_condition={"field": "amount", "op": "gt", "value": "0"})
     deals = [factories.deal(admin, amount=amount).pk for amount in ("1", None, "2", None)]
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, DEAL, deals, {"stage": proposal.pk})
+        gate.update(admin, DEAL, deals, {"stage": proposal.pk})
     assert {error.index for error in refused.value.errors} == {1, 3}
     assert not Deal.objects.filter(stage=proposal).exists()
 
@@ -167,12 +167,12 @@ def test_whether_a_lost_deal_needs_a_reason_and_which_is_the_pipelines_to_say(ad
         deal_move(admin, deal_id=deal.pk, stage_id=lost.pk)
     assert said(refused) == [("lost_reason", "required_in_stage", "Say why the deal was lost.")]
     price, rival = LostReason.objects.get(name="Price"), LostReason.objects.get(name="Chose a competitor")
-    writing.update(admin, PIPELINE, first.pk, {"lost_reasons": [{"id": price.pk}]})
+    gate.update(admin, PIPELINE, first.pk, {"lost_reasons": [{"id": price.pk}]})
     with pytest.raises(Invalid) as refused:
         deal_move(admin, deal_id=deal.pk, stage_id=lost.pk, values={"lost_reason": rival.pk})
     assert [code for _field, code, _text in said(refused)] == ["reason_of_another_pipeline"]
     deal_move(admin, deal_id=deal.pk, stage_id=lost.pk, values={"lost_reason": price.pk})
-    writing.update(admin, PIPELINE, first.pk, {"lost_reason_required": False})
+    gate.update(admin, PIPELINE, first.pk, {"lost_reason_required": False})
     other = factories.deal(admin)
     assert deal_move(admin, deal_id=other.pk, stage_id=lost.pk).record.closed_on is not None
 
@@ -189,10 +189,10 @@ def test_a_reopened_deal_is_as_it_was_before_it_closed(admin: Actor) -> None:
 
 def test_a_pipeline_chooses_fields_that_deals_have(admin: Actor) -> None:
     first = Pipeline.objects.get(is_default=True)
-    writing.update(admin, PIPELINE, first.pk, {"deal_fields": ["amount", "company", "amount"]})
+    gate.update(admin, PIPELINE, first.pk, {"deal_fields": ["amount", "company", "amount"]})
     assert Pipeline.objects.get(pk=first.pk).deal_fields == ["amount", "company"]
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, PIPELINE, first.pk, {"deal_fields": ["colour"]})
+        gate.update(admin, PIPELINE, first.pk, {"deal_fields": ["colour"]})
     assert [(field, code) for field, code, _text in said(refused)] == [("deal_fields", "unknown_field")]
 
 
@@ -278,7 +278,7 @@ def test_nobody_reads_a_rule_of_a_field_that_his_role_hides(
 ) -> None:
     rule = {"all": [AMOUNT, SOURCE, {"not": INDUSTRY}]}
     proposal = asks(admin, "Proposal", entry_condition=rule, required_fields=["amount", "company"])
-    writing.update(admin, PIPELINE, proposal.pipeline_id, {"deal_fields": ["amount", "source"]})
+    gate.update(admin, PIPELINE, proposal.pipeline_id, {"deal_fields": ["amount", "source"]})
 
     program = api(narrow_admin)
     row = program.get(f"/api/v1/stages/{proposal.pk}").json()
@@ -302,9 +302,9 @@ def test_nobody_reads_a_rule_of_a_field_that_his_role_hides(
 
 def test_who_changes_a_rule_leaves_what_he_does_not_see(admin: Actor, narrow_admin: Actor) -> None:
     proposal = asks(admin, "Proposal", entry_condition={"all": [SOURCE, AMOUNT]}, required_fields=["company", "amount"])
-    writing.update(narrow_admin, STAGE, proposal.pk, {"entry_condition": SOURCE, "required_fields": ["company"]})
+    gate.update(narrow_admin, STAGE, proposal.pk, {"entry_condition": SOURCE, "required_fields": ["company"]})
     assert stage("Proposal").version == proposal.version
-    writing.update(narrow_admin, STAGE, proposal.pk, {"entry_condition": {}, "required_fields": ["source"]})
+    gate.update(narrow_admin, STAGE, proposal.pk, {"entry_condition": {}, "required_fields": ["source"]})
     assert stage("Proposal").entry_condition == AMOUNT
     assert stage("Proposal").required_fields == ["source", "amount"]
 
@@ -328,7 +328,7 @@ def test_nobody_adds_a_rule_of_what_his_role_hides(admin: Actor, narrow_admin: A
         assert (answer.status_code, answer.json()["error"]["errors"][0]["code"]) == (422, "bad_condition")
         values = {"name": "Probe", "pipeline": proposal.pipeline_id, "entry_condition": condition}
         with pytest.raises(Invalid):
-            writing.create(narrow_admin, STAGE, values)
+            gate.create(narrow_admin, STAGE, values)
     assert stage("Proposal").entry_condition == SOURCE
 
 
@@ -336,12 +336,12 @@ def test_nobody_demands_or_chooses_a_field_that_his_role_hides(admin: Actor, nar
     proposal = stage("Proposal")
     for slug in ("amount", "currency"):
         with pytest.raises(Invalid) as refused:
-            writing.update(narrow_admin, STAGE, proposal.pk, {"required_fields": ["source", slug]})
+            gate.update(narrow_admin, STAGE, proposal.pk, {"required_fields": ["source", slug]})
         assert [(one, code) for one, code, _text in said(refused)] == [("required_fields", "unknown_field")]
         with pytest.raises(Invalid) as refused:
-            writing.update(narrow_admin, PIPELINE, proposal.pipeline_id, {"deal_fields": [slug]})
+            gate.update(narrow_admin, PIPELINE, proposal.pipeline_id, {"deal_fields": [slug]})
         assert [(one, code) for one, code, _text in said(refused)] == [("deal_fields", "unknown_field")]
-    writing.update(narrow_admin, STAGE, proposal.pk, {"required_fields": ["source"], "entry_condition": SOURCE})
+    gate.update(narrow_admin, STAGE, proposal.pk, {"required_fields": ["source"], "entry_condition": SOURCE})
 
 
 def test_a_rule_looks_at_related_records_only_if_its_writer_sees_them_all(admin: Actor, narrow_admin: Actor) -> None:
@@ -349,20 +349,20 @@ def test_a_rule_looks_at_related_records_only_if_its_writer_sees_them_all(admin:
     matrix = {**narrow_admin.permissions.matrix, "company": {"view": Scope.OWN}}
     near = replace(narrow_admin, permissions=replace(narrow_admin.permissions, matrix=matrix))
     with pytest.raises(Invalid) as refused:
-        writing.update(near, STAGE, stage("Proposal").pk, {"entry_condition": city})
+        gate.update(near, STAGE, stage("Proposal").pk, {"entry_condition": city})
     assert "companies" in said(refused)[0][2]
-    writing.update(narrow_admin, STAGE, stage("Proposal").pk, {"entry_condition": city})
+    gate.update(narrow_admin, STAGE, stage("Proposal").pk, {"entry_condition": city})
 
 
 def test_a_copy_and_an_undo_keep_what_a_greater_colleague_asks(admin: Actor, narrow_admin: Actor) -> None:
     proposal = asks(admin, "Proposal", entry_condition={"all": [SOURCE, AMOUNT]}, required_fields=["amount"])
-    writing.update(admin, PIPELINE, proposal.pipeline_id, {"deal_fields": ["amount", "source"]})
+    gate.update(admin, PIPELINE, proposal.pipeline_id, {"deal_fields": ["amount", "source"]})
     copy = pipeline_copy(narrow_admin, pipeline_id=proposal.pipeline_id, name="Again").record
     again = Stage.objects.get(name="Proposal", pipeline=copy.pk)
     assert (again.entry_condition, again.required_fields) == ({"all": [SOURCE, AMOUNT]}, ["amount"])
     assert copy.deal_fields == ["amount", "source"]
 
-    eased = writing.update(admin, STAGE, proposal.pk, {"entry_condition": SOURCE, "required_fields": []})
+    eased = gate.update(admin, STAGE, proposal.pk, {"entry_condition": SOURCE, "required_fields": []})
     undo.undo(narrow_admin, eased.change_set.pk)
     assert stage("Proposal").entry_condition == {"all": [SOURCE, AMOUNT]}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from crm.records import undo, writing
 from crm.records.errors import Forbidden, Invalid
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.sales.effects import pipeline_archive_preview, stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.provisioning import provision
@@ -43,25 +43,25 @@ def test_a_workspace_starts_with_one_pipeline_and_keeps_it_when_asked_again(admi
 def test_only_one_pipeline_is_the_default(admin: Actor) -> None:
     first = default()
     other = pipeline_create(admin, name="Service").record
-    writing.update(admin, PIPELINE, other.pk, {"is_default": True})
+    gate.update(admin, PIPELINE, other.pk, {"is_default": True})
     assert default().pk == other.pk
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, PIPELINE, other.pk, {"is_default": False})
+        gate.update(admin, PIPELINE, other.pk, {"is_default": False})
     assert codes(refused) == {("is_default", "default_needed")}
     assert not Pipeline.objects.get(pk=first.pk).is_default
 
 
 def test_the_default_pipeline_and_one_with_deals_stay(admin: Actor) -> None:
     with pytest.raises(Invalid) as refused:
-        writing.trash(admin, PIPELINE, default().pk)
+        gate.trash(admin, PIPELINE, default().pk)
     assert codes(refused) == {("", "default_needed")}
     other = pipeline_create(admin, name="Service").record
     deal = factories.deal(admin, pipeline=other.pk)
     with pytest.raises(Invalid) as refused:
-        writing.trash(admin, PIPELINE, other.pk)
+        gate.trash(admin, PIPELINE, other.pk)
     assert codes(refused) == {("", "pipeline_in_use")}
-    writing.trash(admin, DEAL, deal.pk)
-    writing.trash(admin, PIPELINE, other.pk)
+    gate.trash(admin, DEAL, deal.pk)
+    gate.trash(admin, PIPELINE, other.pk)
 
 
 def test_a_new_pipeline_has_stages_to_begin_with(admin: Actor) -> None:
@@ -80,9 +80,9 @@ def test_stages_of_one_pipeline_have_different_names(admin: Actor) -> None:
 def test_won_and_lost_have_their_probability(admin: Actor) -> None:
     for name, certain in (("Won", 100), ("Lost", 0)):
         with pytest.raises(Invalid) as refused:
-            writing.update(admin, STAGE, stage(name).pk, {"probability": 40})
+            gate.update(admin, STAGE, stage(name).pk, {"probability": 40})
         assert codes(refused) == {("probability", "closed_is_certain")}
-        assert writing.update(admin, STAGE, stage(name).pk, {"probability": ""}).record.probability == certain
+        assert gate.update(admin, STAGE, stage(name).pk, {"probability": ""}).record.probability == certain
     with pytest.raises(Invalid):
         stage_create(admin, pipeline_id=default().pk, values={"name": "Signed", "kind": "won", "probability": 40})
     made = stage_create(admin, pipeline_id=default().pk, values={"name": "Signed", "kind": "won"}).record
@@ -100,16 +100,16 @@ def test_a_new_open_stage_weighs_something_between_those_beside_it(admin: Actor)
     assert probability("Nothing", probability=0) == 0
     other = factories.pipeline(admin)
     rows = [{"name": name, "pipeline": other.pk} for name in ("One", "Two", "Three")]
-    made = writing.create_many(admin, STAGE, rows).records
+    made = gate.create_many(admin, STAGE, rows).records
     assert [one.probability for one in made] == [50, 75, 85]
 
 
 def test_a_stage_that_becomes_another_kind_weighs_as_that_kind_does(admin: Actor) -> None:
     made = stage_create(admin, pipeline_id=default().pk, values={"name": "Signed", "kind": "won"}).record
-    assert writing.update(admin, STAGE, made.pk, {"kind": "lost"}).record.probability == 0
-    assert writing.update(admin, STAGE, made.pk, {"kind": "open"}).record.probability == 85
-    assert writing.update(admin, STAGE, made.pk, {"kind": "won"}).record.probability == 100
-    assert writing.update(admin, STAGE, made.pk, {"kind": "open", "probability": 60}).record.probability == 60
+    assert gate.update(admin, STAGE, made.pk, {"kind": "lost"}).record.probability == 0
+    assert gate.update(admin, STAGE, made.pk, {"kind": "open"}).record.probability == 85
+    assert gate.update(admin, STAGE, made.pk, {"kind": "won"}).record.probability == 100
+    assert gate.update(admin, STAGE, made.pk, {"kind": "open", "probability": 60}).record.probability == 60
 
 
 def test_a_copied_pipeline_weighs_as_its_pattern(admin: Actor) -> None:
@@ -121,14 +121,14 @@ def test_a_copied_pipeline_weighs_as_its_pattern(admin: Actor) -> None:
 def test_a_stage_demands_only_fields_that_a_deal_has(admin: Actor) -> None:
     for slug in ("colour", "stage", "name"):
         with pytest.raises(Invalid) as refused:
-            writing.update(admin, STAGE, stage("New").pk, {"required_fields": ["amount", slug]})
+            gate.update(admin, STAGE, stage("New").pk, {"required_fields": ["amount", slug]})
         assert codes(refused) == {("required_fields", "unknown_field")}
 
 
 def test_a_stage_does_not_change_its_pipeline(admin: Actor) -> None:
     other = pipeline_create(admin, name="Service").record
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, STAGE, stage("New").pk, {"pipeline": other.pk})
+        gate.update(admin, STAGE, stage("New").pk, {"pipeline": other.pk})
     assert ("pipeline", "fixed") in codes(refused)
 
 
@@ -138,29 +138,29 @@ def test_a_pipeline_keeps_a_stage_of_each_kind(admin: Actor, name: str) -> None:
         stage_remove(admin, stage_id=stage(name).pk)
     assert codes(refused) == {("", "last_of_its_kind")}
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, STAGE, stage(name).pk, {"kind": "open"})
+        gate.update(admin, STAGE, stage(name).pk, {"kind": "open"})
     assert codes(refused) == {("kind", "last_of_its_kind")}
 
 
 def test_all_open_stages_cannot_go_at_once(admin: Actor) -> None:
     ids = [one.id for one in stages(admin, default().pk) if one.kind == "open"]
     with pytest.raises(Invalid) as refused:
-        writing.trash(admin, STAGE, ids)
+        gate.trash(admin, STAGE, ids)
     assert ("", "last_of_its_kind") in codes(refused)
 
 
 def test_a_stage_with_deals_does_not_change_its_kind_and_is_not_just_trashed(admin: Actor) -> None:
     factories.deal(admin, stage=stage("Proposal").pk)
     with pytest.raises(Invalid) as refused:
-        writing.update(admin, STAGE, stage("Proposal").pk, {"kind": "won"})
+        gate.update(admin, STAGE, stage("Proposal").pk, {"kind": "won"})
     assert codes(refused) == {("kind", "stage_in_use")}
     with pytest.raises(Invalid) as refused:
-        writing.trash(admin, STAGE, stage("Proposal").pk)
+        gate.trash(admin, STAGE, stage("Proposal").pk)
     assert codes(refused) == {("", "stage_in_use")}
 
 
 def test_the_effect_of_removing_a_stage_is_shown_first(admin: Actor) -> None:
-    writing.update(admin, STAGE, stage("Negotiation").pk, {"required_fields": ["company", "contacts"]})
+    gate.update(admin, STAGE, stage("Negotiation").pk, {"required_fields": ["company", "contacts"]})
     acme = factories.company(admin)
     factories.deal(admin, stage=stage("Proposal").pk, amount="10", company=acme.pk)
     factories.deal(admin, stage=stage("Proposal").pk, amount="20", contacts=[{"id": factories.contact(admin).pk}])
@@ -188,7 +188,7 @@ def test_removing_a_stage_moves_its_deals_and_can_be_undone(admin: Actor) -> Non
 
 
 def test_deals_that_lack_what_the_other_stage_demands_hold_the_removal_back(admin: Actor) -> None:
-    writing.update(admin, STAGE, stage("Qualified").pk, {"required_fields": ["company"]})
+    gate.update(admin, STAGE, stage("Qualified").pk, {"required_fields": ["company"]})
     factories.deal(admin, stage=stage("Proposal").pk)
     with pytest.raises(Invalid) as refused:
         stage_remove(admin, stage_id=stage("Proposal").pk, move_to=stage("Qualified").pk)

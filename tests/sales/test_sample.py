@@ -15,10 +15,10 @@ from django.utils import timezone
 from crm.activities.models import Meeting, Note, Task
 from crm.activities.services import activity_done
 from crm.people.models import Company, Contact
-from crm.records import undo, writing
 from crm.records.errors import Forbidden
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
+from crm.records.write import gate, undo
 from crm.sales.boards import board
 from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.my_day import my_numbers
@@ -114,7 +114,7 @@ def test_only_who_may_handle_sample_data_does(seller: Actor, owner: Actor) -> No
 
 def test_dating_back_is_not_for_everybody(owner: Actor) -> None:
     long_ago = timezone.now() - timedelta(days=400)
-    company = writing.create(owner, registry.get("company"), {"name": "Acme"}, source="api", at=long_ago).record
+    company = gate.create(owner, registry.get("company"), {"name": "Acme"}, source="api", at=long_ago).record
     assert timezone.now() - company.created_at < timedelta(minutes=1)
 
 
@@ -204,7 +204,7 @@ def test_what_a_sample_series_makes_later_is_sample_too(owner: Actor, seller: Ac
     sample_load(owner)
     series = Meeting.objects.filter(name="Pipeline round").order_by("starts_at")
     first, before = series[0], series.count()
-    writing.update(owner, registry.get("meeting"), first.pk, {"repeat": "FREQ=WEEKLY;BYDAY=MO,TH"})
+    gate.update(owner, registry.get("meeting"), first.pk, {"repeat": "FREQ=WEEKLY;BYDAY=MO,TH"})
     assert series.count() > before
     assert not series.filter(is_sample=False, deleted_at=None).exists()
     task = Task.objects.get(name="Look at the month's numbers")
@@ -215,7 +215,7 @@ def test_what_a_sample_series_makes_later_is_sample_too(owner: Actor, seller: Ac
 def test_clearing_takes_what_a_series_of_the_sample_made_before_it_was_marked(owner: Actor) -> None:
     sample_load(owner)
     first = Meeting.objects.get(name="Pipeline round")
-    writing.update(owner, registry.get("meeting"), first.pk, {"repeat": "FREQ=WEEKLY;BYDAY=MO,TH"})
+    gate.update(owner, registry.get("meeting"), first.pk, {"repeat": "FREQ=WEEKLY;BYDAY=MO,TH"})
     assert Meeting.objects.filter(name="Pipeline round").exclude(pk=first.pk).update(is_sample=False) > 10
     assert sample_clear(owner).kept == []
     assert not Meeting.objects.filter(deleted_at=None).exists()
@@ -236,7 +236,7 @@ def test_of_two_who_clear_at_once_one_does(robot: Actor, really: Callable[[Calla
     """Of really committed rows, so that what one does is seen by the other only then."""
     robot = replace(robot, permissions=EVERYTHING)
     company = registry.get("company")
-    really(lambda: writing.create_many(robot, company, [{"name": f"Acme {one}"} for one in range(3)], source="sample"))
+    really(lambda: gate.create_many(robot, company, [{"name": f"Acme {one}"} for one in range(3)], source="sample"))
     begun, go_on = threading.Event(), threading.Event()
 
     def first() -> Any:

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from crm.people.models import Company
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.services import pipeline_create
 from tenants.actors import Actor
@@ -131,7 +131,7 @@ def test_who_was_slower_sees_both_values_and_chooses(admin: Actor, owner: Actor,
     client, proposal = browser_client(admin), stage("Proposal")
     there = f"/settings/pipelines/stages/{proposal.pk}/"
     form = {"name": "Offer", "kind": "open", "probability": "50", "stale_days": "14", "color": "violet", "version": "1"}
-    writing.update(owner, registry.get("stage"), proposal.pk, {"name": "Bid"})
+    gate.update(owner, registry.get("stage"), proposal.pk, {"name": "Bid"})
     slower = client.post(there, form)
     assert slower.status_code == 412
     for told in ("Somebody changed this", "<td>Bid</td>", "<td>Offer</td>", 'name="version" value="2"'):
@@ -151,12 +151,12 @@ def test_what_another_admin_changed_beside_is_kept(admin: Actor, owner: Actor, b
     form = {"name": proposal.name, "kind": "open", "probability": "50", "stale_days": "14", "color": "violet"}
     form = {**form, "color": proposal.color, "probability": f"{proposal.probability:f}", "version": "1"}
     form["stale_days"] = str(proposal.stale_days or "")
-    writing.update(owner, registry.get("stage"), proposal.pk, {"guidance": "Ask.", "entry_condition": rule})
+    gate.update(owner, registry.get("stage"), proposal.pk, {"guidance": "Ask.", "entry_condition": rule})
     assert client.post(there, {**form, "name": "Offer"}).status_code == 302
     proposal.refresh_from_db()
     assert (proposal.name, proposal.guidance, proposal.entry_condition) == ("Offer", "Ask.", rule)
 
-    writing.update(owner, registry.get("stage"), proposal.pk, {"name": "Bid", "guidance": "Ask twice."})
+    gate.update(owner, registry.get("stage"), proposal.pk, {"name": "Bid", "guidance": "Ask twice."})
     late = client.post(there, {**form, "name": "Tender", "guidance": "Ask.", "version": "3"})
     assert late.status_code == 412
     assert "<td>Bid</td><td>Tender</td>" in page(late)
@@ -170,7 +170,7 @@ def test_an_entry_rule_changed_by_two_is_told_in_words(admin: Actor, owner: Acto
     form = {"name": proposal.name, "kind": "open", "color": proposal.color, "version": "1", "match": "all"}
     form |= {"probability": f"{proposal.probability:f}", "stale_days": str(proposal.stale_days or "")}
     rule = {"field": "amount", "op": "gt", "value": "5"}
-    writing.update(owner, registry.get("stage"), proposal.pk, {"entry_condition": rule})
+    gate.update(owner, registry.get("stage"), proposal.pk, {"entry_condition": rule})
     late = client.post(
         there, {**form, "row": "0", "c0.was": "amount", "c0.field": "amount", "c0.op": "gt", "c0.value": "7"}
     )
@@ -211,7 +211,7 @@ def test_a_pipeline_is_archived_after_its_effect_was_shown(admin: Actor, browser
     effect = page(client.get(there))
     assert f'name="to-{theirs.pk}"' in effect
     assert "1 deal moves." in effect
-    writing.update(admin, registry.get("stage"), stage("Qualified").pk, {"required_fields": ["company"]})
+    gate.update(admin, registry.get("stage"), stage("Qualified").pk, {"required_fields": ["company"]})
     changed = client.get(there, {f"to-{theirs.pk}": str(stage("Qualified").pk)}, headers={"HX-Request": "true"})
     assert "1 of them would be refused there" in page(changed)
     assert "<html" not in page(changed)
@@ -345,7 +345,7 @@ def test_another_workspaces_pipeline_is_not_found(
 
 def test_a_pipeline_in_use_says_so(admin: Actor, browser_client: Browser) -> None:
     repairs = pipeline_create(admin, name="Repairs").record
-    writing.create(admin, registry.get("deal"), {"name": "Roof", "pipeline": repairs.pk})
+    gate.create(admin, registry.get("deal"), {"name": "Roof", "pipeline": repairs.pk})
     answer = browser_client(admin).post(f"/settings/pipelines/{repairs.pk}/remove/")
     assert answer.status_code == 422
     assert "Deals stand in this pipeline" in page(answer)
@@ -353,13 +353,13 @@ def test_a_pipeline_in_use_says_so(admin: Actor, browser_client: Browser) -> Non
 
 def test_deals_are_shown_with_the_fields_of_their_pipeline(admin: Actor, browser_client: Browser) -> None:
     pipeline = stage("New").pipeline
-    writing.update(admin, registry.get("pipeline"), pipeline.pk, {"deal_fields": ["amount", "source"]})
+    gate.update(admin, registry.get("pipeline"), pipeline.pk, {"deal_fields": ["amount", "source"]})
     client = browser_client(admin)
     deal = factories.deal(admin)
     shown = page(client.get(f"/deals/{deal.pk}/"))
     assert 'data-field="source"' in shown
     assert 'data-field="expected_close"' not in shown
-    writing.update(admin, registry.get("deal"), deal.pk, {"expected_close": "2027-01-01"})
+    gate.update(admin, registry.get("deal"), deal.pk, {"expected_close": "2027-01-01"})
     assert 'data-field="expected_close"' in page(client.get(f"/deals/{deal.pk}/"))
     form = page(client.get(f"/deals/new/?pipeline={pipeline.pk}"))
     assert 'name="source"' in form

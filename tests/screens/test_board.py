@@ -33,11 +33,11 @@ def test_columns_hold_their_deals_with_count_and_sums(owner: Any, stages: Any, b
 
 
 def test_columns_show_25_cards_and_more_when_asked(owner: Any, stages: Any, browser_client: Any) -> None:
-    from crm.records import writing
     from crm.records.schema.record_type import registry
+    from crm.records.write import gate
 
     rows = [{"name": f"Deal {number}", "stage": stages["first"].pk} for number in range(40)]
-    writing.create_many(owner, registry.get("deal"), rows)
+    gate.create_many(owner, registry.get("deal"), rows)
     client = browser_client(owner)
     page = client.get("/deals/board/").content.decode()
     seen = re.findall(r'data-card="([^"]+)"', page)
@@ -89,10 +89,10 @@ def test_losing_a_deal_asks_why(owner: Any, stages: Any, browser_client: Any) ->
 
 
 def test_stage_asks_only_for_what_is_missing(owner: Any, stages: Any, browser_client: Any) -> None:
-    from crm.records import writing
     from crm.records.schema.record_type import registry
+    from crm.records.write import gate
 
-    writing.update(
+    gate.update(
         owner, registry.get("stage"), stages["second"].pk, {"required_fields": ["amount", "expected_close", "source"]}
     )
     deal = factories.deal(owner, source="web" if False else None, amount="5", currency="EUR")
@@ -187,11 +187,11 @@ def test_several_deals_are_moved_in_one_change_and_undone(owner: Any, stages: An
 def test_what_stands_in_the_way_is_told_of_each_deal_and_nothing_moves(
     owner: Any, stages: Any, browser_client: Any
 ) -> None:
-    from crm.records import writing
     from crm.records.schema.record_type import registry
+    from crm.records.write import gate
 
     stage = stages["second"]
-    writing.update(owner, registry.get("stage"), stage.pk, {"required_fields": ["expected_close"]})
+    gate.update(owner, registry.get("stage"), stage.pk, {"required_fields": ["expected_close"]})
     ready = factories.deal(owner, name="Ready", expected_close="2027-01-01")
     lacking = [factories.deal(owner, name="Lacking one"), factories.deal(owner, name="Lacking two")]
     client, deals = browser_client(owner), [ready, *lacking]
@@ -277,10 +277,10 @@ def test_quick_filters_and_views_stand_in_the_address(owner: Any, seller: Any, b
 
 
 def test_guidance_stands_on_the_column_and_on_the_deal(owner: Any, stages: Any, browser_client: Any) -> None:
-    from crm.records import writing
     from crm.records.schema.record_type import registry
+    from crm.records.write import gate
 
-    writing.update(owner, registry.get("stage"), stages["first"].pk, {"guidance": "Ask who decides."})
+    gate.update(owner, registry.get("stage"), stages["first"].pk, {"guidance": "Ask who decides."})
     deal = factories.deal(owner)
     client = browser_client(owner)
     assert "Ask who decides." in column(client.get("/deals/board/").content.decode(), stages["first"])

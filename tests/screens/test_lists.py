@@ -82,10 +82,10 @@ def test_bad_sort_and_cursor_still_show_the_list(query: str, owner: Any, browser
 
 
 def test_all_pages_together_hold_every_row_once(owner: Any, browser_client: Any) -> None:
-    from crm.records import writing
     from crm.records.schema.record_type import registry
+    from crm.records.write import gate
 
-    writing.create_many(owner, registry.get("company"), [{"name": f"Company {number:03}"} for number in range(120)])
+    gate.create_many(owner, registry.get("company"), [{"name": f"Company {number:03}"} for number in range(120)])
     client = browser_client(owner)
     seen: list[str] = []
     url = "/companies/?sort=name"

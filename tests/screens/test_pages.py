@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tests.screens.conftest import HTMX
 
 NOUNS = ("companies", "contacts", "deals", "tasks", "notes", "pipelines", "stages", "lost-reasons")
@@ -123,7 +123,7 @@ def test_reading_only_shows_no_ways_to_change(reader: Any, filled: Any, browser_
 
 def test_what_one_change_did_to_many_is_one_piece_of_news(owner: Any, browser_client: Any) -> None:
     rows = [{"name": f"Branch {number}"} for number in range(8)]
-    writing.create_many(owner, registry.get("company"), rows)
+    gate.create_many(owner, registry.get("company"), rows)
     page = browser_client(owner).get("/").content.decode()
     assert page.count(">Branch ") == 1
     assert "and others" in page

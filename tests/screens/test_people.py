@@ -13,7 +13,7 @@ from django.utils import timezone
 from crm.records.audit import audit_page
 from crm.records.errors import NotFound
 from crm.records.models import ChangeSet, Event
-from crm.records.noting import id_from
+from crm.records.write.event_store import id_from
 from crm.workspace import services
 from crm.workspace.auditing import audit_note
 from crm.workspace.configuration_services import holidays_add

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from crm.people.models import Contact
 from crm.records.models import ChangeSet, Event
-from crm.records.noting import id_from
+from crm.records.write.event_store import id_from
 from crm.workspace.models import Invitation, Role, Team
 from crm.workspace.role_services import role_create
 from crm.workspace.services import member_update

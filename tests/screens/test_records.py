@@ -228,17 +228,17 @@ def test_a_deal_says_how_long_it_stood_in_each_stage(owner, browser_client):
 
     from django.utils import timezone
 
-    from crm.records import writing
     from crm.records.schema.record_type import registry
+    from crm.records.write import gate
     from crm.sales.selectors import stages
 
     found = stages(owner, factories.deal(owner).pipeline_id)
     ago = timezone.now() - timedelta(days=9)
-    deal = writing.create(
+    deal = gate.create(
         owner, registry.get("deal"), {"name": "Slow", "stage": found[0].id}, source="sample", at=ago
     ).record
     moved = ago + timedelta(days=4, hours=1)
-    writing.update(owner, registry.get("deal"), deal.id, {"stage": found[1].id}, source="sample", at=moved)
+    gate.update(owner, registry.get("deal"), deal.id, {"stage": found[1].id}, source="sample", at=moved)
     page = browser_client(owner).get(f"/deals/{deal.id}/").content.decode()
     assert "4 days there" in page
     assert page.count("days there") == 2

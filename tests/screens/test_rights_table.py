@@ -13,9 +13,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crm.records import exporting, jobs, writing
+from crm.records import exporting, jobs
 from crm.records.models import Job
 from crm.records.schema.record_type import Kind, RecordType, registry
+from crm.records.write import gate
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.roles import ACTIONS, FIXED_BY_SLUG, fixed_permissions
 from tenants.actors import Actor
@@ -37,7 +38,7 @@ def values_for(rt: RecordType, actor: Actor, holder: Actor, place: int) -> dict[
         elif not one.required or one.default is not None or one.slug == rt.title:
             continue
         elif one.kind is Kind.REFERENCE:
-            company = writing.create(actor, registry.get("company"), {"name": "Subject"}).id
+            company = gate.create(actor, registry.get("company"), {"name": "Subject"}).id
             found[one.slug] = {"type": "company", "id": str(company)}
         elif one.kind is Kind.RELATION:
             found[one.slug] = str(registry.get(one.target).rows.order_by("pk").values_list("pk", flat=True)[0])
@@ -76,7 +77,7 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
     records = {}
     for place, (whose, person) in enumerate(people.items()):
         maker = person if not rt.owner_field and not shared else owner
-        records[whose] = writing.create(maker, rt, values_for(rt, owner, person, place)).record
+        records[whose] = gate.create(maker, rt, values_for(rt, owner, person, place)).record
     made = values_for(rt, owner, seller, 9)
     role = Role.objects.create(slug="table", name="Table")
     Member.objects.filter(id=str(seller.member_id)).update(role=role)

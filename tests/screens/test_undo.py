@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from crm.people.models import Company
-from crm.records import bulk, undo, undo_views
+from crm.records import bulk, undo_views
 from crm.records.belongings import member_hand_over
 from crm.records.models import ChangeSet
-from crm.records.undo import last_own
+from crm.records.write import undo
+from crm.records.write.undo import last_own
 from crm.sales.models import Deal
 from crm.sales.sample import sample_clear, sample_load
 from crm.workspace.models import Member

@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from crm.records import exporting, jobs, writing
+from crm.records import exporting, jobs
 from crm.records.models import Event, Job, SavedView, ViewChoice
 from crm.records.saved_views import groupable
 from crm.records.schema.record_type import registry
 from crm.records.timers import Due
+from crm.records.write import gate
 from crm.workspace.models import Member, Role, Team
 from tests import factories
 
@@ -285,7 +286,7 @@ class TestBulk:
         reason, other = (str(factories.make(owner, "lost_reason", {"name": name}).pk) for name in ("Dear", "Late"))
         still_open, gone = factories.deal(owner, name="Open"), factories.deal(owner, name="Lost")
         lost = registry.get("stage").rows.get(kind="lost")
-        writing.update(owner, registry.get("deal"), gone.pk, {"stage": str(lost.pk), "lost_reason": reason})
+        gate.update(owner, registry.get("deal"), gone.pk, {"stage": str(lost.pk), "lost_reason": reason})
         assert "All or none" in html(client.get("/deals/"))
         change = {"all": "1", "action": "set", "field": "lost_reason", "lost_reason": other}
         client.post("/deals/bulk/", change | {"on_error": "stop"})

@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 
 from crm.activities.handlers import invitation_told
 from crm.activities.models import Call, Meeting, Task
-from crm.records import writing
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from tenants.actors import Actor
 from tests import factories
 from tests.browser.conftest import axe_problems
@@ -53,7 +53,7 @@ def test_after_planning_what_is_next_the_focus_is_where_it_was(owner: Actor, scr
 def test_an_invitation_is_answered_in_the_inbox(owner: Actor, reader: Actor, screen: Screen, width: int) -> None:
     guests = [{"type": "member", "id": str(reader.member_id), "reply": "none"}]
     values = {"name": "Offer", "starts_at": timezone.now() + timedelta(days=1), "guests": guests}
-    meeting = writing.create(owner, registry.get("meeting"), values).record
+    meeting = gate.create(owner, registry.get("meeting"), values).record
     for event in Event.objects.filter(record_id=meeting.pk):
         invitation_told(owner.tenant, event)
     page = screen(reader, "/inbox/", width=width)

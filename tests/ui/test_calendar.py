@@ -10,8 +10,8 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from crm.activities.models import Call, Meeting, Task
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace.configuration_services import formats_update
 from tests.chromium import settled
 from tests.ui.conftest import Screen
@@ -20,7 +20,7 @@ WEEK = "/calendar/?span=week&date=2026-11-18"
 
 
 def plan(actor: Any, noun: str, **values: Any) -> UUID:
-    return writing.create(actor, registry.get(noun), {"done": False, **values}).id
+    return gate.create(actor, registry.get(noun), {"done": False, **values}).id
 
 
 def keep(page: Page, name: str) -> None:

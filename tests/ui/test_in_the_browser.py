@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from config import urls_tenant
 from crm.records.schema.record_type import registry
-from crm.records.writing import update
+from crm.records.write.gate import update
 from crm.workspace.colors import COLORS
 from crm.workspace.plan_needs import PlanNeed
 from tenants.access import MEMBER, access

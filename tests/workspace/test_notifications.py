@@ -13,8 +13,8 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 
-from crm.records import writing
 from crm.records.schema.record_type import registry
+from crm.records.write import gate
 from crm.workspace import mailing
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail, Role
 from crm.workspace.notification_services import notification_choices_update, notifications_mark_read
@@ -573,8 +573,8 @@ def test_many_handed_over_in_one_change_are_one_line_and_one_mail(
     drain(manager.tenant)
     choose(seller, channels={"assigned": ["in_app", "mail"]})
     rt = registry.get("company")
-    ids = [one.pk for one in writing.create_many(manager, rt, [{"name": f"C {n}"} for n in range(120)]).records]
-    writing.update(manager, rt, ids, {"owner": seller.member_id})
+    ids = [one.pk for one in gate.create_many(manager, rt, [{"name": f"C {n}"} for n in range(120)]).records]
+    gate.update(manager, rt, ids, {"owner": seller.member_id})
     drain(manager.tenant)
     send(seller)
     assert [mail["subject"] for mail in box.mails()] == ["Manager made 120 companies yours"]

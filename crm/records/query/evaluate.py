@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 
 from crm.records.access import targets
 from crm.records.access.visibility import hidden_slugs
-from crm.records.batch import Draft
 from crm.records.errors import BadQuery
 from crm.records.query import language
 from crm.records.query.authoring import added, condition_problem, parts_of, whole_of
 from crm.records.query.language import conditions_of
-from crm.records.row_values import snapshot
 from crm.records.schema.record_type import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
+from crm.records.write.batch import Draft
+from crm.records.write.row_values import snapshot
 from crm.workspace.selectors import system_actor
 from tenants.actors import Actor
 

@@ -22,9 +22,9 @@ from crm.workspace.colors import COLORS
 from tenants.actors import Actor, Scope
 
 if TYPE_CHECKING:
-    from crm.records.batch import Batch
     from crm.records.models import Record
-    from crm.records.writing import Change
+    from crm.records.write.batch import Batch
+    from crm.records.write.gate import Change
 
 type Text = str | Promise
 type Rule = Callable[[Batch], None]

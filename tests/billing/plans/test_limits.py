@@ -20,12 +20,13 @@ from PIL import Image
 
 from billing.plans.catalog import PLANS
 from crm.people.models import Contact
-from crm.records import bulk, jobs, writing
+from crm.records import bulk, jobs
 from crm.records.bulk import Selection
-from crm.records.limits import Key, counts
 from crm.records.models import ChangeSet, Event, Job
 from crm.records.schema.record_type import registry
-from crm.records.undo import undo
+from crm.records.write import gate
+from crm.records.write.limits import Key, counts
+from crm.records.write.undo import undo
 from crm.sales import services as sales
 from crm.sales.models import Pipeline
 from crm.workspace import services
@@ -64,7 +65,7 @@ def under(actor: Actor, features: frozenset[str] | None = None, **limits: int) -
 
 
 def contacts(actor: Actor, number: int) -> list[Any]:
-    return writing.create_many(actor, CONTACT, [{"name": f"Contact {place}"} for place in range(number)]).records
+    return gate.create_many(actor, CONTACT, [{"name": f"Contact {place}"} for place in range(number)]).records
 
 
 # --- words and numbers ----------------------------------------------------------------------------------------------
@@ -160,24 +161,24 @@ def test_what_is_refused_leaves_no_trace(owner: Actor) -> None:
 def test_what_comes_back_from_the_trash_needs_room(owner: Actor) -> None:
     limited = under(owner, contacts=2)
     gone, _kept = contacts(limited, 2)
-    writing.trash(limited, CONTACT, gone.pk)
+    gate.trash(limited, CONTACT, gone.pk)
     factories.contact(limited)
     with pytest.raises(LimitReached):
-        writing.restore(limited, CONTACT, gone.pk)
-    writing.trash(limited, CONTACT, _kept.pk)
-    assert writing.restore(limited, CONTACT, gone.pk).record.deleted_at is None
+        gate.restore(limited, CONTACT, gone.pk)
+    gate.trash(limited, CONTACT, _kept.pk)
+    assert gate.restore(limited, CONTACT, gone.pk).record.deleted_at is None
 
 
 def test_to_restore_what_is_there_takes_no_room(owner: Actor) -> None:
     limited = under(owner, contacts=1)
     there = factories.contact(limited)
-    assert writing.restore(limited, CONTACT, there.pk).events == []
+    assert gate.restore(limited, CONTACT, there.pk).events == []
 
 
 def test_undo_of_a_trash_needs_room(owner: Actor) -> None:
     limited = under(owner, contacts=1)
     gone = factories.contact(limited)
-    change = writing.trash(limited, CONTACT, gone.pk)
+    change = gate.trash(limited, CONTACT, gone.pk)
     factories.contact(limited)
     with pytest.raises(LimitReached):
         undo(limited, change.change_set.pk)
@@ -186,7 +187,7 @@ def test_undo_of_a_trash_needs_room(owner: Actor) -> None:
 
 def test_a_job_that_restores_ends_with_what_is_wrong(owner: Actor) -> None:
     made = contacts(owner, 3)
-    writing.trash(owner, CONTACT, [one.pk for one in made])
+    gate.trash(owner, CONTACT, [one.pk for one in made])
     limited = under(owner, contacts=2)
     job = bulk.bulk_start(limited, CONTACT, "restore", Selection(ids=[one.pk for one in made]))
     jobs.run(limited.tenant, job.pk)
@@ -197,12 +198,12 @@ def test_a_job_that_restores_ends_with_what_is_wrong(owner: Actor) -> None:
 
 def test_sample_data_is_left_out(owner: Actor) -> None:
     limited = under(owner, contacts=1)
-    writing.create_many(limited, CONTACT, [{"name": "Sample"}] * 3, source="sample")
+    gate.create_many(limited, CONTACT, [{"name": "Sample"}] * 3, source="sample")
     assert usage_of(limited.tenant, "contacts").used == 0
     factories.contact(limited)
     sample = Contact.objects.filter(is_sample=True).values_list("pk", flat=True)
-    writing.trash(limited, CONTACT, sample)
-    writing.restore(limited, CONTACT, sample)
+    gate.trash(limited, CONTACT, sample)
+    gate.restore(limited, CONTACT, sample)
 
 
 def test_other_records_are_not_counted(owner: Actor) -> None:
@@ -217,9 +218,9 @@ def test_over_a_limit_everything_but_adding_goes_on(owner: Actor) -> None:
     limited = under(owner, contacts=1)
     with pytest.raises(LimitReached):
         factories.contact(limited)
-    writing.update(limited, CONTACT, one.pk, {"job": "Carpenter"})
-    writing.trash(limited, CONTACT, [two.pk, three.pk])
-    writing.trash(limited, CONTACT, one.pk)
+    gate.update(limited, CONTACT, one.pk, {"job": "Carpenter"})
+    gate.trash(limited, CONTACT, [two.pk, three.pk])
+    gate.trash(limited, CONTACT, one.pk)
     factories.contact(limited)
 
 
@@ -277,7 +278,7 @@ def test_no_sequence_of_steps_adds_beyond_the_limit(owner: Actor, steps: list[tu
             if step == "limit":
                 limit = number
             elif step == "sample":
-                writing.create_many(actor, CONTACT, [{"name": "Sample"}] * number, source="sample")
+                gate.create_many(actor, CONTACT, [{"name": "Sample"}] * number, source="sample")
             elif step == "add":
                 try:
                     made = contacts(actor, number)
@@ -288,12 +289,12 @@ def test_no_sequence_of_steps_adds_beyond_the_limit(owner: Actor, steps: list[tu
                     assert len(live) <= limit
             elif step == "trash" and live:
                 gone = live.pop(number % len(live))
-                writing.trash(actor, CONTACT, gone)
+                gate.trash(actor, CONTACT, gone)
                 trashed.append(gone)
             elif step == "restore" and trashed:
                 back = trashed[number % len(trashed)]
                 try:
-                    writing.restore(actor, CONTACT, back)
+                    gate.restore(actor, CONTACT, back)
                 except LimitReached:
                     assert len(live) + 1 > limit
                 else:
@@ -332,9 +333,9 @@ def test_over_the_limit_pipelines_are_changed_archived_and_removed(owner: Actor)
     second = sales.pipeline_create(owner, name="Service").id
     limited = under(owner, pipelines=1)
     rt = registry.get("pipeline")
-    writing.update(limited, rt, first, {"name": "Mending"})
+    gate.update(limited, rt, first, {"name": "Mending"})
     sales.pipeline_archive_start(limited, pipeline_id=first, moves={})
-    writing.trash(limited, rt, second)
+    gate.trash(limited, rt, second)
     assert usage_of(limited.tenant, "pipelines").used == 1
 
 
@@ -355,7 +356,7 @@ def test_who_left_comes_back_only_to_a_free_seat(owner: Actor, seller: Actor) ->
 def test_undo_of_a_departure_needs_a_seat(owner: Actor, seller: Actor) -> None:
     assert seller.member_id is not None
     taken = usage_of(owner.tenant, "seats").used
-    change_set = writing.change_set_new(owner, "ui")
+    change_set = gate.change_set_new(owner, "ui")
     member_leave(owner, member_id=seller.member_id, change_set=change_set)
     with pytest.raises(LimitReached):
         undo(under(owner, seats=taken - 1), ChangeSet.objects.latest("id").pk)

@@ -55,8 +55,8 @@ WRITE_UNPAID = {
 PARTS = {
     "crm.activities.series": {"make", "put"},
     "crm.records.belongings": {"gifts", "give", "hand_over_once", "later", "move_once"},
-    "crm.records.undo": {"locked", "reverse"},
-    "crm.records.writing": {"locked", "throw"},
+    "crm.records.write.undo": {"locked", "reverse"},
+    "crm.records.write.gate": {"locked", "throw"},
     "crm.workspace.leaving": {"people_undo"},
 }
 """Steps of services, which have asked before."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from crm.records.batch import EVENT_ENDINGS, Draft
 from crm.records.errors import VersionConflict
 from crm.records.fields.parsing import as_json, same
 from crm.records.models import Event, Record
 from crm.records.schema.record_type import RecordType
+from crm.records.write.batch import EVENT_ENDINGS, Draft
 
 MOST_MERGED = 500
 

@@ -11,7 +11,7 @@ from tenants.actors import Actor
 
 if TYPE_CHECKING:
     from crm.records.models import ChangeSet, Record
-    from crm.records.row_values import Links
+    from crm.records.write.row_values import Links
 
 type Action = Literal["create", "update", "trash", "restore"]
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from crm.records.errors import HolderGone
 from crm.records.models import ChangeSet, Event
-from crm.records.statements import mark_saved
+from crm.records.write.statements import mark_saved
 from tenants.stamped import check_stamps
 
 AT_ONCE = 1000

@@ -6,12 +6,12 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from crm.records.access.visibility import hidden_slugs, require_scope
-from crm.records.batch import Batch, Draft
 from crm.records.errors import FieldError, Invalid
 from crm.records.fields.normalising import region_of
 from crm.records.fields.parsing import is_blank, keys
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, registry
-from crm.records.statements import any_of, find_each, named, target_rows
+from crm.records.write.batch import Batch, Draft
+from crm.records.write.statements import any_of, find_each, named, target_rows
 from crm.workspace.configuration import workspace_settings
 from tenants.actors import Actor
 from tenants.locks import advisory_lock

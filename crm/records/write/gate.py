@@ -21,17 +21,17 @@ from django.utils.translation import gettext as _
 
 from crm.records import wakeups
 from crm.records.access.visibility import field_rights, readable_fields, require_field, require_scope
-from crm.records.batch import Action, Batch, Draft
 from crm.records.errors import FieldError, Forbidden, NotFound, VersionConflict
 from crm.records.fields.parsing import BadValue, blank, identifier, parse
-from crm.records.merging import merge
 from crm.records.models import ChangeSet, Event, Record
-from crm.records.noting import save_events
-from crm.records.row_values import Links, Values, snapshot
-from crm.records.saving import events_of, holders_of, insert, save, save_links
 from crm.records.schema.record_type import SYSTEM_FIELDS, RecordType, nearest
-from crm.records.statements import lock_row
-from crm.records.validation import check_references, found_targets, run_rules
+from crm.records.write.batch import Action, Batch, Draft
+from crm.records.write.concurrent_edits import merge
+from crm.records.write.event_store import save_events
+from crm.records.write.row_values import Links, Values, snapshot
+from crm.records.write.saving import events_of, holders_of, insert, save, save_links
+from crm.records.write.statements import lock_row
+from crm.records.write.validation import check_references, found_targets, run_rules
 from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Scope
 from tenants.entitlements import require_writable

@@ -13,15 +13,15 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.records import writing
 from crm.records.access.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
 from crm.records.fields.parsing import as_json, blank, same
 from crm.records.models import ChangeSet, Event, Job, Record
-from crm.records.row_values import Links, snapshot
 from crm.records.saved_views import views_back
 from crm.records.schema.record_type import Kind, RecordType, registry
-from crm.records.writing import Change
+from crm.records.write import gate
+from crm.records.write.gate import Change
+from crm.records.write.row_values import Links, snapshot
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.leaving import PEOPLE_UNDONE, people_undo
 from crm.workspace.notification_services import notifications_follow
@@ -84,10 +84,10 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
         ]
         if conflicts:
             raise UndoConflict(conflicts)
-        undoing = writing.change_set_new(actor, source, undo_of=change_set)
+        undoing = gate.change_set_new(actor, source, undo_of=change_set)
         try:
             with transaction.atomic():
-                writing.change_set_save(undoing)
+                gate.change_set_save(undoing)
         except IntegrityError:
             raise UndoConflict(message=_("This has been undone already.")) from None
         notices_follow(change_set)
@@ -188,7 +188,7 @@ def locked(actor: Actor, effects: Sequence[Effect]) -> dict[tuple[str, UUID], Re
     found: dict[tuple[str, UUID], Record] = {}
     by_type = [(registry.get(slug), ids) for slug, ids in ids_by_type(effects).items()]
     for rt, ids in sorted(by_type, key=lambda one: (one[0].lock_order, one[0].slug)):
-        writing.wait_for_turn(rt)
+        gate.wait_for_turn(rt)
         rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
         for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
             found[rt.slug, row.pk] = row
@@ -278,11 +278,11 @@ def reverse(
         values = {effect.record_id: effect.before for effect in group if effect.before}
         steps: list[tuple[list[UUID], Callable[[], Change]]] = []
         if became == "trash":
-            steps.append((ids, partial(writing.restore, actor, rt, ids, **options)))
+            steps.append((ids, partial(gate.restore, actor, rt, ids, **options)))
         if was != "absent" and values:
-            steps.append((list(values), partial(writing.update_many, actor, rt, values, restoring=True, **options)))
+            steps.append((list(values), partial(gate.update_many, actor, rt, values, restoring=True, **options)))
         if was != "there":
-            steps.append((ids, partial(writing.trash, actor, rt, ids, **options)))
+            steps.append((ids, partial(gate.trash, actor, rt, ids, **options)))
         for subjects, step in steps:
             try:
                 change = step()

@@ -7,8 +7,8 @@ from threading import Lock
 from time import monotonic
 from typing import NamedTuple
 
-from crm.records.batch import Batch
 from crm.records.schema.record_type import RecordType
+from crm.records.write.batch import Batch
 from tenants.limits import require_room
 from tenants.locks import advisory_lock
 

@@ -7,14 +7,14 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import F, Model
 
-from crm.records.batch import EVENT_ENDINGS, Batch, Draft
 from crm.records.fields.normalising import region_of
 from crm.records.fields.parsing import as_json, is_blank
 from crm.records.models import Event
 from crm.records.query.search_text import derive
-from crm.records.row_values import put
-from crm.records.settling import CHANGED, WriterStamp, forget_stamp
-from crm.records.statements import insert_row, update_row
+from crm.records.write.batch import EVENT_ENDINGS, Batch, Draft
+from crm.records.write.row_values import put
+from crm.records.write.settling import CHANGED, WriterStamp, forget_stamp
+from crm.records.write.statements import insert_row, update_row
 
 INSERT_SIZE = 1000
 
