@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from crm.records import reading
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tenants.hosts import tenant_host, tenant_url

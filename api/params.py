@@ -13,7 +13,7 @@ from api.errors import ApiError
 from crm.records.access.visibility import readable_fields, require_field
 from crm.records.query.language import known_fields
 from crm.records.query.operators import OPERATORS
-from crm.records.reading import Query
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import RecordType
 from crm.records.write.settling import CHANGED
 from tenants.actors import Actor

@@ -11,7 +11,7 @@ from api.v1.members import identity
 from api.v1.records import RecordView
 from crm.records.access.field_rights import require_sight
 from crm.records.access.visibility import get_record
-from crm.records.why import why
+from crm.records.read.access_explanation import why
 
 
 class RecordWhy(RecordView):

@@ -12,9 +12,9 @@ from crm.activities import repeating
 from crm.activities.rules import WHEN, day_moment
 from crm.activities.selectors import ActivityRow, activity_rows, columns_of, stands_in, takes_part
 from crm.activities.series import WATCH, Part, pattern
-from crm.records import reading
 from crm.records.access.visibility import may_read
 from crm.records.models import Timer
+from crm.records.read import reading
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
 from crm.records.write.row_values import snapshot
 from crm.workspace.models import Member

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from crm.activities import repeating
 from crm.activities.rules import WHEN, answered, asked_again, zone_of
 from crm.activities.series import Part, differences, pattern, put
-from crm.records import reading
 from crm.records.errors import FieldError, Invalid
+from crm.records.read import reading
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate
 from crm.records.write.gate import Change

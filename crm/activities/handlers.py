@@ -17,9 +17,10 @@ from crm.activities.kinds import (
     MEETING_REPLIED,
     MENTIONED,
 )
-from crm.records import reading, timers
+from crm.records import timers
 from crm.records.access.visibility import may_read
 from crm.records.models import Event
+from crm.records.read import reading
 from crm.records.schema.mentions import mentioned, plain
 from crm.records.schema.record_type import Kind, registry
 from crm.records.write.undo import is_undone

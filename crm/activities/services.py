@@ -12,9 +12,9 @@ from crm.activities import rules
 from crm.activities.following import series_answer
 from crm.activities.kinds import MEETING_INVITED, MEETING_MOVED
 from crm.activities.series import next_made
-from crm.records import reading
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, row_values
 from crm.records.write.gate import Change

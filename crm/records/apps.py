@@ -16,14 +16,13 @@ class RecordsConfig(AppConfig):
             exporting,
             jobs,
             kinds,
-            money,
             presenting,
-            reading,
             tasks,
             timers,
             wakeups,
-        )  # noqa: F401
+        )
         from crm.records.access import role_nouns  # noqa: F401
+        from crm.records.read import currencies_used, reading  # noqa: F401
         from crm.records.schema.record_type import registry
         from crm.workspace import hooks, roles
         from tenants.hooks import record_type_of
@@ -37,7 +36,7 @@ class RecordsConfig(AppConfig):
         jobs.register("export", exporting.export_step, reads=True)
         timers.register("export_expired", exporting.export_expired, unpaid=True)
         hooks.event_note.register(events.note)
-        hooks.currencies_used.register(money.currencies_used)
+        hooks.currencies_used.register(currencies_used.currencies_used)
         hooks.record_titles.register(reading.titles)
         hooks.records_in_sight.register(reading.in_sight)
         hooks.record_owner.register(reading.holder)

@@ -24,7 +24,7 @@ from crm.records.fields.parsing import BadValue, parse
 from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job
 from crm.records.query import language, search_text
-from crm.records.reading import reach
+from crm.records.read.reading import reach
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate, row_values, undo
 from crm.records.write.validation import NOT_USED, currency_problem

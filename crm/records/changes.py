@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from crm.records import audit
 from crm.records.errors import NotFound
 from crm.records.models import ChangeSet, Event
-from crm.records.reading import titles
+from crm.records.read.reading import titles
 from crm.records.schema.record_type import MEMBER_TARGET, registry
 from crm.records.write import undo
 from crm.workspace.formats import number_text

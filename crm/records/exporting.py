@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.records import reading, timers
+from crm.records import timers
 from crm.records.access.field_rights import kinds_told_by, sees
 from crm.records.access.visibility import hidden_slugs, readable_fields, require_scope
 from crm.records.errors import BadCursor, Forbidden, NotFound
@@ -25,6 +25,7 @@ from crm.records.jobs import Work, job_start
 from crm.records.models import Job
 from crm.records.query.operands import ID_FIELD
 from crm.records.query.paging import sort_keys
+from crm.records.read import reading
 from crm.records.schema import mentions
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, registry
 from crm.records.timers import Due

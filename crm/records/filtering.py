@@ -10,7 +10,7 @@ import orjson
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from crm.records import presenting, reading
+from crm.records import presenting
 from crm.records.access.targets import target_type
 from crm.records.access.visibility import may_read, readable_fields
 from crm.records.errors import BadQuery, RecordError
@@ -20,6 +20,7 @@ from crm.records.listing import Listing
 from crm.records.query.language import validate
 from crm.records.query.operands import ID_FIELD
 from crm.records.query.operators import OPERATORS, Operator
+from crm.records.read import reading
 from crm.records.saved_views import listed_fields
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.workspace.formats import date_text, number_text, separators, typed_text

@@ -18,10 +18,10 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from crm.records import reading
 from crm.records.access.visibility import may_write
 from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import ADDRESS_PARTS
+from crm.records.read import reading
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.formats import babel_locale, number_read, typed_money, typed_text

@@ -14,7 +14,7 @@ from crm.records.models import ChangeSet, Event
 from crm.records.query import paging
 from crm.records.query.language import native
 from crm.records.query.paging import SortKey
-from crm.records.reading import titles
+from crm.records.read.reading import titles
 from crm.records.schema.record_type import Field, Kind, RecordType, Text, registry
 from tenants.actors import Actor
 

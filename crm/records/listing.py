@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from crm.records import grouping, reading
+from crm.records import grouping
 from crm.records.access.visibility import hidden_slugs, may_write
 from crm.records.errors import BadQuery
 from crm.records.footers import Footer, label_of
@@ -37,6 +37,7 @@ from crm.records.list_address import (
 )
 from crm.records.presenting import NUMERIC, Line, expanded, lines, needed_columns, shown_fields
 from crm.records.query.paging import sortable_fields
+from crm.records.read import reading
 from crm.records.saved_views import (
     ALL,
     DONE,

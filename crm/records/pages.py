@@ -9,7 +9,6 @@ from uuid import UUID
 import orjson
 from django.urls import reverse
 
-from crm.records import reading
 from crm.records.access.visibility import may_read, may_write, readable_fields
 from crm.records.list_address import chosen_columns
 from crm.records.presenting import (
@@ -25,6 +24,7 @@ from crm.records.presenting import (
     row_title,
     shown_fields,
 )
+from crm.records.read import reading
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from tenants.actors import Actor
 from tenants.registration import Table

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from crm.records import bulk, filtering, pages, reading
+from crm.records import bulk, filtering, pages
 from crm.records.access.visibility import may_read, may_write
 from crm.records.answers import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
@@ -30,6 +30,7 @@ from crm.records.presenting import (
     row_title,
     shown_fields,
 )
+from crm.records.read import reading
 from crm.records.saved_views import choice_save
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.write import gate

@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from crm.activities.rules import UNDATED
 from crm.activities.selectors import planned_places
-from crm.records import reading
 from crm.records.access.visibility import may_read, readable_columns, readable_fields, readable_quick_filters
 from crm.records.errors import BadCursor, NotFound
-from crm.records.money import MoneySum, Part, money_sums
+from crm.records.read import reading
+from crm.records.read.currencies_used import MoneySum, Part, money_sums
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, registry
 from crm.sales.models import Deal, Stage
 from crm.sales.rules import OPEN

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from crm.records import reading
-from crm.records.money import MoneySum
 from crm.records.query import evaluate, language
+from crm.records.read import reading
+from crm.records.read.currencies_used import MoneySum
 from crm.records.schema.record_type import registry
 from crm.sales import entry
 from crm.sales.boards import Column, add_sums

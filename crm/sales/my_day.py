@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.activities.selectors import ActivityRow, my_plan
-from crm.records import history, reading
+from crm.records import history
 from crm.records.access.visibility import may_read
 from crm.records.history import Entry
-from crm.records.money import MoneySum, Part, money_sums
+from crm.records.read import reading
+from crm.records.read.currencies_used import MoneySum, Part, money_sums
 from crm.records.schema.record_type import registry
 from crm.sales.boards import Card, CardReader, cards_of, is_stale
 from crm.sales.rules import OPEN, WON

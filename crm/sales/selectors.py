@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db.models import Count
 from django.utils import timezone
 
-from crm.records import reading
 from crm.records.models import Event
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.rules import FREE_SLUGS, LOST, OPEN, WON

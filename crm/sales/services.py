@@ -12,10 +12,10 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import reading
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound
 from crm.records.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change, change_set_new

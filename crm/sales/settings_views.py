@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from crm.records import reading
 from crm.records.answers import gone_to, shows_errors, toast
 from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.models import Job
 from crm.records.presenting import record_url
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change

@@ -14,13 +14,14 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from crm.activities.calendar_pages import nouns_shown
 from crm.activities.parts import entry_changes
-from crm.records import filtering, reading
+from crm.records import filtering
 from crm.records.access.visibility import may_write
 from crm.records.answers import back, gone_to, refused, shows_errors, toast
 from crm.records.errors import FieldError, Invalid, NotFound
 from crm.records.forms import controls, other_errors, read_values
 from crm.records.history import Entry
 from crm.records.presenting import record_url
+from crm.records.read import reading
 from crm.records.schema.record_type import Kind, registry
 from crm.sales import boards, services
 from crm.sales.board_address import BoardAddress

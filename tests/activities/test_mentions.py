@@ -9,9 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crm.activities.handlers import mentions_told
-from crm.records import reading
 from crm.records.drainer import drain
 from crm.records.models import Event, Record
+from crm.records.read import reading
 from crm.records.schema.mentions import html, mentioned, people, plain
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

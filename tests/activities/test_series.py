@@ -17,9 +17,9 @@ from crm.activities.models import Meeting, Place, Task
 from crm.activities.selectors import agenda, planned
 from crm.activities.services import activity_done, activity_followed, occurrence_skip, series_end
 from crm.activities.timers import escalation, manager_of, meeting_series, overdue
-from crm.records import reading
 from crm.records.errors import Invalid, NotFound
 from crm.records.models import Event, Timer
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
 from crm.records.write import gate, row_values, undo

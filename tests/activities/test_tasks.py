@@ -13,9 +13,9 @@ from crm.activities.models import Task
 from crm.activities.selectors import my_plan
 from crm.activities.services import activity_done
 from crm.activities.timers import overdue
-from crm.records import reading
 from crm.records.errors import Forbidden, Invalid
 from crm.records.models import Event, Record, Timer
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.timers import Due, fire_due
 from crm.records.write import gate

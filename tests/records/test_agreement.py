@@ -24,18 +24,19 @@ from crm.activities.feeds import feed_make, feed_read
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda, planned, timeline
 from crm.activities.visibility import PLANNED
-from crm.records import bulk, events, exporting, history, jobs, reading
+from crm.records import bulk, events, exporting, history, jobs
 from crm.records.access.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
 from crm.records.drainer import drain
 from crm.records.errors import BadQuery, Forbidden, Invalid, NotFound
 from crm.records.footers import footers
 from crm.records.grouping import groups
 from crm.records.models import SavedView
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.access_explanation import People, facts_of, reason_for
+from crm.records.read.reading import Query
+from crm.records.read.search import search_all
 from crm.records.saved_views import Views
 from crm.records.schema.record_type import RecordType, registry
-from crm.records.search import search_all
-from crm.records.why import People, facts_of, reason_for
 from crm.records.write import gate
 from crm.sales import boards
 from crm.workspace.models import Member, Role, Team

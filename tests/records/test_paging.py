@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm.records import reading
 from crm.records.errors import BadCursor, BadQuery
 from crm.records.query import paging
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from tenants.actors import Actor, TenantRef

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.records import reading
 from crm.records.errors import Invalid
 from crm.records.fields.parsing import keys
 from crm.records.fields.phones import phone_part, phone_read
 from crm.records.query import language
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from tenants.actors import Actor

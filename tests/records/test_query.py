@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm.records import reading
 from crm.records.errors import BadQuery
 from crm.records.query import language
 from crm.records.query.operators import OPERATORS
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import Kind, registry
 from crm.records.write import gate
 from tenants.actors import Actor

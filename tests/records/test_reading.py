@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from crm.records import reading
 from crm.records.errors import BadQuery, Forbidden, MissingScope, NotFound
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope

@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from crm.records import reading
 from crm.records.errors import BadQuery
 from crm.records.query import folding, refolding
 from crm.records.query.search_text import search_q
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.workspace.folding import fold
 from crm.workspace.models import Member, Role

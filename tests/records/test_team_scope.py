@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from crm.records import reading
 from crm.records.access.visibility import allows, reach
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.presenting import may_edit
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope

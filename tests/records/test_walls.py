@@ -10,15 +10,16 @@ from django.utils import timezone
 
 from crm.activities.handlers import mentions_told
 from crm.activities.selectors import agenda
-from crm.records import events, history, jobs, reading
+from crm.records import events, history, jobs
 from crm.records.drainer import drain
 from crm.records.errors import UndoConflict
 from crm.records.grouping import groups
 from crm.records.models import Event, Job
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.access_explanation import why
+from crm.records.read.reading import Query
+from crm.records.read.search import search_all
 from crm.records.schema.record_type import registry
-from crm.records.search import search_all
-from crm.records.why import why
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Stage

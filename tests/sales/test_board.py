@@ -12,8 +12,8 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.records import reading
 from crm.records.errors import BadCursor, NotFound
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.sales.boards import Asked, Column, board, board_card, board_column, quick_filters

@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth.hashers import check_password
 
-from crm.records import reading
 from crm.records.models import SavedView
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.sales.boards import board
 from crm.sales.demo import ABROAD, CARE, CARE_DEALS, OWNER, TRAINEE, VIEWS, demo_workspace_ensure

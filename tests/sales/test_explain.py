@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from crm.records import reading
 from crm.records.query import paging
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from tenants.actors import Actor
 from tests import factories

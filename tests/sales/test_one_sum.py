@@ -16,12 +16,12 @@ from django.db import transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from crm.records import reading
 from crm.records.belongings import portions
 from crm.records.footers import footers
 from crm.records.grouping import groups
-from crm.records.money import MoneySum
-from crm.records.reading import Query
+from crm.records.read import reading
+from crm.records.read.currencies_used import MoneySum
+from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.sales.boards import board

@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from crm.records import bulk, drainer, exporting, jobs, reading, timers
+from crm.records import bulk, drainer, exporting, jobs, timers
 from crm.records.bulk import Selection
 from crm.records.models import Event, Job, Timer
+from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.workspace.models import Member
 from crm.workspace.services import invitation_send, member_create, member_user_change

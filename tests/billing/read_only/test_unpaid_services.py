@@ -65,8 +65,8 @@ READ = {
     "crm.records.filtering": {"titles_of"},
     "crm.records.grouping": {"groups"},
     "crm.records.history": {"entries"},
-    "crm.records.money": {"currencies_used"},
-    "crm.records.reading": {"references_fill", "relations_expand"},
+    "crm.records.read.currencies_used": {"currencies_used"},
+    "crm.records.read.reading": {"references_fill", "relations_expand"},
     "crm.sales.boards": {"board_column"},
     "crm.sales.selectors": {"all_stages", "stages"},
 }

@@ -37,10 +37,10 @@ from crm.records.access.visibility import (
     visible,
 )
 from crm.records.errors import BadQuery, NotFound
-from crm.records.money import money_sum
 from crm.records.query import language, paging, search_text
+from crm.records.read.currencies_used import money_sum
+from crm.records.read.search import Hit, search_all
 from crm.records.schema.record_type import MEMBER_TARGET, SYSTEM_FIELDS, Field, Kind, RecordType, nearest, registry
-from crm.records.search import Hit, search_all
 from crm.records.write.settling import settled_until
 from crm.records.write.statements import any_of, named
 from tenants.actors import Actor

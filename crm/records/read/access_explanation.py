@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm.records.access.visibility import allows, field_rights, may_read, visible
-from crm.records.reading import titles
+from crm.records.read.reading import titles
 from crm.records.schema.record_type import RecordType, registry
 from crm.workspace.folding import BY_NAME
 from crm.workspace.models import Member, Team
