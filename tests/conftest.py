@@ -127,10 +127,10 @@ def _links_of_mails() -> Iterator[None]:
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in the background comes to its end in one turn, on however slow a machine."""
     for limit in (
-        "crm.records.drainer.SECONDS",
+        "crm.records.events.dispatch.SECONDS",
         "crm.records.jobs.SECONDS",
         "crm.records.tasks.SECONDS",
-        "crm.records.timers.SECONDS",
+        "crm.records.events.timers.SECONDS",
         "crm.workspace.mailing.SECONDS",
         "tenants.turns.MESSAGE_SECONDS",
         "tenants.wakeups.TURN_SECONDS",

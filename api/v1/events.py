@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from api.errors import missing_scope
 from api.params import whole_number
 from api.views import ApiView
-from crm.records import events
+from crm.records.events import feed
 from crm.records.fields.parsing import as_json
 
 
@@ -23,7 +23,7 @@ class EventList(ApiView):
     def get(self, request: Request) -> Response:
         limit = whole_number(request.query_params.get("limit"), param="limit", lowest=1, highest=500, default=50)
         after = whole_number(request.query_params.get("cursor"), param="cursor", lowest=0, highest=2**62, default=0)
-        feed = events.feed(self.actor, after=after, limit=limit)
+        feed = feed.feed(self.actor, after=after, limit=limit)
         return Response(
             {
                 "data": feed.rows,

@@ -10,7 +10,7 @@ class ActivitiesConfig(AppConfig):
     def ready(self) -> None:
         from crm.activities import handlers, kinds, parts, timers, types  # noqa: F401
         from crm.activities.feeds import feed_drop_since
-        from crm.records.drainer import on
+        from crm.records.events.dispatch import on
         from crm.records.pages import part_register
         from tenants.hooks import member_secrets_drop
 

@@ -17,8 +17,8 @@ from crm.activities.kinds import (
     MEETING_REPLIED,
     MENTIONED,
 )
-from crm.records import timers
 from crm.records.access.visibility import may_read
+from crm.records.events import timers
 from crm.records.models import Event
 from crm.records.read import reading
 from crm.records.schema.mentions import mentioned, plain

@@ -18,8 +18,8 @@ from crm.activities.selectors import TIMELINE_KINDS, ActivityRow, TimelineItem, 
 from crm.activities.visibility import NOUNS, PLANNED
 from crm.records.access.visibility import writable_fields
 from crm.records.errors import RecordError
+from crm.records.events.history import Entry, FieldChange
 from crm.records.forms import Control, Option, controls
-from crm.records.history import Entry, FieldChange
 from crm.records.pages import Part
 from crm.records.presenting import EMPTY, choice_label, may_edit, value_html
 from crm.records.schema import mentions

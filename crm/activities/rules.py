@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from crm.activities import repeating
 from crm.activities.models import Place
 from crm.activities.visibility import NOUNS
-from crm.records import timers
+from crm.records.events import timers
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.row_values import snapshot

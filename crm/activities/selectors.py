@@ -12,9 +12,9 @@ from django.utils import timezone
 from crm.activities.models import Place
 from crm.activities.rules import DAY, UNDATED, WHEN
 from crm.activities.visibility import NOUNS, PLANNED
-from crm.records import history
 from crm.records.access.visibility import may_read, readable_columns
-from crm.records.history import Entry
+from crm.records.events import history
+from crm.records.events.history import Entry
 from crm.records.query import paging
 from crm.records.query.paging import SortKey
 from crm.records.read import reading

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from crm.activities import repeating
 from crm.activities.rules import WHEN, undoes, writes, zones
-from crm.records import timers
+from crm.records.events import timers
 from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, Timer
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from crm.activities import rules, series
 from crm.activities.kinds import ESCALATION, REMINDER, TASK_OVERDUE
-from crm.records import timers
 from crm.records.access.visibility import may_read, visible
+from crm.records.events import timers
+from crm.records.events.timers import Due
 from crm.records.schema.record_type import RecordType, registry
-from crm.records.timers import Due
 from crm.records.write.row_values import snapshot
 from crm.workspace import notifying
 from crm.workspace.formats import date_text, minutes_text, moment_text

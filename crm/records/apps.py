@@ -8,20 +8,9 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import (
-            belongings,
-            bulk,
-            checks,
-            events,
-            exporting,
-            jobs,
-            kinds,
-            presenting,
-            tasks,
-            timers,
-            wakeups,
-        )
+        from crm.records import belongings, bulk, checks, exporting, jobs, kinds, presenting, tasks, wakeups
         from crm.records.access import role_nouns  # noqa: F401
+        from crm.records.events import feed, timers
         from crm.records.read import currencies_used, reading  # noqa: F401
         from crm.records.schema.record_type import registry
         from crm.workspace import hooks, roles
@@ -35,7 +24,7 @@ class RecordsConfig(AppConfig):
         jobs.register("hand_over", belongings.step)
         jobs.register("export", exporting.export_step, reads=True)
         timers.register("export_expired", exporting.export_expired, unpaid=True)
-        hooks.event_note.register(events.note)
+        hooks.event_note.register(feed.note)
         hooks.currencies_used.register(currencies_used.currencies_used)
         hooks.record_titles.register(reading.titles)
         hooks.records_in_sight.register(reading.in_sight)

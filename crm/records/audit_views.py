@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from crm.records import audit
 from crm.records.errors import NotFound
+from crm.records.events import audit
 from crm.workspace.folding import BY_NAME
 from crm.workspace.people_forms import choose
 from crm.workspace.plan_needs import feature_need

@@ -17,9 +17,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import changes, jobs
+from crm.records import jobs
 from crm.records.access.visibility import require_field, require_scope, writable_fields
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
+from crm.records.events import changes
 from crm.records.fields.parsing import BadValue, parse
 from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job

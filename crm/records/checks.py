@@ -11,8 +11,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.urls import resolve, reverse
 
-from crm.records import drainer
-from crm.records.audit import LABELS
+from crm.records.events import dispatch
+from crm.records.events.audit import LABELS
 from crm.records.models import Record
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.write.batch import EVENT_ENDINGS
@@ -120,7 +120,7 @@ def problems() -> list[str]:
         )
     found += [
         f"The reader {name} wants events {pattern}, which nobody makes."
-        for name, reader in drainer.readers.items()
+        for name, reader in dispatch.readers.items()
         for pattern in reader.types
         if not any(fnmatchcase(type, pattern) for type in event_types())
     ]

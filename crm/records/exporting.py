@@ -15,10 +15,11 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.records import timers
 from crm.records.access.field_rights import kinds_told_by, sees
 from crm.records.access.visibility import hidden_slugs, readable_fields, require_scope
 from crm.records.errors import BadCursor, Forbidden, NotFound
+from crm.records.events import timers
+from crm.records.events.timers import Due
 from crm.records.fields.csv_cells import guarded
 from crm.records.fields.parsing import ADDRESS_PARTS, as_json
 from crm.records.jobs import Work, job_start
@@ -28,7 +29,6 @@ from crm.records.query.paging import sort_keys
 from crm.records.read import reading
 from crm.records.schema import mentions
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, registry
-from crm.records.timers import Due
 from crm.workspace.auditing import audit_note
 from tenants.actors import Actor, Scope, TenantRef
 

@@ -22,10 +22,10 @@ from django.utils.translation import override
 
 from crm.records import wakeups
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
+from crm.records.events.timers import waits
 from crm.records.models import ChangeSet, Job, JobChunk
 from crm.records.query.expressions import negated
 from crm.records.schema.record_type import RecordType, Text, registry
-from crm.records.timers import waits
 from crm.records.write.gate import change_set_new
 from crm.workspace.auditing import audit_note
 from crm.workspace.formats import number_text

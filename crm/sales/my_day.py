@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.activities.selectors import ActivityRow, my_plan
-from crm.records import history
 from crm.records.access.visibility import may_read
-from crm.records.history import Entry
+from crm.records.events import history
+from crm.records.events.history import Entry
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, Part, money_sums
 from crm.records.schema.record_type import registry

@@ -18,8 +18,8 @@ from crm.records import filtering
 from crm.records.access.visibility import may_write
 from crm.records.answers import back, gone_to, refused, shows_errors, toast
 from crm.records.errors import FieldError, Invalid, NotFound
+from crm.records.events.history import Entry
 from crm.records.forms import controls, other_errors, read_values
-from crm.records.history import Entry
 from crm.records.presenting import record_url
 from crm.records.read import reading
 from crm.records.schema.record_type import Kind, registry

@@ -10,7 +10,7 @@ from crm.activities.handlers import invitation_told, reply_told
 from crm.activities.models import Meeting
 from crm.activities.services import meeting_reply
 from crm.records.errors import Forbidden, Invalid, NotFound
-from crm.records.history import record_history
+from crm.records.events.history import record_history
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crm.activities.handlers import mentions_told
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.records.models import Event, Record
 from crm.records.read import reading
 from crm.records.schema.mentions import html, mentioned, people, plain

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from crm.activities.services import meeting_reply
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from crm.workspace.mailing import claimed

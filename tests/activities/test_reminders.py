@@ -11,9 +11,9 @@ import pytest
 from django.utils import timezone
 
 from crm.activities.timers import reminder
+from crm.records.events.timers import Due, fire_due
 from crm.records.models import Timer
 from crm.records.schema.record_type import registry
-from crm.records.timers import Due, fire_due
 from crm.records.write import gate
 from crm.workspace.formats import moment_text
 from crm.workspace.models import Member, Notification

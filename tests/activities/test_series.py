@@ -18,10 +18,10 @@ from crm.activities.selectors import agenda, planned
 from crm.activities.services import activity_done, activity_followed, occurrence_skip, series_end
 from crm.activities.timers import escalation, manager_of, meeting_series, overdue
 from crm.records.errors import Invalid, NotFound
+from crm.records.events.timers import Due, fire_due
 from crm.records.models import Event, Timer
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
-from crm.records.timers import Due, fire_due
 from crm.records.write import gate, row_values, undo
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor, Permissions, Scope

@@ -14,10 +14,10 @@ from crm.activities.selectors import my_plan
 from crm.activities.services import activity_done
 from crm.activities.timers import overdue
 from crm.records.errors import Forbidden, Invalid
+from crm.records.events.timers import Due, fire_due
 from crm.records.models import Event, Record, Timer
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
-from crm.records.timers import Due, fire_due
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification, Role
 from crm.workspace.services import member_profile_update

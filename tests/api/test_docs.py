@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.workspace.models import Member
 from tenants.models import Tenant
 from tenants.scopes import shared

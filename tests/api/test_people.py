@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.records.models import ChangeSet
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Invitation, Member, Role, Team

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.records.models import Event
 from crm.records.write.event_store import id_from
 from tenants.actors import Actor, TenantRef

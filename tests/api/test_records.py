@@ -263,7 +263,7 @@ def test_members_can_be_listed_and_not_written(api, owner):
 
 
 def test_events_come_in_order_with_before_after_and_who(api, owner):
-    from crm.records.drainer import drain
+    from crm.records.events.dispatch import drain
 
     client = api(owner)
     made = client.post("/api/v1/companies", {"name": "Acme"})
@@ -279,7 +279,7 @@ def test_events_come_in_order_with_before_after_and_who(api, owner):
 
 
 def test_a_change_is_undone_by_the_api_and_a_conflict_is_listed(api, owner):
-    from crm.records.drainer import drain
+    from crm.records.events.dispatch import drain
 
     client = api(owner)
     company = client.post("/api/v1/companies", {"name": "Acme"}).json()

@@ -3,7 +3,7 @@
 import pytest
 
 from crm.records import jobs
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.records.models import Job
 from crm.workspace.models import Member, Role
 from tests import factories

@@ -7,7 +7,7 @@ class FaultsConfig(AppConfig):
     name = "tests.faults"
 
     def ready(self) -> None:
-        from crm.records.drainer import on
+        from crm.records.events.dispatch import on
         from tests.faults.counting import count
 
         on("*", name="count", handler=count)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.conf import settings
 
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.records.models import ChangeSet, Event, Job, SavedView
 from crm.records.schema.record_type import registry
 from crm.workspace.mailing import unsubscribe_url

@@ -23,7 +23,7 @@ from django.utils import timezone
 from crm.activities import repeating
 from crm.activities.feeds import feed_make
 from crm.activities.models import Place
-from crm.records.drainer import drain
+from crm.records.events.dispatch import drain
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.sales.models import Stage
 from crm.workspace.models import Member, Role

@@ -24,10 +24,11 @@ from crm.activities.feeds import feed_make, feed_read
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda, planned, timeline
 from crm.activities.visibility import PLANNED
-from crm.records import bulk, events, exporting, history, jobs
+from crm.records import bulk, exporting, jobs
 from crm.records.access.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
-from crm.records.drainer import drain
 from crm.records.errors import BadQuery, Forbidden, Invalid, NotFound
+from crm.records.events import feed, history
+from crm.records.events.dispatch import drain
 from crm.records.footers import footers
 from crm.records.grouping import groups
 from crm.records.models import SavedView
@@ -195,7 +196,7 @@ def test_everything_that_reads_agrees(data: st.DataObject, world: World) -> None
         assert reading.count(actor, rt, Query(search=WORD)) == len(expected)
         hits = {hit.id for hit in search_all(actor, WORD, limit=100) if hit.type == noun}
         assert hits == (expected if rt.in_sidebar else set())
-        told = {UUID(row["record_id"]) for row in events.feed(actor, limit=500).rows}
+        told = {UUID(row["record_id"]) for row in feed.feed(actor, limit=500).rows}
         assert told & ours == expected
         recent = {entry.record_id for entry in history.recent(actor, 200)}
         assert recent & ours == expected

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from crm.records import checks, drainer
+from crm.records import checks
 from crm.records.errors import UnknownType
+from crm.records.events import dispatch
 from crm.records.schema.policies import Everyone
 from crm.records.schema.record_type import Choice, Field, Kind, Misdeclared, RecordType, Registry, registry
 from tests.registrations import anew
@@ -34,8 +35,8 @@ def test_every_record_type_matches_its_model() -> None:
 
 @pytest.mark.parametrize("type", ["deal.lost", "session.begun", "robot.*", "created"])
 def test_a_reader_of_events_that_nobody_makes_is_refused(monkeypatch: pytest.MonkeyPatch, type: str) -> None:
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("deal.stage_changed", "*.created", "settings.updated", type, name="ears", handler=lambda *_event: None)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("deal.stage_changed", "*.created", "settings.updated", type, name="ears", handler=lambda *_event: None)
     assert checks.problems() == [f"The reader ears wants events {type}, which nobody makes."]
 
 

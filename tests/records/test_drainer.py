@@ -14,7 +14,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crm.records import drainer, timers, wakeups
+from crm.records import wakeups
+from crm.records.events import dispatch, timers
 from crm.records.models import Event, HandlerPosition, Timer
 from crm.records.schema.record_type import registry
 from crm.records.tasks import events_turn
@@ -75,25 +76,25 @@ def positions() -> list[int]:
 
 
 def test_events_are_read_in_order_each_once(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    drainer.drain(owner.tenant)
+    dispatch.drain(owner.tenant)
     start = max(positions(), default=0)
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="tell", handler=tell)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="tell", handler=tell)
     HandlerPosition.objects.create(handler="tell", position=start)
     company = factories.company(owner)
     gate.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
 
-    assert drainer.drain(owner.tenant) is Progress.DONE
-    drainer.drain(owner.tenant)
+    assert dispatch.drain(owner.tenant) is Progress.DONE
+    dispatch.drain(owner.tenant)
 
     assert told == [("company.created", start + 1), ("company.updated", start + 2)]
     assert HandlerPosition.objects.get(handler="tell").position == start + 2
 
 
 def test_a_reader_is_called_for_the_events_it_wants_and_no_other(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("company.updated", "*.trashed", name="tell", handler=tell)
-    drainer.drain(owner.tenant)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("company.updated", "*.trashed", name="tell", handler=tell)
+    dispatch.drain(owner.tenant)
     told.clear()
     company = factories.company(owner)
     gate.update(owner, registry.get("company"), company.pk, {"industry": "Glass"})
@@ -101,7 +102,7 @@ def test_a_reader_is_called_for_the_events_it_wants_and_no_other(owner: Actor, m
     gate.trash(owner, registry.get("contact"), [contact.pk])
     factories.company(owner)
 
-    drainer.drain(owner.tenant)
+    dispatch.drain(owner.tenant)
 
     assert [type for type, _position in told] == ["company.updated", "contact.trashed"]
     assert HandlerPosition.objects.get(handler="tell").position == max(positions())
@@ -111,8 +112,8 @@ def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
     robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="tally", handler=tally)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="tally", handler=tally)
     company = registry.get("company")
     written, go_on = threading.Event(), threading.Event()
 
@@ -125,11 +126,11 @@ def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
     waiting = elsewhere(slow, real_tenant)
     written.wait(PATIENCE)
     really(lambda: gate.create(robot, company, {"name": "Quick"}))
-    really(lambda: drainer.drain(real_tenant))
+    really(lambda: dispatch.drain(real_tenant))
     assert really(lambda: list(Event.objects.values_list("after__name", "position"))) == [("Quick", 1)]
     go_on.set()
     waiting()
-    really(lambda: drainer.drain(real_tenant))
+    really(lambda: dispatch.drain(real_tenant))
 
     assert really(lambda: list(Event.objects.order_by("position").values_list("after__name", "position"))) == [
         ("Quick", 1),
@@ -141,16 +142,16 @@ def test_a_late_commit_gets_a_later_position_and_is_not_skipped(
 def test_many_drainers_at_once_give_each_event_one_position_and_one_effect(
     robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="tally", handler=tally)
-    drainer.on("*", name="stumble", handler=tell)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="tally", handler=tally)
+    dispatch.on("*", name="stumble", handler=tell)
     rows = [{"name": f"Company {number}"} for number in range(120)]
     really(lambda: gate.create_many(robot, registry.get("company"), rows))
 
-    waiting = [elsewhere(lambda: drainer.drain(real_tenant), real_tenant) for _worker in range(4)]
+    waiting = [elsewhere(lambda: dispatch.drain(real_tenant), real_tenant) for _worker in range(4)]
     for wait in waiting:
         wait()
-    while really(lambda: drainer.drain(real_tenant)) is not Progress.DONE:
+    while really(lambda: dispatch.drain(real_tenant)) is not Progress.DONE:
         pass
 
     assert really(positions) == list(range(1, 121))
@@ -173,7 +174,7 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
         "from dataclasses import replace\n"
         "from tenants.actors import TenantRef\n"
         "from tenants.scopes import tenant_scope\n"
-        "from crm.records.drainer import drain\n"
+        "from crm.records.events.dispatch import drain\n"
         "import uuid\n"
         f"tenant = TenantRef(id=uuid.UUID('{real_tenant.id}'), schema_name='{real_tenant.schema_name}', name='', "
         "subdomain='', state='active', locale='en', currency='EUR', time_zone='UTC')\n"
@@ -199,18 +200,18 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
 
 
 def test_a_reader_that_fails_waits_and_holds_up_no_other(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    drainer.drain(owner.tenant)
+    dispatch.drain(owner.tenant)
     start = max(positions(), default=0)
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="stumble", handler=stumble)
-    drainer.on("*", name="tell", handler=tell)
-    for name in drainer.readers:
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="stumble", handler=stumble)
+    dispatch.on("*", name="tell", handler=tell)
+    for name in dispatch.readers:
         HandlerPosition.objects.create(handler=name, position=start)
     for name in ("Good", "Poison", "After"):
         factories.company(owner, name=name)
 
     for _try in range(3):
-        assert drainer.drain(owner.tenant) is Progress.DONE
+        assert dispatch.drain(owner.tenant) is Progress.DONE
 
     assert [position for _type, position in told] == [start + 1, start + 2, start + 3]
     place = HandlerPosition.objects.get(handler="stumble")
@@ -220,21 +221,21 @@ def test_a_reader_that_fails_waits_and_holds_up_no_other(owner: Actor, monkeypat
     assert place.retry_at > timezone.now()
     assert len(marks()) == 1
 
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="stumble", handler=tally)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="stumble", handler=tally)
     HandlerPosition.objects.filter(handler="stumble").update(retry_at=timezone.now())
-    drainer.drain(owner.tenant)
+    dispatch.drain(owner.tenant)
     assert HandlerPosition.objects.get(handler="stumble").position == start + 3
     assert len(marks()) == 3
 
 
 def test_positions_are_never_given_twice_even_after_a_purge(owner: Actor) -> None:
     factories.company(owner)
-    drainer.drain(owner.tenant)
+    dispatch.drain(owner.tenant)
     last = max(positions())
     HandlerPosition.objects.filter(handler="").update(position=last + 5)
     factories.company(owner)
-    drainer.drain(owner.tenant)
+    dispatch.drain(owner.tenant)
     assert max(positions()) == last + 6
 
 
@@ -246,8 +247,8 @@ def wakeups_of(tenant: TenantRef) -> int:
 def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it(
     robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="tally", handler=tally)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="tally", handler=tally)
     really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"}))
     assert really(lambda: wakeups_of(real_tenant)) == 1
 
@@ -255,7 +256,7 @@ def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it
 
     def other_drainer() -> None:
         with transaction.atomic():
-            assert drainer.give_positions() == 1
+            assert dispatch.give_positions() == 1
             holding.set()
             let_go.wait(PATIENCE)
 
@@ -273,9 +274,9 @@ def test_the_work_of_a_workspace_ends_its_wakeups_but_not_while_others_are_at_it
 def test_a_reader_that_another_worker_runs_is_looked_at_again(
     robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="tally", handler=tally)
-    really(lambda: drainer.drain(real_tenant))
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="tally", handler=tally)
+    really(lambda: dispatch.drain(real_tenant))
     really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"}))
     holding, let_go = threading.Event(), threading.Event()
 
@@ -287,17 +288,17 @@ def test_a_reader_that_another_worker_runs_is_looked_at_again(
 
     waiting = elsewhere(other_worker, real_tenant)
     holding.wait(PATIENCE)
-    assert really(lambda: drainer.drain(real_tenant)) is Progress.BUSY
+    assert really(lambda: dispatch.drain(real_tenant)) is Progress.BUSY
     let_go.set()
     waiting()
-    assert really(lambda: drainer.drain(real_tenant)) is Progress.DONE
+    assert really(lambda: dispatch.drain(real_tenant)) is Progress.DONE
     assert len(really(marks)) == 1
 
 
 def test_lost_wakeups_are_made_anew_from_what_is_to_do(
     robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew(monkeypatch, drainer, "readers")
+    anew(monkeypatch, dispatch, "readers")
     timers.register("ring", lambda tenant, due: None)
     company = really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"})).record
     due = timezone.now() + timedelta(hours=1)
@@ -319,14 +320,14 @@ def test_lost_wakeups_are_made_anew_from_what_is_to_do(
     assert now <= timezone.now()
     assert due <= later <= due + timedelta(minutes=1)
     assert really(lambda: Timer.objects.count()) == 1
-    really(lambda: drainer.drain(real_tenant))
+    really(lambda: dispatch.drain(real_tenant))
     really(lose)
     assert really(lambda: wakeups.wakeups_rebuild(real_tenant)) == 1
 
 
 def test_a_long_queue_is_left_for_the_next_turn(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    anew(monkeypatch, drainer, "readers")
-    drainer.on("*", name="tell", handler=tell)
+    anew(monkeypatch, dispatch, "readers")
+    dispatch.on("*", name="tell", handler=tell)
     factories.company(owner)
-    assert drainer.drain(owner.tenant, until=time.monotonic() - 1) is Progress.MORE
+    assert dispatch.drain(owner.tenant, until=time.monotonic() - 1) is Progress.MORE
     assert told == []

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, transaction
 
-from crm.records import drainer, events
+from crm.records.events import dispatch, feed
 from crm.records.models import ChangeSet, Event
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
@@ -20,24 +20,24 @@ def rt(slug: str) -> RecordType:
 
 @pytest.fixture
 def start(owner: Actor) -> int:
-    drainer.drain(owner.tenant)
-    return events.feed(owner, 0, 500).position
+    dispatch.drain(owner.tenant)
+    return feed.feed(owner, 0, 500).position
 
 
 def test_the_feed_goes_on_where_it_stopped_and_skips_nothing(owner: Actor, start: int) -> None:
     for number in range(7):
         factories.company(owner, name=f"Company {number}")
-    drainer.drain(owner.tenant)
+    dispatch.drain(owner.tenant)
 
     seen, position = [], start
     while True:
-        page = events.feed(owner, position, 3)
+        page = feed.feed(owner, position, 3)
         if not page.rows:
             break
         seen += [row["after"]["name"] for row in page.rows]
         position = page.position
     assert seen == [f"Company {number}" for number in range(7)]
-    first = events.feed(owner, start, 1).rows[0]
+    first = feed.feed(owner, start, 1).rows[0]
     assert (first["type"], first["actor"]["member"], first["request_id"], first["position"]) == (
         "company.created",
         str(owner.member_id),
@@ -48,41 +48,39 @@ def test_the_feed_goes_on_where_it_stopped_and_skips_nothing(owner: Actor, start
 
 def test_what_was_not_drained_is_not_in_the_feed_yet(owner: Actor, start: int) -> None:
     factories.company(owner)
-    assert events.feed(owner, start, 10).rows == []
+    assert feed.feed(owner, start, 10).rows == []
 
 
 def test_events_of_what_the_reader_may_not_see_now_are_left_out(seller: Actor, seller_two: Actor, start: int) -> None:
     narrow = replace(seller, permissions=Permissions({"deal": {"view": Scope.OWN}}))
     mine, theirs = factories.deal(seller, name="Mine"), factories.deal(seller_two, name="Theirs")
     factories.company(seller)
-    drainer.drain(seller.tenant)
+    dispatch.drain(seller.tenant)
 
-    page = events.feed(narrow, start, 50)
+    page = feed.feed(narrow, start, 50)
     assert [row["after"]["name"] for row in page.rows] == ["Mine"]
-    assert page.position == events.feed(seller, start, 50).position
+    assert page.position == feed.feed(seller, start, 50).position
 
     gate.update(seller_two, rt("deal"), theirs.pk, {"owner": seller.member_id})
     gate.update(seller, rt("deal"), mine.pk, {"owner": seller_two.member_id})
-    assert {row["record_id"] for row in events.feed(narrow, start, 50).rows} == {str(theirs.pk)}
+    assert {row["record_id"] for row in feed.feed(narrow, start, 50).rows} == {str(theirs.pk)}
 
 
 def test_members_events_are_for_those_who_may_see_members(owner: Actor, start: int) -> None:
     with transaction.atomic():
-        note = events.note(
-            owner, type="member.updated", record_type="member", record_id=uuid4(), after={"role": "admin"}
-        )
-    drainer.drain(owner.tenant)
+        note = feed.note(owner, type="member.updated", record_type="member", record_id=uuid4(), after={"role": "admin"})
+    dispatch.drain(owner.tenant)
     blind = replace(owner, permissions=Permissions({"company": {"view": Scope.ALL}}))
 
-    assert [row["id"] for row in events.feed(owner, start, 50).rows] == [str(note.pk)]
-    assert events.feed(blind, start, 50).rows == []
+    assert [row["id"] for row in feed.feed(owner, start, 50).rows] == [str(note.pk)]
+    assert feed.feed(blind, start, 50).rows == []
 
 
 def test_trashed_records_stay_in_the_feed(owner: Actor, start: int) -> None:
     company = factories.company(owner)
     gate.trash(owner, rt("company"), company.pk)
-    drainer.drain(owner.tenant)
-    assert [row["type"] for row in events.feed(owner, start, 50).rows] == ["company.created", "company.trashed"]
+    dispatch.drain(owner.tenant)
+    assert [row["type"] for row in feed.feed(owner, start, 50).rows] == ["company.created", "company.trashed"]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from crm.records import history
 from crm.records.errors import BadCursor, NotFound
+from crm.records.events import history
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from tenants.actors import Actor, Permissions

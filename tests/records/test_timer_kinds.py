@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done
-from crm.records import exporting, timers
+from crm.records import exporting
+from crm.records.events import timers
 from crm.records.models import Job, Timer
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
-from crm.records import timers
+from crm.records.events import timers
 from crm.records.models import Timer
 from crm.workspace.models import Role
 from tenants.actors import TenantRef

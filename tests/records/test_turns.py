@@ -14,7 +14,7 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
-from crm.records import timers
+from crm.records.events import timers
 from crm.records.models import Timer
 from crm.records.tasks import timers_fire
 from crm.workspace.models import Role
@@ -202,7 +202,7 @@ def test_a_killed_worker_fires_none_twice_and_leaves_none_out(
         "import uuid\n"
         "from tenants.actors import TenantRef\n"
         "from tenants.scopes import tenant_scope\n"
-        "from crm.records.timers import fire_due\n"
+        "from crm.records.events.timers import fire_due\n"
         f"tenant = TenantRef(id=uuid.UUID('{real_tenant.id}'), schema_name='{real_tenant.schema_name}', name='', "
         "subdomain='', state='active', locale='en', currency='EUR', time_zone='UTC')\n"
         "with tenant_scope(tenant):\n"

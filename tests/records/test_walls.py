@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from crm.activities.handlers import mentions_told
 from crm.activities.selectors import agenda
-from crm.records import events, history, jobs
-from crm.records.drainer import drain
+from crm.records import jobs
 from crm.records.errors import UndoConflict
+from crm.records.events import feed, history
+from crm.records.events.dispatch import drain
 from crm.records.grouping import groups
 from crm.records.models import Event, Job
 from crm.records.read import reading
@@ -54,7 +55,7 @@ def test_a_change_of_hidden_fields_alone_is_no_event_and_no_history(owner: Actor
     gate.update(owner, DEAL, deal.pk, {"amount": "7777"})
     gate.update(owner, DEAL, deal.pk, {"source": "referral", "name": "Still mine"})
     drain(owner.tenant)
-    told = [row for row in events.feed(trainee, limit=500).rows if row["record_id"] == str(deal.pk)]
+    told = [row for row in feed.feed(trainee, limit=500).rows if row["record_id"] == str(deal.pk)]
     assert [row["type"] for row in told] == ["deal.created", "deal.updated"]
     assert told[1]["after"] == {"name": "Still mine"}
     entries = history.record_history(trainee, DEAL, deal.pk)

@@ -10,8 +10,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.records.audit import audit_page
 from crm.records.errors import NotFound
+from crm.records.events.audit import audit_page
 from crm.records.models import ChangeSet, Event
 from crm.records.write.event_store import id_from
 from crm.workspace import services
@@ -295,7 +295,7 @@ class TestAudit:
     def test_for_others_there_is_no_such_page_and_no_such_event(
         self, browser_client: Any, actor_named: Callable[[str], Actor], admin: Actor, api: Any, who: str
     ) -> None:
-        from crm.records.drainer import drain
+        from crm.records.events.dispatch import drain
 
         audit_note(admin, "export.finished", after={"name": "everything"})
         drain(admin.tenant)

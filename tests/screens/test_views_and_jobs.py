@@ -10,10 +10,10 @@ import pytest
 from django.utils import timezone
 
 from crm.records import exporting, jobs
+from crm.records.events.timers import Due
 from crm.records.models import Event, Job, SavedView, ViewChoice
 from crm.records.saved_views import groupable
 from crm.records.schema.record_type import registry
-from crm.records.timers import Due
 from crm.records.write import gate
 from crm.workspace.models import Member, Role, Team
 from tests import factories

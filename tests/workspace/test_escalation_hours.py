@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from crm.activities.handlers import clocks_followed
 from crm.activities.rules import escalated_after
+from crm.records.events.timers import fire_due
 from crm.records.models import Event, Timer
-from crm.records.timers import fire_due
 from crm.workspace.configuration import kept
 from crm.workspace.models import Notification, WorkspaceSettings
 from crm.workspace.settings_pages import search

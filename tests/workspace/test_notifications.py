@@ -568,7 +568,7 @@ def test_the_inbox_shows_a_line_a_record_and_kind(seller: Actor, browser_client:
 def test_many_handed_over_in_one_change_are_one_line_and_one_mail(
     manager: Actor, seller: Actor, box: Catcher, browser_client: BrowserClient
 ) -> None:
-    from crm.records.drainer import drain
+    from crm.records.events.dispatch import drain
 
     drain(manager.tenant)
     choose(seller, channels={"assigned": ["in_app", "mail"]})

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from crm.records import bulk, drainer, exporting, jobs, timers
+from crm.records import bulk, exporting, jobs
 from crm.records.bulk import Selection
+from crm.records.events import dispatch, timers
 from crm.records.models import Event, Job, Timer
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
@@ -251,18 +252,18 @@ class TestWork:
         assert len(rung) == 1
 
     def test_events_are_numbered_and_read_once_it_is_paid(self, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-        anew(monkeypatch, drainer, "readers")
-        drainer.on("company.*", name="heard", handler=hear)
+        anew(monkeypatch, dispatch, "readers")
+        dispatch.on("company.*", name="heard", handler=hear)
         heard.clear()
-        drainer.drain(owner.tenant)
+        dispatch.drain(owner.tenant)
         heard.clear()
         factories.company(owner)
         closed = put(owner.tenant, "read_only")
-        drainer.drain(closed)
+        dispatch.drain(closed)
         assert not Event.objects.filter(position=None).exists()
         assert heard == []
 
-        drainer.drain(put(closed, "active"))
+        dispatch.drain(put(closed, "active"))
         assert "company.created" in heard
 
     def test_paying_wakes_all_that_waited(self, owner: Actor) -> None:

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from crm.records import timers
+from crm.records.events import timers
 from crm.records.models import Job, Timer
 from crm.records.tasks import job_work
 from crm.workspace.models import Member, NotificationMail

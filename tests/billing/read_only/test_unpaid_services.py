@@ -64,7 +64,7 @@ READ = {
     "crm.records.bulk": {"check_values"},
     "crm.records.filtering": {"titles_of"},
     "crm.records.grouping": {"groups"},
-    "crm.records.history": {"entries"},
+    "crm.records.events.history": {"entries"},
     "crm.records.read.currencies_used": {"currencies_used"},
     "crm.records.read.reading": {"references_fill", "relations_expand"},
     "crm.sales.boards": {"board_column"},

@@ -12,7 +12,7 @@ from django.utils import timezone
 from crm.records import wakeups
 from crm.records.access.field_rights import kinds_seen, sees, tells_something
 from crm.records.access.visibility import may_read
-from crm.records.drainer import COUNTER
+from crm.records.events.dispatch import COUNTER
 from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, HandlerPosition
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry

@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from crm.records import wakeups
+from crm.records.events.timers import waits
 from crm.records.models import Event, HandlerPosition
-from crm.records.timers import waits
 from tenants.actors import TenantRef
 from tenants.entitlements import why_not_writable
 from tenants.locks import advisory_lock_try

@@ -9,8 +9,8 @@ from django.db import connection
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from crm.records import audit
 from crm.records.errors import NotFound
+from crm.records.events import audit
 from crm.records.models import ChangeSet, Event
 from crm.records.read.reading import titles
 from crm.records.schema.record_type import MEMBER_TARGET, registry
