@@ -16,7 +16,7 @@ from crm.activities.calendar import Period, Stand, arranged, days_touched, slots
 from crm.activities.rules import UNDATED, WHEN
 from crm.activities.selectors import ActivityRow, agenda
 from crm.records.access.visibility import writable_fields
-from crm.records.presenting import record_url
+from crm.records.display.presenting import record_url
 from crm.records.schema.record_type import registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.formats import babel_locale, date_text, time_text, weekday_names

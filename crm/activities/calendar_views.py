@@ -17,7 +17,7 @@ from crm.activities.calendar import SPANS, Period, Span
 from crm.activities.calendar_pages import calendar_page, nouns_shown, whose
 from crm.activities.calendar_services import activity_move
 from crm.activities.rules import DAY, WHEN
-from crm.records.answers import gone_to, record_type, shows_errors, toast
+from crm.records.display.responses import gone_to, record_type, shows_errors, toast
 from crm.records.schema.record_type import registry
 from crm.workspace.formats import week_start
 from tenants.access import MEMBER, PUBLIC, access, needs_noun

@@ -14,7 +14,7 @@ from crm.activities.calendar_pages import TASK_MINUTES
 from crm.activities.rules import REMINDED_FROM
 from crm.activities.selectors import ActivityRow
 from crm.activities.series import Part, pattern
-from crm.records.presenting import record_url
+from crm.records.display.presenting import record_url
 from crm.records.schema.record_type import MEMBER_TARGET, registry
 from crm.records.write.row_values import snapshot
 from tenants.actors import Actor, TenantRef

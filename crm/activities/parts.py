@@ -17,11 +17,11 @@ from crm.activities import repeating
 from crm.activities.selectors import TIMELINE_KINDS, ActivityRow, TimelineItem, planned, timeline
 from crm.activities.visibility import NOUNS, PLANNED
 from crm.records.access.visibility import writable_fields
+from crm.records.display.controls import Control, Option, controls
+from crm.records.display.presenting import EMPTY, choice_label, may_edit, value_html
 from crm.records.errors import RecordError
 from crm.records.events.history import Entry, FieldChange
-from crm.records.forms import Control, Option, controls
 from crm.records.pages import Part
-from crm.records.presenting import EMPTY, choice_label, may_edit, value_html
 from crm.records.schema import mentions
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
 from crm.workspace.formats import money_text

@@ -17,11 +17,11 @@ from crm.activities import parts, rules, services
 from crm.activities.following import series_follow
 from crm.activities.visibility import PLANNED
 from crm.records import pages
-from crm.records.answers import back, gone_to, record_type, shows_errors, toast
+from crm.records.display.controls import is_sent, other_errors, read_values, with_companions
+from crm.records.display.presenting import record_url, row_title
+from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import BadValue, parse
-from crm.records.forms import is_sent, other_errors, read_values, with_companions
-from crm.records.presenting import record_url, row_title
 from crm.records.read import reading
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate

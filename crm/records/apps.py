@@ -8,8 +8,9 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import belongings, bulk, checks, exporting, jobs, kinds, presenting, tasks, wakeups
+        from crm.records import belongings, bulk, checks, exporting, jobs, kinds, tasks, wakeups
         from crm.records.access import role_nouns  # noqa: F401
+        from crm.records.display import presenting
         from crm.records.events import feed, timers
         from crm.records.read import currencies_used, reading  # noqa: F401
         from crm.records.schema.record_type import registry

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.records import exporting
-from crm.records.answers import gone_to, record_type, shows_errors
+from crm.records.display.responses import gone_to, record_type, shows_errors
 from crm.records.job_views import underway
 from crm.records.listing import Listing
 from tenants.access import MEMBER, access, needs_noun

@@ -10,12 +10,12 @@ import orjson
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from crm.records import presenting
 from crm.records.access.targets import target_type
 from crm.records.access.visibility import may_read, readable_fields
+from crm.records.display import presenting
+from crm.records.display.controls import NUMBERS, Option, member_options, read_number, relation_options
 from crm.records.errors import BadQuery, RecordError
 from crm.records.fields.parsing import BadValue, number
-from crm.records.forms import NUMBERS, Option, member_options, read_number, relation_options
 from crm.records.listing import Listing
 from crm.records.query.language import validate
 from crm.records.query.operands import ID_FIELD

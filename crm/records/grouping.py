@@ -12,7 +12,7 @@ from django.db.models.functions import NullIf, TruncMonth
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from crm.records.presenting import choice_label
+from crm.records.display.presenting import choice_label
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, Part, money_sums
 from crm.records.schema.record_type import Field, Kind, RecordType, registry

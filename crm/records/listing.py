@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 
 from crm.records import grouping
 from crm.records.access.visibility import hidden_slugs, may_write
+from crm.records.display.presenting import NUMERIC, Line, expanded, lines, needed_columns, shown_fields
 from crm.records.errors import BadQuery
 from crm.records.footers import Footer, label_of
 from crm.records.grouping import Group
@@ -35,7 +36,6 @@ from crm.records.list_address import (
     with_condition,
     without_pipeline,
 )
-from crm.records.presenting import NUMERIC, Line, expanded, lines, needed_columns, shown_fields
 from crm.records.query.paging import sortable_fields
 from crm.records.read import reading
 from crm.records.saved_views import (

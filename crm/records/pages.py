@@ -10,8 +10,7 @@ import orjson
 from django.urls import reverse
 
 from crm.records.access.visibility import may_read, may_write, readable_fields
-from crm.records.list_address import chosen_columns
-from crm.records.presenting import (
+from crm.records.display.presenting import (
     Cell,
     Line,
     cell,
@@ -24,6 +23,7 @@ from crm.records.presenting import (
     row_title,
     shown_fields,
 )
+from crm.records.list_address import chosen_columns
 from crm.records.read import reading
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from tenants.actors import Actor

@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from crm.records.presenting import record_url
+from crm.records.display.presenting import record_url
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.templatetags.navigation import Entry, navigation_of

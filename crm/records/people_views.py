@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from crm.records import belongings
-from crm.records.answers import gone_to
 from crm.records.belongings import Outcome, Portion, counted, portions
+from crm.records.display.responses import gone_to
 from crm.records.errors import NotFound, RecordError
 from crm.records.people_forms import GiveForm, LeaveForm
 from crm.workspace import services

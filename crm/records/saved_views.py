@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.records.access.visibility import hidden_slugs, may_read, readable_quick_filters
+from crm.records.display.presenting import shown_fields
 from crm.records.errors import BadQuery, FieldError, Forbidden, Invalid, MissingScope, NotFound
 from crm.records.fields.parsing import BadValue
 from crm.records.models import ChangeSet, SavedView, ViewChoice
-from crm.records.presenting import shown_fields
 from crm.records.query.authoring import merge_hidden, parts_of, whole_of
 from crm.records.query.language import check_cost, parse, validate
 from crm.records.query.paging import sortable_fields

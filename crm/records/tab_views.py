@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.records import saved_views
-from crm.records.answers import gone_to, record_type, shows_errors
+from crm.records.display.responses import gone_to, record_type, shows_errors
 from crm.records.errors import Invalid
 from crm.records.list_address import BOARD, LIST, view_address
 from crm.records.listing import Listing

@@ -13,14 +13,8 @@ from django_htmx.http import trigger_client_event
 
 from crm.records import bulk, filtering, pages
 from crm.records.access.visibility import may_read, may_write
-from crm.records.answers import back, gone_to, record_type, shows_errors, toast
-from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
-from crm.records.footers import footers
-from crm.records.forms import control, controls, is_sent, other_errors, read_values, with_companions
-from crm.records.job_views import underway
-from crm.records.list_address import clean_search, pick_columns, read_cards
-from crm.records.listing import Listing
-from crm.records.presenting import (
+from crm.records.display.controls import control, controls, is_sent, other_errors, read_values, with_companions
+from crm.records.display.presenting import (
     cell,
     expanded,
     lines,
@@ -30,6 +24,12 @@ from crm.records.presenting import (
     row_title,
     shown_fields,
 )
+from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
+from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
+from crm.records.footers import footers
+from crm.records.job_views import underway
+from crm.records.list_address import clean_search, pick_columns, read_cards
+from crm.records.listing import Listing
 from crm.records.read import reading
 from crm.records.saved_views import choice_save
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from crm.records.access.visibility import get_record
-from crm.records.answers import record_type, shows_errors
-from crm.records.presenting import record_url
+from crm.records.display.presenting import record_url
+from crm.records.display.responses import record_type, shows_errors
 from crm.records.read.access_explanation import why
 from crm.workspace.selectors import active_members
 from tenants.access import access, needs_noun

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from lucide.templatetags.lucide import lucide
 
-from crm.records.presenting import avatar, value_html
+from crm.records.display.presenting import avatar, value_html
 from crm.records.schema.record_type import Field, Kind
 from crm.sales.boards import Card
 from crm.workspace.formats import day_text, money_text

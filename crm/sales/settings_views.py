@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from crm.records.answers import gone_to, shows_errors, toast
+from crm.records.display.presenting import record_url
+from crm.records.display.responses import gone_to, shows_errors, toast
 from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.models import Job
-from crm.records.presenting import record_url
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from api.errors import ApiError, as_api_error
 from api.middleware import is_api
 from api.views import plain_error
-from crm.records.answers import toast
+from crm.records.display.responses import toast
 from crm.records.schema.record_type import registry
 from crm.workspace.selectors import payment_remedy
 from tenants.access import is_hidden, to_sign_in

@@ -2,10 +2,10 @@
 
 import pytest
 
+from crm.records.display.controls import read_number
 from crm.records.errors import Invalid
 from crm.records.fields.normalising import mail_address, web_domain
 from crm.records.fields.parsing import parse
-from crm.records.forms import read_number
 from crm.records.read import reading
 from crm.records.read.reading import Query
 from crm.records.schema.record_type import Field, Kind, registry

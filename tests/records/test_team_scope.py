@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from crm.records.access.visibility import allows, reach
+from crm.records.display.presenting import may_edit
 from crm.records.errors import Forbidden, Invalid, NotFound
-from crm.records.presenting import may_edit
 from crm.records.read import reading
 from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry

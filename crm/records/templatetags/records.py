@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from crm.records.presenting import record_url
+from crm.records.display.presenting import record_url
 from crm.records.schema import mentions as mentioning
 from crm.records.schema.record_type import registry
 
