@@ -13,7 +13,7 @@ from api.params import settled
 from api.v1.jobs import JobView, accepted
 from api.v1.records import RecordQuery
 from crm.records import exporting
-from crm.records.saved_views import Views
+from crm.records.lists.saved_views import Views
 
 
 class RecordExport(RecordQuery):

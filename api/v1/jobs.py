@@ -16,8 +16,8 @@ from crm.records import bulk, jobs
 from crm.records.access.visibility import require_scope
 from crm.records.bulk import Selection, bulk_start
 from crm.records.errors import BadCursor, NotFound
+from crm.records.lists.saved_views import Views
 from crm.records.models import Job
-from crm.records.saved_views import Views
 
 KEYS = frozenset({"action", "ids", "filter", "search", "view", "values", "on_error"})
 

@@ -14,8 +14,8 @@ from api.errors import ApiError
 from api.params import LIST_PARAMETERS, chosen_fields, list_query, names, query_from, settled, unknown_parameter
 from api.views import ANY, ONE, ApiView
 from crm.records.errors import NotFound
+from crm.records.lists.saved_views import Views
 from crm.records.read import reading
-from crm.records.saved_views import Views
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
 from tenants.actors import Actor

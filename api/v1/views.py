@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from api.params import unknown_parameter
 from api.v1.records import RecordView
-from crm.records import saved_views
 from crm.records.access.visibility import require_scope
+from crm.records.lists import saved_views
 from crm.records.models import SavedView
 from crm.records.schema.record_type import RecordType
 from tenants.actors import Actor

@@ -11,7 +11,7 @@ class ActivitiesConfig(AppConfig):
         from crm.activities import handlers, kinds, parts, timers, types  # noqa: F401
         from crm.activities.feeds import feed_drop_since
         from crm.records.events.dispatch import on
-        from crm.records.pages import part_register
+        from crm.records.lists.record_page import part_register
         from tenants.hooks import member_secrets_drop
 
         member_secrets_drop.register(feed_drop_since)

@@ -21,7 +21,7 @@ from crm.records.display.controls import Control, Option, controls
 from crm.records.display.presenting import EMPTY, choice_label, may_edit, value_html
 from crm.records.errors import RecordError
 from crm.records.events.history import Entry, FieldChange
-from crm.records.pages import Part
+from crm.records.lists.record_page import Part
 from crm.records.schema import mentions
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
 from crm.workspace.formats import money_text

@@ -16,12 +16,12 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 from crm.activities import parts, rules, services
 from crm.activities.following import series_follow
 from crm.activities.visibility import PLANNED
-from crm.records import pages
 from crm.records.display.controls import is_sent, other_errors, read_values, with_companions
 from crm.records.display.presenting import record_url, row_title
 from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import BadValue, parse
+from crm.records.lists import record_page
 from crm.records.read import reading
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
@@ -46,7 +46,7 @@ OPENED = {
 @shows_errors
 def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
-    row = pages.record_row(request.actor, rt, id)
+    row = record_page.record_row(request.actor, rt, id)
     context = {
         "rt": rt,
         "title": row_title(rt, row),
@@ -92,7 +92,7 @@ def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> Http
         return _refused(request, rt, id, what, error)
     if not request.htmx:
         return gone_to(request, record_url(rt.slug, id), added, undo=change.change_set.id)
-    row = pages.record_row(request.actor, rt, id)
+    row = record_page.record_row(request.actor, rt, id)
     context = {"rt": rt, "part": parts.activity_context(request.actor, rt, id, row=row)}
     response = render(request, "activities/activity.html#timeline", context)
     trigger_client_event(response, "record:changed", {"id": str(id)}, after="settle")
@@ -109,7 +109,7 @@ def is_to_come(actor: Actor, typed: Any) -> bool:
 
 
 def _refused(request: MemberRequest, rt: RecordType, id: UUID, what: str, error: Invalid) -> HttpResponse:
-    row = pages.record_row(request.actor, rt, id)
+    row = record_page.record_row(request.actor, rt, id)
     shown = with_companions(registry.get(what), sum(parts.COMPOSED[what], ()))
     composer = parts.composer(
         request.actor, rt, row, what, data=request.POST, error=error, errors=other_errors(error, shown)
@@ -162,7 +162,7 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """What came of an activity, and what is next: one change together with the tick before it."""
     rt = planned_type(noun)
     actor = request.actor
-    row = pages.record_row(actor, rt, id)
+    row = record_page.record_row(actor, rt, id)
     if "outcome" in request.GET:
         row = {**row, "outcome": request.GET["outcome"]}
     what = request.POST.get("what", request.GET.get("what", "task"))

@@ -21,9 +21,9 @@ from django.utils.translation import gettext as _
 from crm.records.access.visibility import reach, readable_fields, require_scope, writable_fields
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.jobs import Work, job_start
+from crm.records.lists.saved_views import views_handed_over
 from crm.records.models import ChangeSet, Job
 from crm.records.read.currencies_used import MoneySum, money_sum
-from crm.records.saved_views import views_handed_over
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.records.write import gate
 from crm.workspace.errors import Conflict, WorkspaceError

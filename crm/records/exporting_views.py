@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from crm.records import exporting
 from crm.records.display.responses import gone_to, record_type, shows_errors
 from crm.records.job_views import underway
-from crm.records.listing import Listing
+from crm.records.lists.listing import Listing
 from tenants.access import MEMBER, access, needs_noun
 from tenants.http import MemberRequest
 from tenants.models import Tenant

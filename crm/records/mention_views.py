@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from crm.records.list_address import clean_search
+from crm.records.lists.list_address import clean_search
 from crm.records.schema.record_type import RecordType, registry
 from crm.workspace.folding import holds_words
 from crm.workspace.models import Member

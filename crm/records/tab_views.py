@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from crm.records import saved_views
 from crm.records.display.responses import gone_to, record_type, shows_errors
 from crm.records.errors import Invalid
-from crm.records.list_address import BOARD, LIST, view_address
-from crm.records.listing import Listing
+from crm.records.lists import saved_views
+from crm.records.lists.list_address import BOARD, LIST, view_address
+from crm.records.lists.listing import Listing
+from crm.records.lists.saved_views import Views
 from crm.records.models import SavedView
-from crm.records.saved_views import Views
 from crm.records.schema.record_type import RecordType
 from tenants.access import access, needs_noun
 from tenants.http import MemberRequest

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from crm.records import bulk, filtering, pages
+from crm.records import bulk
 from crm.records.access.visibility import may_read, may_write
 from crm.records.display.controls import control, controls, is_sent, other_errors, read_values, with_companions
 from crm.records.display.presenting import (
@@ -26,12 +26,13 @@ from crm.records.display.presenting import (
 )
 from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
-from crm.records.footers import footers
 from crm.records.job_views import underway
-from crm.records.list_address import clean_search, pick_columns, read_cards
-from crm.records.listing import Listing
+from crm.records.lists import filtering, record_page
+from crm.records.lists.footers import footers
+from crm.records.lists.list_address import clean_search, pick_columns, read_cards
+from crm.records.lists.listing import Listing
+from crm.records.lists.saved_views import choice_save
 from crm.records.read import reading
-from crm.records.saved_views import choice_save
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.write import gate
 from crm.workspace.folding import holds_words
@@ -290,14 +291,18 @@ def record_board(request: MemberRequest, noun: str) -> HttpResponseBase:
 @shows_errors
 def record_detail(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     rt = record_type(noun)
-    row = pages.record_row(request.actor, rt, id)
-    page = pages.record_page(request.actor, rt, row)
-    context: dict[str, Any] = {"rt": rt, "page": page, "header_parts": pages.parts("header", request.actor, rt, row)}
+    row = record_page.record_row(request.actor, rt, id)
+    page = record_page.record_page(request.actor, rt, row)
+    context: dict[str, Any] = {
+        "rt": rt,
+        "page": page,
+        "header_parts": record_page.parts("header", request.actor, rt, row),
+    }
     if request.htmx and request.htmx.target == "record-head":
         return render(request, "records/record.html#changed", context)
     context |= {
-        "centre_parts": pages.parts("centre", request.actor, rt, row),
-        "related": pages.related(request.actor, rt, row),
+        "centre_parts": record_page.parts("centre", request.actor, rt, row),
+        "related": record_page.related(request.actor, rt, row),
     }
     return render(request, "records/record.html", context)
 

@@ -9,7 +9,7 @@ class SalesConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.records import jobs
-        from crm.records.pages import part_register
+        from crm.records.lists.record_page import part_register
         from crm.sales import types  # noqa: F401
         from crm.sales.parts import stage_bar
         from crm.sales.provisioning import provision

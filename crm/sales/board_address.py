@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from crm.records.list_address import BOARD
-from crm.records.listing import Listing
+from crm.records.lists.list_address import BOARD
+from crm.records.lists.listing import Listing
 from crm.records.schema.record_type import registry
 from crm.sales.boards import Asked, quick_filters
 from tenants.actors import Actor

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from crm.records import filtering
 from crm.records.errors import BadQuery
+from crm.records.lists import filtering
 from crm.records.query import language
 from crm.records.query.authoring import parts_of
 from crm.records.query.evaluate import DraftValues, RelatedRows, judging, reads_all_of

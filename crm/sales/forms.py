@@ -9,9 +9,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crm.records import filtering
 from crm.records.access.visibility import readable_fields
 from crm.records.errors import BadQuery, Invalid, VersionConflict
+from crm.records.lists import filtering
 from crm.records.models import Record
 from crm.records.schema.record_type import Kind, registry
 from crm.sales.entry import NEW

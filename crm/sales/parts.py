@@ -11,7 +11,7 @@ from django.urls import reverse
 from crm.activities.selectors import planned
 from crm.activities.visibility import NOUNS
 from crm.records.display.presenting import may_edit
-from crm.records.pages import Part
+from crm.records.lists.record_page import Part
 from crm.records.schema.record_type import RecordType
 from crm.sales.rules import LOST, OPEN, WON
 from crm.sales.selectors import StageRef, StageTime, stage_times, stages

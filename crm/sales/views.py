@@ -14,13 +14,13 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from crm.activities.calendar_pages import nouns_shown
 from crm.activities.parts import entry_changes
-from crm.records import filtering
 from crm.records.access.visibility import may_write
 from crm.records.display.controls import controls, other_errors, read_values
 from crm.records.display.presenting import record_url
 from crm.records.display.responses import back, gone_to, refused, shows_errors, toast
 from crm.records.errors import FieldError, Invalid, NotFound
 from crm.records.events.history import Entry
+from crm.records.lists import filtering
 from crm.records.read import reading
 from crm.records.schema.record_type import Kind, registry
 from crm.sales import boards, services

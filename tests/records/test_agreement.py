@@ -29,14 +29,14 @@ from crm.records.access.visibility import allows, get_record, hidden_slugs, reac
 from crm.records.errors import BadQuery, Forbidden, Invalid, NotFound
 from crm.records.events import feed, history
 from crm.records.events.dispatch import drain
-from crm.records.footers import footers
-from crm.records.grouping import groups
+from crm.records.lists.footers import footers
+from crm.records.lists.grouping import groups
+from crm.records.lists.saved_views import Views
 from crm.records.models import SavedView
 from crm.records.read import reading
 from crm.records.read.access_explanation import People, facts_of, reason_for
 from crm.records.read.reading import Query
 from crm.records.read.search import search_all
-from crm.records.saved_views import Views
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
 from crm.sales import boards

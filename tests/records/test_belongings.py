@@ -15,8 +15,8 @@ from crm.people.models import Company
 from crm.records import belongings, jobs
 from crm.records.belongings import member_hand_over, portions, records_move
 from crm.records.errors import Forbidden, HolderGone, NotFound
+from crm.records.lists.saved_views import view_create
 from crm.records.models import Event, Job, SavedView
-from crm.records.saved_views import view_create
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.records import grouping, saved_views
 from crm.records.belongings import member_hand_over
 from crm.records.errors import Forbidden, Invalid, NotFound
-from crm.records.footers import footers
+from crm.records.lists import grouping, saved_views
+from crm.records.lists.footers import footers
+from crm.records.lists.saved_views import Views, view_create, view_of
 from crm.records.models import SavedView
 from crm.records.read import reading
-from crm.records.saved_views import Views, view_create, view_of
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Team

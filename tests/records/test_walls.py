@@ -14,7 +14,7 @@ from crm.records import jobs
 from crm.records.errors import UndoConflict
 from crm.records.events import feed, history
 from crm.records.events.dispatch import drain
-from crm.records.grouping import groups
+from crm.records.lists.grouping import groups
 from crm.records.models import Event, Job
 from crm.records.read import reading
 from crm.records.read.access_explanation import why

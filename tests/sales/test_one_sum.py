@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crm.records.belongings import portions
-from crm.records.footers import footers
-from crm.records.grouping import groups
+from crm.records.lists.footers import footers
+from crm.records.lists.grouping import groups
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum
 from crm.records.read.reading import Query

@@ -153,7 +153,7 @@ def test_filter_form_becomes_a_tree(owner: Any, browser_client: Any) -> None:
 
 
 def test_every_field_and_operator_can_be_asked_for(owner: Any, filled: Any, browser_client: Any) -> None:
-    from crm.records.filtering import filterable, path_field
+    from crm.records.lists.filtering import filterable, path_field
     from crm.records.query.operators import OPERATORS
     from crm.records.schema.record_type import registry
 

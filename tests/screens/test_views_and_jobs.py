@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from crm.records import exporting, jobs
 from crm.records.events.timers import Due
+from crm.records.lists.saved_views import groupable
 from crm.records.models import Event, Job, SavedView, ViewChoice
-from crm.records.saved_views import groupable
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Role, Team

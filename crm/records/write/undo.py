@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from crm.records.access.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
 from crm.records.fields.parsing import as_json, blank, same
+from crm.records.lists.saved_views import views_back
 from crm.records.models import ChangeSet, Event, Job, Record
-from crm.records.saved_views import views_back
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate
 from crm.records.write.gate import Change

@@ -62,8 +62,8 @@ PARTS = {
 """Steps of services, which have asked before."""
 READ = {
     "crm.records.bulk": {"check_values"},
-    "crm.records.filtering": {"titles_of"},
-    "crm.records.grouping": {"groups"},
+    "crm.records.lists.filtering": {"titles_of"},
+    "crm.records.lists.grouping": {"groups"},
     "crm.records.events.history": {"entries"},
     "crm.records.read.currencies_used": {"currencies_used"},
     "crm.records.read.reading": {"references_fill", "relations_expand"},

@@ -23,7 +23,7 @@ from crm.records.display.presenting import (
     row_title,
     shown_fields,
 )
-from crm.records.list_address import chosen_columns
+from crm.records.lists.list_address import chosen_columns
 from crm.records.read import reading
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from tenants.actors import Actor

@@ -9,9 +9,9 @@ from django.db.models import Avg, Count, Max, Min, Q, Sum
 from django.utils.translation import gettext_lazy
 
 from crm.records.access.visibility import readable_fields
+from crm.records.lists.saved_views import LISTED_SYSTEM_FIELDS, NO_FOOTER, footers_for
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, money_sum
-from crm.records.saved_views import LISTED_SYSTEM_FIELDS, NO_FOOTER, footers_for
 from crm.records.schema.record_type import Field, Kind, RecordType
 from crm.workspace.formats import date_text, moment_text, money_text, number_text
 from tenants.actors import Actor

@@ -16,12 +16,12 @@ from crm.records.display import presenting
 from crm.records.display.controls import NUMBERS, Option, member_options, read_number, relation_options
 from crm.records.errors import BadQuery, RecordError
 from crm.records.fields.parsing import BadValue, number
-from crm.records.listing import Listing
+from crm.records.lists.listing import Listing
+from crm.records.lists.saved_views import listed_fields
 from crm.records.query.language import validate
 from crm.records.query.operands import ID_FIELD
 from crm.records.query.operators import OPERATORS, Operator
 from crm.records.read import reading
-from crm.records.saved_views import listed_fields
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.workspace.formats import date_text, number_text, separators, typed_text
 from crm.workspace.selectors import members

@@ -10,9 +10,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
-from crm.records.query.language import validate
-from crm.records.query.paging import sortable_fields
-from crm.records.saved_views import (
+from crm.records.lists.saved_views import (
     DONE,
     MINE,
     MOST_CARD_FIELDS,
@@ -21,6 +19,8 @@ from crm.records.saved_views import (
     groupable,
     listed_fields,
 )
+from crm.records.query.language import validate
+from crm.records.query.paging import sortable_fields
 from crm.records.schema.record_type import Field, RecordType, nearest
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json

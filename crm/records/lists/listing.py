@@ -9,13 +9,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from crm.records import grouping
 from crm.records.access.visibility import hidden_slugs, may_write
 from crm.records.display.presenting import NUMERIC, Line, expanded, lines, needed_columns, shown_fields
 from crm.records.errors import BadQuery
-from crm.records.footers import Footer, label_of
-from crm.records.grouping import Group
-from crm.records.list_address import (
+from crm.records.lists import grouping
+from crm.records.lists.footers import Footer, label_of
+from crm.records.lists.grouping import Group
+from crm.records.lists.list_address import (
     BOARD,
     LIST,
     PIPELINE,
@@ -36,9 +36,7 @@ from crm.records.list_address import (
     with_condition,
     without_pipeline,
 )
-from crm.records.query.paging import sortable_fields
-from crm.records.read import reading
-from crm.records.saved_views import (
+from crm.records.lists.saved_views import (
     ALL,
     DONE,
     MINE,
@@ -50,6 +48,8 @@ from crm.records.saved_views import (
     groupable,
     listed_fields,
 )
+from crm.records.query.paging import sortable_fields
+from crm.records.read import reading
 from crm.records.schema.record_type import Field, Kind, RecordType
 from tenants.actors import Actor
 
