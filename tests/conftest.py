@@ -128,7 +128,7 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in the background comes to its end in one turn, on however slow a machine."""
     for limit in (
         "crm.records.events.dispatch.SECONDS",
-        "crm.records.jobs.SECONDS",
+        "crm.records.jobs.jobs.SECONDS",
         "crm.records.tasks.SECONDS",
         "crm.records.events.timers.SECONDS",
         "crm.workspace.mailing.SECONDS",

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from api.v1.jobs import accepted
 from api.views import ApiView
-from crm.records import bulk
+from crm.records.jobs import bulk
 from crm.records.write.undo import undo
 
 

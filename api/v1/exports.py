@@ -12,7 +12,7 @@ from api.errors import ApiError
 from api.params import settled
 from api.v1.jobs import JobView, accepted
 from api.v1.records import RecordQuery
-from crm.records import exporting
+from crm.records.jobs import export
 from crm.records.lists.saved_views import Views
 
 
@@ -34,9 +34,9 @@ class RecordExport(RecordQuery):
         if key := self.body(request).get("view"):
             view = Views(self.actor, self.rt).get(str(key))
             slugs, name = slugs or view.columns, f"{name}: {view.name}"
-        known = exporting.exportable(self.actor, self.rt)
-        columns = [known[slug] for slug in slugs] if slugs else exporting.columns_of(self.actor, self.rt)
-        return accepted(exporting.export_start(self.actor, self.rt, columns, wanted, name=name))
+        known = export.exportable(self.actor, self.rt)
+        columns = [known[slug] for slug in slugs] if slugs else export.columns_of(self.actor, self.rt)
+        return accepted(export.export_start(self.actor, self.rt, columns, wanted, name=name))
 
 
 class JobFile(JobView):
@@ -44,7 +44,7 @@ class JobFile(JobView):
 
     def get(self, request: Request, job_id: UUID) -> FileResponse:
         self.job(job_id)
-        _job, path = exporting.export_file(self.actor, job_id)
+        _job, path = export.export_file(self.actor, job_id)
         file = path.open("rb")
         file.seek(len(BOM_UTF8))
         return FileResponse(file, as_attachment=True, filename=path.name, content_type="text/csv; charset=utf-8")

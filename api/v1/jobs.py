@@ -12,10 +12,10 @@ from api.params import unknown_parameter, whole_number
 from api.v1.members import text
 from api.v1.records import RecordView
 from api.views import ApiView
-from crm.records import bulk, jobs
 from crm.records.access.visibility import require_scope
-from crm.records.bulk import Selection, bulk_start
 from crm.records.errors import BadCursor, NotFound
+from crm.records.jobs import bulk, jobs
+from crm.records.jobs.bulk import Selection, bulk_start
 from crm.records.lists.saved_views import Views
 from crm.records.models import Job
 

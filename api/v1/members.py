@@ -13,7 +13,7 @@ from api.params import whole_number
 from api.views import ApiView
 from crm.records.access.field_rights import require_sight
 from crm.records.access.visibility import require_scope
-from crm.records.belongings import held_at_all, held_types, member_hand_over
+from crm.records.jobs.ownership_transfer import held_at_all, held_types, member_hand_over
 from crm.workspace import selectors
 from crm.workspace.services import member_reactivate, member_update
 

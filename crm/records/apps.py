@@ -8,10 +8,11 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import belongings, bulk, checks, exporting, jobs, kinds, tasks, wakeups
+        from crm.records import checks, tasks, wakeups
         from crm.records.access import role_nouns  # noqa: F401
         from crm.records.display import presenting
         from crm.records.events import feed, timers
+        from crm.records.jobs import bulk, export, jobs, notification_kinds, ownership_transfer
         from crm.records.read import currencies_used, reading  # noqa: F401
         from crm.records.schema.record_type import registry
         from crm.workspace import hooks, roles
@@ -22,9 +23,9 @@ class RecordsConfig(AppConfig):
         work_register(wakeups.EVENTS, tasks.events_drain, queue="interactive", nudged=wakeups.NUDGE_PAUSE)
         jobs.register("bulk", bulk.step)
         jobs.register("undo", bulk.undo_step)
-        jobs.register("hand_over", belongings.step)
-        jobs.register("export", exporting.export_step, reads=True)
-        timers.register("export_expired", exporting.export_expired, unpaid=True)
+        jobs.register("hand_over", ownership_transfer.step)
+        jobs.register("export", export.export_step, reads=True)
+        timers.register("export_expired", export.export_expired, unpaid=True)
         hooks.event_note.register(feed.note)
         hooks.currencies_used.register(currencies_used.currencies_used)
         hooks.record_titles.register(reading.titles)

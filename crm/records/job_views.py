@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseStopPolling
 
-from crm.records import jobs
 from crm.records.display.presenting import record_url
 from crm.records.display.responses import back, gone_to, shows_errors, toast
 from crm.records.errors import NotFound
+from crm.records.jobs import jobs
 from crm.records.models import ChangeSet, Job
 from crm.records.read import reading
 from crm.records.schema.record_type import registry

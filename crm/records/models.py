@@ -117,7 +117,7 @@ class Timer(StampedModel):
 
 
 class Job(StampedModel):
-    """Long work of one member, done in chunks by ``crm.records.jobs``; ``kind`` is one of ``jobs.kinds``.
+    """Long work of one member, done in chunks by ``crm.records.jobs.jobs``; ``kind`` is one of ``jobs.kinds``.
 
     ``params`` and ``place`` are the runner's own: what was asked for, and where it goes on. ``done`` of ``total`` rows
     have been dealt with, ``skipped`` of them left as they were; ``problems`` tells of the first of these why. Its

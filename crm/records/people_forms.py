@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from crm.records.belongings import Portion
+from crm.records.jobs.ownership_transfer import Portion
 from crm.workspace.models import Member, Team
 from crm.workspace.people_forms import choose, member_choices
 from crm.workspace.selectors import active_members

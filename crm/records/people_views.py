@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from crm.records import belongings
-from crm.records.belongings import Outcome, Portion, counted, portions
 from crm.records.display.responses import gone_to
 from crm.records.errors import NotFound, RecordError
+from crm.records.jobs import ownership_transfer
+from crm.records.jobs.ownership_transfer import Outcome, Portion, counted, portions
 from crm.records.people_forms import GiveForm, LeaveForm
 from crm.workspace import services
 from crm.workspace.errors import NotFound as NoSuchMember
@@ -106,7 +106,7 @@ def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            done = belongings.member_hand_over(
+            done = ownership_transfer.member_hand_over(
                 actor,
                 member_id=leaver.pk,
                 takers=form.takers,
@@ -137,7 +137,7 @@ def member_move(request: MemberRequest, member_id: UUID) -> HttpResponse:
     """Records of a member, active or not, given to others by whoever may do so in bulk."""
     actor, giver = request.actor, member_of(member_id)
     found = movable(actor, giver)
-    if not found and not any(actor.can(rt.slug, "bulk") for rt in belongings.held_types(actor)):
+    if not found and not any(actor.can(rt.slug, "bulk") for rt in ownership_transfer.held_types(actor)):
         raise Http404
     form = GiveForm(request.POST if request.method == "POST" else None, giver=giver, portions=found)
     if request.method == "POST" and form.is_valid():
@@ -145,7 +145,7 @@ def member_move(request: MemberRequest, member_id: UUID) -> HttpResponse:
             form.add_error("taker", _("Choose who takes over."))
         else:
             try:
-                done = belongings.records_move(
+                done = ownership_transfer.records_move(
                     actor, member_id=giver.pk, takers=form.takers, closed_too=form.closed_too
                 )
             except NotFound:

@@ -4,9 +4,10 @@ from uuid import UUID
 
 from celery import shared_task
 
-from crm.records import jobs, wakeups
+from crm.records import wakeups
 from crm.records.events import timers
 from crm.records.events.dispatch import SECONDS, drain
+from crm.records.jobs import jobs
 from tenants.actors import TenantRef
 from tenants.scopes import current_tenant
 from tenants.selectors import tenants_served

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap, retarget
 
-from crm.records import bulk, jobs
 from crm.records.display.responses import back, gone_to, shows_errors, toast
 from crm.records.errors import NotFound
 from crm.records.events.changes import Told, change_told, is_within, origin_text, told
 from crm.records.job_views import underway
+from crm.records.jobs import bulk, jobs
 from crm.records.write import undo as undoing
 from tenants.access import MEMBER, access
 from tenants.http import MemberRequest

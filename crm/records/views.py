@@ -11,7 +11,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from crm.records import bulk
 from crm.records.access.visibility import may_read, may_write
 from crm.records.display.controls import control, controls, is_sent, other_errors, read_values, with_companions
 from crm.records.display.presenting import (
@@ -27,6 +26,7 @@ from crm.records.display.presenting import (
 from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
 from crm.records.job_views import underway
+from crm.records.jobs import bulk
 from crm.records.lists import filtering, record_page
 from crm.records.lists.footers import footers
 from crm.records.lists.list_address import clean_search, pick_columns, read_cards

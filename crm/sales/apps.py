@@ -8,7 +8,7 @@ class SalesConfig(AppConfig):
     verbose_name = _("Sales")
 
     def ready(self) -> None:
-        from crm.records import jobs
+        from crm.records.jobs import jobs
         from crm.records.lists.record_page import part_register
         from crm.sales import types  # noqa: F401
         from crm.sales.parts import stage_bar

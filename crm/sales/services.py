@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound
-from crm.records.jobs import Work, job_start
+from crm.records.jobs.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
 from crm.records.read import reading
 from crm.records.schema.record_type import registry

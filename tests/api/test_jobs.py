@@ -7,8 +7,8 @@ from uuid import uuid4
 import jsonschema
 import pytest
 
-from crm.records import belongings, jobs
-from crm.records.belongings import records_move
+from crm.records.jobs import jobs, ownership_transfer
+from crm.records.jobs.ownership_transfer import records_move
 from crm.records.models import Job, SavedView
 from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Role
@@ -284,7 +284,7 @@ class TestExport:
 
 class TestHandOver:
     def test_a_key_steers_it_only_as_far_as_it_could_do_it_itself(self, api, owner, seller, seller_two, monkeypatch):
-        monkeypatch.setattr(belongings, "AT_ONCE", 1)
+        monkeypatch.setattr(ownership_transfer, "AT_ONCE", 1)
         for _number in range(3):
             factories.deal(seller)
         job = records_move(owner, member_id=seller.member_id, takers={"deal": seller_two.member_id}).job

@@ -2,8 +2,8 @@
 
 import pytest
 
-from crm.records import jobs
 from crm.records.events.dispatch import drain
+from crm.records.jobs import jobs
 from crm.records.models import Job
 from crm.workspace.models import Member, Role
 from tests import factories
@@ -310,16 +310,18 @@ class TestJobs:
     def test_those_of_what_a_key_may_not_read_are_not_there_and_leave_no_empty_page(
         self, api, owner, seller, seller_two, monkeypatch
     ):
-        from crm.records import belongings, bulk
+        from crm.records.jobs import bulk, ownership_transfer
 
-        monkeypatch.setattr(belongings, "AT_ONCE", 1)
+        monkeypatch.setattr(ownership_transfer, "AT_ONCE", 1)
         monkeypatch.setattr(bulk, "MOST_AT_ONCE", 1)
         ids = [str(factories.company(owner).pk)]
         wide = api(owner)
         assert wide.post("/api/v1/companies/bulk", {"ids": ids, "values": {"industry": "Glass"}}).status_code == 202
         for _number in range(3):
             factories.deal(seller)
-        moved = belongings.records_move(owner, member_id=seller.member_id, takers={"deal": seller_two.member_id})
+        moved = ownership_transfer.records_move(
+            owner, member_id=seller.member_id, takers={"deal": seller_two.member_id}
+        )
         assert moved.job is not None
         jobs.run(owner.tenant, moved.job.pk)
         undone = wide.post(f"/api/v1/change-sets/{moved.change_set.pk}/undo")

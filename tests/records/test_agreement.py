@@ -24,11 +24,11 @@ from crm.activities.feeds import feed_make, feed_read
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda, planned, timeline
 from crm.activities.visibility import PLANNED
-from crm.records import bulk, exporting, jobs
 from crm.records.access.visibility import allows, get_record, hidden_slugs, reach, readable_fields, writable_fields
 from crm.records.errors import BadQuery, Forbidden, Invalid, NotFound
 from crm.records.events import feed, history
 from crm.records.events.dispatch import drain
+from crm.records.jobs import bulk, export, jobs
 from crm.records.lists.footers import footers
 from crm.records.lists.grouping import groups
 from crm.records.lists.saved_views import Views
@@ -342,11 +342,11 @@ def files(data: st.DataObject, actor: Actor, world: World, expected: dict[str, s
         if actor.scope(noun, "export") is Scope.NONE or not actor.can(noun, "view"):
             if actor.scope(noun, "export") is Scope.NONE:
                 with pytest.raises(Forbidden):
-                    exporting.export_start(actor, rt, rt.shown_fields, wanted, name="x")
+                    export.export_start(actor, rt, rt.shown_fields, wanted, name="x")
         else:
-            job = exporting.export_start(actor, rt, rt.shown_fields, wanted, name="x")
+            job = export.export_start(actor, rt, rt.shown_fields, wanted, name="x")
             jobs.run(actor.tenant, job.pk)
-            head, *lines = csv.reader(exporting.path_of(actor.tenant, job.pk).read_text("utf-8-sig").splitlines())
+            head, *lines = csv.reader(export.path_of(actor.tenant, job.pk).read_text("utf-8-sig").splitlines())
             titles = {one.pk: str(getattr(one, rt.title)) for one in records}
             found = {line[head.index(str(rt.by_slug[rt.title].label))] for line in lines}
             reached = {one.pk for one in records if one.pk in expected[noun] and theirs(actor, noun, one, "export")}

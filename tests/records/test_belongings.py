@@ -12,9 +12,9 @@ from django.db import transaction
 
 from crm.activities.models import Task
 from crm.people.models import Company
-from crm.records import belongings, jobs
-from crm.records.belongings import member_hand_over, portions, records_move
 from crm.records.errors import Forbidden, HolderGone, NotFound
+from crm.records.jobs import jobs, ownership_transfer
+from crm.records.jobs.ownership_transfer import member_hand_over, portions, records_move
 from crm.records.lists.saved_views import view_create
 from crm.records.models import Event, Job, SavedView
 from crm.records.schema.record_type import registry
@@ -234,10 +234,10 @@ class TestMany:
     def test_it_goes_on_in_the_background_and_is_undone_there(
         self, owner: Actor, seller: Actor, seller_two: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from crm.records.bulk import undo_start
+        from crm.records.jobs.bulk import undo_start
 
-        monkeypatch.setattr(belongings, "AT_ONCE", 3)
-        monkeypatch.setattr(belongings, "CHUNK", 2)
+        monkeypatch.setattr(ownership_transfer, "AT_ONCE", 3)
+        monkeypatch.setattr(ownership_transfer, "CHUNK", 2)
         deals = [factories.deal(seller, name=f"Deal {number}").pk for number in range(5)]
         company = factories.company(seller)
         done = member_hand_over(owner, member_id=of(seller), takers=everything(seller_two))
@@ -421,8 +421,8 @@ class TestAtOnce:
             in_vain.set()
             time.sleep(seconds)
 
-        monkeypatch.setattr(belongings, "time", SimpleNamespace(sleep=pause))
-        monkeypatch.setattr(belongings, "TRIES", 2000)
+        monkeypatch.setattr(ownership_transfer, "time", SimpleNamespace(sleep=pause))
+        monkeypatch.setattr(ownership_transfer, "TRIES", 2000)
 
         def write() -> None:
             with transaction.atomic():

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from crm.records import bulk, jobs
-from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
+from crm.records.jobs import bulk, jobs
+from crm.records.jobs.bulk import Selection, bulk_start, undo_start
 from crm.records.models import ChangeSet, Event, Job, JobChunk
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from crm.records import jobs
-from crm.records.bulk import Selection, bulk_start, undo_start
+from crm.records.jobs import jobs
+from crm.records.jobs.bulk import Selection, bulk_start, undo_start
 from crm.records.models import Event, Job
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

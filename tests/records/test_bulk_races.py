@@ -8,9 +8,9 @@ import pytest
 from django.db import connection, transaction
 
 from crm.people.models import Company
-from crm.records import jobs
-from crm.records.bulk import Selection, bulk_start, undo_start
 from crm.records.errors import UndoConflict
+from crm.records.jobs import jobs
+from crm.records.jobs.bulk import Selection, bulk_start, undo_start
 from crm.records.models import ChangeSet, Event, Job, JobChunk
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.records.belongings import member_hand_over
 from crm.records.errors import Forbidden, Invalid, NotFound
+from crm.records.jobs.ownership_transfer import member_hand_over
 from crm.records.lists import grouping, saved_views
 from crm.records.lists.footers import footers
 from crm.records.lists.saved_views import Views, view_create, view_of

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done
-from crm.records import exporting
 from crm.records.events import timers
+from crm.records.jobs import export
 from crm.records.models import Job, Timer
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
@@ -78,7 +78,7 @@ def planned(robot: Actor, kind: str) -> UUID:
         job = Job.objects.create(
             kind="export", title="", member=anna, actor_kind="member", result={"file": True}, noun="company"
         )
-        path = exporting.path_of(robot.tenant, job.pk)
+        path = export.path_of(robot.tenant, job.pk)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("Name\n")
         timers.schedule(kind, "job", job.pk, ago(seconds=1))

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from crm.activities.handlers import mentions_told
 from crm.activities.selectors import agenda
-from crm.records import jobs
 from crm.records.errors import UndoConflict
 from crm.records.events import feed, history
 from crm.records.events.dispatch import drain
+from crm.records.jobs import jobs
 from crm.records.lists.grouping import groups
 from crm.records.models import Event, Job
 from crm.records.read import reading

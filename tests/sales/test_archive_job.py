@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from crm.records import jobs
 from crm.records.errors import Invalid
+from crm.records.jobs import jobs
 from crm.records.models import Job
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo

@@ -16,7 +16,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from crm.records.belongings import portions
+from crm.records.jobs.ownership_transfer import portions
 from crm.records.lists.footers import footers
 from crm.records.lists.grouping import groups
 from crm.records.read import reading

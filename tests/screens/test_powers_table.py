@@ -14,7 +14,7 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
-from crm.records.jobs import job_start
+from crm.records.jobs.jobs import job_start
 from crm.records.models import SavedView
 from crm.workspace import role_services, services
 from crm.workspace.errors import WorkspaceError

@@ -13,7 +13,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from crm.records import exporting, jobs
+from crm.records.jobs import export, jobs
 from crm.records.models import Job
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate
@@ -105,7 +105,7 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
             job = Job.objects.last()
             if job is not None:
                 jobs.run(owner.tenant, job.pk)
-                path = exporting.path_of(owner.tenant, job.pk)
+                path = export.path_of(owner.tenant, job.pk)
                 text = path.read_text() if path.exists() else ""
                 now = dict(rt.rows.values_list("pk", "version"))
                 came = {

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from crm.people.models import Company
-from crm.records import bulk, undo_views
-from crm.records.belongings import member_hand_over
+from crm.records import undo_views
+from crm.records.jobs import bulk
+from crm.records.jobs.ownership_transfer import member_hand_over
 from crm.records.models import ChangeSet
 from crm.records.write import undo
 from crm.records.write.undo import last_own

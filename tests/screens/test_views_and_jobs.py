@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from crm.records import exporting, jobs
 from crm.records.events.timers import Due
+from crm.records.jobs import export, jobs
 from crm.records.lists.saved_views import groupable
 from crm.records.models import Event, Job, SavedView, ViewChoice
 from crm.records.schema.record_type import registry
@@ -329,7 +329,7 @@ class TestBulk:
         assert "Undone" in html(client.get("/jobs/"))
 
     def test_a_big_change_is_undone_in_the_background(self, owner, browser_client, monkeypatch):
-        from crm.records import bulk
+        from crm.records.jobs import bulk
 
         monkeypatch.setattr(bulk, "MOST_AT_ONCE", 2)
         client = browser_client(owner)
@@ -374,7 +374,7 @@ class TestExport:
 
     def test_what_the_list_shows_is_in_the_file(self, owner, browser_client, settings, tmp_path, monkeypatch):
         settings.MEDIA_ROOT = tmp_path
-        monkeypatch.setattr(exporting, "ROWS", 2)
+        monkeypatch.setattr(export, "ROWS", 2)
         company = factories.company(owner, name="=HYPERLINK(1)")
         for place in range(5):
             factories.deal(owner, name=f"+Deal {place}", amount="500", currency="EUR", company=company.pk)
@@ -393,23 +393,23 @@ class TestExport:
         self, owner, settings, tmp_path, monkeypatch, browser_client
     ):
         settings.MEDIA_ROOT = tmp_path
-        monkeypatch.setattr(exporting, "ROWS", 2)
+        monkeypatch.setattr(export, "ROWS", 2)
         for place in range(5):
             factories.deal(owner, name=f"Deal {place}")
         browser_client(owner).post("/deals/export/", {"sort": "name"})
         job = Job.objects.get()
         jobs.step(owner.tenant, job.pk)
-        real = exporting.append
+        real = export.append
 
         def killed(*arguments: Any) -> int:
             real(*arguments)
             raise RuntimeError("The worker was killed.")
 
-        monkeypatch.setattr(exporting, "append", killed)
+        monkeypatch.setattr(export, "append", killed)
         jobs.step(owner.tenant, job.pk)
-        monkeypatch.setattr(exporting, "append", real)
+        monkeypatch.setattr(export, "append", real)
         jobs.run(owner.tenant, job.pk)
-        lines = exporting.path_of(owner.tenant, job.pk).read_text().splitlines()
+        lines = export.path_of(owner.tenant, job.pk).read_text().splitlines()
         assert [line.split(",")[0] for line in lines[1:]] == [f"Deal {place}" for place in range(5)]
 
     def test_only_its_maker_fetches_it_while_he_may_and_for_a_day(
@@ -425,8 +425,8 @@ class TestExport:
         Job.objects.filter(pk=job.pk).update(finished_at=timezone.now())
         Member.objects.filter(pk=manager.member_id).update(role=Role.objects.get(slug="read_only"))
         assert client.get(f"/jobs/{job.pk}/file/").status_code == 403
-        exporting.export_expired(manager.tenant, [Due(job.pk, timezone.now())])
-        assert not exporting.path_of(manager.tenant, job.pk).exists()
+        export.export_expired(manager.tenant, [Due(job.pk, timezone.now())])
+        assert not export.path_of(manager.tenant, job.pk).exists()
 
     def test_without_the_right_there_is_none(self, owner, seller, browser_client):
         factories.deal(owner)

@@ -20,8 +20,8 @@ from PIL import Image
 
 from billing.plans.catalog import PLANS
 from crm.people.models import Contact
-from crm.records import bulk, jobs
-from crm.records.bulk import Selection
+from crm.records.jobs import bulk, jobs
+from crm.records.jobs.bulk import Selection
 from crm.records.models import ChangeSet, Event, Job
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

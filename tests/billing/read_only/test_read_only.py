@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from crm.records import bulk, exporting, jobs
-from crm.records.bulk import Selection
 from crm.records.events import dispatch, timers
+from crm.records.jobs import bulk, export, jobs
+from crm.records.jobs.bulk import Selection
 from crm.records.models import Event, Job, Timer
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
@@ -218,8 +218,8 @@ class TestWork:
         rt = registry.get("deal")
         closed = put(owner.tenant, "read_only")
         reader = at(owner, closed)
-        columns = exporting.columns_of(reader, rt)
-        export = exporting.export_start(reader, rt, columns, reading.Query(), name="Deals")
+        columns = export.columns_of(reader, rt)
+        export = export.export_start(reader, rt, columns, reading.Query(), name="Deals")
         with django_capture_on_commit_callbacks(execute=True):
             jobs.hand_out(closed)
         states = dict(Job.objects.values_list("pk", "state"))

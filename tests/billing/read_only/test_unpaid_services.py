@@ -18,7 +18,7 @@ import pytest
 import api
 import crm
 import tenants
-from crm.records.bulk import Selection
+from crm.records.jobs.bulk import Selection
 from crm.records.models import ChangeSet
 from crm.records.schema.record_type import registry
 from crm.workspace.rate_files import Line
@@ -54,14 +54,14 @@ WRITE_UNPAID = {
 """What changes something in a read-only workspace, and why."""
 PARTS = {
     "crm.activities.series": {"make", "put"},
-    "crm.records.belongings": {"gifts", "give", "hand_over_once", "later", "move_once"},
+    "crm.records.jobs.ownership_transfer": {"gifts", "give", "hand_over_once", "later", "move_once"},
     "crm.records.write.undo": {"locked", "reverse"},
     "crm.records.write.gate": {"locked", "throw"},
     "crm.workspace.leaving": {"people_undo"},
 }
 """Steps of services, which have asked before."""
 READ = {
-    "crm.records.bulk": {"check_values"},
+    "crm.records.jobs.bulk": {"check_values"},
     "crm.records.lists.filtering": {"titles_of"},
     "crm.records.lists.grouping": {"groups"},
     "crm.records.events.history": {"entries"},

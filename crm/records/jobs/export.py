@@ -22,7 +22,7 @@ from crm.records.events import timers
 from crm.records.events.timers import Due
 from crm.records.fields.csv_cells import guarded
 from crm.records.fields.parsing import ADDRESS_PARTS, as_json
-from crm.records.jobs import Work, job_start
+from crm.records.jobs.jobs import Work, job_start
 from crm.records.models import Job
 from crm.records.query.operands import ID_FIELD
 from crm.records.query.paging import sort_keys

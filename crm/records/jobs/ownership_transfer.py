@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.access.visibility import reach, readable_fields, require_scope, writable_fields
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
-from crm.records.jobs import Work, job_start
+from crm.records.jobs.jobs import Work, job_start
 from crm.records.lists.saved_views import views_handed_over
 from crm.records.models import ChangeSet, Job
 from crm.records.read.currencies_used import MoneySum, money_sum

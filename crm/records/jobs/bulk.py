@@ -17,12 +17,12 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crm.records import jobs
 from crm.records.access.visibility import require_field, require_scope, writable_fields
 from crm.records.errors import FieldError, Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.events import changes
 from crm.records.fields.parsing import BadValue, parse
-from crm.records.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
+from crm.records.jobs import jobs
+from crm.records.jobs.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job
 from crm.records.query import language, search_text
 from crm.records.read.reading import reach
