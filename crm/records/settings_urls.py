@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from crm.records import audit_views, people_views, undo_views
+from crm.records.views import audit, ownership_transfer, undo
 
 urlpatterns = [
-    path("members/<uuid:member_id>/", people_views.member, name="member"),
-    path("members/<uuid:member_id>/leave/", people_views.member_leave, name="member_leave"),
-    path("members/<uuid:member_id>/move/", people_views.member_move, name="member_move"),
-    path("changes/", undo_views.own_changes, name="changes"),
-    path("audit/", audit_views.audit_page, name="audit"),
+    path("members/<uuid:member_id>/", ownership_transfer.member, name="member"),
+    path("members/<uuid:member_id>/leave/", ownership_transfer.member_leave, name="member_leave"),
+    path("members/<uuid:member_id>/move/", ownership_transfer.member_move, name="member_move"),
+    path("changes/", undo.own_changes, name="changes"),
+    path("audit/", audit.audit_page, name="audit"),
 ]

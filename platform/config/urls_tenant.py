@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from config.settings_index import settings_index
 from crm.records import settings_urls as records_settings
-from crm.records.palette import palette
+from crm.records.views.palette import palette
 from crm.sales import settings_urls as sales_settings
 from crm.workspace import inbox
 from crm.workspace import settings_urls as workspace_settings

@@ -14,7 +14,7 @@ from crm.records.display.responses import gone_to
 from crm.records.errors import NotFound, RecordError
 from crm.records.jobs import ownership_transfer
 from crm.records.jobs.ownership_transfer import Outcome, Portion, counted, portions
-from crm.records.people_forms import GiveForm, LeaveForm
+from crm.records.views.ownership_transfer_forms import GiveForm, LeaveForm
 from crm.workspace import services
 from crm.workspace.errors import NotFound as NoSuchMember
 from crm.workspace.errors import WorkspaceError

@@ -25,7 +25,6 @@ from crm.records.display.presenting import (
 )
 from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
-from crm.records.job_views import underway
 from crm.records.jobs import bulk
 from crm.records.lists import filtering, record_page
 from crm.records.lists.footers import footers
@@ -34,6 +33,7 @@ from crm.records.lists.listing import Listing
 from crm.records.lists.saved_views import choice_save
 from crm.records.read import reading
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.views.jobs import underway
 from crm.records.write import gate
 from crm.workspace.folding import holds_words
 from crm.workspace.formats import number_text

@@ -15,8 +15,8 @@ from django_htmx.http import reswap, retarget
 from crm.records.display.responses import back, gone_to, shows_errors, toast
 from crm.records.errors import NotFound
 from crm.records.events.changes import Told, change_told, is_within, origin_text, told
-from crm.records.job_views import underway
 from crm.records.jobs import bulk, jobs
+from crm.records.views.jobs import underway
 from crm.records.write import undo as undoing
 from tenants.access import MEMBER, access
 from tenants.http import MemberRequest

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.records.display.responses import gone_to, record_type, shows_errors
-from crm.records.job_views import underway
 from crm.records.jobs import export
 from crm.records.lists.listing import Listing
+from crm.records.views.jobs import underway
 from tenants.access import MEMBER, access, needs_noun
 from tenants.http import MemberRequest
 from tenants.models import Tenant
