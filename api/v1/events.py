@@ -23,12 +23,12 @@ class EventList(ApiView):
     def get(self, request: Request) -> Response:
         limit = whole_number(request.query_params.get("limit"), param="limit", lowest=1, highest=500, default=50)
         after = whole_number(request.query_params.get("cursor"), param="cursor", lowest=0, highest=2**62, default=0)
-        feed = feed.feed(self.actor, after=after, limit=limit)
+        page = feed.feed(self.actor, after=after, limit=limit)
         return Response(
             {
-                "data": feed.rows,
-                "next_cursor": str(feed.position),
-                "has_more": feed.has_more,
-                "since": as_json(feed.since),
+                "data": page.rows,
+                "next_cursor": str(page.position),
+                "has_more": page.has_more,
+                "since": as_json(page.since),
             }
         )

@@ -8,12 +8,12 @@ class RecordsConfig(AppConfig):
     label = "records"
 
     def ready(self) -> None:
-        from crm.records import checks, tasks, wakeups
+        from crm.records import checks, tasks, wakeups  # noqa: F401
         from crm.records.access import role_nouns  # noqa: F401
         from crm.records.display import presenting
         from crm.records.events import feed, timers
-        from crm.records.jobs import bulk, export, jobs, notification_kinds, ownership_transfer
-        from crm.records.read import currencies_used, reading  # noqa: F401
+        from crm.records.jobs import bulk, export, jobs, notification_kinds, ownership_transfer  # noqa: F401
+        from crm.records.read import currencies_used, reading
         from crm.records.schema.record_type import registry
         from crm.workspace import hooks, roles
         from tenants.hooks import record_type_of

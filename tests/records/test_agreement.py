@@ -319,12 +319,12 @@ def test_timelines_calendars_views_exports_and_bulk_agree(data: st.DataObject, w
             subjects = on(world.record(row.noun, row.id))[:1]
             told = bool(subjects) and UUID(subjects[0][1]) in expected[subjects[0][0]]
             assert bool(row.about and row.about["title"]) is told
-        feed = feed_read(actor.tenant, feed_make(actor))
-        assert feed is not None
+        calendar = feed_read(actor.tenant, feed_make(actor))
+        assert calendar is not None
         own = {one.pk for noun, one in seen if noun in PLANNED and part(actor, one)}
-        assert {UUID(uid) for uid in re.findall(r"UID:([0-9a-f-]{36})@", feed.body.decode())} == own
+        assert {UUID(uid) for uid in re.findall(r"UID:([0-9a-f-]{36})@", calendar.body.decode())} == own
         for deal in world.deals:
-            assert deal.pk in expected[DEAL] or deal.name not in feed.body.decode()
+            assert deal.pk in expected[DEAL] or deal.name not in calendar.body.decode()
         files(data, actor, world, expected)
         views(actor, world, expected)
         transaction.set_rollback(True)

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from crm.records.errors import Invalid
-from crm.records.events import feed
 from crm.records.events.dispatch import drain
+from crm.records.events.feed import feed
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from crm.sales.effects import stage_remove_preview

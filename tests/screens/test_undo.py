@@ -10,7 +10,7 @@ from crm.people.models import Company
 from crm.records.jobs import bulk
 from crm.records.jobs.ownership_transfer import member_hand_over
 from crm.records.models import ChangeSet
-from crm.records.views import undo
+from crm.records.views import undo as undo_views
 from crm.records.write import undo
 from crm.records.write.undo import last_own
 from crm.sales.models import Deal
@@ -101,7 +101,7 @@ def test_z_after_redo_takes_back_what_was_done_again(owner, browser_client):
 
 
 def test_z_on_older_work_asks_though_the_page_shows_it(owner, browser_client, monkeypatch):
-    monkeypatch.setattr(undo, "FRESH", timedelta(0))
+    monkeypatch.setattr(undo_views, "FRESH", timedelta(0))
     company = factories.company(owner, name="Ahorn")
     client = browser_client(owner)
     renamed(client, company, "Buche")
@@ -217,7 +217,7 @@ class TestYourChanges:
         assert "Ahorn" not in browser_client(owner).get("/settings/changes/").content.decode()
 
     def test_goes_on_to_the_older_ones(self, owner, browser_client, monkeypatch):
-        monkeypatch.setattr(undo, "PAGE", 2)
+        monkeypatch.setattr(undo_views, "PAGE", 2)
         client = browser_client(owner)
         for name in ("Ahorn", "Buche", "Eiche"):
             client.post("/companies/new/", {"name": name})

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from crm.records.display.responses import gone_to, record_type, shows_errors
-from crm.records.jobs import export
+from crm.records.jobs.export import export_file as file_of_export
+from crm.records.jobs.export import export_start
 from crm.records.lists.listing import Listing
 from crm.records.views.jobs import underway
 from tenants.access import MEMBER, access, needs_noun
@@ -27,7 +28,7 @@ def export(request: MemberRequest, noun: str) -> HttpResponseBase:
     if listing.problem:
         raise listing.problem
     name = f"{rt.label_plural}: {listing.view.name}"
-    export.export_start(request.actor, rt, listing.columns, listing.query, name=name)
+    export_start(request.actor, rt, listing.columns, listing.query, name=name)
     done = reverse("records:jobs") if request.tenant.state == Tenant.State.SUSPENDED else listing.here
     return underway(gone_to(request, done, _("Being exported in the background.")), request)
 
@@ -36,7 +37,7 @@ def export(request: MemberRequest, noun: str) -> HttpResponseBase:
 @require_GET
 @shows_errors
 def export_file(request: MemberRequest, job: UUID) -> HttpResponseBase:
-    found, path = export.export_file(request.actor, job)
+    found, path = file_of_export(request.actor, job)
     name = f"{slugify(found.title) or 'export'}.csv"
     response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
     response["Cache-Control"] = "no-store"

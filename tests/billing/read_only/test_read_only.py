@@ -219,11 +219,11 @@ class TestWork:
         closed = put(owner.tenant, "read_only")
         reader = at(owner, closed)
         columns = export.columns_of(reader, rt)
-        export = export.export_start(reader, rt, columns, reading.Query(), name="Deals")
+        written = export.export_start(reader, rt, columns, reading.Query(), name="Deals")
         with django_capture_on_commit_callbacks(execute=True):
             jobs.hand_out(closed)
         states = dict(Job.objects.values_list("pk", "state"))
-        assert (states[job.pk], states[export.pk]) == ("queued", "done")
+        assert (states[job.pk], states[written.pk]) == ("queued", "done")
 
     def test_no_other_work_begins(self, owner: Actor) -> None:
         factories.deal(owner)
