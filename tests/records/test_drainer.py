@@ -166,11 +166,11 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
     really(lambda: gate.create_many(robot, registry.get("company"), rows))
     script = (
         "import django; django.setup()\n"
-        "from crm.records import drainer\n"
+        "from crm.records.events import dispatch\n"
         "from tenants.registration import Table\n"
         f"from {HERE} import die_sometimes\n"
-        "drainer.readers = Table('reader')\n"
-        "drainer.on('*', name='die', handler=die_sometimes)\n"
+        "dispatch.readers = Table('reader')\n"
+        "dispatch.on('*', name='die', handler=die_sometimes)\n"
         "from dataclasses import replace\n"
         "from tenants.actors import TenantRef\n"
         "from tenants.scopes import tenant_scope\n"

@@ -195,7 +195,7 @@ def test_a_killed_worker_fires_none_twice_and_leaves_none_out(
     really(lambda: timers.schedule_many("die", "task", due))
     script = (
         "import django; django.setup()\n"
-        "from crm.records import timers\n"
+        "from crm.records.events import timers\n"
         f"from {HERE} import mark_and_die\n"
         "timers.register('die', mark_and_die)\n"
         "from time import monotonic\n"
