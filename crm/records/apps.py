@@ -9,7 +9,7 @@ class RecordsConfig(AppConfig):
 
     def ready(self) -> None:
         from crm.records import checks, tasks, wakeups  # noqa: F401
-        from crm.records.access import role_nouns  # noqa: F401
+        from crm.records.access import role_nouns
         from crm.records.display import presenting
         from crm.records.events import feed, timers
         from crm.records.jobs import bulk, export, jobs, notification_kinds, ownership_transfer  # noqa: F401
