@@ -21,7 +21,7 @@ from django.test import Client
 from tenants.actors import Actor, TenantRef
 from tests.chromium import browser, chromium  # noqa: F401
 from tests.depth import examples
-from tests.scheduling import ByUnit, longest_first
+from tests.scheduling import ByUnit, longest_first, over_budget
 
 # Playwright keeps an event loop in its thread from its first use on, in which Django would refuse every query.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -65,6 +65,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByUnit(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if over := over_budget(terminalreporter.stats.get("passed", [])):
+        terminalreporter.section("over a second, without a slow mark that says why")
+        terminalreporter.write("".join(f"{line}\n" for line in over))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

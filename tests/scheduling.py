@@ -1,4 +1,4 @@
-"""In which order tests run, and what of them stays together on one worker."""
+"""In which order tests run, what of them stays together on one worker, and who takes long without saying why."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 HERE = Path(__file__).parent
 FIRST = [HERE / room for room in ("browser", "faults", "platform")]
 """What speaks to running processes takes longest."""
+BUDGET_SECONDS = 1.0
 LIVES = re.compile(r"\b(mouse|keyboard|wide|phone)\b")
 """A story is lived by each hand, and pages are looked at in each look, on whichever worker is free."""
 
@@ -42,3 +43,16 @@ class ByUnit(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         return unit(nodeid)
+
+
+def over_budget(reports: list[pytest.TestReport]) -> list[str]:
+    """Tests that took over a second and bear no ``slow`` mark with a reason, slowest first.
+
+    It is told, never failed: on a busy machine every test takes long.
+    """
+    found = [
+        (one.duration, one.nodeid)
+        for one in reports
+        if one.when == "call" and one.duration > BUDGET_SECONDS and "slow" not in one.keywords
+    ]
+    return [f"{seconds:.1f} s {nodeid}" for seconds, nodeid in sorted(found, reverse=True)]

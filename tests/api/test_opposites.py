@@ -109,6 +109,7 @@ def clears(kind: Kind, value: Any) -> bool:
     return (value == [] and kind in lists) or (value == {} and kind in {Kind.ADDRESS, Kind.CONDITION})
 
 
+@pytest.mark.slow("sends each wrong shape to each field")
 def test_nothing_of_another_shape_clears_a_field(program: Any, owner: Any) -> None:
     planted, checked = Planted(owner), set()
     for rt, thing in ((registry.by_plural(thing.plural), thing) for thing in planted.things):

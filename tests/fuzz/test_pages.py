@@ -90,6 +90,7 @@ def field_names(path: str) -> list[str]:
     return [*slugs, *(f"{slug}.{part}" for slug in slugs for part in ("day", "time", "label", "role", "mark", "city"))]
 
 
+@pytest.mark.slow("sends nonsense to a quarter of all pages")
 def test_no_page_of_a_workspace_ends_in_an_error_of_ours(owner: Any, browser_client: Any) -> None:
     client = browser_client(owner)
     client.raise_request_exception = False

@@ -285,6 +285,7 @@ def narrowed(owner: Actor, seller: Actor) -> Callable[[dict[str, Any]], Actor]:
     return hide
 
 
+@pytest.mark.slow("opens all pages for all fields that can be hidden")
 def test_a_hidden_field_changes_nothing_that_its_reader_gets(
     owner: Actor, seller: Actor, narrowed: Any, browser_client: Any, api: Any
 ) -> None:

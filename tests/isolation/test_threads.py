@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 
+import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
 from crm.workspace.models import Member, Role
@@ -97,6 +98,7 @@ class Switcher:
                 self.look(ref)
 
 
+@pytest.mark.slow("changes tenants thousands of times")
 def test_eight_threads_change_tenants_thousands_of_times(tenant_a, tenant_b, django_db_blocker, the_cast):
     with django_db_blocker.unblock():
         members = {}

@@ -181,6 +181,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 RELAXED = settings(max_examples=examples(8), suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
+@pytest.mark.slow("draws roles and compares all that reads, a hundred statements an example")
 @given(data=st.data())
 @RELAXED
 def test_everything_that_reads_agrees(data: st.DataObject, world: World) -> None:

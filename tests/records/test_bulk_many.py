@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 ROWS = int(os.environ.get("BULK_ROWS", "3000"))
 
 
+@pytest.mark.slow("changes three thousand records and takes them back")
 def test_cancelled_in_the_middle_and_undone_all_is_as_before(owner, seller):
     deal = registry.get("deal")
     for start in range(0, ROWS, 1000):

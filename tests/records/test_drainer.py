@@ -159,6 +159,7 @@ def test_many_drainers_at_once_give_each_event_one_position_and_one_effect(
     assert sorted(position for _type, position in told) == list(range(1, 121))
 
 
+@pytest.mark.slow("starts workers that are killed")
 def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
     robot: Actor, real_tenant: TenantRef, really: Really, tmp_path: Any
 ) -> None:

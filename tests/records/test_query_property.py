@@ -200,6 +200,7 @@ def depth(tree: dict[str, Any]) -> int:
     return 1 + max((depth(one) for one in inner), default=0)
 
 
+@pytest.mark.slow("draws trees of conditions and asks the database of each")
 @pytest.mark.deep
 @pytest.mark.parametrize("noun", ["company", "contact", "task", "deal", "stage"])
 def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:

@@ -117,6 +117,7 @@ def further() -> int:
     return len(numbers) // len(set(numbers))
 
 
+@pytest.mark.slow("starts a process that is killed")
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_before_the_commit_it_happens_once_all_the_same(
     robot: Actor, real_tenant: TenantRef, really: Really, kind: str

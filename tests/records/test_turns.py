@@ -185,6 +185,7 @@ def test_two_dispatchers_share_what_is_due(real_tenant: TenantRef, really: Reall
     assert claimed == [(role_of(real_tenant.schema_name), "timers")]
 
 
+@pytest.mark.slow("starts workers that are killed")
 def test_a_killed_worker_fires_none_twice_and_leaves_none_out(
     real_tenant: TenantRef, really: Really, tmp_path: Any
 ) -> None:

@@ -19,6 +19,7 @@ from tenants.models import Domain, User
 from tenants.scopes import shared, tenant_scope
 
 
+@pytest.mark.slow("makes the whole demo workspace")
 @pytest.mark.usefixtures("owner_alias")
 def test_the_demo_workspace_is_made_once_and_its_key_kept(db: None) -> None:
     made = demo_workspace_ensure(known={})

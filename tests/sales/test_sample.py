@@ -33,6 +33,8 @@ from tenants.scopes import tenant_scope
 from tests import factories
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
+pytestmark = pytest.mark.slow("loads the sample of half a year")
+
 
 def test_the_sample_is_half_a_year_of_a_business(owner: Actor, seller: Actor) -> None:
     now = timezone.now()

@@ -78,6 +78,7 @@ class Walk:
         return sorted({one.partition(": ")[2]: one for one in self.problems}.values())
 
 
+@pytest.mark.slow("opens two hundred pages")
 @pytest.mark.parametrize("who", ["owner", "reader"])
 def test_every_page_of_a_workspace(who, owner, actor_named, browser_client, filled):
     planted = Planted(owner)

@@ -152,6 +152,7 @@ def test_filter_form_becomes_a_tree(owner: Any, browser_client: Any) -> None:
     assert "Choose a value" in lacking.content.decode()
 
 
+@pytest.mark.slow("opens a list for each field and operator")
 def test_every_field_and_operator_can_be_asked_for(owner: Any, filled: Any, browser_client: Any) -> None:
     from crm.records.lists.filtering import filterable, path_field
     from crm.records.query.operators import OPERATORS

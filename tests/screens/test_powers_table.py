@@ -151,6 +151,7 @@ def office(
     return Office(seller, browser_client(seller), key, things)
 
 
+@pytest.mark.slow("asks for each power of each role")
 def test_each_power_reaches_whom_the_table_says(office: Office) -> None:
     wrong = []
     for powers in [set(), *({one} for one in GRANTABLE_POWERS), *PAIRS]:
@@ -179,6 +180,7 @@ def tried(work: Try, office: Office, whose: str) -> bool:
     return bool(answer) if status is None else status in OK
 
 
+@pytest.mark.slow("opens each page of the settings with each power")
 def test_each_page_of_the_settings_opens_by_its_own_power(seller: Actor, browser_client: Callable[..., Any]) -> None:
     role = Role.objects.create(slug="powers", name="Powers")
     Member.objects.filter(id=str(seller.member_id)).update(role=role)

@@ -57,6 +57,7 @@ def team(seller: Actor, seller_two: Actor) -> Team:
     return made
 
 
+@pytest.mark.slow("asks each action in each scope of each record, by screen and by API")
 @pytest.mark.parametrize("noun", [rt.slug for rt in registry.all()])
 def test_what_the_table_says_holds_on_screen_and_by_api(
     noun: str,

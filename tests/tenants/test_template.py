@@ -57,6 +57,7 @@ def dump(schema: str) -> str:
     return re.sub(r"(?m)^\\(un)?restrict .*$", "", told)
 
 
+@pytest.mark.slow("migrates a schema from nothing")
 def test_a_replayed_schema_is_the_migrated_one(owner_alias):
     replayed, migrated = schema_name_new(), schema_name_new()
     schema_create(replayed)
