@@ -19,6 +19,7 @@ from crm.records.write.limits import added, hold_room
 from crm.sales import entry
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
 from crm.sales.probability import weigh_deal, weigh_stages
+from tenants.ids import id_of
 from tenants.prepared import PreparedInstances
 
 OPEN, WON, LOST = "open", "won", "lost"
@@ -210,7 +211,7 @@ def _sources_exist(batch: Batch) -> None:
     wanted = {text for draft in named for text in draft.after["enter_from"] if text != entry.NEW}
     found = {
         str(pk)
-        for pk in Stage.objects.filter(pk__in=[text for text in wanted if is_uuid(text)], deleted_at=None).values_list(
+        for pk in Stage.objects.filter(pk__in=[text for text in wanted if id_of(text)], deleted_at=None).values_list(
             "pk", flat=True
         )
     }
@@ -218,14 +219,6 @@ def _sources_exist(batch: Batch) -> None:
         own = str(draft.record.pk) if draft.record else ""
         if any(text != entry.NEW and (text not in found or text == own) for text in draft.after["enter_from"]):
             draft.error("enter_from", "unknown_stage", _("One of these is no other stage."))
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _positions_given(batch: Batch) -> None:

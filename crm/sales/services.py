@@ -21,10 +21,11 @@ from crm.records.write import gate
 from crm.records.write.gate import Change, change_set_new
 from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
-from crm.sales.rules import OPEN, STANDING, is_uuid, pipelines_lock, pipelines_set_aside, stages_lock
+from crm.sales.rules import OPEN, STANDING, pipelines_lock, pipelines_set_aside, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
+from tenants.ids import id_of
 
 MOST_AT_ONCE = 500
 MOST_ATTEMPTS = 20
@@ -349,7 +350,7 @@ def pipeline_archive(
     pipeline_type, deal_type = registry.get("pipeline"), registry.get("deal")
     with transaction.atomic():
         pipeline = reading.get_record(actor, pipeline_type, pipeline_id)
-        targets = [one for one in moves.values() if is_uuid(str(one))]
+        targets = [one for one in moves.values() if id_of(str(one))]
         gate.wait_for_turn(pipeline_type)
         pipelines_set_aside([pipeline.pk, *Stage.objects.filter(pk__in=targets).values_list("pipeline_id", flat=True)])
         deals = _deals_held(Q(pipeline_id=pipeline.pk), partial(pipelines_lock, [pipeline.pk]))

@@ -11,6 +11,7 @@ from crm.records.schema.policies import rows_within
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.workspace.roles import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
+from tenants.ids import id_of
 
 type Trashed = Literal["exclude", "include", "only"]
 
@@ -151,11 +152,8 @@ def get_record(
     and MissingScope."""
     require_scope(actor, rt.slug)
     require_scope(actor, rt.slug, action)
-    try:
-        wanted = id if isinstance(id, UUID) else UUID(str(id))
-    except ValueError:
-        raise NotFound from None
-    record = visible(actor, rt, trashed=trashed).filter(pk=wanted).first()
+    wanted = id_of(id)
+    record = visible(actor, rt, trashed=trashed).filter(pk=wanted).first() if wanted else None
     if record is None:
         raise NotFound
     if not allows(actor, rt, record, action):

@@ -21,6 +21,7 @@ from crm.workspace.models import Member, Role, Team
 from crm.workspace.role_editor import RIGHT_LABELS, SCOPE_LABELS, Rights
 from crm.workspace.roles import ACTION_LABELS, GRANTABLE_POWERS, RoleNoun, role_nouns
 from tenants.actors import Actor
+from tenants.ids import id_of
 from tenants.limits import history_from, require_feature
 
 PAGE = 50
@@ -220,16 +221,8 @@ def names_of(events: Sequence[Event]) -> dict[str, str]:
     for event in events:
         for values in (event.before, event.after):
             wanted |= {str(values[slug]) for slug in ("manager", "head", "member") if values.get(slug)}
-    people = Member.objects.filter(id__in=[one for one in wanted if is_id(one)]).values_list("id", "name")
+    people = Member.objects.filter(id__in=[one for one in wanted if id_of(one)]).values_list("id", "name")
     return found | {str(key): name for key, name in people}
-
-
-def is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def entry_of(event: Event, names: Mapping[str, str]) -> Entry:

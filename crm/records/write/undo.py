@@ -28,6 +28,7 @@ from crm.workspace.notification_services import notifications_follow
 from crm.workspace.roles import HIDDEN
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
+from tenants.ids import id_of
 
 UNDO_REACH = timedelta(days=1)
 LOOKED_AT = 50
@@ -63,7 +64,8 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
     already, something changed or gone since, or no permission; MissingScope.
     """
     with transaction.atomic():
-        change_set = ChangeSet.objects.filter(pk=as_uuid(change_set_id)).first()
+        wanted = id_of(change_set_id)
+        change_set = ChangeSet.objects.filter(pk=wanted).first() if wanted else None
         if change_set is None:
             raise NotFound
         if Job.objects.filter(change_set=change_set, state__in=OPEN).exists():
@@ -140,13 +142,6 @@ def people_back(actor: Actor, change_set: ChangeSet, undoing: ChangeSet) -> None
         except WorkspaceError as error:
             raise UndoConflict([problem_of(event, error.code, str(error.message))]) from error
     views_back(change_set, undoing)
-
-
-def as_uuid(value: UUID | str) -> UUID:
-    try:
-        return value if isinstance(value, UUID) else UUID(value)
-    except ValueError:
-        raise NotFound from None
 
 
 def effects_of(events: QuerySet[Event]) -> tuple[list[Effect], list[UndoProblem]]:
