@@ -8,9 +8,8 @@ from rest_framework.response import Response
 from api.views import ApiView
 from crm.records.access.visibility import may_write, readable_fields
 from crm.records.query.language import known_fields
-from crm.records.query.operands import ID_FIELD
 from crm.records.query.operators import OPERATORS
-from crm.records.schema.record_type import SYSTEM_FIELDS, Field, RecordType, registry
+from crm.records.schema.record_type import ID_FIELD, SYSTEM_FIELDS, Field, RecordType, registry
 from crm.workspace.roles import ACTIONS
 from tenants.actors import Actor
 

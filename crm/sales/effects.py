@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from crm.records.query import evaluate, language
+from crm.records.query import language
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum
 from crm.records.schema.record_type import registry
+from crm.records.write import evaluate
 from crm.sales import entry
 from crm.sales.boards import Column, add_sums
 from crm.sales.models import Deal, Stage

@@ -12,8 +12,9 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
-from crm.records.query import authoring, evaluate
+from crm.records.query import authoring
 from crm.records.schema.record_type import registry
+from crm.records.write import evaluate
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.limits import added, hold_room
 from crm.sales import entry

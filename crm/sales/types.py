@@ -4,9 +4,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
-from crm.records.query.evaluate import divided_condition, divided_slugs
 from crm.records.schema.policies import ByOwner, Everyone
 from crm.records.schema.record_type import Choice, Field, Kind, RecordType, register
+from crm.records.write.evaluate import divided_condition, divided_slugs
 from crm.sales import rules, selectors
 from crm.workspace.colors import COLORS
 from tenants.actors import Actor

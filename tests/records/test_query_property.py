@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from crm.records.query import language
-from crm.records.query.operands import ID_FIELD
 from crm.records.query.operators import OPERATORS
 from crm.records.read import reading
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, registry
 from crm.records.write import gate
 from tenants.actors import Actor
 from tests.depth import examples

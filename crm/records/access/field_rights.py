@@ -10,8 +10,7 @@ from django.db.models import Q
 
 from crm.records.access.visibility import hidden_slugs, readable_fields, require_scope
 from crm.records.errors import Forbidden, MissingScope, NotFound
-from crm.records.query.operands import ID_FIELD
-from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema.record_type import ID_FIELD, MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.workspace.auditing import AUDITED
 from tenants.actors import Actor
 

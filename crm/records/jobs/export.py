@@ -24,11 +24,10 @@ from crm.records.fields.csv_cells import guarded
 from crm.records.fields.parsing import ADDRESS_PARTS, as_json
 from crm.records.jobs.jobs import Work, job_start
 from crm.records.models import Job
-from crm.records.query.operands import ID_FIELD
 from crm.records.query.paging import sort_keys
 from crm.records.read import reading
 from crm.records.schema import mentions
-from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, registry
+from crm.records.schema.record_type import ID_FIELD, SYSTEM_FIELDS, Field, Kind, RecordType, registry
 from crm.workspace.auditing import audit_note
 from tenants.actors import Actor, Scope, TenantRef
 

@@ -19,10 +19,9 @@ from crm.records.fields.parsing import BadValue, number
 from crm.records.lists.listing import Listing
 from crm.records.lists.saved_views import listed_fields
 from crm.records.query.language import validate
-from crm.records.query.operands import ID_FIELD
 from crm.records.query.operators import OPERATORS, Operator
 from crm.records.read import reading
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, registry
 from crm.workspace.formats import date_text, number_text, separators, typed_text
 from crm.workspace.selectors import members
 from tenants.actors import Actor

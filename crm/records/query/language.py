@@ -24,9 +24,9 @@ from crm.records.access.targets import MEMBER_TYPE, as_uuid, target_rows, target
 from crm.records.access.visibility import readable_fields, require_field, require_scope
 from crm.records.errors import BadQuery
 from crm.records.query.expressions import false, join_any, negated
-from crm.records.query.operands import ID_FIELD, Context, Place, shown
+from crm.records.query.operands import Context, Place, shown
 from crm.records.query.operators import OPERATORS, Operator, default_operator, linked, operand_of
-from crm.records.schema.record_type import Field, Kind, RecordType, nearest
+from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, nearest
 from tenants.actors import Actor
 
 type Tree = Mapping[str, Any]

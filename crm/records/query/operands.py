@@ -14,7 +14,7 @@ from crm.records.errors import BadQuery
 from crm.records.fields import parsing
 from crm.records.fields.normalising import email_key, mail_address, region_of, web_domain
 from crm.records.fields.phones import phone_part, phone_read
-from crm.records.schema.record_type import Field, Kind, RecordType, nearest, registry
+from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, nearest, registry
 from crm.workspace.configuration import first_weekday
 from crm.workspace.folding import Sought, sought
 from crm.workspace.numbers import scientific
@@ -23,8 +23,6 @@ from tenants.actors import Actor
 MAX_VALUES = 500
 MAX_TEXT = 1000
 MAX_DAYS = 36_500
-
-ID_FIELD = Field(slug="id", label="ID", kind=Kind.RELATION, target="id", editable=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ class Field:
         return self.default(actor) if callable(self.default) else self.default
 
 
+ID_FIELD = Field(slug="id", label="ID", kind=Kind.RELATION, target="id", editable=False)
 SYSTEM_FIELDS: Mapping[str, Field] = {
     one.slug: one
     for one in (
