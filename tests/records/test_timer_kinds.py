@@ -37,8 +37,8 @@ import uuid
 from time import monotonic
 from dataclasses import replace
 from functools import partial
-from crm.records import timers
-from crm.records.timers import fire_due
+from crm.records.events import timers
+from crm.records.events.timers import fire_due
 from tenants.registration import Table
 from {here} import do_and_die
 kinds, timers.kinds = timers.kinds, Table("kind of timer")
