@@ -10,11 +10,11 @@ from billing.models import BillingAccount
 from billing.plans.catalog import plans_load
 from tenants.actors import Actor
 from tenants.scopes import shared
-from tests.accounts.conftest import browser, committing, mails
+from tests.accounts.conftest import committing, mails
 from tests.billing.paying import Paying
 from tests.billing.standin_server import StripeServer
 
-__all__ = ["browser", "committing", "mails"]
+__all__ = ["committing", "mails"]
 
 
 @pytest.fixture
