@@ -20,6 +20,7 @@ from tenants.scopes import shared, tenant_scope
 from tenants.template import schema_create
 
 PATIENCE = 120  # for what ends by itself at once, on however slow a machine
+WAITING = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = %s"
 
 
 def elsewhere[T](work: Callable[[], T], tenant: TenantRef | None = None) -> Callable[[], T]:
@@ -53,11 +54,14 @@ def elsewhere[T](work: Callable[[], T], tenant: TenantRef | None = None) -> Call
 
 
 def until_waited_for(ended: threading.Event | None = None) -> None:
-    """Until somebody waits for a lock, or has ended without having to; asks as the superuser, who alone may know."""
+    """Until somebody in this database waits for a lock, or has ended without having to.
+
+    Asks as the superuser, who alone may know; other workers race in databases of their own.
+    """
     deadline = time.monotonic() + PATIENCE
     with closing(psycopg2.connect(os.environ["DATABASE_ADMIN_URL"])) as admin, admin.cursor() as cursor:
         while ended is None or not ended.is_set():
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            cursor.execute(WAITING, [connections["default"].settings_dict["NAME"]])
             if cursor.fetchone() != (0,):
                 return
             assert time.monotonic() < deadline, "nobody waits for a lock"

@@ -330,6 +330,14 @@ def test_a_subscription_ended_at_once_makes_no_invoice(stripe_api: Api, customer
     assert len(stripe_api.v1.invoices.list({"customer": customer.id}).data) == 1
 
 
+def test_an_open_invoice_is_made_void_and_then_not_paid(stripe_api: Api, customer: Any, price: Any) -> None:
+    made = subscribe(stripe_api, customer, price, payment_behavior="default_incomplete")
+    assert made.latest_invoice.status == "open"
+    assert stripe_api.v1.invoices.void_invoice(made.latest_invoice.id, {}).status == "void"
+    with pytest.raises(stripe.InvalidRequestError):
+        stripe_api.v1.invoices.pay(made.latest_invoice.id)
+
+
 def test_what_happened_is_listed_with_the_object_as_it_was(stripe_api: Api, customer: Any) -> None:
     since = customer.created
     for _attempt in range(20):
