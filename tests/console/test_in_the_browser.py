@@ -164,6 +164,7 @@ def test_who_may_come_in_is_settled_in_the_settings(screen: Screen, tenant_a: An
     assert found.violations_count == 0, found.generate_report()
     page.get_by_role("button", name="Let support in as me").click()
     expect(page.get_by_text("Support may come in as you until")).to_be_visible()
+    settled(page)
     page.get_by_role("button", name="Take it back").click()
     page.get_by_role("dialog").get_by_role("button", name="Go on").click()
     expect(page.get_by_role("button", name="Let support in as me")).to_be_visible()
