@@ -51,11 +51,18 @@ def _last_day(year: int, month: int) -> date:
     return date.fromordinal(following.toordinal() - 1)
 
 
-def price_of(fetched: Fetched) -> PlanPrice | None:
-    """The price that a subscription is for, by Stripe's id or by its lookup key; None where it is none of ours."""
-    price = fetched["items"]["data"][0]["price"] if fetched["items"]["data"] else None
-    if price is None:
-        return None
+def plan_item(fetched: Fetched) -> tuple[Fetched, PlanPrice | None]:
+    """What is paid a seat, with its price here: the item whose price is one of ours, whatever else an operator has
+    added at Stripe; else the first with None. Empty where the subscription has no items."""
+    items = fetched["items"]["data"]
+    for item in items:
+        if (price := _price_known(item["price"])) is not None:
+            return item, price
+    return (items[0] if items else {}), None
+
+
+def _price_known(price: Fetched) -> PlanPrice | None:
+    """The price by Stripe's id, by its lookup key or by the plan it names; None where it is none of ours."""
     rows = PlanPrice.objects.select_related("plan")
     found = rows.filter(stripe_price_id=price["id"]).first()
     if found is None and price.get("lookup_key"):
@@ -76,15 +83,16 @@ def subscription_mirror(
     """Keep a subscription as it was fetched, with the grace that a failed payment is given."""
     before = Subscription.objects.filter(stripe_id=fetched["id"]).first()
     row = before or Subscription(stripe_id=fetched["id"])
-    item = fetched["items"]["data"][0] if fetched["items"]["data"] else {}
-    period_start, quantity = moment_of(item, "current_period_start"), item.get("quantity") or 1
+    item, price = plan_item(fetched)
+    quantity = 1 if item.get("quantity") is None else item["quantity"]
+    period_start = moment_of(item, "current_period_start")
     period_end = moment_of(item, "current_period_end")
     paid = paid_in_period(before, period=(period_start, period_end), quantity=quantity)
     failed_at = _failed_at(fetched, invoices, before, now) if fetched["status"] in FAILED else None
     row.account = account
     row.item_id = item.get("id", "")
     row.status = fetched["status"]
-    row.price = price_of(fetched)
+    row.price = price
     row.quantity, row.paid_quantity = quantity, paid
     row.period_start, row.period_end = period_start, period_end
     row.trial_end = moment_of(fetched, "trial_end")

@@ -77,12 +77,15 @@ class ConfirmForm(forms.Form):
 @access(BILLING)
 @require_safe
 def plans(request: MemberRequest) -> HttpResponse:
-    """The plans side by side, for the workspace's own interval, currency and seats."""
+    """The plans side by side, for the workspace's own interval, currency and seats; where Stripe bills it in a
+    currency that nothing is sold in, whom to ask."""
     found = selectors.overview(request.tenant.id)
     if found is None:
         raise Http404
     own = request.tenant.currency if request.tenant.currency in CURRENCIES else CURRENCIES[0]
     currency = found.account.currency or own
+    if currency not in CURRENCIES:
+        return render(request, "billing/plans.html", {"overview": found, "not_sold_in": currency})
     if found.account.currency and request.GET.get("currency", currency) != currency:
         raise Http404
     default = found.price.interval if found.price else PlanPrice.Interval.MONTH
