@@ -8,6 +8,7 @@ import json
 import secrets
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -107,7 +108,11 @@ class Server:
             return self._api(request)
         if request.path.startswith("/_standin/"):
             return self._control(request)
-        page = respond(self.store, request.method, request.path, request.query, request.params)
+        try:
+            page = respond(self.store, request.method, request.path, request.query, request.params)
+        except Exception:
+            traceback.print_exc()
+            return Reply(500, b"Something went wrong in the stand-in: see its log.", "text/plain", dict(HEADERS))
         return Reply(page.status, page.body, page.kind, HEADERS | page.headers)
 
     def _control(self, request: Request) -> Reply:
@@ -135,6 +140,9 @@ class Server:
                     reply = self._work(request, identity, key, fault)
             except Refused as error:
                 reply = _json(error.status, error.body(identity), error.headers)
+            except Exception:
+                traceback.print_exc()
+                reply = _json(500, _broken().body(identity))
         replayed = "Idempotent-Replayed" in reply.headers
         params = {} if reply.status == 401 else _seen(request)
         if self.observe:

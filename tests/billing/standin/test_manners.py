@@ -303,3 +303,25 @@ def test_a_second_checkout_of_one_customer_in_another_currency_is_refused(stripe
     dollars = plan(client, currency="usd")
     error = refusal(lambda: checkout(client, dollars, str(subscription.customer)))
     assert "combine currencies" in str(error)
+
+
+def test_a_fault_of_its_own_is_an_answer_and_nothing_half_done(
+    stripe_server: StripeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A connection that is cut looks like a fault that was asked for; what went wrong stands in its log."""
+    live = subscribed(stripe_server)
+    store = stripe_server.server.store
+    with store.transaction():
+        whole = store.get("subscription", live.id)
+        store.put({name: value for name, value in whole.items() if name != "items"})
+    change = lambda: stripe_server.client.v1.subscriptions.update(  # noqa: E731
+        live.id,
+        {"metadata": {"a": "b"}, "items": [{"id": live["items"]["data"][0]["id"], "quantity": 9}]},
+        {"idempotency_key": "one"},
+    )
+    error = refusal(change)
+    assert (type(error), error.http_status) == (stripe.APIError, 500)
+    assert "Traceback" in capsys.readouterr().err
+    with store.transaction():
+        store.put(whole)
+    assert change()["items"]["data"][0]["quantity"] == 9
