@@ -24,6 +24,14 @@ class StripeAway(Exception):
         return _("Stripe, which takes our payments, does not answer at the moment. Nothing is lost: try again soon.")
 
 
+class AlreadyAsked(StripeAway):
+    """The same was asked a moment ago, as by a second click, and Stripe is at work on it."""
+
+    @property
+    def message(self) -> str:
+        return _("This was asked for a moment ago, and Stripe is at work on it. Look again in a moment.")
+
+
 class StripeRefused(BillingRefused):
     """Stripe refused; ``code`` is its word for why, ``is_card`` where the bank or the card was the reason."""
 

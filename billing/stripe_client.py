@@ -16,7 +16,7 @@ from celery import current_task
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from billing.errors import BillingRefused, StripeAway, StripeMissing, StripeRefused
+from billing.errors import AlreadyAsked, BillingRefused, StripeAway, StripeMissing, StripeRefused
 from billing.models import BillingAccount
 from billing.outgoing import Fetched, Operation, Params, write
 
@@ -77,6 +77,9 @@ def translated(error: stripe.StripeError) -> StripeAway | StripeRefused:
     detail = f"{type(error).__name__} {status} {error.code or ''} {error.request_id or ''}".strip()
     if isinstance(error, stripe.CardError):
         return StripeRefused(card_message(error), code=_code(error), param=error.param or "", is_card=True)
+    # The library gives an error of this status no code of its own.
+    if status == 409 and error.error is not None and error.error.code == "idempotency_key_in_use":
+        return AlreadyAsked(detail)
     if isinstance(error, stripe.APIConnectionError | stripe.RateLimitError) or status in (409, 429):
         return StripeAway(detail)
     if status >= 500 or isinstance(error, stripe.APIError):

@@ -10,7 +10,7 @@ from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
 
 from billing.accounts.services import NoAccount, account_of
-from billing.errors import AccountBusy, BillingRefused, StripeAway
+from billing.errors import AccountBusy, AlreadyAsked, BillingRefused, StripeAway
 from billing.models import BillingAccount
 from tenants.access import View, needs
 from tenants.http import MemberRequest, Request
@@ -70,8 +70,8 @@ def words_of(trouble: Trouble) -> str:
 
 def status_of(trouble: Trouble) -> int:
     match trouble:
+        case AlreadyAsked() | AccountBusy():
+            return 409
         case StripeAway():
             return 503
-        case AccountBusy():
-            return 409
     return 422

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from billing.checkout.hosted import checkout_start
 from billing.checkout.upcoming import next_invoice
-from billing.models import CheckoutAttempt, Plan
+from billing.models import CheckoutAttempt, Plan, StripeRequest
 from billing.plans.catalog import plans_load
 from crm.records.models import Event
 from crm.workspace.services import invitation_send
@@ -89,6 +90,19 @@ def test_the_checkout_begins_and_is_noted(paying, owner, browser_client):
     assert answer["Location"].startswith(f"{paying.server.url}/c/pay/")
     assert [one.type for one in audited(paying)] == ["billing.checkout_started"]
     assert paying.server.url in client.get(TEAM)["Content-Security-Policy"]
+
+
+def test_a_second_click_while_the_first_is_under_way_is_not_told_that_stripe_is_away(paying, owner, browser_client):
+    client = browser_client(owner)
+    checkout_start(paying.account, paying.price("team_month_eur"), 6, paying.user)
+    with shared():
+        CheckoutAttempt.objects.update(session_id="", url="")
+        request = StripeRequest.objects.get(operation="checkout.create")
+        StripeRequest.objects.filter(id=request.id).update(state="begun")
+    with paying.server.server.in_flight.hold(request.idempotency_key):
+        answer = client.post(TEAM, {"seats": "6"})
+    assert answer.status_code == 409
+    assert "asked for a moment ago" in answer.content.decode()
 
 
 def test_who_comes_back_is_told_what_stripe_says(paying, owner, browser_client):
