@@ -19,7 +19,8 @@ What it cannot know, and only Stripe's test mode or the real thing shows:
   form alone;
 - how long webhooks take and in which order they come; here in order unless told otherwise;
 - what banks, networks and fraud checks do beyond the test cards;
-- whether a subscription that ends with its period says so by ``cancel_at_period_end`` or by ``cancel_at`` alone;
+- whether a subscription that ends with its period says so by ``cancel_at_period_end`` or by ``cancel_at`` alone, and
+  whether turning the first off takes back the second (here it does not);
   here by both;
 - what is given back for a period that a discount of one invoice made cheaper; here its whole price, by the second;
 - which parameters are allowed together, beyond the refusals written here.

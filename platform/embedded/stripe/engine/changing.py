@@ -85,8 +85,8 @@ def _cancel_terms(store: Store, new: Body, terms: Body) -> None:
     end = period_end(new)
     if terms.get("cancel_at_period_end"):
         new.update(cancel_at_period_end=True, cancel_at=end, canceled_at=new["canceled_at"] or store.now())
-    elif "cancel_at_period_end" in terms or "cancel_at" in terms:
-        moment = terms.get("cancel_at")
+    elif "cancel_at" in terms:
+        moment = terms["cancel_at"]
         moment = end if moment in {"min_period_end", "max_period_end"} else moment
         if moment is not None and moment < end and terms.get("proration_behavior") != "none":
             raise Refused(
@@ -94,6 +94,8 @@ def _cancel_terms(store: Store, new: Body, terms: Body) -> None:
                 param="cancel_at",
             )
         new.update(cancel_at_period_end=False, cancel_at=moment, canceled_at=store.now() if moment else None)
+    elif "cancel_at_period_end" in terms and new["cancel_at_period_end"]:
+        new.update(cancel_at_period_end=False, cancel_at=None, canceled_at=None)
     if new["cancel_at"] is None:
         new["cancellation_details"] = {"comment": None, "feedback": None, "reason": None}
     else:
