@@ -11,12 +11,12 @@ class BillingConfig(AppConfig):
         from billing.checkout.seat_sales import SeatSales
         from billing.plans.offers import plan_offering
         from billing.seats import seats_changed
-        from tenants.accounts import memberships_watch
-        from tenants.limits import offers_register
+        from tenants.accounts import members_changed
+        from tenants.limits import plan_with
         from tenants.provisioning import provisioner_register
-        from tenants.seat_offers import seat_seller_register
+        from tenants.seat_offers import seat_seller
 
-        memberships_watch(seats_changed)
-        offers_register(plan_offering)
-        seat_seller_register(SeatSales())
+        members_changed.register(seats_changed)
+        plan_with.register(plan_offering)
+        seat_seller.register(SeatSales)
         provisioner_register("billing", account_provision, order=30)

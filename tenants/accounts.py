@@ -4,7 +4,7 @@ An address is proven when allauth's EmailAddress says so; at most one account ha
 unproven, since a sign-up must not tell whether an address is known.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from tenants.hooks import session_note
 from tenants.models import Membership, Session, Tenant, User
+from tenants.registration import Hook
 from tenants.scopes import tenant_scope
 from tenants.selectors import BUILT
 from tenants.sessions import ADDRESS, DEVICE, SessionStore
@@ -24,10 +25,6 @@ log = structlog.get_logger(__name__)
 
 UNVERIFIED = "unverified"
 """Set in a workspace's session as long as its user has not proven the address."""
-
-
-type MembershipWatcher = Callable[[UUID], None]
-_watchers: list[MembershipWatcher] = []
 
 
 class AddressTaken(Exception):
@@ -131,29 +128,22 @@ def memberships_built(user: User) -> list[Membership]:
     return list(Membership.objects.select_related("tenant").filter(user=user, tenant__state__in=BUILT))
 
 
-def memberships_watch(watcher: MembershipWatcher) -> None:
-    """Have ``watcher`` told, in the transaction and the shared scope of the change, in which workspace the members
-    changed; an app registers in its ``ready()``."""
-    if watcher not in _watchers:
-        _watchers.append(watcher)
-
-
-def _members_changed(tenant_id: UUID) -> None:
-    for watcher in _watchers:
-        watcher(tenant_id)
+@Hook
+def members_changed(tenant_id: UUID) -> None:
+    """Hear that the members of a workspace changed, in the transaction and the shared scope of the change."""
 
 
 def membership_add(*, user: User, tenant: Tenant) -> None:
     """Note the first member of a workspace that is being made."""
     Membership.objects.create(user=user, tenant=tenant)
-    _members_changed(tenant.id)
+    members_changed(tenant.id)
 
 
 def memberships_end(tenant_id: UUID) -> None:
     """Forget who worked in a workspace that is gone, and sign all out of it."""
     Session.objects.filter(tenant_id=tenant_id).delete()
     Membership.objects.filter(tenant_id=tenant_id).delete()
-    _members_changed(tenant_id)
+    members_changed(tenant_id)
 
 
 def membership_set(*, tenant_id: UUID, user_id: UUID, active: bool, member_id: UUID | None = None) -> None:
@@ -162,14 +152,14 @@ def membership_set(*, tenant_id: UUID, user_id: UUID, active: bool, member_id: U
     if member_id is not None:
         values["member_id"] = member_id
     Membership.objects.update_or_create(tenant_id=tenant_id, user_id=user_id, defaults=values)
-    _members_changed(tenant_id)
+    members_changed(tenant_id)
 
 
 def membership_move(membership: Membership, *, to: User) -> None:
     """Put another account behind a membership."""
     membership.user = to
     membership.save(update_fields=["user"])
-    _members_changed(membership.tenant_id)
+    members_changed(membership.tenant_id)
 
 
 def account_end(user: User) -> None:
@@ -177,7 +167,7 @@ def account_end(user: User) -> None:
     places = list(Membership.objects.filter(user=user).values_list("tenant_id", flat=True))
     user.delete()
     for tenant_id in places:
-        _members_changed(tenant_id)
+        members_changed(tenant_id)
 
 
 def sessions_end(*, user_id: UUID, tenant_id: UUID | None = None) -> None:

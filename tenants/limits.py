@@ -1,7 +1,7 @@
 """What a plan counts and what it includes: room under its limits, its features, and how much of each is used.
 
 Higher floors say in ``ready()`` how their things are counted (``usage_register``) and which plan offers more
-(``offers_register``).
+(``plan_with``).
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from tenants.actors import TenantRef
 from tenants.entitlements import LIMITS, NotEntitled
+from tenants.registration import Hook, Table
 
 LIMIT_LABELS: Mapping[str, Promise] = {
     "seats": gettext_lazy("Seats"),
@@ -163,36 +164,30 @@ class Usage:
 
 
 type Counter = Callable[[TenantRef], int]
-type Offers = Callable[[str, int | None], str]
 
-_counters: dict[str, Counter] = {}
-_offers: list[Offers] = []
+counters = Table[Counter]("counter")
+"""How what is used of a limit is counted, by the limit."""
 
 
 def usage_register(limit: str, counter: Counter) -> None:
-    """Have what a limit is of be counted by ``counter``, which runs in the workspace's scope. Once a limit."""
+    """Have what a limit is of be counted by ``counter``, which runs in the workspace's scope. Raises ValueError for a
+    limit that there is not, ImproperlyConfigured for one that is counted already."""
     if limit not in LIMITS:
         raise ValueError(f"There is no limit named {limit}.")
-    if _counters.setdefault(limit, counter) is not counter:
-        raise ValueError(f"{limit} is counted already.")
+    counters.add(limit, counter)
 
 
 def usage_of(tenant: TenantRef, limit: str) -> Usage:
     """How much of one limit is used, inside the workspace's scope. Raises KeyError for one that nobody counts."""
-    return Usage(limit, str(LIMIT_LABELS[limit]), _counters[limit](tenant), tenant.limits.get(limit))
+    return Usage(limit, str(LIMIT_LABELS[limit]), counters[limit](tenant), tenant.limits.get(limit))
 
 
 def usage(tenant: TenantRef) -> list[Usage]:
     """How much is used of everything that is counted, inside the workspace's scope: a statement or two for each."""
-    return [usage_of(tenant, limit) for limit in LIMIT_LABELS if limit in _counters]
+    return [usage_of(tenant, limit) for limit in LIMIT_LABELS if limit in counters]
 
 
-def offers_register(offers: Offers) -> None:
-    """Have ``offers(name, used)`` say which plan that is sold includes a feature, or has a limit above ``used``."""
-    if offers not in _offers:
-        _offers.append(offers)
-
-
+@Hook
 def plan_with(name: str, used: int | None = None) -> str:
     """The name of the smallest plan that has the feature, or the limit with room above ``used``; empty for none."""
-    return next((found for offers in _offers if (found := offers(name, used))), "")
+    return ""

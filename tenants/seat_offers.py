@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tenants.actors import Actor
+from tenants.registration import Hook
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,7 @@ class SeatSeller(Protocol):
         """Buy what was offered, for that price; nothing where it was bought already. Raises SeatsNotSold."""
 
 
-_sellers: list[SeatSeller] = []
-
-
-def seat_seller_register(seller: SeatSeller) -> None:
-    """Name who sells seats; an app registers in its ``ready()``."""
-    _sellers[:] = [seller]
-
-
+@Hook
 def seat_seller() -> SeatSeller | None:
     """Who sells seats; None where nobody does."""
-    return _sellers[0] if _sellers else None
+    return None

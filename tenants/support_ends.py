@@ -12,6 +12,7 @@ from tenants.hosts import tenant_url
 from tenants.mails import mail_queue
 from tenants.models import SupportConsent, SupportVisit
 from tenants.names import name_mailed
+from tenants.registration import Hook
 from tenants.scopes import shared
 from tenants.selectors import BUILT
 from tenants.support import ENTERED, mark, open_among, own_audit, tell, user_of
@@ -20,19 +21,16 @@ MOST_SWEPT = 200
 
 type Note = Callable[[SupportVisit], None]
 
-_notes: list[Note] = []
+
+@Hook
+def visit_ended(visit: SupportVisit) -> None:
+    """Note the end of a visit, in the transaction that ends it, where operators are watched."""
 
 
-def visit_end_register(note: Note) -> None:
-    """Have the end of every visit be noted by ``note`` too, in the transaction that ends it."""
-    if note not in _notes:
-        _notes.append(note)
-
-
-def visit_end(visit: SupportVisit, *, by: str, request_id: str = "", note: Note | None = None) -> bool:
+def visit_end(visit: SupportVisit, *, by: str, request_id: str = "", note: Note = visit_ended) -> bool:
     """End a visit at once; False when it was over. Called inside ``shared()``.
 
-    ``note`` takes the place of what was registered, where the caller has more to note.
+    ``note`` takes the place of ``visit_ended``, where the caller has more to note.
     """
     now = timezone.now()
     rows = SupportVisit.objects.filter(id=visit.id, ended_at=None, expires_at__gt=now)
@@ -58,7 +56,7 @@ def visits_sweep() -> int:
     return count
 
 
-def _over(visit_id: UUID, request_id: str = "", note: Note | None = None) -> None:
+def _over(visit_id: UUID, request_id: str = "", note: Note = visit_ended) -> None:
     """Tell it to the workspace, the member and the operators: a visit has ended."""
     visit = SupportVisit.objects.select_related("operator", "user", "tenant").get(id=visit_id)
     mark(visit.tenant_id)
@@ -67,8 +65,7 @@ def _over(visit_id: UUID, request_id: str = "", note: Note | None = None) -> Non
         tell(ref, visit.user_id, "session.support_left", request_id, operator=visit.operator.email)
     if is_verified(visit.user_id):
         _mail(visit)
-    for one in _notes if note is None else [note]:
-        one(visit)
+    note(visit)
 
 
 def _mail(visit: SupportVisit) -> None:

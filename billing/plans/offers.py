@@ -3,7 +3,7 @@
 from billing.plans.catalog import PLANS
 
 
-def plan_offering(name: str, used: int | None) -> str:
+def plan_offering(name: str, used: int | None = None) -> str:
     """The name of the smallest plan that has the feature ``name``, or room above ``used`` under that limit."""
     for offer in PLANS:
         if used is None:

@@ -8,6 +8,6 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         from console.workspaces.visits import visit_end_note
-        from tenants.support_ends import visit_end_register
+        from tenants.support_ends import visit_ended
 
-        visit_end_register(visit_end_note)
+        visit_ended.register(visit_end_note)
