@@ -1,8 +1,12 @@
-"""What looks like a test is one: pytest runs it, and nothing takes its place."""
+"""What looks like a test is one: pytest runs it, nothing takes its place, and what a mutation takes out is there."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from tests.mutations.guards import GUARDS, Guard
 
 TESTS = Path(__file__).resolve().parents[1]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -30,3 +34,8 @@ def lost(path: Path) -> Iterator[str]:
 
 def is_test(name: str) -> bool:
     return name.startswith(("test_", "Test"))
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=[guard.name for guard in GUARDS])
+def test_what_make_test_mutations_takes_out_stands_there(guard: Guard) -> None:
+    assert (TESTS.parent / guard.path).read_text().count(guard.code) == 1

@@ -94,9 +94,9 @@ GUARDS = (
     Guard(
         "outbox",
         "noting a change of members",
-        "tenants/accounts.py",
-        "        watcher(tenant_id)\n",
-        "        pass\n",
+        "billing/apps.py",
+        "        members_changed.register(seats_changed)\n",
+        "",
         f"{TESTS}/subscriptions/test_seat_rules.py::test_who_leaves_and_who_comes_back_is_noted",
     ),
     Guard(
