@@ -60,6 +60,7 @@ def until_waited_for(ended: threading.Event | None = None) -> None:
     """
     deadline = time.monotonic() + PATIENCE
     with closing(psycopg2.connect(os.environ["DATABASE_ADMIN_URL"])) as admin, admin.cursor() as cursor:
+        admin.autocommit = True  # Within one transaction, pg_stat_activity knows of no connection that came later.
         while ended is None or not ended.is_set():
             cursor.execute(WAITING, [connections["default"].settings_dict["NAME"]])
             if cursor.fetchone() != (0,):

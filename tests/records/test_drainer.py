@@ -300,6 +300,7 @@ def test_lost_wakeups_are_made_anew_from_what_is_to_do(
     robot: Actor, real_tenant: TenantRef, really: Really, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anew(monkeypatch, dispatch, "readers")
+    anew(monkeypatch, timers, "kinds")
     timers.register("ring", lambda tenant, due: None)
     company = really(lambda: gate.create(robot, registry.get("company"), {"name": "Acme"})).record
     due = timezone.now() + timedelta(hours=1)
