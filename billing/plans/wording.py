@@ -93,6 +93,7 @@ INVOICES: Mapping[str, Promise] = {
     "uncollectible": _("not collected"),
 }
 """Stripe's words for the state of an invoice, in ours."""
+INVOICE_COLORS: Mapping[str, str] = {"paid": "green", "open": "red", "uncollectible": "red"}
 
 
 @dataclass(frozen=True, slots=True)

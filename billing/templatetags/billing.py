@@ -4,8 +4,11 @@ from datetime import datetime
 
 from django import template
 from django.conf import settings
+from django.utils.functional import Promise
 
 from billing import clock
+from billing.models import InvoiceMirror
+from billing.plans.wording import INVOICE_COLORS, INVOICES
 
 register = template.Library()
 
@@ -22,6 +25,16 @@ def payments_are_a_test() -> bool:
 def by_our_clock(at: datetime | None) -> datetime | None:
     """A moment of billing's clock as far from now by ours: a stand-in's clock can be moved."""
     return None if at is None else clock.by_our_clock(at)
+
+
+@register.filter
+def invoice_state(invoice: InvoiceMirror) -> str | Promise:
+    return INVOICES.get(invoice.status, invoice.status)
+
+
+@register.filter
+def invoice_color(invoice: InvoiceMirror) -> str:
+    return INVOICE_COLORS.get(invoice.status, "gray")
 
 
 @register.filter
