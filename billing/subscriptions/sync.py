@@ -40,6 +40,8 @@ FETCH_WARNING = 10.0
 PAID_LATE = timedelta(days=1)
 """How long before a workspace is dropped nothing was owed for it any more."""
 BEST = ("active", "trialing", "past_due", "paused", "unpaid")
+PAYABLE = ("open", "uncollectible")
+"""Stripe's states of an invoice whose page takes a payment."""
 WAITING = (StripeEvent.State.NEW, StripeEvent.State.PROCESSING, StripeEvent.State.FAILED)
 
 
@@ -189,9 +191,14 @@ def _in_vain_since(account: BillingAccount, extra: Fetched, snapshot: Snapshot) 
 
 def _not_paid_back(account: BillingAccount, invoice: Fetched, refusal: StripeRefused) -> None:
     words = _("Invoice {number} is to be paid back by hand: {reason}").format(number=invoice["number"], reason=refusal)
-    was = BillingAccount.objects.values_list("needs_attention", flat=True).get(id=account.id)
-    BillingAccount.objects.filter(id=account.id).update(needs_attention=f"{words} {was}"[:500])
+    _left_to_an_operator(account, words)
     log.error("billing.not_paid_back", account=str(account.id), invoice=invoice["id"], code=refusal.code)
+
+
+def _left_to_an_operator(account: BillingAccount, words: str) -> None:
+    was = BillingAccount.objects.values_list("needs_attention", flat=True).get(id=account.id)
+    if words not in was:
+        BillingAccount.objects.filter(id=account.id).update(needs_attention=f"{words} {was}".strip()[:500])
 
 
 def _checkouts_close(account: BillingAccount, subscriptions: Sequence[Fetched], now: datetime) -> None:
@@ -205,19 +212,27 @@ def _checkouts_close(account: BillingAccount, subscriptions: Sequence[Fetched], 
 
 
 def _void_unserved(account: BillingAccount, snapshot: Snapshot) -> None:
-    """Void the renewals that ended subscriptions left open: whoever paid one now would get nothing for it.
+    """Void what whoever paid it now would get nothing for: the renewals that ended subscriptions left open, and of a
+    workspace that is gone all that was not paid.
 
-    What Stripe does not do now is tried again with the next sync.
+    What Stripe does not do now is tried again with the next sync. Of a workspace that is gone there may be none, so
+    there StripeAway is raised, and what Stripe refuses is left to an operator.
     """
+    is_gone = account.deleted_at is not None
     ended = {one["id"] for one in snapshot.subscriptions if one["status"] == "canceled"}
     for invoice in snapshot.invoices:
-        is_renewal = invoice["status"] == "open" and invoice["billing_reason"] == "subscription_cycle"
-        if not is_renewal or subscription_of(invoice) not in ended:
+        is_renewal = invoice["billing_reason"] == "subscription_cycle" and subscription_of(invoice) in ended
+        if not (invoice["status"] in PAYABLE if is_gone else invoice["status"] == "open" and is_renewal):
             continue
         try:
             voided = stripe_client.invoice_void(account, invoice["id"])
         except (StripeAway, StripeRefused) as trouble:
             log.warning("billing.not_voided", account=str(account.id), invoice=invoice["id"], why=str(trouble))
+            if is_gone and isinstance(trouble, StripeAway):
+                raise
+            if is_gone:
+                words = _("Invoice {number} can still be paid, for a workspace that is gone: {reason}")
+                _left_to_an_operator(account, words.format(number=invoice["number"], reason=trouble))
         else:
             InvoiceMirror.objects.filter(stripe_id=invoice["id"]).update(status=voided["status"], next_attempt_at=None)
 

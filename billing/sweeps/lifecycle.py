@@ -170,7 +170,7 @@ def _begun() -> list[UUID]:
 
 
 def _finish(account_id: UUID) -> None:
-    """Tell that the workspace is gone, as follows from its new state and while it is known whom to tell, and take it
-    away. Invoices and the account stay."""
-    access_apply(account_id)
+    """Tell that the workspace is gone, as follows from its new state and while it is known whom to tell, void what was
+    never paid, and take it away. Invoices and the account stay."""
+    subscription_sync(account_id)
     tenant_drop(Tenant.objects.get(billing_account=account_id))

@@ -221,6 +221,47 @@ def test_what_is_paid_after_the_end_is_paid_back(workspace: PayingWorkspace) -> 
         workspace.checkout("team", 1)
 
 
+def owing(workspace: PayingWorkspace) -> str:
+    """Paid for one month and never again; Stripe keeps the subscription, and in a few days all is to go. Gives the
+    invoice that is open."""
+    workspace.server.after_retries("unpaid")
+    workspace.buy("team", 1)
+    workspace.card(works=False)
+    for days in (workspace.days_left + 2, 8, 30, 30, 15, 10):
+        later(days)
+    assert tenant_state(workspace) == "suspended"
+    with shared():
+        return str(workspace.account.invoices.get(status="open").stripe_id)
+
+
+@pytest.mark.parametrize("is_written_off", [False, True], ids=["left open", "marked uncollectible"])
+def test_what_was_never_paid_for_it_can_be_paid_by_nobody_then(
+    workspace: PayingWorkspace, is_written_off: bool
+) -> None:
+    """Without any webhook: none may come, and of what is gone no sweep asks again."""
+    invoice = owing(workspace)
+    invoices = workspace.server.client.v1.invoices
+    if is_written_off:
+        invoices.mark_uncollectible(invoice)
+    later(4)
+    assert tenant_state(workspace) == "deleted"
+    assert invoices.retrieve(invoice).status == "void"
+    with shared():
+        assert InvoiceMirror.objects.get(stripe_id=invoice).status == "void"
+
+
+def test_it_is_not_gone_before_what_it_owed_is_void(workspace: PayingWorkspace) -> None:
+    invoice = owing(workspace)
+    pass_days(4)
+    workspace.server.fault("drop", f"POST /v1/invoices/{invoice}/void", times=1000)
+    lifecycle_sweep()
+    assert tenant_state(workspace) == "deleting"
+    workspace.server.heal()
+    lifecycle_sweep()
+    assert tenant_state(workspace) == "deleted"
+    assert workspace.server.client.v1.invoices.retrieve(invoice).status == "void"
+
+
 def test_a_sweep_that_was_killed_in_the_middle_is_taken_up(workspace: PayingWorkspace) -> None:
     in_retention(workspace)
     pass_days(2)
