@@ -60,9 +60,11 @@ def announce(
     """Show a message in those workspaces that are there now; gives it, and in how many. Called inside ``shared()``.
 
     ``audience`` is what ``to`` was made from (see ``audience_of``): while the message is shown, a workspace that comes
-    to fit it sees it too, and one that fits no longer does not (``announcements_follow``).
+    to fit it sees it too, and one that fits no longer does not (``announcements_follow``). Whose plan or state is being
+    changed at this moment is waited for, and whoever changes one afterwards waits until the message can be seen.
     """
     with transaction.atomic():
+        list(Tenant.objects.select_for_update(no_key=True).filter(state__in=BUILT).order_by("id").values_list("id"))
         made = Announcement.objects.create(
             texts=dict(texts), language=language, until=until, audience=dict(audience), author=author
         )
