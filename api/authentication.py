@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from api.errors import ApiError
-from crm.workspace import selectors
+from crm.workspace.people import selectors
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.api_keys import ApiKeyRefused, api_key_authenticate
 from tenants.models import ApiKey

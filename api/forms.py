@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from crm.records.schema.record_type import registry
-from crm.workspace.roles import ACTIVITY_NOUNS
+from crm.workspace.permissions import ACTIVITY_NOUNS
 from tenants.actors import POWER_SCOPES, Actor
 
 OTHER_LABELS = {

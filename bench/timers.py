@@ -145,7 +145,7 @@ def make_tasks(name: str, due: Due, at_once: dict[str, int]) -> tuple[float, flo
     from crm.records.schema.record_type import registry
     from crm.records.write import gate
     from crm.workspace.models import Member
-    from crm.workspace.selectors import actor_for_member
+    from crm.workspace.people.selectors import actor_for_member
     from tenants.models import Tenant
     from tenants.scopes import shared, tenant_scope
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from allauth.account.models import EmailAddress
 
 from crm.workspace.models import Member
-from crm.workspace.services import member_create
+from crm.workspace.people.member_services import member_create
 from tenants.actors import TenantRef
 from tenants.hosts import subdomain_host
 from tenants.models import Domain, Tenant, User

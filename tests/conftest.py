@@ -137,7 +137,7 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         "crm.records.jobs.jobs.SECONDS",
         "crm.records.tasks.SECONDS",
         "crm.records.events.timers.SECONDS",
-        "crm.workspace.mailing.SECONDS",
+        "crm.workspace.notifications.mailing.SECONDS",
         "tenants.turns.MESSAGE_SECONDS",
         "tenants.wakeups.TURN_SECONDS",
     ):
@@ -164,7 +164,7 @@ def in_tenant(db: None, tenant_a: TenantRef) -> Iterator[TenantRef]:
 @pytest.fixture
 def actor_named(in_tenant: TenantRef, the_cast: Any) -> Callable[[str], Actor]:
     """The actor of a person of the cast, by name."""
-    from crm.workspace.selectors import actor_for_user
+    from crm.workspace.people.selectors import actor_for_user
     from tenants.scopes import tenant_scope
     from tests.cast import PEOPLE_OF_B
 
@@ -292,7 +292,7 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
     """``api(actor, scopes=[…], host=…, limits={…})``: a program with a key the actor made; all scopes by default."""
     from dataclasses import replace
 
-    from crm.workspace.roles import EVERYTHING
+    from crm.workspace.permissions import EVERYTHING
     from tenants.api_keys import api_key_create
     from tenants.hosts import tenant_host
     from tenants.models import ApiKey, Tenant

@@ -10,7 +10,7 @@ from crm.records.access.visibility import may_write, readable_fields
 from crm.records.query.language import known_fields
 from crm.records.query.operators import OPERATORS
 from crm.records.schema.record_type import ID_FIELD, SYSTEM_FIELDS, Field, RecordType, registry
-from crm.workspace.roles import ACTIONS
+from crm.workspace.permissions import ACTIONS
 from tenants.actors import Actor
 
 

@@ -14,8 +14,8 @@ from api.views import ApiView
 from crm.records.access.field_rights import require_sight
 from crm.records.access.visibility import require_scope
 from crm.records.jobs.ownership_transfer import held_at_all, held_types, member_hand_over
-from crm.workspace import selectors
-from crm.workspace.services import member_reactivate, member_update
+from crm.workspace.people import selectors
+from crm.workspace.people.member_services import member_reactivate, member_update
 
 
 def cursor_of(request: Request) -> UUID | None:

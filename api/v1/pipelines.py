@@ -17,7 +17,7 @@ from crm.records.access.field_rights import require_sight
 from crm.records.models import Job
 from crm.sales import services
 from crm.sales.boards import Asked, Card, Column, board
-from crm.workspace.currencies import Converted
+from crm.workspace.currencies.convert import Converted
 
 
 class RecordCopy(RecordView):

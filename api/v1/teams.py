@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from api.errors import not_found
 from api.v1.members import PeopleView, cursor_of, known, limit_of, text
-from crm.workspace import selectors
-from crm.workspace.team_services import team_create, team_delete, team_update
+from crm.workspace.people import selectors
+from crm.workspace.people.team_services import team_create, team_delete, team_update
 
 FIELDS = ("name", "parent", "head")
 

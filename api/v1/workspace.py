@@ -17,12 +17,9 @@ from api.errors import ApiError, missing_scope, not_found
 from api.v1.members import cursor_of, known, limit_of, shaped, text
 from api.views import ApiView
 from crm.records.fields.parsing import BadValue, as_json, number
-from crm.workspace import configuration_services as settings
 from crm.workspace.configuration import hours_to_json, workspace_settings
-from crm.workspace.forms import PersonalForm, WorkspaceForm
-from crm.workspace.models import ExchangeRate, Holiday, Member
-from crm.workspace.rate_files import MOST_RATES, Line
-from crm.workspace.rate_services import (
+from crm.workspace.currencies.files import MOST_RATES, Line
+from crm.workspace.currencies.services import (
     RatesRefused,
     currency_add,
     currency_remove,
@@ -31,7 +28,10 @@ from crm.workspace.rate_services import (
     exchange_rates_import,
     workspace_currency_change,
 )
-from crm.workspace.services import member_profile_update
+from crm.workspace.models import ExchangeRate, Holiday, Member
+from crm.workspace.people.member_services import member_profile_update
+from crm.workspace.settings import services as settings
+from crm.workspace.settings.forms import PersonalForm, WorkspaceForm
 from tenants.actors import POWER_SCOPES, Scope, TenantRef
 from tenants.limits import usage
 from tenants.settings import workspace_now, workspace_update

@@ -19,8 +19,8 @@ from crm.records.access.visibility import writable_fields
 from crm.records.display.presenting import record_url
 from crm.records.schema.record_type import registry
 from crm.workspace.configuration import workspace_settings
-from crm.workspace.formats import babel_locale, date_text, time_text, weekday_names
-from crm.workspace.selectors import active_members
+from crm.workspace.people.selectors import active_members
+from crm.workspace.text.formats import babel_locale, date_text, time_text, weekday_names
 from tenants.actors import Actor
 from tenants.entitlements import why_not_writable
 

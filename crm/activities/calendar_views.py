@@ -19,7 +19,7 @@ from crm.activities.calendar_services import activity_move
 from crm.activities.rules import DAY, WHEN
 from crm.records.display.responses import gone_to, record_type, shows_errors, toast
 from crm.records.schema.record_type import registry
-from crm.workspace.formats import week_start
+from crm.workspace.text.formats import week_start
 from tenants.access import MEMBER, PUBLIC, access, needs_noun
 from tenants.actors import Actor
 from tenants.http import MemberRequest, Request

@@ -20,7 +20,7 @@ from crm.activities.selectors import agenda
 from crm.records.errors import Forbidden
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Member
-from crm.workspace.selectors import actor_for_member
+from crm.workspace.people.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import require_writable
 

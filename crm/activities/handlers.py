@@ -24,9 +24,9 @@ from crm.records.read import reading
 from crm.records.schema.mentions import mentioned, plain
 from crm.records.schema.record_type import Kind, registry
 from crm.records.write.undo import is_undone
-from crm.workspace.formats import date_text, moment_text
-from crm.workspace.notifying import notify
-from crm.workspace.selectors import actor_for_member
+from crm.workspace.notifications.notify import notify
+from crm.workspace.people.selectors import actor_for_member
+from crm.workspace.text.formats import date_text, moment_text
 from tenants.actors import TenantRef
 
 # Work in the background tells by itself, once at its end.

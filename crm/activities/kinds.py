@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from crm.activities.selectors import replies_of
-from crm.workspace.notifying import Channel, register_kind
+from crm.workspace.notifications.notify import Channel, register_kind
 
 ASSIGNED = "assigned"
 MENTIONED = "mentioned"

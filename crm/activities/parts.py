@@ -24,7 +24,7 @@ from crm.records.events.history import Entry, FieldChange
 from crm.records.lists.record_page import Part
 from crm.records.schema import mentions
 from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
-from crm.workspace.formats import money_text
+from crm.workspace.text.formats import money_text
 from tenants.actors import Actor
 
 NOT_UNDOABLE_SOURCES = frozenset({"sample", "import"})

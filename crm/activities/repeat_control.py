@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from crm.activities import repeating
 from crm.activities.repeating import WORKDAYS
 from crm.activities.rule_days import WEEKDAYS
-from crm.workspace.formats import weekday_names
+from crm.workspace.text.formats import weekday_names
 
 NAME = "repeat"
 KEEP = "keep"

@@ -27,7 +27,7 @@ from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType
 from crm.records.write import gate, validation
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.row_values import snapshot
-from crm.workspace.roles import EVERYTHING
+from crm.workspace.permissions import EVERYTHING
 from tenants.actors import Actor
 from tenants.locales import zone
 

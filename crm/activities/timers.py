@@ -16,11 +16,11 @@ from crm.records.events import timers
 from crm.records.events.timers import Due
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write.row_values import snapshot
-from crm.workspace import notifying
-from crm.workspace.formats import date_text, minutes_text, moment_text
 from crm.workspace.models import Member
-from crm.workspace.notifying import notify_each
-from crm.workspace.selectors import actors_for_members, system_actor
+from crm.workspace.notifications import notify
+from crm.workspace.notifications.notify import notify_each
+from crm.workspace.people.selectors import actors_for_members, system_actor
+from crm.workspace.text.formats import date_text, minutes_text, moment_text
 from tenants.actors import Actor, TenantRef
 from tenants.locales import zone
 from tenants.prepared import Among, PreparedInstances
@@ -186,7 +186,7 @@ def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -
     notify_each(
         kind,
         [
-            notifying.Telling(
+            notify.Telling(
                 member_id,
                 f"{kind}:{record.pk}:{at.isoformat()}",
                 partial(title, readers[member_id]),

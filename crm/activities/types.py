@@ -12,7 +12,7 @@ from crm.activities.following import series_follow
 from crm.activities.visibility import OwnOrAboutTheVisible
 from crm.records.schema.record_type import Choice, Field, Further, Kind, Pieces, RecordType, Way, register
 from crm.records.write.gate import Change
-from crm.workspace.formats import minutes_text
+from crm.workspace.text.formats import minutes_text
 from tenants.actors import Actor
 
 PRIORITIES = (

@@ -15,7 +15,7 @@ class RecordsConfig(AppConfig):
         from crm.records.jobs import bulk, export, jobs, notification_kinds, ownership_transfer  # noqa: F401
         from crm.records.read import currencies_used, reading
         from crm.records.schema.record_type import registry
-        from crm.workspace import hooks, roles
+        from crm.workspace import hooks, permissions
         from tenants.hooks import record_type_of
         from tenants.wakeups import work_register
 
@@ -32,5 +32,5 @@ class RecordsConfig(AppConfig):
         hooks.records_in_sight.register(reading.in_sight)
         hooks.record_owner.register(reading.holder)
         hooks.record_address.register(presenting.record_url)
-        roles.role_nouns.register(role_nouns.role_nouns)
+        permissions.role_nouns.register(role_nouns.role_nouns)
         record_type_of.register(lambda plural: registry.by_plural(plural).slug)

@@ -26,9 +26,9 @@ from crm.sales.rules import LOST, OPEN, WON
 from crm.sales.sample_money import Money
 from crm.sales.sample_story import LANDS, OPEN_STAGES, Doing, story
 from crm.sales.sample_story import WON as STORY_WON
-from crm.workspace.currencies import rates_at
+from crm.workspace.currencies.convert import rates_at
 from crm.workspace.models import Notification
-from crm.workspace.sample_people import sample_people
+from crm.workspace.people.sample_people import sample_people
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
 from tenants.locks import advisory_lock

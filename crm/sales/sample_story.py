@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from crm.sales.sample_money import Money
-from crm.workspace.folding import fold
+from crm.workspace.text.folding import fold
 
 SEED = 20_260_214
 DAYS = 182

@@ -32,7 +32,7 @@ from crm.sales.forms import (
     stage_values,
 )
 from crm.sales.models import Pipeline, Stage
-from crm.workspace.plan_needs import room_need
+from crm.workspace.people.plan_needs import room_need
 from tenants.access import access, needs
 from tenants.actors import Actor
 from tenants.http import MemberRequest

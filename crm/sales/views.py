@@ -29,7 +29,7 @@ from crm.sales.cards import CardPrinter, icons
 from crm.sales.models import Stage
 from crm.sales.my_day import my_day
 from crm.sales.rules import stage_gone
-from crm.workspace.selectors import active_members
+from crm.workspace.people.selectors import active_members
 from tenants.access import MEMBER, access, needs
 from tenants.actors import Actor
 from tenants.entitlements import why_not_writable

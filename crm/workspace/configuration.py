@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from crm.workspace.formats import Formats, first_weekday_in
 from crm.workspace.models import Holiday, WorkspaceSettings
+from crm.workspace.text.formats import Formats, first_weekday_in
 from tenants.actors import Actor, ActorKind, TenantRef
 
 OFFERED = ("EUR", "USD", "GBP")

@@ -10,7 +10,7 @@ from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from crm.workspace.roles import FIXED_BY_SLUG, OWNER, fixed_permissions
+from crm.workspace.permissions import FIXED_BY_SLUG, OWNER, fixed_permissions
 from tenants.actors import Permissions
 from tenants.fields import UUIDKey
 from tenants.stamped import StampedModel

@@ -2,21 +2,15 @@
 
 from django.urls import path
 
-from crm.workspace import (
-    currency_views,
-    member_views,
-    notification_views,
-    role_views,
-    security_views,
-    support_views,
-    team_views,
-    workspace_views,
-)
-from crm.workspace import settings_views as views
+from crm.workspace.currencies import views as currency_views
+from crm.workspace.notifications import views as notification_views
+from crm.workspace.people import member_views, role_views, team_views
+from crm.workspace.settings import personal_views, security_views, support_views
+from crm.workspace.settings import views as workspace_views
 
 urlpatterns = [
     path("notifications/", notification_views.notifications, name="notifications"),
-    path("personal/", views.personal, name="personal"),
+    path("personal/", personal_views.personal, name="personal"),
     path("workspace/", workspace_views.workspace, name="workspace"),
     path("workspace/logo/", workspace_views.logo, name="logo"),
     path("address/", workspace_views.address, name="address"),

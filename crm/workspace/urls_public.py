@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from crm.workspace import joining
+from crm.workspace.people import invitation_views
 
-urlpatterns = [path("invitations/<str:token>/", joining.invitation, name="invitation")]
+urlpatterns = [path("invitations/<str:token>/", invitation_views.invitation, name="invitation")]

@@ -15,7 +15,7 @@ from api.middleware import is_api
 from api.views import plain_error
 from crm.records.display.responses import toast
 from crm.records.schema.record_type import registry
-from crm.workspace.selectors import payment_remedy
+from crm.workspace.people.selectors import payment_remedy
 from tenants.access import is_hidden, to_sign_in
 from tenants.entitlements import NotEntitled, WorkspaceSuspended
 from tenants.http import Request

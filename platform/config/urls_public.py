@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from config.landing import landing
-from crm.workspace.appearance import appearance
+from crm.workspace.settings.appearance import appearance
 
 urlpatterns = [
     path("", landing, name="landing"),

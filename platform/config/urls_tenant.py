@@ -6,13 +6,13 @@ from config.settings_index import settings_index
 from crm.records import settings_urls as records_settings
 from crm.records.views.palette import palette
 from crm.sales import settings_urls as sales_settings
-from crm.workspace import inbox
 from crm.workspace import settings_urls as workspace_settings
-from crm.workspace.announcement_views import announcement_hide
-from crm.workspace.appearance import appearance
-from crm.workspace.support_views import support_end
-from crm.workspace.unsubscribing import unsubscribe
-from crm.workspace.workspace_views import logo_file
+from crm.workspace.notifications import inbox
+from crm.workspace.notifications.unsubscribe import unsubscribe
+from crm.workspace.settings.announcement_views import announcement_hide
+from crm.workspace.settings.appearance import appearance
+from crm.workspace.settings.support_views import support_end
+from crm.workspace.settings.views import logo_file
 
 settings_pages: list[URLPattern | URLResolver] = [
     path("", settings_index, name="index"),

@@ -15,7 +15,7 @@ from billing.models import StripeRequest
 from billing.plans.catalog import PLANS
 from billing.plans.wording import INVOICES, REASONS, STATES, SUBSCRIPTIONS, VAT_STATES
 from console.models import AuditEntry
-from crm.workspace import formats
+from crm.workspace.text import formats
 from tenants.models import Tenant, TenantStep
 
 NOTICES: Mapping[str, Promise] = {

@@ -71,7 +71,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 window.addEventListener("pageshow", () => [...sending.keys()].forEach(sent));
 
-// Without case, accents and signs that one does not type, as the server compares (crm/workspace/folding.py): in bare
+// Without case, accents and signs that one does not type, as the server compares (crm/workspace/text/folding.py): in bare
 // letters, and spelled without umlauts.
 const LETTERS = { ł: "l", ø: "o", đ: "d", ð: "d", ı: "i", ħ: "h", ŋ: "n", ŧ: "t", œ: "oe", æ: "ae", þ: "th", ß: "ss" };
 const SPELLED = { ä: "ae", ö: "oe", ü: "ue", å: "aa", ø: "oe" };

@@ -20,7 +20,7 @@ from crm.records.models import Event
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from crm.workspace.models import Member
-from crm.workspace.services import member_deactivate
+from crm.workspace.people.member_services import member_deactivate
 from tenants.actors import TenantRef
 from tenants.hosts import tenant_host
 from tests import factories

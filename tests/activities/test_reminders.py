@@ -15,8 +15,8 @@ from crm.records.events.timers import Due, fire_due
 from crm.records.models import Timer
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
-from crm.workspace.formats import moment_text
 from crm.workspace.models import Member, Notification
+from crm.workspace.text.formats import moment_text
 from tenants.actors import Actor
 
 

@@ -20,7 +20,7 @@ from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification, Role
-from crm.workspace.services import member_profile_update
+from crm.workspace.people.member_services import member_profile_update
 from tenants.actors import Actor, Permissions, Scope
 from tenants.settings import workspace_update
 from tests import factories

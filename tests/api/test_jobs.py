@@ -12,7 +12,7 @@ from crm.records.jobs.ownership_transfer import records_move
 from crm.records.models import Job, SavedView
 from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Role
-from crm.workspace.role_services import role_create
+from crm.workspace.people.role_services import role_create
 from tenants.api_keys import api_key_list, api_key_revoke
 from tests import factories
 

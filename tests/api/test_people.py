@@ -9,8 +9,8 @@ from crm.records.events.dispatch import drain
 from crm.records.models import ChangeSet
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Invitation, Member, Role, Team
-from crm.workspace.role_services import role_create
-from crm.workspace.services import member_deactivate
+from crm.workspace.people.member_services import member_deactivate
+from crm.workspace.people.role_services import role_create
 from tenants.actors import Actor
 from tenants.api_keys import api_key_create
 from tests import factories

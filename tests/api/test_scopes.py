@@ -237,7 +237,7 @@ class TestWhatAKeySees:
         assert api(owner, scopes=["pipeline:read", "stage:read", "deal:read"]).get(address).status_code == 200
 
     def test_events_of_roles_are_for_who_may_read_roles(self, api, owner):
-        from crm.workspace.role_services import role_create
+        from crm.workspace.people.role_services import role_create
 
         role_create(owner, name="Temps", permissions={"deal": {"view": "all"}}, fields={})
         drain(owner.tenant)

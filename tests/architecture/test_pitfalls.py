@@ -39,7 +39,7 @@ MAY_CALL_SHARED = {
     "crm/activities/management/commands/places_mend.py",
     "crm/sales/demo.py",
     "crm/sales/sample.py",
-    "crm/workspace/services.py",
+    "crm/workspace/people/member_services.py",
     "platform/console/demo.py",
     "platform/console/management/commands/operator_add.py",
     "platform/embedded/demo_payments.py",

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from console.models import AuditEntry
 from crm.sales.provisioning import provision as sales_provision
-from crm.workspace.provisioning import provision as workspace_provision
+from crm.workspace.people.provisioning import provision as workspace_provision
 from tenants import provisioning
 from tenants.finishing import setup_finish, setups_finish, unfinished
 from tenants.models import Domain, Membership, Tenant, TenantStep, User

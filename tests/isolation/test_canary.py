@@ -13,11 +13,11 @@ from django.conf import settings
 from crm.records.events.dispatch import drain
 from crm.records.models import ChangeSet, Event, Job, SavedView
 from crm.records.schema.record_type import registry
-from crm.workspace.mailing import unsubscribe_url
 from crm.workspace.models import ExchangeRate, Holiday, Member, Notification
-from crm.workspace.role_services import role_create
-from crm.workspace.services import invitation_send, member_create
-from crm.workspace.team_services import team_create
+from crm.workspace.notifications.mailing import unsubscribe_url
+from crm.workspace.people.member_services import invitation_send, member_create
+from crm.workspace.people.role_services import role_create
+from crm.workspace.people.team_services import team_create
 from tenants.actors import Actor
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope

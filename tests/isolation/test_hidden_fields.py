@@ -27,8 +27,8 @@ from crm.records.events.dispatch import drain
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.sales.models import Stage
 from crm.workspace.models import Member, Role
-from crm.workspace.roles import ACTIONS
-from crm.workspace.selectors import actor_for_member
+from crm.workspace.people.selectors import actor_for_member
+from crm.workspace.permissions import ACTIONS
 from tenants.actors import Actor
 from tests import factories
 from tests.depth import DEEP

@@ -167,7 +167,7 @@ GUARDS = (
     Guard(
         "carried",
         "exporting nothing on a visit",
-        "crm/workspace/roles.py",
+        "crm/workspace/permissions.py",
         '{**row, "export": Scope.NONE}',
         "row",
         "tests/console/test_visits.py::TestWhatIsClosed::test_also_as_the_owner",

@@ -21,12 +21,12 @@ from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Deal, Stage
-from crm.workspace import services
 from crm.workspace.errors import Conflict, NotAllowed, WorkspaceError
 from crm.workspace.models import Member, Notification, Role, Team
-from crm.workspace.provisioning import roles_ensure
-from crm.workspace.selectors import actor_for_member, actor_for_user
-from crm.workspace.team_services import team_create
+from crm.workspace.people import member_services
+from crm.workspace.people.provisioning import roles_ensure
+from crm.workspace.people.selectors import actor_for_member, actor_for_user
+from crm.workspace.people.team_services import team_create
 from tenants.actors import Actor, TenantRef
 from tests import factories
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
@@ -135,7 +135,7 @@ class TestLeaving:
     def test_reports_and_teams_are_not_left_alone(
         self, owner: Actor, manager: Actor, seller: Actor, seller_two: Actor, admin: Actor
     ) -> None:
-        services.member_update(owner, member_id=of(manager), manager=of(admin))
+        member_services.member_update(owner, member_id=of(manager), manager=of(admin))
         sales, north = (team_create(owner, name=name, head=of(manager)) for name in ("Sales", "North"))
         member_hand_over(owner, member_id=of(manager), takers={}, manager_id=of(seller), heads={sales.pk: of(seller)})
         assert Member.objects.get(pk=of(seller_two)).manager_id == of(seller)
@@ -173,7 +173,7 @@ class TestLeaving:
         self, owner: Actor, seller: Actor, seller_two: Actor, outsider: Actor, desk: dict[str, Any]
     ) -> None:
         blind = Role.objects.create(slug="blind", name="Blind", permissions={"deal": {"view": "none"}})
-        services.member_update(owner, member_id=of(seller_two), role=blind)
+        member_services.member_update(owner, member_id=of(seller_two), role=blind)
         for taker in (of(seller), of(outsider), uuid4(), of(seller_two)):
             with pytest.raises(WorkspaceError):
                 member_hand_over(owner, member_id=of(seller), takers={"deal": taker})
@@ -345,9 +345,9 @@ class TestAtOnce:
                 together.wait(PATIENCE)
                 try:
                     if means == "role" or (means == "both" and place):
-                        services.member_update(actor, member_id=other, role="member")
+                        member_services.member_update(actor, member_id=other, role="member")
                     else:
-                        services.member_deactivate(actor, member_id=other)
+                        member_services.member_deactivate(actor, member_id=other)
                 except (NotAllowed, Conflict) as refused:
                     return refused.code
                 return "done"
@@ -447,14 +447,14 @@ class TestAtOnce:
     ) -> None:
         from tenants.models import User
 
-        token = really(lambda: services.invitation_send(robot, email="new@example.com", role="member").token)
+        token = really(lambda: member_services.invitation_send(robot, email="new@example.com", role="member").token)
         together = threading.Barrier(3)
 
         def accepting(user: User) -> Callable[[], str]:
             def accept() -> str:
                 together.wait(PATIENCE)
                 try:
-                    services.invitation_accept(real_tenant, token, user, name="Nora")
+                    member_services.invitation_accept(real_tenant, token, user, name="Nora")
                 except Conflict as refused:
                     return refused.code
                 return "in"

@@ -13,9 +13,9 @@ from crm.records.read.reading import Query, page
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.workspace.configuration import first_weekday, kept
-from crm.workspace.configuration_services import formats_update
-from crm.workspace.formats import week_start
 from crm.workspace.models import Member
+from crm.workspace.settings.services import formats_update
+from crm.workspace.text.formats import week_start
 from tenants.actors import Actor
 from tenants.models import Tenant
 from tenants.scopes import shared

@@ -22,7 +22,7 @@ from crm.records.models import Job, Timer
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification, NotificationMail, Role
-from crm.workspace.provisioning import roles_ensure
+from crm.workspace.people.provisioning import roles_ensure
 from tenants.actors import Actor, TenantRef
 from tests.records.conftest import elsewhere
 

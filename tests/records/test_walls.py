@@ -26,8 +26,8 @@ from crm.records.write.undo import undo
 from crm.sales.models import Stage
 from crm.sales.my_day import my_numbers
 from crm.workspace.models import Member, Notification, Role
-from crm.workspace.roles import ACTIONS, ACTIVITY_NOUNS
-from crm.workspace.selectors import actor_for_member
+from crm.workspace.people.selectors import actor_for_member
+from crm.workspace.permissions import ACTIONS, ACTIVITY_NOUNS
 from tenants.actors import Actor, Permissions
 from tests import factories
 

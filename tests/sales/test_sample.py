@@ -24,10 +24,10 @@ from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.my_day import my_numbers
 from crm.sales.sample import sample_clear, sample_load, sample_present
 from crm.sales.selectors import stage_times
+from crm.workspace.currencies.services import exchange_rate_set
 from crm.workspace.models import Member
-from crm.workspace.rate_services import exchange_rate_set
-from crm.workspace.roles import EVERYTHING
-from crm.workspace.selectors import actor_for_member, seats
+from crm.workspace.people.selectors import actor_for_member, seats
+from crm.workspace.permissions import EVERYTHING
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope
 from tests import factories

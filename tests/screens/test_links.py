@@ -15,10 +15,10 @@ from django.test import Client
 from django.urls import resolve
 from django.utils import timezone
 
-from crm.workspace import mails
 from crm.workspace.models import Member
-from crm.workspace.role_services import role_create
-from crm.workspace.services import invitation_send, member_update
+from crm.workspace.people import mails
+from crm.workspace.people.member_services import invitation_send, member_update
+from crm.workspace.people.role_services import role_create
 from tenants.hosts import public_url, tenant_url
 from tenants.moving import Moved
 from tests.isolation.routes import Thing, addresses, routes

@@ -14,12 +14,12 @@ from crm.records.errors import NotFound
 from crm.records.events.audit import audit_page
 from crm.records.models import ChangeSet, Event
 from crm.records.write.event_store import id_from
-from crm.workspace import services
 from crm.workspace.auditing import audit_note
-from crm.workspace.configuration_services import holidays_add
 from crm.workspace.models import Invitation, Member, Role, Team
-from crm.workspace.role_services import role_create, role_update
-from crm.workspace.team_services import team_create
+from crm.workspace.people import member_services
+from crm.workspace.people.role_services import role_create, role_update
+from crm.workspace.people.team_services import team_create
+from crm.workspace.settings.services import holidays_add
 from tenants.actors import Actor
 from tests import factories
 
@@ -39,7 +39,7 @@ def team(owner: Actor, manager: Actor, seller: Actor) -> Team:
     """Sales, headed by the manager, with the seller in it and North below."""
     sales = team_create(owner, name="Sales", head=of(manager))
     team_create(owner, name="North", parent=sales)
-    services.member_update(owner, member_id=of(seller), team=sales)
+    member_services.member_update(owner, member_id=of(seller), team=sales)
     return sales
 
 
@@ -147,7 +147,7 @@ class TestMoving:
 class TestMembers:
     def test_they_are_filtered(self, browser_client: Any, owner: Actor, seller_two: Actor, team: Team) -> None:
         client = browser_client(owner)
-        services.member_deactivate(owner, member_id=of(seller_two))
+        member_services.member_deactivate(owner, member_id=of(seller_two))
 
         def names(query: str) -> set[str]:
             return {one.name for one in client.get(f"/settings/members/?{query}").context["page"]}
@@ -183,7 +183,7 @@ class TestMembers:
         no_deals = Role.objects.create(
             slug="no_deals", name="No deals", permissions={"*": {"view": "all"}, "deal": {"view": "none"}}
         )
-        services.member_update(owner, member_id=of(reader), role=no_deals)
+        member_services.member_update(owner, member_id=of(reader), role=no_deals)
         page = text(browser_client(reader).get(f"/settings/members/{of(seller)}/"))
         assert "€5.50" not in page
         no_deals.permissions = {"*": {"view": "all"}}
@@ -276,8 +276,8 @@ class TestTeams:
 
 class TestAudit:
     def test_it_tells_who_did_what(self, browser_client: Any, owner: Actor, admin: Actor, seller: Actor) -> None:
-        services.member_update(owner, member_id=of(seller), role="manager")
-        services.invitation_send(admin, email="new@example.com", role="member")
+        member_services.member_update(owner, member_id=of(seller), role="manager")
+        member_services.invitation_send(admin, email="new@example.com", role="member")
         client = browser_client(admin)
         page = text(client.get("/settings/audit/"))
         assert "Member → Manager" in page
@@ -319,7 +319,7 @@ class TestAudit:
         assert (len(fact.after) <= 160, fact.after[-1]) == (True, "…")
 
     def test_an_invitation_is_told_in_words_and_its_address_once(self, owner: Actor) -> None:
-        services.invitation_send(owner, email="new@example.com", role="member")
+        member_services.invitation_send(owner, email="new@example.com", role="member")
         (entry,) = audit_page(owner, kind="invitations").entries
         told = {fact.label: fact.after for fact in entry.facts}
         assert (entry.whom, set(told)) == ("new@example.com", {"Role", "Ends"})

@@ -11,8 +11,8 @@ from crm.people.models import Contact
 from crm.records.models import ChangeSet, Event
 from crm.records.write.event_store import id_from
 from crm.workspace.models import Invitation, Role, Team
-from crm.workspace.role_services import role_create
-from crm.workspace.services import member_update
+from crm.workspace.people.member_services import member_update
+from crm.workspace.people.role_services import role_create
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import Entitlements, entitlements_write
 from tests import factories

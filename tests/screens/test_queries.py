@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from crm.workspace.notifying import notify
+from crm.workspace.notifications.notify import notify
 from tests import factories
 
 MOST = {

@@ -18,7 +18,7 @@ from crm.records.models import Job
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Role, Team
-from crm.workspace.roles import ACTIONS, FIXED_BY_SLUG, fixed_permissions
+from crm.workspace.permissions import ACTIONS, FIXED_BY_SLUG, fixed_permissions
 from tenants.actors import Actor
 
 SCOPES = ("none", "own", "team", "all")

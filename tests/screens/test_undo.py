@@ -16,7 +16,7 @@ from crm.records.write.undo import last_own
 from crm.sales.models import Deal
 from crm.sales.sample import sample_clear, sample_load
 from crm.workspace.models import Member
-from crm.workspace.services import member_deactivate
+from crm.workspace.people.member_services import member_deactivate
 from tests import factories
 from tests.screens.conftest import HTMX
 

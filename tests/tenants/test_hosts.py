@@ -317,7 +317,7 @@ class TestSessions:
         assert client.get("/").status_code == 302
 
     def test_a_member_who_was_stopped_is_out(self, owner, seller, browser_client):
-        from crm.workspace.services import member_deactivate
+        from crm.workspace.people.member_services import member_deactivate
 
         client = browser_client(seller)
         assert client.get("/").status_code == 200

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from crm.activities.models import Call, Meeting, Task
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
-from crm.workspace.configuration_services import formats_update
+from crm.workspace.settings.services import formats_update
 from tests.chromium import settled
 from tests.ui.conftest import Screen
 

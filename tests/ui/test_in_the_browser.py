@@ -13,7 +13,7 @@ from config import urls_tenant
 from crm.records.schema.record_type import registry
 from crm.records.write.gate import update
 from crm.workspace.colors import COLORS
-from crm.workspace.plan_needs import PlanNeed
+from crm.workspace.people.plan_needs import PlanNeed
 from tenants.access import MEMBER, access
 from tenants.actors import Actor
 from tests import factories

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from crm.workspace.models import Notification
-from crm.workspace.notifying import notify
+from crm.workspace.notifications.notify import notify
 from tenants.actors import Actor
 from tests import factories
 

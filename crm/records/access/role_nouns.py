@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from crm.records.schema.record_type import Field, RecordType, registry
-from crm.workspace.roles import RoleField, RoleNoun
+from crm.workspace.permissions import RoleField, RoleNoun
 
 
 def role_nouns() -> tuple[RoleNoun, ...]:

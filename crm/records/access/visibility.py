@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from crm.records.errors import Forbidden, MissingScope, NotFound
 from crm.records.schema.policies import rows_within
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
-from crm.workspace.roles import HIDDEN, READ
+from crm.workspace.permissions import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
 from tenants.ids import id_of
 

@@ -24,9 +24,9 @@ from crm.records.fields.parsing import ADDRESS_PARTS
 from crm.records.read import reading
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.workspace.configuration import workspace_settings
-from crm.workspace.formats import babel_locale, number_read, typed_money, typed_text
-from crm.workspace.selectors import active_members
-from crm.workspace.signs import seen
+from crm.workspace.people.selectors import active_members
+from crm.workspace.text.formats import babel_locale, number_read, typed_money, typed_text
+from crm.workspace.text.signs import seen
 from tenants.actors import Actor
 
 OPTIONS = 50

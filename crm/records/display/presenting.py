@@ -25,7 +25,7 @@ from crm.records.fields.phones import phone_read
 from crm.records.schema import mentions
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.workspace.colors import COLORS, tint
-from crm.workspace.formats import date_text, initials, moment_text, money_text, number_text
+from crm.workspace.text.formats import date_text, initials, moment_text, money_text, number_text
 from tenants.actors import Actor
 
 type Row = Mapping[str, Any]

@@ -16,10 +16,10 @@ from crm.records.errors import NotFound
 from crm.records.models import Event
 from crm.records.write.event_store import id_from
 from crm.workspace.auditing import AUDITED
-from crm.workspace.formats import date_text, moment_text
 from crm.workspace.models import Member, Role, Team
-from crm.workspace.role_editor import RIGHT_LABELS, SCOPE_LABELS, Rights
-from crm.workspace.roles import ACTION_LABELS, GRANTABLE_POWERS, RoleNoun, role_nouns
+from crm.workspace.people.role_editor import RIGHT_LABELS, SCOPE_LABELS, Rights
+from crm.workspace.permissions import ACTION_LABELS, GRANTABLE_POWERS, RoleNoun, role_nouns
+from crm.workspace.text.formats import date_text, moment_text
 from tenants.actors import Actor
 from tenants.ids import id_of
 from tenants.limits import history_from, require_feature

@@ -15,9 +15,9 @@ from crm.records.models import ChangeSet, Event
 from crm.records.read.reading import titles
 from crm.records.schema.record_type import MEMBER_TARGET, registry
 from crm.records.write import undo
-from crm.workspace.formats import number_text
-from crm.workspace.leaving import PEOPLE_UNDONE
 from crm.workspace.models import Team
+from crm.workspace.people.leaving import PEOPLE_UNDONE
+from crm.workspace.text.formats import number_text
 from tenants.actors import Actor
 
 LONGEST = 60

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 
-from crm.workspace.signs import seen
+from crm.workspace.text.signs import seen
 from tenants.actors import TenantRef
 
 ANGLED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>\s*[,;]?$")

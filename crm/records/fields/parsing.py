@@ -20,9 +20,9 @@ from django.utils.translation import gettext as _
 from crm.records.fields.normalising import email_key, mail_address, region_of
 from crm.records.fields.phones import is_phone, phone_read
 from crm.records.schema.record_type import Field, Kind, Text, nearest, registry
-from crm.workspace.formats import typed_text
-from crm.workspace.numbers import PLAIN, decimal_in
-from crm.workspace.signs import seen
+from crm.workspace.text.formats import typed_text
+from crm.workspace.text.numbers import PLAIN, decimal_in
+from crm.workspace.text.signs import seen
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json
 

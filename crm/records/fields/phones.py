@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from crm.workspace.signs import HYPHENS, seen
+from crm.workspace.text.signs import HYPHENS, seen
 
 SHORTEST = 3
 LONGEST = 15

@@ -29,7 +29,7 @@ from crm.records.read.reading import reach
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate, row_values, undo
 from crm.records.write.validation import NOT_USED, currency_problem
-from crm.workspace.notifying import notify
+from crm.workspace.notifications.notify import notify
 from tenants.actors import Actor
 
 type Action = Literal["edit", "trash", "restore"]

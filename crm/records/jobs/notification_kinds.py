@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from crm.workspace.notifying import Channel, register_kind
+from crm.workspace.notifications.notify import Channel, register_kind
 
 JOB_DONE = "job_done"
 

@@ -22,8 +22,8 @@ from crm.records.query.language import validate
 from crm.records.query.operators import OPERATORS, Operator
 from crm.records.read import reading
 from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, registry
-from crm.workspace.formats import date_text, number_text, separators, typed_text
-from crm.workspace.selectors import members
+from crm.workspace.people.selectors import members
+from crm.workspace.text.formats import date_text, number_text, separators, typed_text
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json
 

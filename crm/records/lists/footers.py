@@ -13,7 +13,7 @@ from crm.records.lists.saved_views import LISTED_SYSTEM_FIELDS, NO_FOOTER, foote
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, money_sum
 from crm.records.schema.record_type import Field, Kind, RecordType
-from crm.workspace.formats import date_text, moment_text, money_text, number_text
+from crm.workspace.text.formats import date_text, moment_text, money_text, number_text
 from tenants.actors import Actor
 
 LABELS = {

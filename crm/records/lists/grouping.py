@@ -16,7 +16,7 @@ from crm.records.display.presenting import choice_label
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, Part, money_sums
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
-from crm.workspace.folding import fold
+from crm.workspace.text.folding import fold
 from tenants.actors import Actor
 
 MOST_GROUPS = 100

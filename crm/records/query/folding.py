@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from crm.records.fields.normalising import mail_address, web_domain
 from crm.records.fields.phones import phone_part
-from crm.workspace.folding import SPELLED, fold, sought, spelled
+from crm.workspace.text.folding import SPELLED, fold, sought, spelled
 
 SPACED = re.compile(
     "([\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff])"

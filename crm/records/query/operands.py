@@ -16,8 +16,8 @@ from crm.records.fields.normalising import email_key, mail_address, region_of, w
 from crm.records.fields.phones import phone_part, phone_read
 from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, nearest, registry
 from crm.workspace.configuration import first_weekday
-from crm.workspace.folding import Sought, sought
-from crm.workspace.numbers import scientific
+from crm.workspace.text.folding import Sought, sought
+from crm.workspace.text.numbers import scientific
 from tenants.actors import Actor
 
 MAX_VALUES = 500

@@ -48,7 +48,7 @@ from crm.records.query.operands import (
 )
 from crm.records.query.periods import falls_in, in_window
 from crm.records.schema.record_type import Field, Kind, Text
-from crm.workspace.folding import Fold, FoldSpelled, Sought, fold, spelled, within
+from crm.workspace.text.folding import Fold, FoldSpelled, Sought, fold, spelled, within
 
 type Shape = Literal["one", "many", "none", "range", "days"]
 

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.errors import BadCursor, BadQuery
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, nearest
-from crm.workspace.folding import Fold
+from crm.workspace.text.folding import Fold
 
 MAX_LIMIT = 500
 MAX_SORTS = 4

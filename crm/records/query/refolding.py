@@ -16,7 +16,7 @@ from crm.records.fields.parsing import ADDRESS_PARTS
 from crm.records.fields.phones import phone_read
 from crm.records.query.expressions import ListedValues, SearchForm
 from crm.records.query.folding import SPACED, UMLAUT
-from crm.workspace.folding import Fold, FoldSpelled
+from crm.workspace.text.folding import Fold, FoldSpelled
 
 BATCH_SIZE = 500
 SEARCH_LIMIT = 60_000

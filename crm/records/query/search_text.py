@@ -18,7 +18,7 @@ from crm.records.query.folding import SPACED, search_form, search_patterns, sort
 from crm.records.query.operands import MAX_TEXT
 from crm.records.schema import mentions
 from crm.records.schema.record_type import Field, Kind, RecordType
-from crm.workspace.folding import Fold, FoldSpelled
+from crm.workspace.text.folding import Fold, FoldSpelled
 from tenants.actors import Actor
 
 MAX_TERMS = 40

@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from crm.records.schema.record_type import Field, Kind, registry
-from crm.workspace.currencies import Converted, rounded, totals
-from crm.workspace.formats import money_text
+from crm.workspace.currencies.convert import Converted, rounded, totals
+from crm.workspace.text.formats import money_text
 from tenants.actors import Actor
 
 EVERY = Q()

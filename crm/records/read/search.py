@@ -16,7 +16,7 @@ from crm.records.query.operands import MAX_TEXT
 from crm.records.query.search_text import MAX_TERMS, search_q
 from crm.records.schema.mentions import plain
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
-from crm.workspace.folding import fold, sought
+from crm.workspace.text.folding import fold, sought
 from tenants.actors import Actor, Scope
 
 EXCERPT = 120

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from crm.records.schema.record_type import RecordType, registry
-from crm.workspace.settings_pages import SettingsPage, open_pages, search
+from crm.workspace.settings.pages import SettingsPage, open_pages, search
 from tenants.actors import Actor
 from tenants.models import Tenant
 

@@ -10,7 +10,7 @@ from crm.records.access.visibility import get_record
 from crm.records.display.presenting import record_url
 from crm.records.display.responses import record_type, shows_errors
 from crm.records.read.access_explanation import why
-from crm.workspace.selectors import active_members
+from crm.workspace.people.selectors import active_members
 from tenants.access import access, needs_noun
 from tenants.http import MemberRequest
 

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET
 
 from crm.records.errors import NotFound
 from crm.records.events import audit
-from crm.workspace.folding import BY_NAME
-from crm.workspace.people_forms import choose
-from crm.workspace.plan_needs import feature_need
-from crm.workspace.selectors import present_members
+from crm.workspace.people.forms import choose
+from crm.workspace.people.plan_needs import feature_need
+from crm.workspace.people.selectors import present_members
+from crm.workspace.text.folding import BY_NAME
 from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
 from tenants.limits import plan_with

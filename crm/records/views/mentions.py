@@ -9,9 +9,9 @@ from django.views.decorators.http import require_GET
 
 from crm.records.lists.list_address import clean_search
 from crm.records.schema.record_type import RecordType, registry
-from crm.workspace.folding import holds_words
 from crm.workspace.models import Member
-from crm.workspace.selectors import active_members, member_actor
+from crm.workspace.people.selectors import active_members, member_actor
+from crm.workspace.text.folding import holds_words
 from tenants.access import MEMBER, access
 from tenants.actors import Scope, TenantRef
 from tenants.http import MemberRequest

@@ -15,13 +15,13 @@ from crm.records.errors import NotFound, RecordError
 from crm.records.jobs import ownership_transfer
 from crm.records.jobs.ownership_transfer import Outcome, Portion, counted, portions
 from crm.records.views.ownership_transfer_forms import GiveForm, LeaveForm
-from crm.workspace import services
 from crm.workspace.errors import NotFound as NoSuchMember
 from crm.workspace.errors import WorkspaceError
-from crm.workspace.folding import BY_NAME
 from crm.workspace.models import Member, Team
-from crm.workspace.people_forms import MemberForm
-from crm.workspace.selectors import members
+from crm.workspace.people import member_services
+from crm.workspace.people.forms import MemberForm
+from crm.workspace.people.selectors import members
+from crm.workspace.text.folding import BY_NAME
 from tenants.access import MEMBER, access, check, needs
 from tenants.actors import Actor
 from tenants.entitlements import why_not_writable
@@ -61,7 +61,7 @@ def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
         assert form is not None
         if form.is_valid():
             try:
-                services.member_update(
+                member_services.member_update(
                     actor,
                     member_id=shown.pk,
                     role=form.cleaned_data["role"],
@@ -126,7 +126,7 @@ def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
         "form": form,
         "stays_with": stays_with,
         "mine": leaver.pk == actor.member_id,
-        "stays": services.LAST_OWNER if services.is_last_owner(leaver) else "",
+        "stays": member_services.LAST_OWNER if member_services.is_last_owner(leaver) else "",
     }
     return render(request, "people/leave.html", context, status=422 if form.errors else 200)
 

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.records.jobs.ownership_transfer import Portion
 from crm.workspace.models import Member, Team
-from crm.workspace.people_forms import choose, member_choices
-from crm.workspace.selectors import active_members
+from crm.workspace.people.forms import choose, member_choices
+from crm.workspace.people.selectors import active_members
 
 STAYS = "stays"
 

@@ -13,7 +13,7 @@ from crm.records.display.presenting import record_url
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.templatetags.navigation import Entry, navigation_of
-from crm.workspace.folding import fold
+from crm.workspace.text.folding import fold
 from tenants.access import MEMBER, access
 from tenants.http import Request
 

@@ -35,11 +35,11 @@ from crm.records.read import reading
 from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
 from crm.records.views.jobs import underway
 from crm.records.write import gate
-from crm.workspace.folding import holds_words
-from crm.workspace.formats import number_text
 from crm.workspace.models import Member
-from crm.workspace.plan_needs import room_need
-from crm.workspace.selectors import active_members
+from crm.workspace.people.plan_needs import room_need
+from crm.workspace.people.selectors import active_members
+from crm.workspace.text.folding import holds_words
+from crm.workspace.text.formats import number_text
 from tenants.access import MEMBER, access, needs_noun
 from tenants.actors import Actor, Scope
 from tenants.http import MemberRequest

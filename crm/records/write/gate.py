@@ -32,7 +32,7 @@ from crm.records.write.row_values import Links, Values, snapshot
 from crm.records.write.saving import events_of, holders_of, insert, save, save_links
 from crm.records.write.statements import lock_row
 from crm.records.write.validation import check_references, found_targets, run_rules
-from crm.workspace.roles import HIDDEN, READ
+from crm.workspace.permissions import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Scope
 from tenants.entitlements import require_writable
 from tenants.locks import advisory_lock

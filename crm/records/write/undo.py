@@ -23,9 +23,9 @@ from crm.records.write import gate
 from crm.records.write.gate import Change
 from crm.records.write.row_values import Links, snapshot
 from crm.workspace.errors import WorkspaceError
-from crm.workspace.leaving import PEOPLE_UNDONE, people_undo
-from crm.workspace.notification_services import notifications_follow
-from crm.workspace.roles import HIDDEN
+from crm.workspace.notifications.services import notifications_follow
+from crm.workspace.people.leaving import PEOPLE_UNDONE, people_undo
+from crm.workspace.permissions import HIDDEN
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
 from tenants.ids import id_of

@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
-from crm.workspace import formats
 from crm.workspace.colors import COLORS, tint
+from crm.workspace.text import formats
 from tenants.limits import amount_text
 
 MESSAGE_KINDS = {"success": "success", "warning": "warning", "error": "error"}

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from crm.workspace.selectors import payment_remedy
+from crm.workspace.people.selectors import payment_remedy
 from tenants.access import WRITING, Needs, declared
 from tenants.actors import Actor
 from tenants.entitlements import NotEntitled, why_not_writable

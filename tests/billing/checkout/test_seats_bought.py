@@ -10,8 +10,8 @@ from django.test import Client
 
 from billing.models import SeatLedger
 from crm.records.models import Event
-from crm.workspace import services
 from crm.workspace.models import Invitation, Member, Notification, Role
+from crm.workspace.people import member_services
 from tenants.actors import Actor, TenantRef
 from tenants.models import Tenant, User
 from tenants.scopes import shared
@@ -146,8 +146,8 @@ def test_letting_in_again_asks_for_the_price_too(
     page: Client, paying: PayingWorkspace, owner: Actor, seller: Actor
 ) -> None:
     assert seller.member_id is not None
-    services.member_deactivate(owner, member_id=seller.member_id)
-    services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
+    member_services.member_deactivate(owner, member_id=seller.member_id)
+    member_services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
     address = f"{MEMBERS}{seller.member_id}/reactivate/"
     answer = page.post(address)
     assert answer.status_code == 402
@@ -160,7 +160,7 @@ def test_a_seat_that_somebody_left_is_free_and_costs_nothing(
     page: Client, paying: PayingWorkspace, owner: Actor, seller: Actor
 ) -> None:
     assert seller.member_id is not None
-    services.member_deactivate(owner, member_id=seller.member_id)
+    member_services.member_deactivate(owner, member_id=seller.member_id)
     paying.settle()
     assert page.post(MEMBERS, FORM).status_code == 302
     assert (paying.billed, paying.invoices) == (6, 1)
@@ -170,10 +170,10 @@ def test_on_the_last_day_what_is_paid_is_not_paid_again(
     page: Client, paying: PayingWorkspace, owner: Actor, seller: Actor
 ) -> None:
     assert seller.member_id is not None
-    services.member_deactivate(owner, member_id=seller.member_id)
+    member_services.member_deactivate(owner, member_id=seller.member_id)
     paying.day(paying.days_left)
     assert (paying.billed, paying.seats) == (5, 6)
-    services.invitation_send(paying.refreshed(owner), email="one@example.com", role="member")
+    member_services.invitation_send(paying.refreshed(owner), email="one@example.com", role="member")
     answer = page.post(MEMBERS, FORM)
     page.post(MEMBERS, FORM | {"seat_offer": sealed(answer)})
     assert paying.billed == 7
@@ -184,7 +184,7 @@ def test_on_the_last_day_the_plan_is_not_changed_under_seats_that_are_paid(
     page: Client, paying: PayingWorkspace, owner: Actor, seller: Actor
 ) -> None:
     assert seller.member_id is not None
-    services.member_deactivate(owner, member_id=seller.member_id)
+    member_services.member_deactivate(owner, member_id=seller.member_id)
     paying.day(paying.days_left)
     answer = page.get("/settings/billing/change/business_month_eur/", {"seats": "6"})
     assert "Change it after that" in answer.content.decode()
@@ -209,7 +209,7 @@ def test_a_guest_without_a_seat_is_let_in_by_who_pays_for_one_more(
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 7})
     with committing():
-        guest = services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
+        guest = member_services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 6})
     for _again in range(2):
@@ -238,7 +238,7 @@ def test_guests_who_wait_without_a_seat_are_counted_in_what_is_missing(
 ) -> None:
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 7})
-    services.invitation_send(paying.refreshed(owner), email="first@example.com", role="member")
+    member_services.invitation_send(paying.refreshed(owner), email="first@example.com", role="member")
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 6})
     answer = page.post(MEMBERS, FORM | {"emails": "first@example.com guest@example.com"})
@@ -259,7 +259,7 @@ def test_a_plan_that_ends_at_its_seats_says_so(
     browser_client: Callable[..., Client],
 ) -> None:
     assert seller.member_id is not None
-    services.member_deactivate(owner, member_id=seller.member_id)
+    member_services.member_deactivate(owner, member_id=seller.member_id)
     paying = PayingWorkspace(billing, tenant=in_tenant, owner_id=str(owner.details["user_id"])).full("starter")
     answer = browser_client(owner).post(MEMBERS, FORM)
     assert "Starter has 5 seats at most" in answer.content.decode()

@@ -20,12 +20,12 @@ from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales import services as sales
 from crm.sales.models import Pipeline
-from crm.workspace import services
-from crm.workspace.leaving import member_leave
-from crm.workspace.logos import logo_set
 from crm.workspace.models import Invitation, Member, Role, Team
-from crm.workspace.role_services import role_create, role_delete, role_update
-from crm.workspace.team_services import team_create, team_delete, team_update
+from crm.workspace.people import member_services
+from crm.workspace.people.leaving import member_leave
+from crm.workspace.people.role_services import role_create, role_delete, role_update
+from crm.workspace.people.team_services import team_create, team_delete, team_update
+from crm.workspace.settings.logos import logo_set
 from tenants.actors import Actor
 from tenants.entitlements import LIMITS
 from tenants.limits import (
@@ -152,12 +152,12 @@ def test_over_the_limit_pipelines_are_changed_archived_and_removed(owner: Actor)
 def test_who_left_comes_back_only_to_a_free_seat(owner: Actor, seller: Actor) -> None:
     assert seller.member_id is not None
     taken = usage_of(owner.tenant, "seats").used
-    services.member_deactivate(owner, member_id=seller.member_id)
+    member_services.member_deactivate(owner, member_id=seller.member_id)
     limited = under(owner, seats=taken - 1)
     with pytest.raises(LimitReached) as refused:
-        services.member_reactivate(limited, member_id=seller.member_id)
+        member_services.member_reactivate(limited, member_id=seller.member_id)
     assert refused.value.limit == "seats"
-    services.member_reactivate(under(owner, seats=taken), member_id=seller.member_id)
+    member_services.member_reactivate(under(owner, seats=taken), member_id=seller.member_id)
 
 
 def test_undo_of_a_departure_needs_a_seat(owner: Actor, seller: Actor) -> None:
@@ -172,35 +172,35 @@ def test_undo_of_a_departure_needs_a_seat(owner: Actor, seller: Actor) -> None:
 
 def test_an_invitation_holds_its_seat_until_its_guest_comes(owner: Actor) -> None:
     limited = under(owner, seats=usage_of(owner.tenant, "seats").used + 1)
-    token = services.invitation_send(limited, email="guest@example.com", role="member").token
+    token = member_services.invitation_send(limited, email="guest@example.com", role="member").token
     with pytest.raises(LimitReached):
-        services.invitation_send(limited, email="other@example.com", role="member")
+        member_services.invitation_send(limited, email="other@example.com", role="member")
     with shared():
         guest = User.objects.create_user("guest@example.com", "correct horse")
-    assert services.invitation_accept(limited.tenant, token, guest).is_active
+    assert member_services.invitation_accept(limited.tenant, token, guest).is_active
     assert usage_of(limited.tenant, "seats").used == limited.tenant.limits["seats"]
 
 
 def test_under_fewer_seats_only_as_many_guests_come_as_there_are(owner: Actor) -> None:
     taken = usage_of(owner.tenant, "seats").used
     tokens = {
-        email: services.invitation_send(owner, email=email, role="member").token
+        email: member_services.invitation_send(owner, email=email, role="member").token
         for email in ("guest@example.com", "other@example.com")
     }
     fewer = under(owner, seats=taken + 1).tenant
     with shared():
         guests = [User.objects.create_user(email, "correct horse") for email in tokens]
-    services.invitation_accept(fewer, tokens["guest@example.com"], guests[0])
+    member_services.invitation_accept(fewer, tokens["guest@example.com"], guests[0])
     with pytest.raises(LimitReached):
-        services.invitation_accept(fewer, tokens["other@example.com"], guests[1])
+        member_services.invitation_accept(fewer, tokens["other@example.com"], guests[1])
     assert Invitation.objects.get(email="other@example.com").accepted_at is None
 
 
 def test_over_the_limit_members_are_changed_and_leave(owner: Actor, seller: Actor) -> None:
     limited = under(owner, seats=1)
     assert seller.member_id is not None
-    services.member_update(limited, member_id=seller.member_id, role="manager")
-    services.member_deactivate(limited, member_id=seller.member_id)
+    member_services.member_update(limited, member_id=seller.member_id, role="manager")
+    member_services.member_deactivate(limited, member_id=seller.member_id)
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

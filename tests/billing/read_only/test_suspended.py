@@ -15,7 +15,7 @@ from crm.records.events import timers
 from crm.records.models import Job, Timer
 from crm.records.tasks import job_work
 from crm.workspace.models import Member, NotificationMail
-from crm.workspace.notifying import MAILS
+from crm.workspace.notifications.notify import MAILS
 from crm.workspace.tasks import mails_send
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import Entitlements, entitlements_write

@@ -21,7 +21,7 @@ import tenants
 from crm.records.jobs.bulk import Selection
 from crm.records.models import ChangeSet
 from crm.records.schema.record_type import registry
-from crm.workspace.rate_files import Line
+from crm.workspace.currencies.files import Line
 from tenants.actors import Actor
 from tenants.entitlements import WorkspaceClosed
 from tests import factories
@@ -57,7 +57,7 @@ PARTS = {
     "crm.records.jobs.ownership_transfer": {"gifts", "give", "hand_over_once", "later", "move_once"},
     "crm.records.write.undo": {"locked", "reverse"},
     "crm.records.write.gate": {"locked", "throw"},
-    "crm.workspace.leaving": {"people_undo"},
+    "crm.workspace.people.leaving": {"people_undo"},
 }
 """Steps of services, which have asked before."""
 READ = {
