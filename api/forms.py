@@ -28,11 +28,11 @@ def is_everyday(scope: str) -> bool:
 def scope_choices(actor: Actor) -> list[tuple[str, str]]:
     """The scopes that this actor's role can give to a key."""
     scopes = []
-    for rt in registry.all():
-        if actor.can(rt.slug, "view"):
-            scopes.append(f"{rt.slug}:read")
-        if any(actor.can(rt.slug, action) for action in ("create", "edit", "delete")):
-            scopes.append(f"{rt.slug}:write")
+    for record_type in registry.all():
+        if actor.can(record_type.slug, "view"):
+            scopes.append(f"{record_type.slug}:read")
+        if any(actor.can(record_type.slug, action) for action in ("create", "edit", "delete")):
+            scopes.append(f"{record_type.slug}:write")
     scopes += ["event:read", *(["member:read"] if actor.can("member", "view") else [])]
     scopes += [scope for power, scope in POWER_SCOPES.items() if actor.can("workspace", power)]
     return [(scope, scope) for scope in scopes]
@@ -75,7 +75,7 @@ class ApiKeyForm(forms.Form):
         """The scopes as a table: one row a noun, reading and writing beside each other."""
         ticked = set(self["scopes"].value() or ())
         offered = {value for value, _label in scope_choices(self.actor)}
-        labels = {rt.slug: rt.label_plural for rt in registry.all()} | OTHER_LABELS
+        labels = {record_type.slug: record_type.label_plural for record_type in registry.all()} | OTHER_LABELS
         rows = []
         for noun, label in labels.items():
             boxes = [

@@ -117,9 +117,9 @@ class DeclaredSchema(AutoSchema):
     view: Any
 
     @property
-    def rt(self) -> RecordType | None:
+    def record_type(self) -> RecordType | None:
         noun = self.view.noun
-        return next((rt for rt in registry.all() if rt.slug == noun), None)
+        return next((record_type for record_type in registry.all() if record_type.slug == noun), None)
 
     @property
     def kind(self) -> str:
@@ -131,12 +131,12 @@ class DeclaredSchema(AutoSchema):
         return f"{self.method.lower()}_{one}{'_'.join(words)}".replace("-", "_").replace(".json", "")
 
     def get_tags(self) -> list[str]:
-        rt = self.rt
-        return [str(rt.label_plural)] if rt else [self.path.split("/")[3].removesuffix(".json")]
+        record_type = self.record_type
+        return [str(record_type.label_plural)] if record_type else [self.path.split("/")[3].removesuffix(".json")]
 
     def get_summary(self) -> str | None:
-        rt = self.rt
-        if rt is None:
+        record_type = self.record_type
+        if record_type is None:
             return None
         summary = VERBS[self.method]
         if self.kind == "RecordQuery":
@@ -153,10 +153,10 @@ class DeclaredSchema(AutoSchema):
             summary = OWN_VERBS[self.kind]
         elif self.kind in {"RecordViews", "RecordSavedView"}:
             summary = _("Saved views: %(nouns)s")
-        return str(summary % {"noun": rt.label, "nouns": rt.label_plural})
+        return str(summary % {"noun": record_type.label, "nouns": record_type.label_plural})
 
     def get_description(self) -> str:  # type: ignore[override]
-        return (type(self.view).__doc__ or "").strip() if self.rt is None else ""
+        return (type(self.view).__doc__ or "").strip() if self.record_type is None else ""
 
     def _get_parameters(self) -> list[dict[str, Any]]:
         parameters: list[dict[str, Any]] = [
@@ -179,10 +179,10 @@ class DeclaredSchema(AutoSchema):
             )
             if f"{{{name}}}" in self.path
         ]
-        if self.rt is None:
+        if self.record_type is None:
             return parameters + [query_parameter(name, "") for name in sorted(self.view.parameters)]
         if self.kind == "RecordList" and self.method == "GET":
-            return parameters + LIST_QUERY + CHOOSE_QUERY + self._filters(self.rt)
+            return parameters + LIST_QUERY + CHOOSE_QUERY + self._filters(self.record_type)
         if self.kind == "RecordWhy":
             return [*parameters, query_parameter("member", _("Another member's id, for who looks after members."))]
         if self.kind in OWN_SCHEMAS:
@@ -202,9 +202,9 @@ class DeclaredSchema(AutoSchema):
             )
         return parameters
 
-    def _filters(self, rt: RecordType) -> list[dict[str, Any]]:
+    def _filters(self, record_type: RecordType) -> list[dict[str, Any]]:
         """A parameter for each operator of each field; what equals needs none."""
-        fields = [*(one for one in rt.shown_fields if one.filterable), *every_records_fields()]
+        fields = [*(one for one in record_type.shown_fields if one.filterable), *every_records_fields()]
         return [
             parameter
             for one in fields
@@ -216,15 +216,15 @@ class DeclaredSchema(AutoSchema):
         ]
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
-        rt = self.rt
+        record_type = self.record_type
         if self.view.component and self.method in {"POST", "PATCH"} and self.view.takes_body:
             return json_body(ref(f"{self.view.component}{'Change' if self.method == 'PATCH' else 'New'}"))
-        if rt is None or self.method not in {"POST", "PATCH"} or self.kind in WITHOUT_BODY:
+        if record_type is None or self.method not in {"POST", "PATCH"} or self.kind in WITHOUT_BODY:
             return None
         if self.kind in OWN_SCHEMAS:
             return json_body(ref(OWN_SCHEMAS[self.kind]))
         suffix = "Change" if self.method == "PATCH" else "New"
-        return json_body(ref(component_name(rt) + suffix))
+        return json_body(ref(component_name(record_type) + suffix))
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         answers = {str(status): json_answer(ref("Error"), TYPES[status]) for status in sorted(self._errors())}
@@ -245,11 +245,11 @@ class DeclaredSchema(AutoSchema):
             return {status: json_answer(ref("ViewPage" if listed else "View"), _("Saved view")), **answers}
         if self.kind == "RecordWhy":
             return {"200": json_answer(ref("Why"), _("Why it is seen")), **answers}
-        rt = self.rt
+        record_type = self.record_type
         if self.view.component:
             return self._answers_of_people() | answers
-        assert rt is not None, f"{self.path} does not say what it answers with."
-        name = component_name(rt)
+        assert record_type is not None, f"{self.path} does not say what it answers with."
+        name = component_name(record_type)
         if self.kind == "RecordQuery" or (self.kind == "RecordList" and self.method == "GET"):
             return {"200": json_answer(ref(f"{name}Page"), _("A page")), **answers}
         if self.kind == "RecordBoard":
@@ -257,7 +257,7 @@ class DeclaredSchema(AutoSchema):
         if self.kind == "RecordArchive":
             answers["202"] = json_answer(ref("Job"), _("Accepted"))
         status = "201" if self.kind in {"RecordList", "RecordCopy"} else "200"
-        return {status: json_answer(ref(name), str(rt.label)), **answers}
+        return {status: json_answer(ref(name), str(record_type.label)), **answers}
 
     def _errors(self) -> set[int]:
         """What may go wrong."""
@@ -303,7 +303,7 @@ def operator_parameter(field: Field, operator: Operator) -> dict[str, Any]:
 
 
 def visible_types(actor: Actor) -> list[RecordType]:
-    return [rt for rt in registry.all() if actor.can(rt.slug, "view")]
+    return [record_type for record_type in registry.all() if actor.can(record_type.slug, "view")]
 
 
 def document(actor: Actor) -> bytes:
@@ -339,7 +339,7 @@ def _build(actor: Actor, shown: list[RecordType]) -> dict[str, Any]:
     generator = SchemaGenerator(patterns=[path("api/", include("api.urls"))])  # type: ignore[no-untyped-call]
     schema = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     result: dict[str, Any] = orjson.loads(orjson.dumps(schema, default=str))
-    hidden = {f"/api/v1/{rt.plural}" for rt in registry.all() if rt not in shown}
+    hidden = {f"/api/v1/{record_type.plural}" for record_type in registry.all() if record_type not in shown}
     result["paths"] = {
         route: operations
         for route, operations in result["paths"].items()
@@ -351,10 +351,10 @@ def _build(actor: Actor, shown: list[RecordType]) -> dict[str, Any]:
     ]
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(shared_schemas())
-    for rt in shown:
-        schemas.update(record_schemas(actor, rt))
-        unseen = hidden_slugs(actor, rt)
-        listed = result["paths"].get(f"/api/v1/{rt.plural}", {}).get("get", {})
+    for record_type in shown:
+        schemas.update(record_schemas(actor, record_type))
+        unseen = hidden_slugs(actor, record_type)
+        listed = result["paths"].get(f"/api/v1/{record_type.plural}", {}).get("get", {})
         if unseen and listed:
             listed["parameters"] = [one for one in listed["parameters"] if one["name"].partition("[")[0] not in unseen]
     return result

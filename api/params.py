@@ -88,14 +88,14 @@ def whole_number(raw: Any, *, param: str, lowest: int, highest: int, default: in
     return number
 
 
-def chosen_fields(actor: Actor, rt: RecordType, raw: str | None) -> tuple[str, ...] | None:
+def chosen_fields(actor: Actor, record_type: RecordType, raw: str | None) -> tuple[str, ...] | None:
     """The value of ``fields=``. Raises ApiError 400 for a field the type does not have."""
     if raw is None:
         return None
-    known = {field.slug for field in readable_fields(actor, rt)} | {*SYSTEM_FIELDS, "version", "is_sample"}
+    known = {field.slug for field in readable_fields(actor, record_type)} | {*SYSTEM_FIELDS, "version", "is_sample"}
     chosen = names(raw)
     for name in chosen:
-        require_field(actor, rt, name)
+        require_field(actor, record_type, name)
         if name not in known:
             raise _unknown_field(name, known, "fields")
     return chosen
@@ -109,22 +109,22 @@ def _unknown_field(name: str, known: Iterable[str], param: str) -> ApiError:
     return ApiError(400, "unknown_field", message, param=param)
 
 
-def list_query(actor: Actor, rt: RecordType, params: QueryDict) -> Query:
+def list_query(actor: Actor, record_type: RecordType, params: QueryDict) -> Query:
     """Read a list's query string. Raises ApiError 400 (and BadQuery in the query language) for what is not valid."""
     conditions: list[dict[str, Any]] = []
     for name, values in params.lists():
         if name in LIST_PARAMETERS:
             continue
-        conditions += [_condition(actor, rt, name, value) for value in values]
+        conditions += [_condition(actor, record_type, name, value) for value in values]
     return query_from(
         actor,
-        rt,
+        record_type,
         {name: params.get(name) for name in LIST_PARAMETERS if name in params},
         {"all": conditions} if conditions else None,
     )
 
 
-def query_from(actor: Actor, rt: RecordType, given: Mapping[str, Any], tree: dict[str, Any] | None) -> Query:
+def query_from(actor: Actor, record_type: RecordType, given: Mapping[str, Any], tree: dict[str, Any] | None) -> Query:
     """Build a Query from the list parameters (strings, or lists of strings in a JSON body) and a filter tree."""
     text = {name: _joined(name, value) for name, value in given.items() if name != "limit"}
     include = names(text.get("include"))
@@ -140,7 +140,7 @@ def query_from(actor: Actor, rt: RecordType, given: Mapping[str, Any], tree: dic
         search=text.get("search") or "",
         limit=whole_number(given.get("limit"), param="limit", lowest=1, highest=MAX_LIMIT, default=50),
         cursor=text.get("cursor") or None,
-        fields=chosen_fields(actor, rt, text.get("fields")),
+        fields=chosen_fields(actor, record_type, text.get("fields")),
         expand=names(text.get("expand")),
         deleted=deleted,
         count="count" in include,
@@ -170,11 +170,11 @@ def _joined(name: str, value: Any) -> str | None:
     raise ApiError(400, "invalid_parameter", _("%(param)s must be text.") % {"param": name}, param=name)
 
 
-def _condition(actor: Actor, rt: RecordType, name: str, value: str) -> dict[str, Any]:
+def _condition(actor: Actor, record_type: RecordType, name: str, value: str) -> dict[str, Any]:
     match = FILTER.match(name)
-    known = set(known_fields(actor, rt))
+    known = set(known_fields(actor, record_type))
     if match is not None:
-        require_field(actor, rt, match["field"].split(".")[0])
+        require_field(actor, record_type, match["field"].split(".")[0])
     if match is None or (match["field"].split(".")[0] not in known):
         raise unknown_parameter(name, known | LIST_PARAMETERS)
     operator = match["op"] or "eq"

@@ -62,8 +62,8 @@ SIMPLE: dict[Kind, dict[str, Any]] = {
 }
 
 
-def component_name(rt: RecordType) -> str:
-    return rt.slug.title().replace("_", "")
+def component_name(record_type: RecordType) -> str:
+    return record_type.slug.title().replace("_", "")
 
 
 def field_schema(field: Field, *, nullable: bool) -> dict[str, Any]:
@@ -89,11 +89,13 @@ def field_schema(field: Field, *, nullable: bool) -> dict[str, Any]:
     return schema
 
 
-def record_schemas(actor: Actor, rt: RecordType) -> dict[str, dict[str, Any]]:
+def record_schemas(actor: Actor, record_type: RecordType) -> dict[str, dict[str, Any]]:
     """Components of one type: the record, a new one, a change to one, and a page of them."""
-    name = component_name(rt)
-    shown = readable_fields(actor, rt)
-    writable = {field.slug: field_schema(field, nullable=not field.required) for field in writable_fields(actor, rt)}
+    name = component_name(record_type)
+    shown = readable_fields(actor, record_type)
+    writable = {
+        field.slug: field_schema(field, nullable=not field.required) for field in writable_fields(actor, record_type)
+    }
     system = {
         "id": UUID,
         "version": {"type": "integer", "minimum": 1},

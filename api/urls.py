@@ -23,39 +23,41 @@ from crm.activities.visibility import PLANNED
 from crm.records.schema.record_type import RecordType, registry
 
 
-def _routes(rt: RecordType) -> list[URLPattern]:
+def _routes(record_type: RecordType) -> list[URLPattern]:
     def view(base: type[RecordView]) -> type[RecordView]:
         return type(
-            f"{rt.slug.title().replace('_', '')}{base.__name__.removeprefix('Record')}", (base,), {"noun": rt.slug}
+            f"{record_type.slug.title().replace('_', '')}{base.__name__.removeprefix('Record')}",
+            (base,),
+            {"noun": record_type.slug},
         )
 
-    root = f"v1/{rt.plural}"
+    root = f"v1/{record_type.plural}"
     verbs: dict[str, type[RecordView]] = {}
-    if rt.slug in PLANNED:
+    if record_type.slug in PLANNED:
         verbs |= {
             "skip": RecordSkip,
             "end-series": RecordEndSeries,
             "following": RecordFollowing,
             "series": RecordSeries,
         }
-    if rt.slug == "meeting":
+    if record_type.slug == "meeting":
         verbs["reply"] = RecordReply
-    if rt.slug == "pipeline":
+    if record_type.slug == "pipeline":
         verbs |= {"copy": RecordCopy, "archive": RecordArchive, "board": RecordBoard}
-    if rt.slug == "stage":
+    if record_type.slug == "stage":
         verbs["remove"] = RecordRemove
     return [
-        path(root, view(RecordList).as_view(), name=f"{rt.slug}-list"),
-        path(f"{root}/query", view(RecordQuery).as_view(), name=f"{rt.slug}-query"),
-        path(f"{root}/bulk", view(RecordBulk).as_view(), name=f"{rt.slug}-bulk"),
-        path(f"{root}/export", view(RecordExport).as_view(), name=f"{rt.slug}-export"),
-        path(f"{root}/views", view(RecordViews).as_view(), name=f"{rt.slug}-views"),
-        path(f"{root}/views/<uuid:view_id>", view(RecordSavedView).as_view(), name=f"{rt.slug}-view"),
-        path(f"{root}/<uuid:record_id>", view(RecordDetail).as_view(), name=f"{rt.slug}-detail"),
-        path(f"{root}/<uuid:record_id>/why", view(RecordWhy).as_view(), name=f"{rt.slug}-why"),
-        path(f"{root}/<uuid:record_id>/restore", view(RecordRestore).as_view(), name=f"{rt.slug}-restore"),
+        path(root, view(RecordList).as_view(), name=f"{record_type.slug}-list"),
+        path(f"{root}/query", view(RecordQuery).as_view(), name=f"{record_type.slug}-query"),
+        path(f"{root}/bulk", view(RecordBulk).as_view(), name=f"{record_type.slug}-bulk"),
+        path(f"{root}/export", view(RecordExport).as_view(), name=f"{record_type.slug}-export"),
+        path(f"{root}/views", view(RecordViews).as_view(), name=f"{record_type.slug}-views"),
+        path(f"{root}/views/<uuid:view_id>", view(RecordSavedView).as_view(), name=f"{record_type.slug}-view"),
+        path(f"{root}/<uuid:record_id>", view(RecordDetail).as_view(), name=f"{record_type.slug}-detail"),
+        path(f"{root}/<uuid:record_id>/why", view(RecordWhy).as_view(), name=f"{record_type.slug}-why"),
+        path(f"{root}/<uuid:record_id>/restore", view(RecordRestore).as_view(), name=f"{record_type.slug}-restore"),
         *(
-            path(f"{root}/<uuid:record_id>/{verb}", view(base).as_view(), name=f"{rt.slug}-{verb}")
+            path(f"{root}/<uuid:record_id>/{verb}", view(base).as_view(), name=f"{record_type.slug}-{verb}")
             for verb, base in verbs.items()
         ),
     ]
@@ -63,7 +65,7 @@ def _routes(rt: RecordType) -> list[URLPattern]:
 
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
-    *(route for rt in registry.all() for route in _routes(rt)),
+    *(route for record_type in registry.all() for route in _routes(record_type)),
     path("v1/members", MemberList.as_view(), name="member-list"),
     path("v1/members/<uuid:record_id>", MemberDetail.as_view(), name="member-detail"),
     path("v1/members/<uuid:record_id>/deactivate", MemberDeactivate.as_view(), name="member-deactivate"),

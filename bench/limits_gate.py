@@ -54,7 +54,7 @@ def main() -> None:
         far, near = under({"contacts": rows * 10}), under({"contacts": rows + 50})
         batch = Batch(
             actor=far,
-            rt=contact,
+            record_type=contact,
             action="create",
             source="api",
             at=timezone.now(),

@@ -52,7 +52,7 @@ def main() -> None:
             with shared():
                 user = accounts.account_create(email=email_of(name), password="", name=name, verified=True)
             managers[name] = invitation_accept(ref, invitation.token, user, name=name).pk
-        nouns = [*(rt.slug for rt in registry.all()), "member"]
+        nouns = [*(record_type.slug for record_type in registry.all()), "member"]
         scopes = [f"{noun}:{right}" for noun in nouns for right in ("read", "write")]
         _key, secret = api_key_create(owner, name="Load", scopes=scopes)
     sys.stdout.write("\n" + json.dumps({"host": tenant_host(ref), "key": secret, "invited": len(managers)}) + "\n")

@@ -41,7 +41,7 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
             member_create(tenant=ref, user_id=one.id, email=one.email, name=f"Seller {place}", role_slug="member")
             for place, one in enumerate(people[1:])
         ]
-        nouns = [*(rt.slug for rt in registry.all()), "member"]
+        nouns = [*(record_type.slug for record_type in registry.all()), "member"]
         scopes = [f"{noun}:{right}" for noun in nouns for right in ("read", "write")]
         _key, secret = api_key_create(owner, name="Bench", scopes=scopes)
         by_team = {"*": {"view": "team", "edit": "team"}, "workspace": {"api_keys": "all"}}

@@ -14,15 +14,15 @@ from crm.workspace.permissions import ACTIONS
 from tenants.actors import Actor
 
 
-def describe_field(actor: Actor, rt: RecordType, field: Field) -> dict[str, Any]:
+def describe_field(actor: Actor, record_type: RecordType, field: Field) -> dict[str, Any]:
     return {
         "slug": field.slug,
         "label": str(field.label),
         "kind": field.kind.value,
         "required": field.required,
-        "editable": may_write(actor, rt, field),
+        "editable": may_write(actor, record_type, field),
         "sortable": field.sortable,
-        "operators": sorted(OPERATORS[field.kind]) if field.slug in known_fields(actor, rt) else [],
+        "operators": sorted(OPERATORS[field.kind]) if field.slug in known_fields(actor, record_type) else [],
         "choices": [{"value": choice.value, "label": str(choice.label)} for choice in field.choices],
         "target": (field.target or None) if field is not ID_FIELD else None,
         "currency": field.currency or None,
@@ -35,15 +35,18 @@ def every_records_fields() -> list[Field]:
     return [ID_FIELD, *SYSTEM_FIELDS.values()]
 
 
-def describe_type(actor: Actor, rt: RecordType) -> dict[str, Any]:
+def describe_type(actor: Actor, record_type: RecordType) -> dict[str, Any]:
     return {
-        "slug": rt.slug,
-        "plural": rt.plural,
-        "label": str(rt.label),
-        "label_plural": str(rt.label_plural),
-        "title": rt.title,
-        "permissions": {action: actor.scope(rt.slug, action).name.lower() for action in ACTIONS},
-        "fields": [describe_field(actor, rt, one) for one in (*readable_fields(actor, rt), *every_records_fields())],
+        "slug": record_type.slug,
+        "plural": record_type.plural,
+        "label": str(record_type.label),
+        "label_plural": str(record_type.label_plural),
+        "title": record_type.title,
+        "permissions": {action: actor.scope(record_type.slug, action).name.lower() for action in ACTIONS},
+        "fields": [
+            describe_field(actor, record_type, one)
+            for one in (*readable_fields(actor, record_type), *every_records_fields())
+        ],
     }
 
 
@@ -52,5 +55,11 @@ class TypeList(ApiView):
 
     def get(self, request: Request) -> Response:
         return Response(
-            {"data": [describe_type(self.actor, rt) for rt in registry.all() if self.actor.can(rt.slug, "view")]}
+            {
+                "data": [
+                    describe_type(self.actor, record_type)
+                    for record_type in registry.all()
+                    if self.actor.can(record_type.slug, "view")
+                ]
+            }
         )

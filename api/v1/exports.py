@@ -28,15 +28,15 @@ class RecordExport(RecordQuery):
     def post(self, request: Request) -> Response:
         self.require_right("export")
         wanted = settled(self.wanted(request))
-        slugs, name = wanted.fields, str(self.rt.label_plural)
+        slugs, name = wanted.fields, str(self.record_type.label_plural)
         if slugs == ():
             raise ApiError(400, "invalid_parameter", _("fields must name at least one field."), param="fields")
         if key := self.body(request).get("view"):
-            view = Views(self.actor, self.rt).get(str(key))
+            view = Views(self.actor, self.record_type).get(str(key))
             slugs, name = slugs or view.columns, f"{name}: {view.name}"
-        known = export.exportable(self.actor, self.rt)
-        columns = [known[slug] for slug in slugs] if slugs else export.columns_of(self.actor, self.rt)
-        return accepted(export.export_start(self.actor, self.rt, columns, wanted, name=name))
+        known = export.exportable(self.actor, self.record_type)
+        columns = [known[slug] for slug in slugs] if slugs else export.columns_of(self.actor, self.record_type)
+        return accepted(export.export_start(self.actor, self.record_type, columns, wanted, name=name))
 
 
 class JobFile(JobView):

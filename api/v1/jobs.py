@@ -69,7 +69,9 @@ class RecordBulk(RecordView):
         if values and action != "edit":
             message = _("values are for the action edit; nothing is changed by %(action)s.")
             raise ApiError(400, "invalid_parameter", message % {"action": action}, param="values")
-        return accepted(bulk_start(self.actor, self.rt, action, self.selection(body), values=values, on_error=on_error))
+        return accepted(
+            bulk_start(self.actor, self.record_type, action, self.selection(body), values=values, on_error=on_error)
+        )
 
     def selection(self, body: Any) -> Selection:
         """Exactly one of ``ids``, ``view`` and ``filter`` says which; an empty filter means all."""
@@ -81,7 +83,9 @@ class RecordBulk(RecordView):
         if "ids" in body:
             return Selection(ids=ids_read(body["ids"]))
         if "view" in body:
-            return Selection(filter=Views(self.actor, self.rt).get_whole(text(body, "view")).filter, search=search)
+            return Selection(
+                filter=Views(self.actor, self.record_type).get_whole(text(body, "view")).filter, search=search
+            )
         tree = body["filter"]
         if not isinstance(tree, dict):
             raise ApiError(400, "invalid_filter", _("filter must be a tree of conditions."), param="filter")

@@ -122,16 +122,18 @@ class MemberDeactivate(MemberView):
         self.row(record_id)
         body = known(self.body(request), ("to", "takers", "closed", "manager", "heads"))
         given, heads, closed = shaped(body, "takers", dict), shaped(body, "heads", dict), shaped(body, "closed", list)
-        holdable = [rt.slug for rt in held_at_all()]
+        holdable = [record_type.slug for record_type in held_at_all()]
         for param, nouns in (("closed", closed), ("takers", list(given))):
             if unknown := next((str(noun) for noun in nouns if noun not in holdable), None):
                 message = _("There are no records of the kind %(noun)s that are somebody's.") % {"noun": unknown[:40]}
                 raise ApiError(422, "unknown_noun", message, param=param)
         takers: dict[str, UUID | None] = {}
         if body.get("to") is not None:
-            for rt in held_at_all():
-                require_scope(self.actor, rt.slug)
-            takers = dict.fromkeys((rt.slug for rt in held_types(self.actor)), identity(body["to"], "to"))
+            for record_type in held_at_all():
+                require_scope(self.actor, record_type.slug)
+            takers = dict.fromkeys(
+                (record_type.slug for record_type in held_types(self.actor)), identity(body["to"], "to")
+            )
         takers |= {noun: None if one is None else identity(one, "takers") for noun, one in given.items()}
         done = member_hand_over(
             self.actor,

@@ -44,16 +44,16 @@ class RecordView(ApiView):
     """A route of one record type; subclasses are made for each type with ``noun`` set."""
 
     @property
-    def rt(self) -> RecordType:
+    def record_type(self) -> RecordType:
         return registry.get(self.noun)
 
     def answer(self, request: Request, record_id: UUID, *, status: int = 200) -> Response:
         """The record as this key may see it now. Raises NotFound."""
         row = reading.get_row(
             self.actor,
-            self.rt,
+            self.record_type,
             record_id,
-            fields=chosen_fields(self.actor, self.rt, request.query_params.get("fields")),
+            fields=chosen_fields(self.actor, self.record_type, request.query_params.get("fields")),
             expand=names(request.query_params.get("expand")),
         )
         headers = {"ETag": etag(row)} if "version" in row else {}
@@ -75,16 +75,16 @@ class RecordList(RecordView):
     parameters = ANY
 
     def get(self, request: Request) -> Response:
-        wanted = list_query(self.actor, self.rt, request.query_params)
+        wanted = list_query(self.actor, self.record_type, request.query_params)
         if request.query_params.get("view"):
-            wanted = seen_through(self.actor, self.rt, request.query_params["view"], wanted)
-        return Response(page_body(reading.page(self.actor, self.rt, settled(wanted))))
+            wanted = seen_through(self.actor, self.record_type, request.query_params["view"], wanted)
+        return Response(page_body(reading.page(self.actor, self.record_type, settled(wanted))))
 
     def post(self, request: Request) -> Response:
         self.require_right("create")
-        change = gate.create(self.actor, self.rt, self.body(request), source="api")
+        change = gate.create(self.actor, self.record_type, self.body(request), source="api")
         response = self.answer_write(request, change.id, status=201)
-        response.headers["Location"] = f"/api/v1/{self.rt.plural}/{change.id}"
+        response.headers["Location"] = f"/api/v1/{self.record_type.plural}/{change.id}"
         return response
 
 
@@ -96,7 +96,7 @@ class RecordQuery(RecordView):
     keys: ClassVar[frozenset[str]] = LIST_PARAMETERS | {"filter"}
 
     def post(self, request: Request) -> Response:
-        return Response(page_body(reading.page(self.actor, self.rt, settled(self.wanted(request)))))
+        return Response(page_body(reading.page(self.actor, self.record_type, settled(self.wanted(request)))))
 
     def wanted(self, request: Request) -> reading.Query:
         body = self.body(request)
@@ -107,9 +107,9 @@ class RecordQuery(RecordView):
         if tree is not None and not isinstance(tree, dict):
             raise ApiError(400, "invalid_filter", _("filter must be a tree of conditions."), param="filter")
         given = {name: value for name, value in body.items() if name != "filter"}
-        wanted = query_from(self.actor, self.rt, given, tree)
+        wanted = query_from(self.actor, self.record_type, given, tree)
         if given.get("view"):
-            wanted = seen_through(self.actor, self.rt, str(given["view"]), wanted)
+            wanted = seen_through(self.actor, self.record_type, str(given["view"]), wanted)
         return wanted
 
 
@@ -123,7 +123,7 @@ class RecordDetail(RecordView):
         self.require_right("edit")
         gate.update(
             self.actor,
-            self.rt,
+            self.record_type,
             record_id,
             self.body(request),
             if_version=expected_version(request),
@@ -134,7 +134,7 @@ class RecordDetail(RecordView):
     def delete(self, request: Request, record_id: UUID) -> Response:
         """Put the record into the trash."""
         self.require_right("delete")
-        gate.trash(self.actor, self.rt, record_id, if_version=expected_version(request), source="api")
+        gate.trash(self.actor, self.record_type, record_id, if_version=expected_version(request), source="api")
         return Response(status=204)
 
 
@@ -143,13 +143,13 @@ class RecordRestore(RecordView):
 
     def post(self, request: Request, record_id: UUID) -> Response:
         self.require_right("delete")
-        gate.restore(self.actor, self.rt, record_id, source="api")
+        gate.restore(self.actor, self.record_type, record_id, source="api")
         return self.answer_write(request, record_id)
 
 
-def seen_through(actor: Actor, rt: RecordType, key: str, wanted: reading.Query) -> reading.Query:
+def seen_through(actor: Actor, record_type: RecordType, key: str, wanted: reading.Query) -> reading.Query:
     """A query within a view: its filter holds as well, its sorting unless another one is asked for. Raises NotFound."""
-    view = Views(actor, rt).get_whole(key)
+    view = Views(actor, record_type).get_whole(key)
     tree = {"all": [view.filter, wanted.filter]} if view.filter and wanted.filter else view.filter or wanted.filter
     return replace(wanted, filter=tree, sort=wanted.sort or view.sort)
 

@@ -19,9 +19,9 @@ KEYS = frozenset(
 )
 
 
-def view_body(actor: Actor, rt: RecordType, saved: SavedView) -> dict[str, Any]:
+def view_body(actor: Actor, record_type: RecordType, saved: SavedView) -> dict[str, Any]:
     """A view as this key may read it: without conditions and fields that are hidden from it."""
-    view = saved_views.view_of(actor, rt, saved)
+    view = saved_views.view_of(actor, record_type, saved)
     return {
         "id": saved.pk,
         "noun": saved.noun,
@@ -62,24 +62,26 @@ class RecordViews(ViewRoute):
     """The saved views of a noun that the member behind the key may open."""
 
     def get(self, request: Request) -> Response:
-        found = saved_views.Views(self.actor, self.rt).saved
-        return Response({"data": [view_body(self.actor, self.rt, one) for one in found], "next_cursor": None})
+        found = saved_views.Views(self.actor, self.record_type).saved
+        return Response({"data": [view_body(self.actor, self.record_type, one) for one in found], "next_cursor": None})
 
     def post(self, request: Request) -> Response:
-        saved = saved_views.view_create(self.actor, self.rt, self.values(request))
-        return Response(view_body(self.actor, self.rt, saved), status=201)
+        saved = saved_views.view_create(self.actor, self.record_type, self.values(request))
+        return Response(view_body(self.actor, self.record_type, saved), status=201)
 
 
 class RecordSavedView(ViewRoute):
     """One saved view."""
 
     def get(self, request: Request, view_id: UUID) -> Response:
-        return Response(view_body(self.actor, self.rt, saved_views.view_get(self.actor, self.rt, view_id)))
+        return Response(
+            view_body(self.actor, self.record_type, saved_views.view_get(self.actor, self.record_type, view_id))
+        )
 
     def patch(self, request: Request, view_id: UUID) -> Response:
-        saved = saved_views.view_update(self.actor, self.rt, view_id, self.values(request))
-        return Response(view_body(self.actor, self.rt, saved))
+        saved = saved_views.view_update(self.actor, self.record_type, view_id, self.values(request))
+        return Response(view_body(self.actor, self.record_type, saved))
 
     def delete(self, request: Request, view_id: UUID) -> Response:
-        saved_views.view_delete(self.actor, self.rt, view_id)
+        saved_views.view_delete(self.actor, self.record_type, view_id)
         return Response(status=204)

@@ -22,14 +22,14 @@ class RecordWhy(RecordView):
 
     def get(self, request: Request, record_id: UUID) -> Response:
         require_sight(self.actor, "member")
-        get_record(self.actor, self.rt, record_id, trashed="include")
+        get_record(self.actor, self.record_type, record_id, trashed="include")
         raw = request.query_params.get("member")
         of = identity(raw, "member") if raw else None
         if of == self.actor.member_id:
             of = None
         if of is not None and not self.actor.can("workspace", "members"):
             raise ApiError(403, "forbidden", _("The role behind this key may not do that."), param="member")
-        found = why(self.actor, self.rt, record_id, of=of)
+        found = why(self.actor, self.record_type, record_id, of=of)
         if found is None:
             raise not_found()
         answer = found.answer

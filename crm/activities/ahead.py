@@ -41,10 +41,10 @@ def heads(actor: Actor, member_ids: Collection[UUID] | None, nouns: Collection[s
     noun that has some, one a noun that has none."""
     found: list[Head] = []
     for noun in nouns:
-        rt = registry.get(noun)
-        if not may_read(actor, rt, "repeat"):
+        record_type = registry.get(noun)
+        if not may_read(actor, record_type, "repeat"):
             continue
-        rows = reading.visible(actor, rt).exclude(Q(repeat="") | Q(series=""))
+        rows = reading.visible(actor, record_type).exclude(Q(repeat="") | Q(series=""))
         if noun == "meeting":
             going_on = Timer.objects.filter(kind=WATCH, fired_at=None)
             rows = rows.filter(pk__in=going_on.values("record_id"))
@@ -55,35 +55,39 @@ def heads(actor: Actor, member_ids: Collection[UUID] | None, nouns: Collection[s
             for one in member_ids:
                 mine |= Q(plain__contains=str(one))
             rows = rows.filter(mine)
-        found += heads_of(actor, rt, list(rows.order_by("-occurrence")[:MOST_SERIES]), member_ids)
+        found += heads_of(actor, record_type, list(rows.order_by("-occurrence")[:MOST_SERIES]), member_ids)
     return found
 
 
-def heads_of(actor: Actor, rt: RecordType, records: Sequence[Any], member_ids: Collection[UUID] | None) -> list[Head]:
+def heads_of(
+    actor: Actor, record_type: RecordType, records: Sequence[Any], member_ids: Collection[UUID] | None
+) -> list[Head]:
     last: dict[str, Any] = {}
     for record in records:
         last.setdefault(record.series, record)
     if not last:
         return []
     made = {series: record.occurrence for series, record in last.items()}
-    if rt.slug == "meeting":
-        numbers = rt.rows.filter(series__in=last).order_by().values_list("series")
+    if record_type.slug == "meeting":
+        numbers = record_type.rows.filter(series__in=last).order_by().values_list("series")
         made = dict(numbers.annotate(Max("occurrence")))
-    values = {record.pk: snapshot(rt, record) for record in last.values()}
-    common = {pk: pattern(rt, one) for pk, one in values.items()}
-    rows = {row.id: row for row in activity_rows(actor, rt.slug, rt.rows.filter(pk__in=list(values)))}
+    values = {record.pk: snapshot(record_type, record) for record in last.values()}
+    common = {pk: pattern(record_type, one) for pk, one in values.items()}
+    rows = {row.id: row for row in activity_rows(actor, record_type.slug, record_type.rows.filter(pk__in=list(values)))}
     return [
         Head(plain, one["series"], Part.of(one), made[one["series"]])
         for pk, one in values.items()
-        if member_ids is None or takes_part_in(actor, rt, common[pk], member_ids)
+        if member_ids is None or takes_part_in(actor, record_type, common[pk], member_ids)
         for plain in [plain_row(actor, rows[pk], common[pk])]
     ]
 
 
-def takes_part_in(actor: Actor, rt: RecordType, common: Mapping[str, Any], member_ids: Collection[UUID]) -> bool:
+def takes_part_in(
+    actor: Actor, record_type: RecordType, common: Mapping[str, Any], member_ids: Collection[UUID]
+) -> bool:
     """As ``takes_part``, of what a series has in common."""
     guests = {one["id"] for one in common.get("guests", ()) if one["type"] == MEMBER_TARGET}
-    if guests and not may_read(actor, rt, "guests"):
+    if guests and not may_read(actor, record_type, "guests"):
         guests &= {actor.member_id}
     return common["assignee"] in member_ids or not guests.isdisjoint(member_ids)
 

@@ -161,17 +161,19 @@ def _first_day(actor: Actor, row: ActivityRow) -> date:
 
 
 def _entry(actor: Actor, row: ActivityRow, own: bool, *, continued: bool, hidden: bool = False) -> Entry:
-    rt = registry.get(row.noun)
-    movable = not (continued or row.done or row.ahead) and actor.reaches(actor.scope(rt.slug, "edit"), row.assignee_id)
+    record_type = registry.get(row.noun)
+    movable = not (continued or row.done or row.ahead) and actor.reaches(
+        actor.scope(record_type.slug, "edit"), row.assignee_id
+    )
     movable = movable and why_not_writable(actor.tenant) is None
-    movable = movable and any(one.slug == WHEN[row.noun][0] for one in writable_fields(actor, rt))
+    movable = movable and any(one.slug == WHEN[row.noun][0] for one in writable_fields(actor, record_type))
     return Entry(
         id=row.id,
-        name=row.title or str(rt.label),
-        icon=rt.icon,
+        name=row.title or str(record_type.label),
+        icon=record_type.icon,
         color=COLORS[row.noun],
         url=record_url(row.noun, row.id),
-        move_url=reverse("activities:calendar_move", args=[rt.plural, row.id]) if movable else "",
+        move_url=reverse("activities:calendar_move", args=[record_type.plural, row.id]) if movable else "",
         time="" if row.day is not None or row.at is None or continued else time_text(row.at),
         who="" if own else row.assignee_name or _("Nobody"),
         done=row.done,

@@ -35,9 +35,9 @@ def activity_move(
     day; with neither it keeps what it has. ``minutes`` is a new length. Raises Invalid, among others for a time that
     the day leaves out, and VersionConflict.
     """
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
     moment, whole = WHEN[noun]
-    record = reading.get_record(actor, rt, id, action="edit")
+    record = reading.get_record(actor, record_type, id, action="edit")
     on: date | None = getattr(record, whole) if whole else None
     values: dict[str, Any] = {}
     if all_day or (minute is None and on is not None):
@@ -53,7 +53,7 @@ def activity_move(
             values["minutes"] = minutes or (TIMED_MINUTES if (record.minutes or DAY) % DAY == 0 else record.minutes)
     if minutes is not None:
         values["minutes"] = minutes
-    return gate.update(actor, rt, record.pk, values, seen_version=seen_version, source=source)
+    return gate.update(actor, record_type, record.pk, values, seen_version=seen_version, source=source)
 
 
 def _clock(minute: int) -> time:

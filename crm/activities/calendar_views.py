@@ -17,7 +17,7 @@ from crm.activities.calendar import SPANS, Period, Span
 from crm.activities.calendar_pages import calendar_page, nouns_shown, whose
 from crm.activities.calendar_services import activity_move
 from crm.activities.rules import DAY, WHEN
-from crm.records.display.responses import gone_to, record_type, shows_errors, toast
+from crm.records.display.responses import gone_to, record_type_or_404, shows_errors, toast
 from crm.records.schema.record_type import registry
 from crm.workspace.text.formats import week_start
 from tenants.access import MEMBER, PUBLIC, access, needs_noun
@@ -120,8 +120,8 @@ def members_of(request: MemberRequest, who: str) -> list[UUID] | None:
 @shows_errors
 def calendar_move(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Put an activity on another day, at another time or of another length."""
-    rt = record_type(noun)
-    if rt.slug not in WHEN:
+    record_type = record_type_or_404(noun)
+    if record_type.slug not in WHEN:
         raise Http404
     sent = request.POST
     try:
@@ -133,7 +133,7 @@ def calendar_move(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBa
         raise Http404 from None
     change = activity_move(
         request.actor,
-        noun=rt.slug,
+        noun=record_type.slug,
         id=id,
         day=day,
         minute=minute,

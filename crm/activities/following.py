@@ -46,20 +46,22 @@ def series_follow(
 
     Raises Invalid for what does not repeat.
     """
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
     with transaction.atomic():
-        record = reading.get_record(actor, rt, id, action="edit")
+        record = reading.get_record(actor, record_type, id, action="edit")
         if not record.repeat:
             raise Invalid([], _("This does not repeat."))
-        series = rt.rows.filter(series=record.series, deleted_at=None).order_by("pk")
-        rows = {row.pk: snapshot(rt, row) for row in series.select_for_update(of=("self",), no_key=True)}
+        series = record_type.rows.filter(series=record.series, deleted_at=None).order_by("pk")
+        rows = {row.pk: snapshot(record_type, row) for row in series.select_for_update(of=("self",), no_key=True)}
         before = rows.pop(record.pk)
         given = dict(values or {})
         rule = given.pop("repeat", None)
         change = gate.update(
-            actor, rt, record.pk, given, if_version=if_version, seen_version=seen_version, source=source
+            actor, record_type, record.pk, given, if_version=if_version, seen_version=seen_version, source=source
         )
-        spread = Spread.of(actor, rt, before, snapshot(rt, change.record), None if values is None else set(given))
+        spread = Spread.of(
+            actor, record_type, before, snapshot(record_type, change.record), None if values is None else set(given)
+        )
         last = max((one["occurrence"] for one in rows.values()), default=0)
         others = {
             pk: one
@@ -68,12 +70,16 @@ def series_follow(
             and (not one["done"] or one["occurrence"] == last > before["occurrence"])
         }
         made = put(
-            actor, rt, spread.changes(record.pk, others, whole=whole), change_set=change.change_set, source=source
+            actor,
+            record_type,
+            spread.changes(record.pk, others, whole=whole),
+            change_set=change.change_set,
+            source=source,
         )
         events = change.events + made.events
         if rule is not None:
             events += gate.update(
-                actor, rt, record.pk, {"repeat": rule}, change_set=change.change_set, source=source
+                actor, record_type, record.pk, {"repeat": rule}, change_set=change.change_set, source=source
             ).events
         return Change(change.change_set, change.records, events)
 
@@ -84,7 +90,7 @@ class Spread:
     of them. ``answers`` says whether the replies of its guests are."""
 
     actor: Actor
-    rt: RecordType
+    record_type: RecordType
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     base: Mapping[str, Any]
@@ -94,18 +100,23 @@ class Spread:
 
     @classmethod
     def of(
-        cls, actor: Actor, rt: RecordType, before: Mapping[str, Any], after: Mapping[str, Any], given: set[str] | None
+        cls,
+        actor: Actor,
+        record_type: RecordType,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+        given: set[str] | None,
     ) -> "Spread":
         """With ``given`` the fields just written; without, all in which the record differs from its series."""
-        common = pattern(rt, before)
-        times = set(WHEN[rt.slug])
+        common = pattern(record_type, before)
+        times = set(WHEN[record_type.slug])
         if given is None:
             slugs = {slug for slug, value in common.items() if after[slug] != value}
-            return cls(actor, rt, before, after, common, slugs, retimed=True, answers=False)
+            return cls(actor, record_type, before, after, common, slugs, retimed=True, answers=False)
         changed = {slug for slug in common if after[slug] != before[slug]} - {"guests"}
         slugs = (given | changed) & common.keys()
         retimed = bool(given & times or any(after[slug] != before[slug] for slug in times if slug))
-        return cls(actor, rt, before, after, before, slugs, retimed=retimed, answers=True)
+        return cls(actor, record_type, before, after, before, slugs, retimed=retimed, answers=True)
 
     def changes(
         self, id: UUID, others: Mapping[UUID, Mapping[str, Any]], *, whole: bool
@@ -124,7 +135,11 @@ class Spread:
             asks = self.is_retimed(part, planned, becomes[part], local)
             when: dict[str, Any] = {}
             if pk != id and becomes[part] != part and local is not None and not values["done"]:
-                when = becomes[part].when(self.rt.slug, local) if part.holds(self.rt.slug, values, planned) else {}
+                when = (
+                    becomes[part].when(self.record_type.slug, local)
+                    if part.holds(self.record_type.slug, values, planned)
+                    else {}
+                )
             new = dict(self.after) if pk == id else self.followed(values, when)
             found[pk] = self.kept(values, new, becomes[part], when, asks=asks)
         return found
@@ -133,20 +148,20 @@ class Spread:
         """Whether the series names another time than before for a number, so that its guests are asked again."""
         if planned is None or local is None:
             return becomes != part
-        return becomes.when(self.rt.slug, local) != part.when(self.rt.slug, planned)
+        return becomes.when(self.record_type.slug, local) != part.when(self.record_type.slug, planned)
 
     def followed(self, values: Mapping[str, Any], when: Mapping[str, Any]) -> dict[str, Any]:
         """What another record of the series is then: what is its own stays, and all of what is done."""
         if values["done"]:
             return dict(values)
-        new, common = dict(values), pattern(self.rt, values)
+        new, common = dict(values), pattern(self.record_type, values)
         for slug in self.slugs:
-            if self.rt.by_slug[slug].kind is Kind.REFERENCES:
+            if self.record_type.by_slug[slug].kind is Kind.REFERENCES:
                 new[slug] = self.merged(slug, values[slug])
             elif values[slug] == common[slug] and not (slug == "minutes" and self.retimed and not when):
                 new[slug] = self.after[slug]
         moves = any(values[slug] != value for slug, value in when.items())
-        if moves and "guests" in new and to_come(self.rt.slug, {**values, **when}):
+        if moves and "guests" in new and to_come(self.record_type.slug, {**values, **when}):
             new["guests"] = asked_again(new["guests"], self.actor.member_id)
         return new
 
@@ -160,9 +175,9 @@ class Spread:
         asks: bool,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a record gets in values of its own, and what its series keeps in it; ``asks`` the guests again."""
-        common = pattern(self.rt, values)
+        common = pattern(self.record_type, values)
         for slug in self.slugs:
-            references = self.rt.by_slug[slug].kind is Kind.REFERENCES
+            references = self.record_type.by_slug[slug].kind is Kind.REFERENCES
             common[slug] = self.merged(slug, common[slug]) if references else self.after[slug]
         if asks and "guests" in common:
             common["guests"] = asked_again(common["guests"], self.actor.member_id)
@@ -172,7 +187,7 @@ class Spread:
     def moved(self, part: Part, *, whole: bool) -> Part:
         """What becomes of a part of the series whose record is put to another time. A day that its rule cannot follow
         to is this record's alone."""
-        moment, day = WHEN[self.rt.slug]
+        moment, day = WHEN[self.record_type.slug]
         own, number = Part.of(self.before), self.before["occurrence"]
         when, on = self.after[moment], self.after[day] if day else None
         if when is None:
@@ -193,7 +208,7 @@ class Spread:
     def merged(self, slug: str, mine: Entries) -> list[dict[str, Any]]:
         """A list of records with those added and taken away that were so in the record itself; a reply that was
         written down for all is theirs, one of their own stays."""
-        field = self.rt.by_slug[slug]
+        field = self.record_type.by_slug[slug]
         base, theirs = ({(one["type"], one["id"]): one for one in values[slug]} for values in (self.base, self.after))
         found: list[dict[str, Any]] = []
         for one in mine:
@@ -219,17 +234,17 @@ def to_come(noun: str, values: Mapping[str, Any]) -> bool:
 
 
 def series_answer(
-    actor: Actor, rt: RecordType, meetings: Iterable[Any], reply: str, *, only: bool, source: str
+    actor: Actor, record_type: RecordType, meetings: Iterable[Any], reply: str, *, only: bool, source: str
 ) -> Change:
     """Write a member's reply into meetings that he is invited to, and unless it is for these ``only`` into what their
     series has in common."""
     changes: dict[UUID, tuple[dict[str, Any], dict[str, Any]]] = {}
     for row in meetings:
-        values = snapshot(rt, row)
-        common = pattern(rt, values)
+        values = snapshot(record_type, row)
+        common = pattern(record_type, values)
         guests = answered(values["guests"], actor.member_id, reply) or values["guests"]
         if not only:
             common["guests"] = answered(common["guests"], actor.member_id, reply) or common["guests"]
         kept = {"plain": differences(common, {**values, "guests": guests})} if row.series else {}
         changes[row.pk] = {"guests": guests}, kept
-    return put(actor, rt, changes, change_set=None, source=source)
+    return put(actor, record_type, changes, change_set=None, source=source)

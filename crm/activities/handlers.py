@@ -39,22 +39,22 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
     and of a series of its first one only."""
     if event.record_type not in registry:
         return
-    rt = registry.get(event.record_type)
-    holder = event.after.get(rt.owner_field) if rt.owner_field else None
+    record_type = registry.get(event.record_type)
+    holder = event.after.get(record_type.owner_field) if record_type.owner_field else None
     change = event.change_set
     if not holder or change.source in QUIET_SOURCES or str(change.member_id) == holder or change.undo_of_id:
         return
     if (event.after.get("occurrence") or 1) > 1:
         return
-    together = Event.objects.filter(change_set=change, type=event.type, **{f"after__{rt.owner_field}": holder})
+    together = Event.objects.filter(change_set=change, type=event.type, **{f"after__{record_type.owner_field}": holder})
     if event.position is not None and together.filter(position__gt=event.position).exists():
         return
     member_id = UUID(holder)
     actor = actor_for_member(tenant, member_id)
     if actor is None or is_undone(change):
         return
-    seen = reading.visible(actor, rt).filter(
-        pk__in=together.values("record_id"), **{rt.field(rt.owner_field).column: member_id}
+    seen = reading.visible(actor, record_type).filter(
+        pk__in=together.values("record_id"), **{record_type.field(record_type.owner_field).column: member_id}
     )
     count = seen.count()
     record = seen.first() if count == 1 else None
@@ -62,11 +62,19 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
         return
 
     def title() -> str:
-        facts = {"who": change.actor_label, "noun": rt.label, "nouns": rt.label_plural, "count": count}
+        facts = {
+            "who": change.actor_label,
+            "noun": record_type.label,
+            "nouns": record_type.label_plural,
+            "count": count,
+        }
         if record is None:
-            return _("%(who)s made %(count)d %(nouns)s yours") % {**facts, "nouns": str(rt.label_plural).lower()}
-        facts["title"] = rt.title_of(record)
-        if rt.slug == "task":
+            return _("%(who)s made %(count)d %(nouns)s yours") % {
+                **facts,
+                "nouns": str(record_type.label_plural).lower(),
+            }
+        facts["title"] = record_type.title_of(record)
+        if record_type.slug == "task":
             return _("%(who)s gave you a task: %(title)s") % facts
         return _("%(who)s made you the owner: %(noun)s %(title)s") % facts
 
@@ -75,7 +83,7 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
         kind=ASSIGNED,
         key=f"assigned:{change.pk}:{event.type}",
         title=title,
-        record_type=rt.slug,
+        record_type=record_type.slug,
         record_id=record.pk if record else None,
         count=count,
         change_id=change.pk,
@@ -85,10 +93,10 @@ def assignment_told(tenant: TenantRef, event: Event) -> None:
 def invitation_told(tenant: TenantRef, event: Event) -> None:
     """Tell members that they are asked to a meeting that is still to come, or that it is moved or off; of several
     meetings of a series once."""
-    change, rt = event.change_set, registry.get("meeting")
+    change, record_type = event.change_set, registry.get("meeting")
     if change.source in QUIET_SOURCES:
         return
-    meeting = rt.rows.filter(pk=event.record_id, done=False).first()
+    meeting = record_type.rows.filter(pk=event.record_id, done=False).first()
     if meeting is None or (meeting.deleted_at is not None) != (event.type == "meeting.trashed"):
         return
     words = {
@@ -101,7 +109,7 @@ def invitation_told(tenant: TenantRef, event: Event) -> None:
         return
     for member_id, kind in sorted(news.items()):
         actor = actor_for_member(tenant, member_id)
-        if actor is None or not reading.visible(actor, rt, trashed="include").filter(pk=meeting.pk).exists():
+        if actor is None or not reading.visible(actor, record_type, trashed="include").filter(pk=meeting.pk).exists():
             continue
         with timezone.override(actor.time_zone):
             notify(
@@ -145,15 +153,15 @@ def has_moved(meeting: Any, event: Event) -> bool:
 
 def reply_told(tenant: TenantRef, event: Event) -> None:
     """Tell whoever holds a meeting what a guest answered; of several meetings of a series once."""
-    change, rt, reply = event.change_set, registry.get("meeting"), event.after["guests"][0]["reply"]
-    meeting = rt.rows.filter(pk=event.record_id, deleted_at=None).first()
+    change, record_type, reply = event.change_set, registry.get("meeting"), event.after["guests"][0]["reply"]
+    meeting = record_type.rows.filter(pk=event.record_id, deleted_at=None).first()
     holder = (meeting.assignee_id or meeting.created_by_id) if meeting is not None else None
     if meeting is None or holder is None or holder == change.member_id:
         return
     actor = actor_for_member(tenant, holder)
-    if actor is None or not may_read(actor, rt, "guests"):
+    if actor is None or not may_read(actor, record_type, "guests"):
         return
-    if not reading.visible(actor, rt).filter(pk=meeting.pk).exists():
+    if not reading.visible(actor, record_type).filter(pk=meeting.pk).exists():
         return
 
     def title() -> str:
@@ -183,10 +191,10 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
     """Tell members that a text mentions them, once a record, as far as they may see it and did not write it."""
     if event.record_type not in registry:
         return
-    rt, change = registry.get(event.record_type), event.change_set
+    record_type, change = registry.get(event.record_type), event.change_set
     if change.source in QUIET_SOURCES:
         return
-    texts = [field.slug for field in rt.fields if field.kind is Kind.LONG_TEXT and field.slug in event.after]
+    texts = [field.slug for field in record_type.fields if field.kind is Kind.LONG_TEXT and field.slug in event.after]
     after = {slug: str(event.after[slug] or "") for slug in texts}
     new = {
         slug: mentioned(text) - mentioned(str(event.before.get(slug) or "")) - {change.member_id}
@@ -194,13 +202,13 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
     }
     if not any(new.values()):
         return
-    record = rt.rows.filter(pk=event.record_id, deleted_at=None).first()
+    record = record_type.rows.filter(pk=event.record_id, deleted_at=None).first()
     if record is None or is_undone(change):
         return
-    called = "" if rt.title in new else rt.title_of(record)
+    called = "" if record_type.title in new else record_type.title_of(record)
 
     def title() -> str:
-        facts = {"who": change.actor_label, "noun": str(rt.label).lower(), "title": called}
+        facts = {"who": change.actor_label, "noun": str(record_type.label).lower(), "title": called}
         if called:
             return _("%(who)s mentioned you: %(title)s") % facts
         return _("%(who)s mentioned you in a %(noun)s") % facts
@@ -208,9 +216,9 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
     for slug, ids in new.items():
         for member_id in ids:
             actor = actor_for_member(tenant, member_id)
-            if actor is None or not may_read(actor, rt, slug):
+            if actor is None or not may_read(actor, record_type, slug):
                 continue
-            if not reading.visible(actor, rt).filter(pk=record.pk).exists():
+            if not reading.visible(actor, record_type).filter(pk=record.pk).exists():
                 continue
             notify(
                 [member_id],
@@ -218,7 +226,7 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
                 key=f"mentioned:{record.pk}",
                 title=title,
                 body=excerpt(plain(after[slug])),
-                record_type=rt.slug,
+                record_type=record_type.slug,
                 record_id=record.pk,
                 change_id=change.pk,
             )

@@ -50,12 +50,14 @@ def series_of(actor: Actor, member_id: UUID, rows: Sequence[ActivityRow], going_
         found[key] = Series(f"{head.series}-{head.part.first}", head.part, head.common, head.made, goes_on=True)
     by_id = {row.id: row for row in rows if row.repeat}
     for noun in {row.noun for row in by_id.values()}:
-        rt = registry.get(noun)
-        records = rt.rows.filter(pk__in=[pk for pk, row in by_id.items() if row.noun == noun]).exclude(series="")
+        record_type = registry.get(noun)
+        records = record_type.rows.filter(pk__in=[pk for pk, row in by_id.items() if row.noun == noun]).exclude(
+            series=""
+        )
         for record in records.order_by("-occurrence"):
-            values, row = snapshot(rt, record), by_id[record.pk]
-            part, common = Part.of(values), pattern(rt, values)
-            if not takes_part_in(actor, rt, common, [member_id]):
+            values, row = snapshot(record_type, record), by_id[record.pk]
+            part, common = Part.of(values), pattern(record_type, values)
+            if not takes_part_in(actor, record_type, common, [member_id]):
                 continue
             made = found.setdefault(
                 (record.series, part),
@@ -136,7 +138,7 @@ class Writer:
         event.add("uid", f"{uid or row.id}@{self.tenant.id}")
         event.add("dtstamp", row.created_at)
         event.add("sequence", row.version - 1)
-        event.add("summary", f"✓ {row.title}" if row.done else row.title or str(row.rt.label))
+        event.add("summary", f"✓ {row.title}" if row.done else row.title or str(row.record_type.label))
         if row.day is not None:
             event.add("dtstart", row.day)
             event.add("dtend", row.day + timedelta(days=row.days))
@@ -178,7 +180,7 @@ def alarm_of(row: ActivityRow) -> Alarm:
     """The reminder: so many minutes before; of what lasts all day, before nine in the morning of its day."""
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
-    alarm.add("description", row.title or str(row.rt.label))
+    alarm.add("description", row.title or str(row.record_type.label))
     from_start = timedelta(hours=REMINDED_FROM.hour) if row.day is not None else timedelta()
     alarm.add("trigger", from_start - timedelta(minutes=row.reminder or 0))
     return alarm

@@ -102,7 +102,7 @@ class Shown:
 class Composer:
     """The form that adds one activity of a noun to a record."""
 
-    rt: RecordType
+    record_type: RecordType
     main: Sequence[Control]
     more: Sequence[Control]
     action: str
@@ -111,11 +111,11 @@ class Composer:
 
     @property
     def key(self) -> str:
-        return KEYS[self.rt.slug]
+        return KEYS[self.record_type.slug]
 
     @property
     def add(self) -> str:
-        return str(ADD[self.rt.slug])
+        return str(ADD[self.record_type.slug])
 
     @property
     def opened(self) -> bool:
@@ -137,18 +137,18 @@ class Item:
     editable: bool = False
 
 
-def activity(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
+def activity(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> Part | None:
     """The composer, what is planned and the first page of the timeline."""
-    if rt.slug == "note":
+    if record_type.slug == "note":
         return None
-    context = activity_context(actor, rt, row["id"], row=row)
-    context["composers"] = composers(actor, rt, row)
+    context = activity_context(actor, record_type, row["id"], row=row)
+    context["composers"] = composers(actor, record_type, row)
     return Part("activities/activity.html#panel", context)
 
 
 def activity_context(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     record_id: Any,
     *,
     kind: str = "",
@@ -156,34 +156,38 @@ def activity_context(
     row: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     chosen = kind if kind in TIMELINE_KINDS else ""
-    found = timeline(actor, rt, record_id, {chosen} if chosen else None, cursor=cursor)
-    following = [] if cursor or rt.slug in NOUNS else planned(actor, rt.slug, record_id, limit=PLANNED_SHOWN)
+    found = timeline(actor, record_type, record_id, {chosen} if chosen else None, cursor=cursor)
+    following = (
+        [] if cursor or record_type.slug in NOUNS else planned(actor, record_type.slug, record_id, limit=PLANNED_SHOWN)
+    )
     return {
-        "rt": rt,
+        "record_type": record_type,
         "id": record_id,
         "planned": [planned_item(actor, one) for one in following if chosen in ("", one.noun)],
         "items": [
-            shown_item(actor, rt, one, row or {}) for one in found.items if one.entry is None or not one.entry.is_silent
+            shown_item(actor, record_type, one, row or {})
+            for one in found.items
+            if one.entry is None or not one.entry.is_silent
         ],
         "next_cursor": found.next_cursor,
         "people": mentions.people(one.activity.text for one in found.items if one.activity),
         "kind": chosen,
         "filters": FILTERS,
-        "may_edit": actor.can(rt.slug, "edit"),
+        "may_edit": actor.can(record_type.slug, "edit"),
     }
 
 
 # -- composing ---------------------------------------------------------------------------------------------------------
 
 
-def composers(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Composer]:
+def composers(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> list[Composer]:
     """A form for each noun that the actor may add."""
-    return [composer(actor, rt, row, what) for what in COMPOSED if actor.can(what, "create")]
+    return [composer(actor, record_type, row, what) for what in COMPOSED if actor.can(what, "create")]
 
 
 def composer(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     row: Mapping[str, Any],
     what: str,
     *,
@@ -194,14 +198,14 @@ def composer(
     made = registry.get(what)
     allowed = {one.slug for one in writable_fields(actor, made)}
     main, more = ([slug for slug in slugs if slug in allowed] for slugs in COMPOSED[what])
-    initial = {one.slug: one.default_for(actor) for one in made.fields} | beginnings(actor, rt, row, what)
+    initial = {one.slug: one.default_for(actor) for one in made.fields} | beginnings(actor, record_type, row, what)
     found = controls(actor, made, [*main, *more], row=initial, data=data, error=error, prefix=what)
     for one in found:
         if data is None:
             one.autofocus = False
     outcome = made.by_slug.get("outcome")
     return Composer(
-        rt=made,
+        record_type=made,
         main=found[: len(main)],
         more=found[len(main) :],
         action=f"activities:{what}_add",
@@ -210,7 +214,7 @@ def composer(
     )
 
 
-def beginnings(actor: Actor, rt: RecordType, row: Mapping[str, Any], what: str) -> dict[str, Any]:
+def beginnings(actor: Actor, record_type: RecordType, row: Mapping[str, Any], what: str) -> dict[str, Any]:
     """What a new activity of this record most likely is."""
     if what == "meeting":
         now = timezone.now().astimezone(actor.time_zone)
@@ -225,7 +229,7 @@ def beginnings(actor: Actor, rt: RecordType, row: Mapping[str, Any], what: str) 
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def shown_item(actor: Actor, rt: RecordType, item: TimelineItem, row: Mapping[str, Any]) -> Item:
+def shown_item(actor: Actor, record_type: RecordType, item: TimelineItem, row: Mapping[str, Any]) -> Item:
     if item.activity is not None:
         return activity_item(actor, item, item.activity)
     assert item.entry is not None
@@ -251,7 +255,7 @@ def activity_item(actor: Actor, item: TimelineItem, row: ActivityRow) -> Item:
         color=color_of(row),
         verb=str(TOOK[row.noun] if incoming and row.noun in TOOK else DID[row.noun]),
         facts=facts_of(actor, row),
-        editable=may_edit(actor, row.rt, {"assignee": row.assignee_id, "created_by": row.created_by_id}),
+        editable=may_edit(actor, row.record_type, {"assignee": row.assignee_id, "created_by": row.created_by_id}),
     )
 
 
@@ -264,16 +268,16 @@ def color_of(row: ActivityRow) -> str:
 def icon_of(row: ActivityRow) -> str:
     if row.noun == "call" and row.direction:
         return "phone-incoming" if row.direction == "in" else "phone-outgoing"
-    return row.rt.icon
+    return row.record_type.icon
 
 
 def facts_of(actor: Actor, row: ActivityRow) -> list[str]:
     """What is worth saying of an activity in a line: its outcome, length, place and how it repeats."""
-    outcome = row.rt.by_slug.get("outcome")
+    outcome = row.record_type.by_slug.get("outcome")
     said = []
     if row.outcome and outcome is not None:
         said.append(choice_label(outcome, row.outcome)[0] if outcome.choices else row.outcome)
-    minutes = row.rt.by_slug.get("minutes")
+    minutes = row.record_type.by_slug.get("minutes")
     if row.minutes and minutes is not None and minutes.words is not None:
         said.append(minutes.words(row.minutes))
     if row.place:
@@ -345,7 +349,7 @@ class NextForm:
 
 def next_form(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     row: Mapping[str, Any],
     what: str,
     *,
@@ -353,7 +357,7 @@ def next_form(
     error: RecordError | None = None,
 ) -> NextForm:
     kinds = [registry.get(noun) for noun in NEXT if actor.can(noun, "create")]
-    field = rt.by_slug["outcome"]
+    field = record_type.by_slug["outcome"]
     outcome = str(row.get("outcome") or "") if data is None else data.get("outcome", "")
     found: list[Control] = []
     if what:
@@ -376,23 +380,23 @@ def next_form(
         controls=found,
         outcome=outcome,
         outcomes=[Option(one.value, str(one.label), one.value == outcome) for one in field.choices],
-        asks_outcome="outcome" in {one.slug for one in writable_fields(actor, rt)},
+        asks_outcome="outcome" in {one.slug for one in writable_fields(actor, record_type)},
     )
 
 
 # -- series ------------------------------------------------------------------------------------------------------------
 
 
-def series(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
+def series(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> Part | None:
     """How an activity repeats, and what can be done about it."""
-    if rt.slug not in PLANNED or not row.get("repeat") or row.get("deleted_at"):
+    if record_type.slug not in PLANNED or not row.get("repeat") or row.get("deleted_at"):
         return None
     context = {
         "id": row["id"],
-        "rt": rt,
+        "record_type": record_type,
         "words": repeating.words(row["repeat"]),
-        "may_edit": may_edit(actor, rt, row),
-        "may_skip": may_edit(actor, rt, row, "delete") and not row.get("done"),
+        "may_edit": may_edit(actor, record_type, row),
+        "may_skip": may_edit(actor, record_type, row, "delete") and not row.get("done"),
     }
     return Part("activities/series.html", context)
 
@@ -412,22 +416,22 @@ ANSWERS = {
 }
 
 
-def guests(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
+def guests(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> Part | None:
     """How the guests of a meeting that is still to come have answered, for who can write down what contacts said."""
     invited = row.get("guests") or ()
-    if rt.slug != "meeting" or row.get("done") or row.get("deleted_at") or not invited:
+    if record_type.slug != "meeting" or row.get("done") or row.get("deleted_at") or not invited:
         return None
     count = Counter(one["reply"] for one in invited)
     context = {
         "said": [words % {"count": count[reply]} for reply, words in SAID.items() if count[reply]],
-        "notes_down": any(one["type"] != MEMBER_TARGET for one in invited) and may_edit(actor, rt, row),
+        "notes_down": any(one["type"] != MEMBER_TARGET for one in invited) and may_edit(actor, record_type, row),
     }
     return Part("activities/guests.html", context)
 
 
-def reply(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
+def reply(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> Part | None:
     """What a guest answers a meeting that is still to come."""
-    if rt.slug != "meeting" or row.get("done") or row.get("deleted_at") or actor.member_id is None:
+    if record_type.slug != "meeting" or row.get("done") or row.get("deleted_at") or actor.member_id is None:
         return None
     own = [
         one["reply"]

@@ -83,7 +83,7 @@ def main_record_is_not_also(batch: Batch) -> None:
 
 def places_kept(batch: Batch) -> None:
     """After a write: bring what timelines and plans are read from to what the activities say."""
-    noun = batch.rt.slug
+    noun = batch.record_type.slug
     due = [(draft.record, draft) for draft in batch.drafts if draft.record is not None]
     if batch.action != "create":
         Place.objects.filter(activity_id__in=[record.pk for record, _draft in due]).delete()
@@ -121,18 +121,20 @@ def places_mend() -> int:
     """
     mended = 0
     for noun in NOUNS:
-        rt, after = registry.get(noun), UUID(int=0)
+        record_type, after = registry.get(noun), UUID(int=0)
         while True:
             with transaction.atomic():
-                rows = list(rt.rows.filter(pk__gt=after).order_by("pk").select_for_update(of=("self",))[:MEND_AT_ONCE])
+                rows = list(
+                    record_type.rows.filter(pk__gt=after).order_by("pk").select_for_update(of=("self",))[:MEND_AT_ONCE]
+                )
                 if not rows:
                     break
                 after = rows[-1].pk
-                mended += _mend(noun, rt, rows)
+                mended += _mend(noun, record_type, rows)
     return mended
 
 
-def _mend(noun: str, rt: RecordType, rows: Sequence[Any]) -> int:
+def _mend(noun: str, record_type: RecordType, rows: Sequence[Any]) -> int:
     def facts(place: Place) -> tuple[Any, ...]:
         return (place.about_type, place.about_id, place.at, place.planned_at)
 
@@ -141,7 +143,7 @@ def _mend(noun: str, rt: RecordType, rows: Sequence[Any]) -> int:
         there.setdefault(place.activity_id, []).append(place)
     wrong, right = [], []
     for row in rows:
-        places = places_of(noun, row, snapshot(rt, row), row.updated_at, gone=row.deleted_at is not None)
+        places = places_of(noun, row, snapshot(record_type, row), row.updated_at, gone=row.deleted_at is not None)
         if {facts(one) for one in places} != {facts(one) for one in there.get(row.pk, [])}:
             wrong.append(row.pk)
             right += places
@@ -171,7 +173,7 @@ def stands(
 
 def whole_days_stay(batch: Batch) -> None:
     """What lasts all day is a date; the moment beside it follows from the zone of who does it."""
-    moment, day = WHEN[batch.rt.slug]
+    moment, day = WHEN[batch.record_type.slug]
     if not writes(batch) or not day or undoes(batch):
         return
     known = zones(batch) if any(draft.after[day] for draft in batch.drafts) else {}
@@ -183,7 +185,7 @@ def whole_days_stay(batch: Batch) -> None:
         elif moment in draft.changed and draft.after[moment] is not None and day not in draft.given:
             draft.set(day, None)
         else:
-            follows = day_moment(batch.rt.slug, on, known[draft.after["assignee"]])
+            follows = day_moment(batch.record_type.slug, on, known[draft.after["assignee"]])
             if contradicts(draft, moment, day, follows):
                 problem = _(
                     "Give a day or a time, not both: what lasts all day has the time that follows from its day."
@@ -201,7 +203,7 @@ def contradicts(draft: Draft, moment: str, day: str, follows: datetime) -> bool:
 
 def reminders_have_a_time(batch: Batch) -> None:
     """There is nothing to count back from without one."""
-    moment = WHEN[batch.rt.slug][0]
+    moment = WHEN[batch.record_type.slug][0]
     if not writes(batch) or undoes(batch) or "series" in batch.details:
         return
     for draft in batch.drafts:
@@ -234,7 +236,7 @@ def times_are_known(batch: Batch) -> None:
     for draft in batch.drafts:
         if batch.action != "create":
             continue
-        if draft.after["starts_at"] is None and batch.rt.slug == "call":
+        if draft.after["starts_at"] is None and batch.record_type.slug == "call":
             draft.set("starts_at", draft.at)
         if "done" not in draft.given and draft.after["starts_at"] is not None:
             draft.set("done", draft.after["starts_at"] <= draft.at)
@@ -277,7 +279,7 @@ def emails_have_a_time(batch: Batch) -> None:
 def name_is_given(batch: Batch) -> None:
     for draft in batch.drafts:
         if writes(batch) and not draft.after["name"]:
-            draft.set("name", str(batch.rt.label))
+            draft.set("name", str(batch.record_type.label))
 
 
 def done_has_its_time(batch: Batch) -> None:
@@ -289,7 +291,7 @@ def done_has_its_time(batch: Batch) -> None:
 def done_is_told(batch: Batch) -> None:
     for draft in batch.drafts:
         if writes(batch) and "done" in draft.changed and draft.after["done"]:
-            draft.event(f"{batch.rt.slug}.done", before={"done": False}, after={"done": True})
+            draft.event(f"{batch.record_type.slug}.done", before={"done": False}, after={"done": True})
 
 
 # -- guests ------------------------------------------------------------------------------------------------------------
@@ -353,7 +355,7 @@ def replies_are_told(batch: Batch) -> None:
 
 def timers_are_set(batch: Batch) -> None:
     """After a write: the timers of every open activity that has an assignee stand, those of the others are gone."""
-    noun = batch.rt.slug
+    noun = batch.record_type.slug
     drafts = [draft for draft in batch.drafts if draft.record and (batch.action != "update" or draft.changed & WATCHED)]
     if not drafts:
         return

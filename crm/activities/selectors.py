@@ -77,7 +77,7 @@ class ActivityRow:
     created_by_id: UUID | None = None
 
     @property
-    def rt(self) -> RecordType:
+    def record_type(self) -> RecordType:
         return registry.get(self.noun)
 
     @property
@@ -113,7 +113,7 @@ class Timeline:
 
 def columns_of(actor: Actor, noun: str) -> dict[str, str]:
     """The keys of an ActivityRow that the actor may read of a noun, and their columns."""
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
     moment, day = WHEN.get(noun, (MOMENTS.get(noun, ""), ""))
     wanted = {
         "title": TITLES.get(noun, "name"),
@@ -124,8 +124,8 @@ def columns_of(actor: Actor, noun: str) -> dict[str, str]:
         "also": "also",
         **{slug: slug for slug in FURTHER},
     }
-    there = {key: slug for key, slug in wanted.items() if slug in rt.by_slug or slug == "created_at"}
-    return readable_columns(actor, rt, there)
+    there = {key: slug for key, slug in wanted.items() if slug in record_type.by_slug or slug == "created_at"}
+    return readable_columns(actor, record_type, there)
 
 
 def activity_rows(actor: Actor, noun: str, rows: QuerySet[Any], *, titled: bool = True) -> list[ActivityRow]:
@@ -175,17 +175,17 @@ def places(actor: Actor, nouns: Collection[str]) -> QuerySet[Place]:
     seen = Q()
     nothing = True
     for noun in nouns:
-        rt = registry.get(noun)
+        record_type = registry.get(noun)
         if actor.scope(noun, "view") is Scope.NONE:
             continue
         nothing = False
         standing = Q(noun=noun)
-        if not may_read(actor, rt, "also"):
-            main = rt.rows.filter(pk=OuterRef("activity_id"), about_id=OuterRef("about_id"))
+        if not may_read(actor, record_type, "also"):
+            main = record_type.rows.filter(pk=OuterRef("activity_id"), about_id=OuterRef("about_id"))
             standing &= Q(Exists(main))
-        if not rt.shows_all_to(actor):
+        if not record_type.shows_all_to(actor):
             # EXISTS, not IN: Postgres would put all the team's activities into a hash, for a few places.
-            standing &= Q(Exists(rt.visible_to(actor).filter(pk=OuterRef("activity_id"))))
+            standing &= Q(Exists(record_type.visible_to(actor).filter(pk=OuterRef("activity_id"))))
         seen |= standing
     return Place.objects.none() if nothing else Place.objects.filter(seen)
 
@@ -289,8 +289,8 @@ def agenda(
 
 def replies_of(actor: Actor, meeting_ids: Collection[UUID]) -> dict[UUID, str]:
     """What the actor has answered to those of the meetings that he is a guest of and that are still to come."""
-    rt = registry.get("meeting")
-    mine = reading.visible(actor, rt).filter(
+    record_type = registry.get("meeting")
+    mine = reading.visible(actor, record_type).filter(
         Q(starts_at__gt=timezone.now()) | Q(starts_on__gte=timezone.now().astimezone(actor.time_zone).date()),
         pk__in=list(meeting_ids),
         done=False,
@@ -325,7 +325,7 @@ def stands_in(row: ActivityRow, start: datetime, end: datetime, first: date) -> 
 
 def timeline(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     id: UUID,
     kinds: Collection[str] | None = None,
     limit: int = 30,
@@ -335,18 +335,22 @@ def timeline(
 
     ``kinds`` are some of TIMELINE_KINDS. Raises NotFound and BadCursor.
     """
-    reading.get_record(actor, rt, id, trashed="include")
+    reading.get_record(actor, record_type, id, trashed="include")
     wanted = TIMELINE_KINDS if kinds is None else TIMELINE_KINDS & set(kinds)
-    bound_to = history.cursor_binding(actor, f"{rt.slug}:{id}")
+    bound_to = history.cursor_binding(actor, f"{record_type.slug}:{id}")
     after = paging.decode(cursor, history.KEYS, bound_to) if cursor else None
     items: list[TimelineItem] = []
     if EVENT in wanted:
-        events = history.events_read(actor).filter(record_type=rt.slug, record_id=id).exclude(type__in=rt.event_types)
+        events = (
+            history.events_read(actor)
+            .filter(record_type=record_type.slug, record_id=id)
+            .exclude(type__in=record_type.event_types)
+        )
         found = list(paging.ordered(events, history.KEYS, after)[: limit + 1])
         items += [
             TimelineItem(EVENT, entry.at, entry.id, entry=entry) for entry in history.entries(actor, found, bound_to)
         ]
-    stand = places(actor, wanted - {EVENT}).filter(about_id=id, about_type=rt.slug, at__isnull=False)
+    stand = places(actor, wanted - {EVENT}).filter(about_id=id, about_type=record_type.slug, at__isnull=False)
     stood = list(paging.ordered(stand, PLACE_KEYS, after).values_list("noun", "activity_id", "at")[: limit + 1])
     items += [TimelineItem(noun, at, pk) for noun, pk, at in stood]
     items.sort(key=lambda item: (item.at, item.id), reverse=True)
@@ -361,6 +365,6 @@ def timeline(
 
 def with_activity(actor: Actor, item: TimelineItem, row: ActivityRow) -> TimelineItem:
     """A line of the timeline with its activity, by its own time where the role does not show when it was done."""
-    if item.kind in PLANNED and not may_read(actor, row.rt, "done_at"):
+    if item.kind in PLANNED and not may_read(actor, row.record_type, "done_at"):
         return replace(item, activity=row, at=row.at or row.created_at)
     return replace(item, activity=row)

@@ -124,13 +124,13 @@ class Part:
 # -- exceptions --------------------------------------------------------------------------------------------------------
 
 
-def pattern(rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
+def pattern(record_type: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the series of a record has in common, in native values."""
     own = json.loads(values["plain"]) if values["plain"] else {}
     return {
-        slug: native(rt.by_slug[slug].kind, own[slug]) if slug in own else values[slug]
+        slug: native(record_type.by_slug[slug].kind, own[slug]) if slug in own else values[slug]
         for slug in CARRIED
-        if slug in rt.by_slug
+        if slug in record_type.by_slug
     }
 
 
@@ -160,7 +160,7 @@ def exceptions_are_noted(batch: Batch) -> None:
             continue
         if not draft.changed & set(CARRIED):
             continue
-        common = pattern(batch.rt, draft.before)
+        common = pattern(batch.record_type, draft.before)
         if batch.source == HANDED_OVER:
             common["assignee"] = draft.after["assignee"]
         draft.set("plain", differences(common, draft.after))
@@ -173,7 +173,7 @@ def repeat_is_a_rule(batch: Batch) -> None:
     """A repeated activity begins a series; a rule that is changed holds from this one on, none ends the series."""
     if not writes(batch) or undoes(batch):
         return
-    moment, day = WHEN[batch.rt.slug]
+    moment, day = WHEN[batch.record_type.slug]
     given = batch.details.get("series")
     known: dict[UUID | None, ZoneInfo] = {}
     for draft in batch.drafts:
@@ -213,10 +213,10 @@ def repeat_is_a_rule(batch: Batch) -> None:
 
 def begin(draft: Draft, rule: str, on: date | None, when: datetime, zone: ZoneInfo) -> None:
     """Begin a series, or a new part of the one that the record is in: where this was planned, if it is moved itself."""
-    noun, number = draft.batch.rt.slug, 1
+    noun, number = draft.batch.record_type.slug, 1
     part = Part.beginning("", on, when, zone, number)
     if draft.before["series"]:
-        number = last_number(draft.batch.rt, draft.before["series"]) + 1
+        number = last_number(draft.batch.record_type, draft.before["series"]) + 1
         before = Part.of(draft.before)
         planned = before.planned(draft.before["occurrence"])
         stays = not draft.changed & set(WHEN[noun])
@@ -234,9 +234,9 @@ def end(draft: Draft) -> None:
             draft.set(slug, value)
 
 
-def last_number(rt: RecordType, series: str) -> int:
+def last_number(record_type: RecordType, series: str) -> int:
     """The highest number that a record of a series ever had."""
-    return rt.rows.filter(series=series).aggregate(last=Max("occurrence"))["last"] or 0
+    return record_type.rows.filter(series=series).aggregate(last=Max("occurrence"))["last"] or 0
 
 
 def one_of_each_time(batch: Batch) -> None:
@@ -246,7 +246,7 @@ def one_of_each_time(batch: Batch) -> None:
     for draft in batch.drafts:
         if (
             draft.after["series"]
-            and batch.rt.rows.filter(
+            and batch.record_type.rows.filter(
                 series=draft.after["series"], occurrence=draft.after["occurrence"], deleted_at=None
             ).exists()
         ):
@@ -264,11 +264,11 @@ def series_goes_on(batch: Batch) -> None:
         before, after = draft.before, draft.after
         if before["series"] and before["repeat"] != after["repeat"]:
             rearrange(batch, draft)
-        elif batch.rt.slug == "meeting":
+        elif batch.record_type.slug == "meeting":
             if before["series"] != after["series"]:
-                meetings_ahead(batch.actor, batch.rt, after, batch.at, **together(batch))
+                meetings_ahead(batch.actor, batch.record_type, after, batch.at, **together(batch))
         elif after["series"] and "done" in draft.changed and after["done"]:
-            next_made(batch.actor, batch.rt, after, batch.at, **together(batch))
+            next_made(batch.actor, batch.record_type, after, batch.at, **together(batch))
 
 
 def together(batch: Batch) -> dict[str, Any]:
@@ -279,12 +279,12 @@ def together(batch: Batch) -> dict[str, Any]:
 def rearrange(batch: Batch, draft: Draft) -> None:
     """Bring what follows to a changed rule: what stands on one of its days stays with all that is its own, the others
     go, and what was left out is not made again."""
-    rt, before = batch.rt, draft.before
-    rows = rt.rows.filter(series=before["series"], occurrence__gt=before["occurrence"])
+    record_type, before = batch.record_type, draft.before
+    rows = record_type.rows.filter(series=before["series"], occurrence__gt=before["occurrence"])
     if draft.record is not None:
         rows = rows.exclude(pk=draft.record.pk)
     held = rows.select_for_update(of=("self",), no_key=True).order_by("pk")  # who skips or ends it meanwhile waits
-    found = sorted(((row, snapshot(rt, row)) for row in held), key=lambda one: one[1]["occurrence"])
+    found = sorted(((row, snapshot(record_type, row)) for row in held), key=lambda one: one[1]["occurrence"])
     days = {row.pk: day_planned(values) for row, values in found}
     part = Part.of(draft.after if draft.after["series"] else {**before, "repeat": ""})
     horizon = repeating.local(batch.at, part.time_zone) + HORIZON
@@ -300,16 +300,18 @@ def rearrange(batch: Batch, draft: Draft) -> None:
             changes[row.pk] = ({}, NO_SERIES | {"repeat": ""})
             gone += [] if row.done else [row.pk]
             continue
-        moves = not row.done and Part.of(values).holds(rt.slug, values, Part.of(values).planned(values["occurrence"]))
-        when = part.when(rt.slug, local) if moves else {}
+        moves = not row.done and Part.of(values).holds(
+            record_type.slug, values, Part.of(values).planned(values["occurrence"])
+        )
+        when = part.when(record_type.slug, local) if moves else {}
         changes[row.pk] = (when, {**part.values, "series": values["series"], "occurrence": number})
     if changes:
-        put(batch.actor, rt, changes, **together(batch))
+        put(batch.actor, record_type, changes, **together(batch))
     if gone:
-        gate.trash(maker(batch.actor), rt, gone, **together(batch))
+        gate.trash(maker(batch.actor), record_type, gone, **together(batch))
     ahead = [slot for slot in slots.values() if slot[1] <= horizon]
-    if rt.slug == "meeting" and ahead:
-        make(batch.actor, rt, draft.after, ahead, **together(batch))
+    if record_type.slug == "meeting" and ahead:
+        make(batch.actor, record_type, draft.after, ahead, **together(batch))
 
 
 def day_planned(values: Mapping[str, Any]) -> date:
@@ -321,7 +323,7 @@ def day_planned(values: Mapping[str, Any]) -> date:
 
 def put(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     changes: Mapping[UUID, tuple[Mapping[str, Any], Mapping[str, Any]]],
     *,
     change_set: ChangeSet | None,
@@ -330,7 +332,7 @@ def put(
     """Give records of a series values, and what the series keeps in them."""
     return gate.update_many(
         maker(actor),
-        rt,
+        record_type,
         {pk: values for pk, (values, _kept) in changes.items()},
         change_set=change_set,
         source=source,
@@ -345,7 +347,7 @@ def maker(actor: Actor) -> Actor:
 
 def next_made(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     values: Mapping[str, Any],
     now: datetime,
     *,
@@ -357,32 +359,36 @@ def next_made(
     Those whose time went by meanwhile are left out.
     """
     part, number = Part.of(values), values["occurrence"]
-    later = rt.rows.filter(series=values["series"], occurrence__gt=number)
+    later = record_type.rows.filter(series=values["series"], occurrence__gt=number)
     if later.filter(Q(deleted_at=None) | Q(repeat="")).exists():
         return False
-    out = left_out(rt, values["series"], number)
+    out = left_out(record_type, values["series"], number)
     found = part.after(number, max(repeating.local(now, part.time_zone), part.planned(number) or part.start))
     while found is not None and found[0] in out:
         found = part.after(*found)
     if found is None:
         return False
-    make(actor, rt, values, [found], change_set=change_set, source=source)
+    make(actor, record_type, values, [found], change_set=change_set, source=source)
     return True
 
 
-def left_out(rt: RecordType, series: str, number: int) -> set[int]:
+def left_out(record_type: RecordType, series: str, number: int) -> set[int]:
     """The numbers after this one that somebody left out; what an undo took away was not left out."""
     gone = dict(
-        rt.rows.filter(series=series, occurrence__gt=number, deleted_at__isnull=False).values_list("pk", "occurrence")
+        record_type.rows.filter(series=series, occurrence__gt=number, deleted_at__isnull=False).values_list(
+            "pk", "occurrence"
+        )
     )
-    thrown = Event.objects.filter(record_type=rt.slug, record_id__in=list(gone), type=f"{rt.slug}.trashed")
+    thrown = Event.objects.filter(
+        record_type=record_type.slug, record_id__in=list(gone), type=f"{record_type.slug}.trashed"
+    )
     by_undo = dict(thrown.order_by("id").values_list("record_id", "change_set__undo_of")) if gone else {}
     return {one for pk, one in gone.items() if by_undo.get(pk) is None}
 
 
 def meetings_ahead(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     values: Mapping[str, Any],
     now: datetime,
     *,
@@ -393,9 +399,9 @@ def meetings_ahead(
     many."""
     part = Part.of(values)
     end = repeating.local(now, part.time_zone) + HORIZON
-    found = part.between(max(last_number(rt, values["series"]), values["occurrence"]), end, MOST_AHEAD)
+    found = part.between(max(last_number(record_type, values["series"]), values["occurrence"]), end, MOST_AHEAD)
     if found:
-        make(actor, rt, values, found, change_set=change_set, source=source)
+        make(actor, record_type, values, found, change_set=change_set, source=source)
     return len(found)
 
 
@@ -404,7 +410,7 @@ def series_is_watched(batch: Batch) -> None:
     touched = {one for draft in batch.drafts for one in (draft.before["series"], draft.after["series"])} - {""}
     if not touched:
         return
-    rows = batch.rt.rows.filter(series__in=touched)
+    rows = batch.record_type.rows.filter(series__in=touched)
     numbers = dict(rows.order_by().values_list("series").annotate(Max("occurrence")))
     kept = ("pk", "series", "repeat", "series_start", "series_zone", "series_from")
     due: dict[UUID, datetime | None] = {}
@@ -412,15 +418,17 @@ def series_is_watched(batch: Batch) -> None:
         part = Part.of(row)
         beyond = part.after(numbers[row["series"]], datetime.min)
         due[row["pk"]] = repeating.instant(beyond[1], part.time_zone) - HORIZON if beyond else None
-    of_series = Timer.objects.filter(kind=WATCH, record_id__in=batch.rt.rows.filter(series__in=touched).values("pk"))
+    of_series = Timer.objects.filter(
+        kind=WATCH, record_id__in=batch.record_type.rows.filter(series__in=touched).values("pk")
+    )
     of_series.exclude(record_id__in=list(due)).delete()
     taken_off = [draft.record.pk for draft in batch.drafts if draft.record and not draft.after["series"]]
-    timers.schedule_many(WATCH, batch.rt.slug, [*due.items(), *((pk, None) for pk in taken_off)])
+    timers.schedule_many(WATCH, batch.record_type.slug, [*due.items(), *((pk, None) for pk in taken_off)])
 
 
 def make(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     values: Mapping[str, Any],
     found: Sequence[repeating.Occurrence],
     *,
@@ -429,7 +437,7 @@ def make(
 ) -> None:
     """Make those of a series that are named, on what is still there, with who is still here."""
     by, part = maker(actor), Part.of(values)
-    carried = pattern(rt, values)
+    carried = pattern(record_type, values)
     wanted: dict[str, set[UUID]] = {}
     referred = [*carried["also"], *carried.get("guests", ()), *filter(None, [carried["about"]])]
     for one in referred:
@@ -447,12 +455,12 @@ def make(
     kept = {**part.values, "series": values["series"], "plain": ""}
     gate.create_many(
         by,
-        rt,
-        [{**carried, **part.when(rt.slug, local), "done": False} for _number, local in found],
+        record_type,
+        [{**carried, **part.when(record_type.slug, local), "done": False} for _number, local in found],
         change_set=change_set,
         source=source,
         details={
             "series": [{**kept, "occurrence": number} for number, _local in found],
-            "is_sample": rt.rows.filter(series=values["series"], is_sample=True).exists(),
+            "is_sample": record_type.rows.filter(series=values["series"], is_sample=True).exists(),
         },
     )

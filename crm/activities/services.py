@@ -54,15 +54,15 @@ def activity_followed(
 
     ``change_id`` is the change that has just ticked it off: it is gone on with, so that one undo takes all of it back.
     """
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
     with transaction.atomic():
-        record = reading.get_record(actor, rt, id, action="edit")
-        rt.rows.select_for_update(of=("self",), no_key=True).get(pk=record.pk)  # an undo meanwhile waits
+        record = reading.get_record(actor, record_type, id, action="edit")
+        record_type.rows.select_for_update(of=("self",), no_key=True).get(pk=record.pk)  # an undo meanwhile waits
         change_set = going_on(actor, record.pk, change_id)
         values: dict[str, Any] = {"done": True}
         if outcome:
             values["outcome"] = outcome
-        change = gate.update(actor, rt, record.pk, values, change_set=change_set, source=source)
+        change = gate.update(actor, record_type, record.pk, values, change_set=change_set, source=source)
         if next_noun:
             about = {"type": record.about_type, "id": record.about_id} if record.about_id else None
             seen = reading.titles(actor, [(one["type"], UUID(str(one["id"]))) for one in record.also])
@@ -89,13 +89,13 @@ def going_on(actor: Actor, record_id: UUID, change_id: UUID | str | None) -> Cha
 
 def occurrence_skip(actor: Actor, *, noun: str, id: UUID | str, source: str = "ui") -> Change:
     """Leave out this time of a series: it goes to the trash, and the one after it is there."""
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
     with transaction.atomic():
-        record = reading.get_record(actor, rt, id, action="delete")
-        values = row_values.snapshot(rt, record)
-        change = gate.trash(actor, rt, record.pk, source=source)
+        record = reading.get_record(actor, record_type, id, action="delete")
+        values = row_values.snapshot(record_type, record)
+        change = gate.trash(actor, record_type, record.pk, source=source)
         if record.series:
-            next_made(actor, rt, values, timezone.now(), change_set=change.change_set, source=source)
+            next_made(actor, record_type, values, timezone.now(), change_set=change.change_set, source=source)
         return change
 
 
@@ -107,17 +107,19 @@ def meeting_reply(actor: Actor, *, id: UUID | str, reply: str, following: bool =
 
     Being its guest is what it takes: no right to edit. Raises Forbidden for others, NotFound for who may not see it.
     """
-    rt = registry.get("meeting")
-    reading.get_record(actor, rt, id)
+    record_type = registry.get("meeting")
+    reading.get_record(actor, record_type, id)
     if reply not in REPLIES:
         raise Invalid([FieldError("guests", "unknown_choice", _("Answer accepted, tentative or declined."))])
     if actor.scopes is not None and "meeting:write" not in actor.scopes:
         raise Forbidden
     with transaction.atomic():
-        record = reading.get_record(actor, rt, id)
-        rows = rt.rows.filter(pk=record.pk, deleted_at=None)
+        record = reading.get_record(actor, record_type, id)
+        rows = record_type.rows.filter(pk=record.pk, deleted_at=None)
         if following and record.series:
-            later = rt.rows.filter(series=record.series, occurrence__gt=record.occurrence, deleted_at=None, done=False)
+            later = record_type.rows.filter(
+                series=record.series, occurrence__gt=record.occurrence, deleted_at=None, done=False
+            )
             rows = later | rows
         locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
         invited = {row.pk: row for row in locked if rules.answered(row.guests, actor.member_id, reply) is not None}
@@ -125,7 +127,7 @@ def meeting_reply(actor: Actor, *, id: UUID | str, reply: str, following: bool =
             raise Forbidden(_("Only who is invited to a meeting can answer."))
         asked = notifications_of(actor).filter(kind__in=[MEETING_INVITED, MEETING_MOVED], record_id__in=invited)
         notifications_mark_read(actor, ids=list(asked.values_list("id", flat=True)))
-        return series_answer(actor, rt, invited.values(), reply, only=not following, source=source)
+        return series_answer(actor, record_type, invited.values(), reply, only=not following, source=source)
 
 
 def series_end(actor: Actor, *, noun: str, id: UUID | str, source: str = "ui") -> Change:

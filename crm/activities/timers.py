@@ -30,10 +30,12 @@ GRACE = timedelta(minutes=1)
 
 
 @cache
-def open_ones(rt: RecordType) -> PreparedInstances[Any]:
+def open_ones(record_type: RecordType) -> PreparedInstances[Any]:
     """The statement that reads open activities with their assignees."""
     return PreparedInstances(
-        lambda ids: rt.rows.filter(Among.of("pk", ids), done=False, deleted_at=None, assignee__isnull=False).order_by(),
+        lambda ids: record_type.rows.filter(
+            Among.of("pk", ids), done=False, deleted_at=None, assignee__isnull=False
+        ).order_by(),
         list,
         related=("assignee",),
     )
@@ -176,13 +178,15 @@ type Telling = tuple[UUID, Any, datetime, Callable[[Actor], str]]
 
 def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -> None:
     """Tell those who may see it, once for each time it is due."""
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
     readers = actors_for_members(tenant, {member_id for member_id, *_rest in tellings})
     seen: dict[UUID, Collection[UUID]] = {}
     for member_id, reader in readers.items():
         ids = [record.pk for to, record, *_rest in tellings if to == member_id]
-        mine = rt.shows_all_to(reader)
-        seen[member_id] = ids if mine else set(visible(reader, rt).filter(pk__in=ids).values_list("pk", flat=True))
+        mine = record_type.shows_all_to(reader)
+        seen[member_id] = (
+            ids if mine else set(visible(reader, record_type).filter(pk__in=ids).values_list("pk", flat=True))
+        )
     notify_each(
         kind,
         [
@@ -190,7 +194,7 @@ def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -
                 member_id,
                 f"{kind}:{record.pk}:{at.isoformat()}",
                 partial(title, readers[member_id]),
-                record.description[:500] if may_read(readers[member_id], rt, "description") else "",
+                record.description[:500] if may_read(readers[member_id], record_type, "description") else "",
                 noun,
                 record.pk,
             )
@@ -202,14 +206,18 @@ def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -
 
 def meeting_series(tenant: TenantRef, due: Sequence[Due]) -> None:
     """Make the next meetings of series, whose last ones these are."""
-    rt = registry.get("meeting")
+    record_type = registry.get("meeting")
     for one in due:
-        record = rt.rows.filter(pk=one.record_id, deleted_at=None).exclude(series="").select_for_update().first()
+        record = (
+            record_type.rows.filter(pk=one.record_id, deleted_at=None).exclude(series="").select_for_update().first()
+        )
         if record is None:
             continue
-        if rt.rows.filter(series=record.series, occurrence__gt=record.occurrence, deleted_at=None).exists():
+        if record_type.rows.filter(series=record.series, occurrence__gt=record.occurrence, deleted_at=None).exists():
             continue
-        series.meetings_ahead(system_actor(tenant), rt, snapshot(rt, record), timezone.now(), source="timer")
+        series.meetings_ahead(
+            system_actor(tenant), record_type, snapshot(record_type, record), timezone.now(), source="timer"
+        )
 
 
 def register() -> None:

@@ -98,14 +98,14 @@ SERIES = (
 
 def following(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     id: UUID,
     values: Mapping[str, Any],
     *,
     seen_version: int | None,
     whole: bool = False,
 ) -> Change:
-    return series_follow(actor, noun=rt.slug, id=id, values=values, whole=whole, seen_version=seen_version)
+    return series_follow(actor, noun=record_type.slug, id=id, values=values, whole=whole, seen_version=seen_version)
 
 
 FOLLOWING = Further(

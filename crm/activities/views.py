@@ -18,7 +18,7 @@ from crm.activities.following import series_follow
 from crm.activities.visibility import PLANNED
 from crm.records.display.controls import is_sent, other_errors, read_values, with_companions
 from crm.records.display.presenting import record_url, row_title
-from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
+from crm.records.display.responses import back, gone_to, record_type_or_404, shows_errors, toast
 from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import BadValue, parse
 from crm.records.lists import record_page
@@ -45,15 +45,15 @@ OPENED = {
 @require_GET
 @shows_errors
 def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
-    row = record_page.record_row(request.actor, rt, id)
+    record_type = record_type_or_404(noun)
+    row = record_page.record_row(request.actor, record_type, id)
     context = {
-        "rt": rt,
-        "title": row_title(rt, row),
-        "url": record_url(rt.slug, id),
+        "record_type": record_type,
+        "title": row_title(record_type, row),
+        "url": record_url(record_type.slug, id),
         "part": parts.activity_context(
             request.actor,
-            rt,
+            record_type,
             id,
             kind=request.GET.get("kind", ""),
             cursor=request.GET.get("cursor") or None,
@@ -74,8 +74,8 @@ def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
 @shows_errors
 def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> HttpResponseBase:
     """Add a note, task, call, email or meeting to a record; the write gate asks whether he may."""
-    rt, made = record_type(noun), registry.get(what)
-    reading.get_record(request.actor, rt, id)
+    record_type, made = record_type_or_404(noun), registry.get(what)
+    reading.get_record(request.actor, record_type, id)
     sent = [slug for slug in sum(parts.COMPOSED[what], ()) if is_sent(made.field(slug), request.POST)]
     if "outcome" in request.POST and "outcome" in made.by_slug:
         sent.append("outcome")
@@ -87,13 +87,13 @@ def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> Http
         values.pop("outcome", None)
         added = _("Call planned.")
     try:
-        change = gate.create(request.actor, made, {**values, "about": {"type": rt.slug, "id": id}})
+        change = gate.create(request.actor, made, {**values, "about": {"type": record_type.slug, "id": id}})
     except Invalid as error:
-        return _refused(request, rt, id, what, error)
+        return _refused(request, record_type, id, what, error)
     if not request.htmx:
-        return gone_to(request, record_url(rt.slug, id), added, undo=change.change_set.id)
-    row = record_page.record_row(request.actor, rt, id)
-    context = {"rt": rt, "part": parts.activity_context(request.actor, rt, id, row=row)}
+        return gone_to(request, record_url(record_type.slug, id), added, undo=change.change_set.id)
+    row = record_page.record_row(request.actor, record_type, id)
+    context = {"record_type": record_type, "part": parts.activity_context(request.actor, record_type, id, row=row)}
     response = render(request, "activities/activity.html#timeline", context)
     trigger_client_event(response, "record:changed", {"id": str(id)}, after="settle")
     return toast(response, added, undo=change.change_set.id)
@@ -108,17 +108,17 @@ def is_to_come(actor: Actor, typed: Any) -> bool:
     return when is not None and when > timezone.now() + rules.SLACK
 
 
-def _refused(request: MemberRequest, rt: RecordType, id: UUID, what: str, error: Invalid) -> HttpResponse:
-    row = record_page.record_row(request.actor, rt, id)
+def _refused(request: MemberRequest, record_type: RecordType, id: UUID, what: str, error: Invalid) -> HttpResponse:
+    row = record_page.record_row(request.actor, record_type, id)
     shown = with_companions(registry.get(what), sum(parts.COMPOSED[what], ()))
     composer = parts.composer(
-        request.actor, rt, row, what, data=request.POST, error=error, errors=other_errors(error, shown)
+        request.actor, record_type, row, what, data=request.POST, error=error, errors=other_errors(error, shown)
     )
     context = {
-        "rt": rt,
-        "part": {"id": id, "rt": rt},
+        "record_type": record_type,
+        "part": {"id": id, "record_type": record_type},
         "composer": composer,
-        "url": record_url(rt.slug, id),
+        "url": record_url(record_type.slug, id),
     }
     name = "activities/activity.html#composer_form" if request.htmx else "activities/composer.html"
     response = render(request, name, context, status=error.status)
@@ -129,10 +129,10 @@ def _refused(request: MemberRequest, rt: RecordType, id: UUID, what: str, error:
 
 
 def planned_type(noun: str) -> RecordType:
-    rt = record_type(noun)
-    if rt.slug not in PLANNED:
+    record_type = record_type_or_404(noun)
+    if record_type.slug not in PLANNED:
         raise Http404
-    return rt
+    return record_type
 
 
 @access(needs_noun("edit"))
@@ -140,13 +140,13 @@ def planned_type(noun: str) -> RecordType:
 @shows_errors
 def done_toggle(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Tick a task, a call or a meeting off, or open it again."""
-    rt = planned_type(noun)
+    record_type = planned_type(noun)
     done = request.POST.get("done") == "1"
-    change = services.activity_done(request.actor, noun=rt.slug, id=id, done=done)
-    message = (DONE if done else OPENED)[rt.slug]
+    change = services.activity_done(request.actor, noun=record_type.slug, id=id, done=done)
+    message = (DONE if done else OPENED)[record_type.slug]
     if not request.htmx:
         return gone_to(request, back(request, reverse("home")), message, undo=change.change_set.id)
-    context = {"noun": noun, "id": id, "done": done, "name": rt.title_of(change.record)}
+    context = {"noun": noun, "id": id, "done": done, "name": record_type.title_of(change.record)}
     response = render(request, "activities/tick.html", context)
     trigger_client_event(response, "task:changed", {"id": str(id), "done": done}, after="settle")
     if done and change.events and change.record.about_id and not change.record.series:
@@ -160,9 +160,9 @@ def done_toggle(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase
 @shows_errors
 def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """What came of an activity, and what is next: one change together with the tick before it."""
-    rt = planned_type(noun)
+    record_type = planned_type(noun)
     actor = request.actor
-    row = record_page.record_row(actor, rt, id)
+    row = record_page.record_row(actor, record_type, id)
     if "outcome" in request.GET:
         row = {**row, "outcome": request.GET["outcome"]}
     what = request.POST.get("what", request.GET.get("what", "task"))
@@ -174,12 +174,12 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
         and request.POST.get("outcome", "") in ("", row["outcome"])
     ):
         closed = trigger_client_event(HttpResponse(status=204), "dialog:close", {})
-        return closed if request.htmx else gone_to(request, back(request, record_url(rt.slug, id)))
+        return closed if request.htmx else gone_to(request, back(request, record_url(record_type.slug, id)))
     if request.method == "POST":
         try:
             change = services.activity_followed(
                 actor,
-                noun=rt.slug,
+                noun=record_type.slug,
                 id=id,
                 change_id=_uuid(request.POST.get("change", "")),
                 outcome=request.POST.get("outcome", ""),
@@ -189,18 +189,18 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
         except Invalid as found:
             error = found
         else:
-            url = back(request, record_url(rt.slug, id))
+            url = back(request, record_url(record_type.slug, id))
             if not request.htmx:
                 return gone_to(request, url, _("Saved."), undo=change.change_set.id)
             response = trigger_client_event(HttpResponse(status=204), "dialog:close", {})
             trigger_client_event(response, "task:changed", {"id": str(id), "done": True})
             return toast(response, _("Saved."), undo=change.change_set.id)
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "row": row,
-        "title": row_title(rt, row),
-        "url": record_url(rt.slug, id),
-        "next": parts.next_form(actor, rt, row, what, data=request.POST or None, error=error),
+        "title": row_title(record_type, row),
+        "url": record_url(record_type.slug, id),
+        "next": parts.next_form(actor, record_type, row, what, data=request.POST or None, error=error),
         "change": request.POST.get("change", request.GET.get("change", "")),
         "errors": other_errors(error, with_companions(registry.get(what), parts.NEXT[what])) if what else [],
     }
@@ -209,8 +209,8 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
 
 
 def _next_values(request: MemberRequest, what: str) -> Mapping[str, Any]:
-    rt = registry.get(what)
-    values = read_values(request.actor, rt, with_companions(rt, parts.NEXT[what]), request.POST)
+    record_type = registry.get(what)
+    values = read_values(request.actor, record_type, with_companions(record_type, parts.NEXT[what]), request.POST)
     return {slug: value for slug, value in values.items() if value not in ("", None)}
 
 
@@ -235,13 +235,13 @@ SERIES = {
 @shows_errors
 def series_change(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Leave out one time of a series, let it end, or have what follows be like this one."""
-    rt = planned_type(noun)
+    record_type = planned_type(noun)
     act, message = SERIES.get(request.POST.get("act", ""), (None, ""))
     if act is None:
         raise Http404
-    change = act(request.actor, noun=rt.slug, id=id)
+    change = act(request.actor, noun=record_type.slug, id=id)
     gone = request.POST["act"] == "skip"
-    url = reverse("records:list", args=[rt.plural]) if gone else record_url(rt.slug, id)
+    url = reverse("records:list", args=[record_type.plural]) if gone else record_url(record_type.slug, id)
     return gone_to(request, url, message, undo=change.change_set.id)
 
 

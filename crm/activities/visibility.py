@@ -30,13 +30,13 @@ class OwnOrAboutTheVisible(VisibilityPolicy):
             own |= Q(**{f"{self.guests}__contains": [{"type": "member", "id": str(actor.member_id)}]})
         if scope is not Scope.ALL:
             return queryset.filter(own)
-        subjects = [rt for rt in registry.all() if rt.slug not in NOUNS]
-        whole = [rt.slug for rt in subjects if actor.scope(rt.slug, "view") is Scope.ALL]
+        subjects = [subject for subject in registry.all() if subject.slug not in NOUNS]
+        whole = [subject.slug for subject in subjects if actor.scope(subject.slug, "view") is Scope.ALL]
         if len(whole) == len(subjects):
             return queryset
         on = Q(about_type__in=whole)
-        for rt in subjects:
-            if actor.scope(rt.slug, "view") in (Scope.OWN, Scope.TEAM):
-                on |= Q(about_type=rt.slug) & Q(Exists(rt.visible_to(actor).filter(pk=OuterRef("about_id"))))
+        for subject in subjects:
+            if actor.scope(subject.slug, "view") in (Scope.OWN, Scope.TEAM):
+                on |= Q(about_type=subject.slug) & Q(Exists(subject.visible_to(actor).filter(pk=OuterRef("about_id"))))
         further = Place.objects.filter(on, activity_id=OuterRef("pk"))
         return queryset.filter(own | Q(about_type="") | on | (~Q(also=[]) & Q(Exists(further))))

@@ -71,7 +71,7 @@ def name_follows_its_parts(batch: Batch) -> None:
 
 def _set_parts(draft: Draft, parts: tuple[str, str]) -> None:
     for slug, part in zip(PARTS, parts, strict=True):
-        limit = draft.batch.rt.field(slug).max_length or 0
+        limit = draft.batch.record_type.field(slug).max_length or 0
         if len(part) > limit:
             problem = _("A first or a last name has at most %(limit)d characters.") % {"limit": limit}
             draft.error("name", "too_long", problem)
@@ -99,4 +99,4 @@ def birthday_has_been(batch: Batch) -> None:
 
 def contacts_have_room(batch: Batch) -> None:
     """No more contacts are added than the plan holds."""
-    hold_room(batch, "contacts", added(batch), partial(counted, batch.rt))
+    hold_room(batch, "contacts", added(batch), partial(counted, batch.record_type))

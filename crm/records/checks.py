@@ -48,8 +48,8 @@ def column(model: type[models.Model], name: str) -> Any:
         return None
 
 
-def field_problems(rt: RecordType, model: type[models.Model], one: Field) -> list[str]:
-    where = f"{rt.slug}.{one.slug}"
+def field_problems(record_type: RecordType, model: type[models.Model], one: Field) -> list[str]:
+    where = f"{record_type.slug}.{one.slug}"
     if one.target and one.target != MEMBER_TARGET and one.target not in registry:
         return [f"{where}: its target {one.target!r} is no record type."]
     strange = [name for name in one.targets if name != MEMBER_TARGET and name not in registry]
@@ -63,7 +63,7 @@ def field_problems(rt: RecordType, model: type[models.Model], one: Field) -> lis
             through = apps.get_model(one.through)
         except (LookupError, ValueError):
             return [f"{where}: there is no model {one.through!r}."]
-        missing = [name for name in (rt.slug, one.target, "role") if column(through, name) is None]
+        missing = [name for name in (record_type.slug, one.target, "role") if column(through, name) is None]
         return [f"{where}: {one.through} lacks {name}." for name in missing]
     found = column(model, one.slug)
     if found is None:
@@ -82,39 +82,43 @@ def field_problems(rt: RecordType, model: type[models.Model], one: Field) -> lis
     return problems
 
 
-def has_board_page(rt: RecordType) -> bool:
+def has_board_page(record_type: RecordType) -> bool:
     """Whether the type's app has a board for it; the address that every type has leads to its list."""
-    path = reverse("records:board", args=[rt.plural], urlconf=settings.TENANT_URLCONF)
+    path = reverse("records:board", args=[record_type.plural], urlconf=settings.TENANT_URLCONF)
     return resolve(path, settings.TENANT_URLCONF).view_name != "records:board"
 
 
 def event_types() -> set[str]:
     """The types of all events that are made."""
-    of_records = {f"{rt.slug}.{ending}" for rt in registry.all() for ending in EVENT_ENDINGS.values()}
-    return {*of_records, *(type for rt in registry.all() for type in rt.event_types), *LABELS}
+    of_records = {f"{record_type.slug}.{ending}" for record_type in registry.all() for ending in EVENT_ENDINGS.values()}
+    return {*of_records, *(type for record_type in registry.all() for type in record_type.event_types), *LABELS}
 
 
 def problems() -> list[str]:
     """Everything that is wrong with the declarations, as sentences for developers."""
     found = []
-    for rt in registry.all():
+    for record_type in registry.all():
         try:
-            model = rt.model_class
+            model = record_type.model_class
         except (LookupError, ValueError):
-            found.append(f"{rt.slug}: there is no model {rt.model!r}.")
+            found.append(f"{record_type.slug}: there is no model {record_type.model!r}.")
             continue
         if not issubclass(model, Record):
-            found.append(f"{rt.slug}: {rt.model} is no Record.")
+            found.append(f"{record_type.slug}: {record_type.model} is no Record.")
             continue
-        for one in rt.fields:
-            found.extend(field_problems(rt, model, one))
-        if rt.board_field and not has_board_page(rt):
-            found.append(f"{rt.slug}: its board field opens nothing: no page of its own answers /{rt.plural}/board/.")
-        declared = {name for one in rt.fields for name in (one.slug, one.keys_column)}
-        declared |= {f"{one.slug}_{end}" for one in rt.fields if one.kind is Kind.REFERENCE for end in ("type", "id")}
+        for one in record_type.fields:
+            found.extend(field_problems(record_type, model, one))
+        if record_type.board_field and not has_board_page(record_type):
+            found.append(
+                f"{record_type.slug}: its board field opens nothing: no page answers /{record_type.plural}/board/."
+            )
+        declared = {name for one in record_type.fields for name in (one.slug, one.keys_column)}
+        declared |= {
+            f"{one.slug}_{end}" for one in record_type.fields if one.kind is Kind.REFERENCE for end in ("type", "id")
+        }
         known = declared | {one.name for one in Record._meta.get_fields()}
         found.extend(
-            f"{rt.slug}: the column {one.name} of {rt.model} is not declared."
+            f"{record_type.slug}: the column {one.name} of {record_type.model} is not declared."
             for one in model._meta.concrete_fields
             if one.name not in known
         )
@@ -124,7 +128,7 @@ def problems() -> list[str]:
         for pattern in reader.types
         if not any(fnmatchcase(type, pattern) for type in event_types())
     ]
-    described = {rt.model.lower() for rt in registry.all()}
+    described = {record_type.model.lower() for record_type in registry.all()}
     found.extend(
         f"{model._meta.label} is a Record that no record type describes."
         for model in apps.get_models()

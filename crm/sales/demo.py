@@ -142,7 +142,7 @@ def demo_workspace_ensure(known: Mapping[str, Any] | None = None) -> dict[str, s
             _fill(tenant, actor)
         key = str((known or {}).get("api_key") or "")
         if not _works(key, tenant):
-            scopes = [f"{rt.slug}:{right}" for rt in registry.all() for right in ("read", "write")]
+            scopes = [f"{record_type.slug}:{right}" for record_type in registry.all() for right in ("read", "write")]
             _key, key = api_key_create(actor, name="Demo", scopes=[*scopes, "member:read"])
     return {
         "workspace_url": tenant_url(tenant),

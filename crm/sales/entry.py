@@ -93,7 +93,7 @@ def _field_to_mend(draft: Draft, node: language.Group | language.Condition) -> s
     slugs = {condition.hop.slug if condition.hop else condition.place.field.slug for condition in conditions_of(node)}
     over = any(condition.hop for condition in conditions_of(node))
     slug = slugs.pop() if len(slugs) == 1 else ""
-    one = draft.batch.rt.by_slug.get(slug)
+    one = draft.batch.record_type.by_slug.get(slug)
     if one is None or not one.editable or (over and draft.after[slug]):
         return ""
     return slug

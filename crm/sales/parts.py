@@ -35,11 +35,15 @@ class Step:
     days: int | None
 
 
-def stage_bar(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | None:
+def stage_bar(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> Part | None:
     """The stages of a deal's pipeline to click on, with what is planned next; for other nouns that alone."""
-    following = planned(actor, rt.slug, row["id"], limit=1) if rt.slug not in NOUNS else []
-    context: dict[str, Any] = {"next": following[0] if following else None, "steps": [], "rt": rt}
-    if rt.slug == "deal" and isinstance(row.get("stage"), Mapping) and isinstance(row.get("pipeline"), Mapping):
+    following = planned(actor, record_type.slug, row["id"], limit=1) if record_type.slug not in NOUNS else []
+    context: dict[str, Any] = {"next": following[0] if following else None, "steps": [], "record_type": record_type}
+    if (
+        record_type.slug == "deal"
+        and isinstance(row.get("stage"), Mapping)
+        and isinstance(row.get("pipeline"), Mapping)
+    ):
         found = stages(actor, row["pipeline"]["id"])
         here = next((one for one in found if one.id == row["stage"]["id"]), None)
         context |= {
@@ -47,7 +51,7 @@ def stage_bar(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> Part | No
             "guidance": here.guidance if here else "",
             "stage_name": here.name if here else "",
             "action": reverse("deal_move", args=[row["id"]]),
-            "may_move": may_edit(actor, rt, row),
+            "may_move": may_edit(actor, record_type, row),
             "is_open": row["stage"].get("kind") == OPEN,
         }
     elif not following:

@@ -173,7 +173,9 @@ def one_pipeline_is_the_default(batch: Batch) -> None:
     others = Pipeline.objects.filter(is_default=True, deleted_at=None).exclude(pk=chosen[-1].pk)
     ids = list(others.values_list("pk", flat=True))
     if ids:
-        gate.update(batch.actor, batch.rt, ids, {"is_default": False}, change_set=batch.change_set, source=batch.source)
+        gate.update(
+            batch.actor, batch.record_type, ids, {"is_default": False}, change_set=batch.change_set, source=batch.source
+        )
 
 
 # Stages

@@ -273,9 +273,9 @@ def sample_clear(actor: Actor) -> SampleCleared:
     return SampleCleared(cleared, staying, None if change_set._state.adding else change_set.pk)
 
 
-def _of_series(rt: RecordType, ids: Collection[UUID]) -> set[UUID]:
+def _of_series(record_type: RecordType, ids: Collection[UUID]) -> set[UUID]:
     """What series of the sample have made since: their times are as little real as the first."""
-    rows: QuerySet[Any] = rt.rows.filter(deleted_at=None)
+    rows: QuerySet[Any] = record_type.rows.filter(deleted_at=None)
     series = rows.filter(pk__in=ids).exclude(series="").values("series")
     return set(rows.filter(series__in=series).values_list("pk", flat=True))
 
@@ -296,16 +296,18 @@ def _another_default(actor: Actor, going: Collection[UUID], change_set: ChangeSe
     return True
 
 
-def _ids(rt: RecordType, is_sample: bool) -> Any:
-    return rt.model_class.objects.filter(is_sample=is_sample, deleted_at=None).values_list("pk", flat=True)
+def _ids(record_type: RecordType, is_sample: bool) -> Any:
+    return record_type.model_class.objects.filter(is_sample=is_sample, deleted_at=None).values_list("pk", flat=True)
 
 
 def _rested_on(sample: Mapping[str, set[UUID]]) -> dict[str, set[UUID]]:
     """Sample records that real ones refer to, directly or by way of other sample records."""
     kept: dict[str, set[UUID]] = {noun: set() for noun in sample}
     real = {
-        rt.slug: rt.model_class.objects.filter(deleted_at=None).exclude(pk__in=sample.get(rt.slug, ()))
-        for rt in registry.all()
+        record_type.slug: record_type.model_class.objects.filter(deleted_at=None).exclude(
+            pk__in=sample.get(record_type.slug, ())
+        )
+        for record_type in registry.all()
     }
     fresh = _referred(real, sample)
     while any(fresh.values()):
@@ -320,8 +322,8 @@ def _referred(sources: Mapping[str, QuerySet[Any]], sample: Mapping[str, set[UUI
     """Which sample records the given rows point to by a relation, a link or a reference."""
     found: dict[str, set[UUID]] = {noun: set() for noun in sample}
     for slug, rows in sources.items():
-        rt = registry.get(slug)
-        for field in rt.fields:
+        record_type = registry.get(slug)
+        for field in record_type.fields:
             wanted = sample.get(field.target, set())
             match field.kind:
                 case Kind.RELATION if wanted:

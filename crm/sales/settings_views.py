@@ -157,15 +157,15 @@ def pipelines_order(request: MemberRequest) -> HttpResponseBase:
 @shows_errors
 def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """A pipeline with its stages; a POST changes its own settings."""
-    actor, rt = request.actor, registry.get(PIPELINE)
-    pipeline = reading.get_record(actor, rt, id, action="edit")
+    actor, record_type = request.actor, registry.get(PIPELINE)
+    pipeline = reading.get_record(actor, record_type, id, action="edit")
     form = PipelineForm(actor, request.POST or None, record=pipeline)
 
     def write() -> Change:
-        return gate.update(actor, rt, pipeline.pk, form.values, seen_version=form.seen_version)
+        return gate.update(actor, record_type, pipeline.pk, form.values, seen_version=form.seen_version)
 
     def now() -> Mapping[str, Any]:
-        return pipeline_values(actor, reading.get_record(actor, rt, id))
+        return pipeline_values(actor, reading.get_record(actor, record_type, id))
 
     if request.method == "POST":
         change = _written(form, write, now)
@@ -190,9 +190,9 @@ def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 def _asks(actor: Actor, stage: selectors.StageRef) -> list[str]:
     """What a deal needs to come into a stage, in words."""
-    deal, rt = registry.get("deal"), registry.get(STAGE)
-    demanded = rt.field("required_fields").seen(actor, stage.required_fields)
-    condition = rt.field("entry_condition").seen(actor, stage.entry_condition)
+    deal, record_type = registry.get("deal"), registry.get(STAGE)
+    demanded = record_type.field("required_fields").seen(actor, stage.required_fields)
+    condition = record_type.field("entry_condition").seen(actor, stage.entry_condition)
     needs = [str(deal.field(slug).label) for slug in demanded if deal.has_field(slug)]
     return needs + (entry.words(actor, condition) if condition else [])
 
@@ -281,7 +281,7 @@ def stage_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None) -> HttpResponse:
     """The form of a stage, new or there already; its rule of entry is filled in row by row."""
-    actor, rt = request.actor, registry.get(STAGE)
+    actor, record_type = request.actor, registry.get(STAGE)
     data = request.POST if request.method == "POST" else None
     form = StageForm(actor, data, stage=stage, others=selectors.stages(actor, pipeline.pk))
     rows = EntryRows(actor, data, form.initial.get("entry_condition", {}))
@@ -290,11 +290,11 @@ def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None)
         values = {**form.values, "entry_condition": condition}
         if stage is None:
             return services.stage_create(actor, pipeline_id=pipeline.pk, values=values)
-        return gate.update(actor, rt, stage.pk, values, seen_version=form.seen_version)
+        return gate.update(actor, record_type, stage.pk, values, seen_version=form.seen_version)
 
     def now() -> Mapping[str, Any]:
         assert stage is not None
-        return stage_values(actor, reading.get_record(actor, rt, stage.pk))
+        return stage_values(actor, reading.get_record(actor, record_type, stage.pk))
 
     condition = None
     if data is not None and not rows.is_underway:
@@ -368,15 +368,15 @@ def lost_reasons_order(request: MemberRequest) -> HttpResponseBase:
 @require_http_methods(FORM)
 @shows_errors
 def lost_reason_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
-    actor, rt = request.actor, registry.get(LOST_REASON)
-    reason = reading.get_record(actor, rt, id, action="edit")
+    actor, record_type = request.actor, registry.get(LOST_REASON)
+    reason = reading.get_record(actor, record_type, id, action="edit")
     form = NameForm(request.POST or None, record=reason)
 
     def write() -> Change:
-        return gate.update(actor, rt, reason.pk, form.values, seen_version=form.seen_version)
+        return gate.update(actor, record_type, reason.pk, form.values, seen_version=form.seen_version)
 
     if request.method == "POST":
-        change = _written(form, write, lambda: {"name": reading.get_record(actor, rt, id).name})
+        change = _written(form, write, lambda: {"name": reading.get_record(actor, record_type, id).name})
         if change is not None:
             return _done(request, _("Saved."), change)
     context = {"form": form, "reason": reason}

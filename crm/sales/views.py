@@ -59,7 +59,10 @@ def home(request: MemberRequest) -> HttpResponseBase:
             }
             for entry, others in news
         ],
-        "is_fresh": not news and not any(reading.visible(actor, rt).exists() for rt in registry.all() if rt.in_sidebar),
+        "is_fresh": not news
+        and not any(
+            reading.visible(actor, record_type).exists() for record_type in registry.all() if record_type.in_sidebar
+        ),
         "first_steps": [registry.get(slug) for slug in FIRST_STEPS if actor.can(slug, "create")],
         "may_see_plans": bool(nouns_shown(actor)),
         "may_add_task": actor.can("task", "create"),
@@ -81,8 +84,8 @@ def _is_news(entry: Entry) -> bool:
     """Of an event and those that rules add to it, the event; and nothing of the settings, such as stages."""
     if entry.record_type not in registry:
         return False
-    rt = registry.get(entry.record_type)
-    return entry.type not in rt.event_types and (rt.in_sidebar or rt.slug == "note")
+    record_type = registry.get(entry.record_type)
+    return entry.type not in record_type.event_types and (record_type.in_sidebar or record_type.slug == "note")
 
 
 @access(needs("deal", "view"))
@@ -104,7 +107,7 @@ def _board_page(request: MemberRequest, address: BoardAddress, *, part: bool = F
         found = None
     printer = _printer(actor, address)
     context = {
-        "rt": deal,
+        "record_type": deal,
         "listing": listing,
         "address": address,
         "columns": [(column, printer.cards(column.cards)) for column in found.columns] if found else [],

@@ -77,7 +77,11 @@ def suspended(request: Request) -> HttpResponse:
             "by_operator": actor.tenant.access_state == "suspended",
             "remedy": payment_remedy(actor),
             "where": WorkspaceSuspended.where if may_pay else "",
-            "exported": [rt for rt in registry.all() if rt.in_sidebar and actor.can(rt.slug, "export")],
+            "exported": [
+                record_type
+                for record_type in registry.all()
+                if record_type.in_sidebar and actor.can(record_type.slug, "export")
+            ],
         }
     return render(request, "layout/suspended.html", context, status=WorkspaceSuspended.status)
 

@@ -114,8 +114,8 @@ def test_titles_and_searches_know_the_name_only(
     note = factories.note(seller, body=f"{at(seller_two)} likes oak")
     assert registry.get("note").title_of(note) == "@Seller Two likes oak"
     assert "member:" not in note.search_text
-    rt = registry.get("note")
-    assert reading.page(seller, rt, reading.Query(search="two likes oak")).rows[0]["id"] == note.pk
+    record_type = registry.get("note")
+    assert reading.page(seller, record_type, reading.Query(search="two likes oak")).rows[0]["id"] == note.pk
     assert reading.titles(seller, {("note", note.pk)}) == {("note", note.pk): "@Seller Two likes oak"}
     page = browser_client(seller).get("/notes/").content.decode()
     assert "@Seller Two likes oak" in page

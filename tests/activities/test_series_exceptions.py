@@ -202,19 +202,21 @@ def test_a_time_that_is_sent_back_as_it_was_asks_nobody_again(seller: Actor, sel
 
 @pytest.mark.parametrize("noun", ["task", "call"])
 def test_a_text_for_this_one_does_not_go_to_the_next(seller: Actor, seller_two: Actor, noun: str) -> None:
-    rt, when = registry.get(noun), {"task": "due_at", "call": "starts_at"}[noun]
+    record_type, when = registry.get(noun), {"task": "due_at", "call": "starts_at"}[noun]
     first = gate.create(
-        seller, rt, {"name": "Report", "description": "As ever", when: start_at(seller), "repeat": "FREQ=DAILY"}
+        seller,
+        record_type,
+        {"name": "Report", "description": "As ever", when: start_at(seller), "repeat": "FREQ=DAILY"},
     ).record
     mine = {"description": "Only today", "name": "Special", "minutes": 5, "assignee": seller_two.member_id}
-    gate.update(seller, rt, first.pk, mine)
+    gate.update(seller, record_type, first.pk, mine)
     activity_done(seller_two, noun=noun, id=first.pk)
-    (second,) = rt.rows.filter(done=False)
+    (second,) = record_type.rows.filter(done=False)
     assert (second.name, second.description, second.minutes) == ("Report", "As ever", None)
     assert second.assignee_id == seller.member_id
     series_follow(seller, noun=noun, id=second.pk, values={"description": "Shorter"})
     activity_done(seller, noun=noun, id=second.pk)
-    assert [one.description for one in rt.rows.filter(done=False)] == ["Shorter"]
+    assert [one.description for one in record_type.rows.filter(done=False)] == ["Shorter"]
 
 
 def test_a_reply_to_one_time_is_not_changed_with_the_text_of_the_rest(seller: Actor, seller_two: Actor) -> None:

@@ -112,10 +112,10 @@ def clears(kind: Kind, value: Any) -> bool:
 @pytest.mark.slow("sends each wrong shape to each field")
 def test_nothing_of_another_shape_clears_a_field(program: Any, owner: Any) -> None:
     planted, checked = Planted(owner), set()
-    for rt, thing in ((registry.by_plural(thing.plural), thing) for thing in planted.things):
-        path = f"/api/v1/{rt.plural}/{thing.id}"
+    for record_type, thing in ((registry.by_plural(thing.plural), thing) for thing in planted.things):
+        path = f"/api/v1/{record_type.plural}/{thing.id}"
         before = program.get(path).json()
-        for one in rt.fields:
+        for one in record_type.fields:
             if not one.editable or one.slug not in before:
                 continue
             for value in SHAPES:
@@ -125,9 +125,11 @@ def test_nothing_of_another_shape_clears_a_field(program: Any, owner: Any) -> No
                     continue
                 answers = [
                     program.patch(path, {one.slug: value}),
-                    program.post(f"/api/v1/{rt.plural}/bulk", {"ids": [str(thing.id)], "values": {one.slug: value}}),
+                    program.post(
+                        f"/api/v1/{record_type.plural}/bulk", {"ids": [str(thing.id)], "values": {one.slug: value}}
+                    ),
                 ]
-                where = (rt.slug, one.slug, value, answers[0].content[:200], answers[1].content[:200])
+                where = (record_type.slug, one.slug, value, answers[0].content[:200], answers[1].content[:200])
                 assert [answer.status_code for answer in answers] == [422, 422], where
                 checked.add(one.kind)
         assert {key: value for key, value in program.get(path).json().items() if key != "version"} == {

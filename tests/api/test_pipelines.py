@@ -75,12 +75,18 @@ def test_who_may_not_shape_pipelines_only_looks(api, admin, seller, outsider):
 
 
 @pytest.mark.parametrize(
-    ("noun", "slug"), [(rt.slug, one.slug) for rt in registry.all() if rt.slug in SHAPES for one in rt.fields]
+    ("noun", "slug"),
+    [
+        (record_type.slug, one.slug)
+        for record_type in registry.all()
+        if record_type.slug in SHAPES
+        for one in record_type.fields
+    ],
 )
 def test_a_field_that_is_left_empty_is_taken_or_refused(api, admin, noun, slug):
-    program, rt = api(admin), registry.get(noun)
-    first = program.get(f"/api/v1/{rt.plural}?limit=1").json()["data"][0]
+    program, record_type = api(admin), registry.get(noun)
+    first = program.get(f"/api/v1/{record_type.plural}?limit=1").json()["data"][0]
     new = {"name": "Another", "kind": "open", "pipeline": str(stage("New").pipeline_id)}
-    given = {name: value for name, value in new.items() if rt.has_field(name)} | {slug: None}
-    assert program.post(f"/api/v1/{rt.plural}", given).status_code in (201, 422)
-    assert program.patch(f"/api/v1/{rt.plural}/{first['id']}", {slug: None}).status_code in (200, 422)
+    given = {name: value for name, value in new.items() if record_type.has_field(name)} | {slug: None}
+    assert program.post(f"/api/v1/{record_type.plural}", given).status_code in (201, 422)
+    assert program.patch(f"/api/v1/{record_type.plural}/{first['id']}", {slug: None}).status_code in (200, 422)

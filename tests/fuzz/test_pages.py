@@ -83,7 +83,7 @@ def failures(client: Any, planted: Planted, urlconf: str, share: float = 1.0) ->
 def field_names(path: str) -> list[str]:
     """The fields of the noun that stands in the path, as forms send them."""
     noun = path.strip("/").split("/")[0]
-    found = next((rt for rt in registry.all() if rt.plural == noun), None)
+    found = next((record_type for record_type in registry.all() if record_type.plural == noun), None)
     if found is None:
         return []
     slugs = [one.slug for one in found.fields]

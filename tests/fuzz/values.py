@@ -54,13 +54,13 @@ def wrong(chance: random.Random) -> Any:
     return chance.choice(SCALARS if chance.random() < 0.5 else SHAPES)
 
 
-def wrong_tree(chance: random.Random, rt: RecordType, depth: int = 0) -> Any:
+def wrong_tree(chance: random.Random, record_type: RecordType, depth: int = 0) -> Any:
     """A condition that is nearly one: true fields and operators, values of any kind."""
     if depth < 3 and chance.random() < 0.25:
         joint = chance.choice(["all", "any", "not"])
-        inner: Any = [wrong_tree(chance, rt, depth + 1) for _one in range(chance.randint(0, 3))]
-        return {joint: inner if joint != "not" or chance.random() < 0.2 else wrong_tree(chance, rt, depth + 1)}
-    field = chance.choice([*rt.fields, rt.field("created_at")])
+        inner: Any = [wrong_tree(chance, record_type, depth + 1) for _one in range(chance.randint(0, 3))]
+        return {joint: inner if joint != "not" or chance.random() < 0.2 else wrong_tree(chance, record_type, depth + 1)}
+    field = chance.choice([*record_type.fields, record_type.field("created_at")])
     known = [*OPERATORS[field.kind], "nonsense"]
     tree = {"field": field.slug, "op": chance.choice(known), "value": wrong(chance)}
     if chance.random() < 0.1:

@@ -53,7 +53,7 @@ TEXTS = {Kind.TEXT, Kind.LONG_TEXT, Kind.EMAILS, Kind.PHONES, Kind.ADDRESS}
 class Planted:
     """One field of one record with a value nobody else has: ``marks`` are how it is written."""
 
-    rt: RecordType
+    record_type: RecordType
     field: Field
     record: Any
     marks: set[str]
@@ -61,13 +61,18 @@ class Planted:
 
     @property
     def name(self) -> str:
-        return f"{self.rt.slug}.{self.field.slug}"
+        return f"{self.record_type.slug}.{self.field.slug}"
 
     def look(self, shown: dict[str, str]) -> None:
         """Keep where the value stands, one address of each route; choices have names that stand in many forms too."""
         own, kept = str(self.record.pk), dict[str, str]()
         for path in sorted(shown, key=lambda path: own not in path):
-            here = self.field.kind is not Kind.CHOICE or own in path or f"/{self.rt.plural}" in path or path == "/"
+            here = (
+                self.field.kind is not Kind.CHOICE
+                or own in path
+                or f"/{self.record_type.plural}" in path
+                or path == "/"
+            )
             if here and any(mark in shown[path] for mark in self.marks):
                 kept.setdefault(ID.sub("*", path), path)
         self.paths = list(kept.values())
@@ -75,14 +80,14 @@ class Planted:
     def stands_in(self, path: str, body: str) -> bool:
         """Whether the value, or of a search for it the record, is on a page."""
         if any(path.endswith(f"?q={mark}") for mark in self.marks):
-            return f"/{self.rt.plural}/{self.record.pk}" in body
+            return f"/{self.record_type.plural}/{self.record.pk}" in body
         return any(mark in body for mark in self.marks)
 
     def clear(self) -> None:
         """Take the value out of the tables, and leave all else as it is."""
-        one, rows = self.field, self.rt.rows.filter(pk=self.record.pk)
+        one, rows = self.field, self.record_type.rows.filter(pk=self.record.pk)
         if one.kind is Kind.LINKS:
-            apps.get_model(one.through)._default_manager.filter(**{self.rt.slug: self.record.pk}).delete()
+            apps.get_model(one.through)._default_manager.filter(**{self.record_type.slug: self.record.pk}).delete()
             return
         if one.kind is Kind.REFERENCES:
             if one.slug == "also":
@@ -90,7 +95,7 @@ class Planted:
                 Place.objects.filter(activity_id=self.record.pk, about_id__in=other).delete()
             rows.update(**{one.slug: []})
             return
-        column = self.rt.model_class._meta.get_field(one.slug)
+        column = self.record_type.model_class._meta.get_field(one.slug)
         empty: Any = None if column.null else [] if one.kind in {Kind.EMAILS, Kind.PHONES} else ""
         empty = {} if one.kind is Kind.ADDRESS else empty
         changed = {one.slug: empty} | ({one.keys_column: []} if one.keys_column else {})
@@ -102,18 +107,22 @@ class Planted:
         rows.update(**changed)
 
 
-def hideable(rt: RecordType) -> list[Field]:
-    if rt.visible.is_everyones:
+def hideable(record_type: RecordType) -> list[Field]:
+    if record_type.visible.is_everyones:
         return []
-    left_out = {*rt.always_shown, *rt.companions, *(slug for noun, slug in SHOWN_BY_THE_NAME if noun == rt.slug)}
-    return [one for one in rt.shown_fields if one.slug not in left_out]
+    left_out = {
+        *record_type.always_shown,
+        *record_type.companions,
+        *(slug for noun, slug in SHOWN_BY_THE_NAME if noun == record_type.slug),
+    }
+    return [one for one in record_type.shown_fields if one.slug not in left_out]
 
 
-def value_of(rt: RecordType, one: Field, target: Callable[[str, str], Any]) -> tuple[Any, set[str]]:
+def value_of(record_type: RecordType, one: Field, target: Callable[[str, str], Any]) -> tuple[Any, set[str]]:
     """A value for a field that no other has, and how that is written on pages and in JSON."""
-    text = f"hush{rt.slug}{one.slug}".replace("_", "")
+    text = f"hush{record_type.slug}{one.slug}".replace("_", "")
     if one.slug == "repeat":
-        rule = f"FREQ=WEEKLY;INTERVAL={WEEKS[rt.slug]};BYDAY=TU"
+        rule = f"FREQ=WEEKLY;INTERVAL={WEEKS[record_type.slug]};BYDAY=TU"
         return rule, {rule, repeating.words(rule)}
     if one.slug == "domain":
         return f"{text}.example", {text}
@@ -151,7 +160,7 @@ def value_of(rt: RecordType, one: Field, target: Callable[[str, str], Any]) -> t
         case Kind.REFERENCES:
             noun = "contact" if one.targets else "company"
             return [{"type": noun, "id": target(noun, text).pk}], {text}
-    raise AssertionError(f"{rt.slug}.{one.slug}: how is such a value told from others?")
+    raise AssertionError(f"{record_type.slug}.{one.slug}: how is such a value told from others?")
 
 
 class World:
@@ -163,28 +172,31 @@ class World:
         self.targets: list[tuple[str, Any]] = []
         self.records: dict[str, list[Any]] = {}
         about = {"type": "deal", "id": factories.deal(owner, name="Plain", owner=whose.member_id).pk}
-        for rt in registry.all():
-            found = {one.slug: value_of(rt, one, self.target) for one in hideable(rt)}
+        for record_type in registry.all():
+            found = {one.slug: value_of(record_type, one, self.target) for one in hideable(record_type)}
             if not found:
                 continue
             values = {slug: value for slug, (value, _marks) in found.items()}
-            base: dict[str, Any] = {rt.title: f"Fine {rt.slug}", rt.own_field: whose.member_id}
-            if "about" in rt.by_slug:
-                base |= {"about": about} | ({"due_at": timezone.now()} if rt.slug == "task" else {})
-            if "starts_at" in rt.by_slug:
+            base: dict[str, Any] = {
+                record_type.title: f"Fine {record_type.slug}",
+                record_type.own_field: whose.member_id,
+            }
+            if "about" in record_type.by_slug:
+                base |= {"about": about} | ({"due_at": timezone.now()} if record_type.slug == "task" else {})
+            if "starts_at" in record_type.by_slug:
                 base["starts_at"] = timezone.now() - timedelta(hours=2)
-            for part in self.parts(rt, values):
-                if rt.own_field not in rt.by_slug:
-                    base.pop(rt.own_field, None)
-                record = factories.make(owner, rt.slug, base | part)
-                self.records.setdefault(rt.slug, []).append(record)
+            for part in self.parts(record_type, values):
+                if record_type.own_field not in record_type.by_slug:
+                    base.pop(record_type.own_field, None)
+                record = factories.make(owner, record_type.slug, base | part)
+                self.records.setdefault(record_type.slug, []).append(record)
                 if "done_at" in found and record.done:
-                    self.done_long_ago(rt, record)
+                    self.done_long_ago(record_type, record)
                 self.planted += [
-                    Planted(rt, rt.field(slug), record, marks)
+                    Planted(record_type, record_type.field(slug), record, marks)
                     for slug, (_value, marks) in found.items()
                     if (slug in part or (slug == "done_at" and record.done))
-                    and (rt.slug, slug) not in SHOWN_BY_THE_NAME
+                    and (record_type.slug, slug) not in SHOWN_BY_THE_NAME
                 ]
 
     def target(self, noun: str, name: str) -> Any:
@@ -193,9 +205,9 @@ class World:
         self.targets.append((noun, made))
         return made
 
-    def parts(self, rt: RecordType, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def parts(self, record_type: RecordType, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Values that can stand in one record: what only a closed deal or a done activity has is in one of its own."""
-        if rt.slug == "deal":
+        if record_type.slug == "deal":
             closing = {slug: values.pop(slug) for slug in ("closed_on", "lost_reason")}
             yield values
             yield {**closing, "stage": Stage.objects.get(kind="lost").pk}
@@ -206,8 +218,8 @@ class World:
         else:
             yield values
 
-    def done_long_ago(self, rt: RecordType, record: Any) -> None:
-        rt.rows.filter(pk=record.pk).update(done_at=DONE_AT)
+    def done_long_ago(self, record_type: RecordType, record: Any) -> None:
+        record_type.rows.filter(pk=record.pk).update(done_at=DONE_AT)
         Place.objects.filter(activity_id=record.pk, at__isnull=False).update(at=DONE_AT)
 
     def walk(self, reader: "Reader", urlconf: str) -> dict[str, str]:
@@ -235,13 +247,15 @@ def further(world: World) -> list[str]:
     """Lists with all columns, in groups and summed up, boards with all fields on their cards, searches, calendars."""
     found = [f"/calendar/?span={span}" for span in ("day", "week", "month")]
     for noun in world.records:
-        rt = registry.get(noun)
-        slugs = [one.slug for one in hideable(rt)]
-        found.append(f"/{rt.plural}/?columns={'.'.join([rt.title, *slugs])}")
+        record_type = registry.get(noun)
+        slugs = [one.slug for one in hideable(record_type)]
+        found.append(f"/{record_type.plural}/?columns={'.'.join([record_type.title, *slugs])}")
         found += [
-            f"/{rt.plural}/?group={slug}" for slug in slugs if rt.field(slug).kind in {Kind.CHOICE, Kind.RELATION}
+            f"/{record_type.plural}/?group={slug}"
+            for slug in slugs
+            if record_type.field(slug).kind in {Kind.CHOICE, Kind.RELATION}
         ]
-        found.append(f"/api/v1/{rt.plural}?limit=100")
+        found.append(f"/api/v1/{record_type.plural}?limit=100")
     cards = ".".join(one.slug for one in hideable(registry.get("deal")))
     found += [f"/deals/board/?cards={cards}", f"/deals/totals/?columns={cards.replace('.', ',')}"]
     for noun, record in world.targets:
@@ -271,7 +285,7 @@ class Reader:
 @pytest.fixture
 def narrowed(owner: Actor, seller: Actor) -> Callable[[dict[str, Any]], Actor]:
     """The seller in a role that may do everything and sees all records; what it hides is said anew each time."""
-    rights: dict[str, Any] = {rt.slug: dict.fromkeys(ACTIONS, "all") for rt in registry.all()}
+    rights: dict[str, Any] = {record_type.slug: dict.fromkeys(ACTIONS, "all") for record_type in registry.all()}
     rights |= {"member": {"view": "all"}, "workspace": {"settings": "all", "sample_data": "all", "api_keys": "all"}}
     role = Role.objects.create(slug="narrow", name="Narrow", permissions=rights)
     Member.objects.filter(pk=str(seller.member_id)).update(role=role)
@@ -300,8 +314,8 @@ def test_a_hidden_field_changes_nothing_that_its_reader_gets(
         one.look(shown)
     assert [one.name for one in world.planted if not one.paths] == []
     told = []
-    for rt, planted in groups(world.planted):
-        narrowed({rt.slug: dict.fromkeys((one.field.slug for one in planted), "hidden")})
+    for record_type, planted in groups(world.planted):
+        narrowed({record_type.slug: dict.fromkeys((one.field.slug for one in planted), "hidden")})
         hushed = {path: reader.get(path) for path in {path for one in planted for path in one.paths}}
         words = [one for one in planted if one.field.kind in TEXTS]
         told += [f"{one.name}: {path}" for one in words for path in one.paths if one.stands_in(path, hushed[path])]
@@ -317,9 +331,9 @@ def test_a_hidden_field_changes_nothing_that_its_reader_gets(
 
 def groups(planted: list[Planted]) -> Iterator[tuple[RecordType, list[Planted]]]:
     """The fields that are hidden together: all of a type, or in `make test-deep` each in turn."""
-    for rt in registry.all():
-        mine = [one for one in planted if one.rt is rt]
+    for record_type in registry.all():
+        mine = [one for one in planted if one.record_type is record_type]
         if not mine:
             continue
         for together in [[one] for one in mine] if DEEP else [mine]:
-            yield rt, together
+            yield record_type, together

@@ -92,10 +92,10 @@ def world(owner: Actor, seller: Actor, seller_two: Actor, manager: Actor) -> Wor
         deals.append(factories.deal(owner, name=f"{WORD} deal {place}", **values))
     records = {DEAL: deals, COMPANY: companies}
     for number, noun in enumerate(ACTIVITY_NOUNS):
-        rt = registry.get(noun)
+        record_type = registry.get(noun)
         records[noun] = [
             factories.make(people[(place + number + 2) % 4], noun, values)
-            for place, values in enumerate(activities(people, deals, companies, rt, number))
+            for place, values in enumerate(activities(people, deals, companies, record_type, number))
         ]
     gate.update(owner, registry.get(DEAL), [one.pk for one in deals], {"amount": "8888"})
     gate.update(owner, registry.get(DEAL), [one.pk for one in deals], {"probability": "31"})
@@ -104,22 +104,22 @@ def world(owner: Actor, seller: Actor, seller_two: Actor, manager: Actor) -> Wor
 
 
 def activities(
-    people: list[Actor], deals: list[Any], companies: list[Any], rt: RecordType, number: int
+    people: list[Actor], deals: list[Any], companies: list[Any], record_type: RecordType, number: int
 ) -> Iterator[dict[str, Any]]:
     """Every other one is on a company too, the last on nothing if that can be, and the second meeting has a guest."""
     for place in range(5):
-        values: dict[str, Any] = {TITLED_BY.get(rt.slug, "name"): f"{WORD} {rt.slug} {place}"}
-        if place < 4 or rt.by_slug["about"].required:
+        values: dict[str, Any] = {TITLED_BY.get(record_type.slug, "name"): f"{WORD} {record_type.slug} {place}"}
+        if place < 4 or record_type.by_slug["about"].required:
             values["about"] = {"type": DEAL, "id": deals[place].pk}
             if place % 2:
                 values["also"] = [{"type": COMPANY, "id": companies[(place + 3) % 5].pk}]
-        if rt.owner_field:
-            values[rt.owner_field] = people[(place + number + 1) % 4].member_id
-        if rt.slug in WHEN:
-            values[WHEN[rt.slug][0]] = timezone.now() + timedelta(days=place - 2)
-        if "done" in rt.by_slug:
+        if record_type.owner_field:
+            values[record_type.owner_field] = people[(place + number + 1) % 4].member_id
+        if record_type.slug in WHEN:
+            values[WHEN[record_type.slug][0]] = timezone.now() + timedelta(days=place - 2)
+        if "done" in record_type.by_slug:
             values["done"] = place in {0, 3}
-        if rt.slug == "meeting" and place == 1:
+        if record_type.slug == "meeting" and place == 1:
             values["guests"] = [{"type": "member", "id": people[2].member_id}]
         yield values
 
@@ -187,59 +187,61 @@ RELAXED = settings(max_examples=examples(8), suppress_health_check=list(HealthCh
 def test_everything_that_reads_agrees(data: st.DataObject, world: World) -> None:
     actor = data.draw(readers(world.people))
     for noun in (DEAL, COMPANY, data.draw(st.sampled_from(ACTIVITY_NOUNS))):
-        rt, records = registry.get(noun), world.records[noun]
+        record_type, records = registry.get(noun), world.records[noun]
         expected = {one.pk for one in records if sees(actor, noun, one, world)}
         ours = {one.pk for one in records}
-        listed = [row for row in reading.page(actor, rt, Query(limit=200)).rows if row["id"] in ours]
+        listed = [row for row in reading.page(actor, record_type, Query(limit=200)).rows if row["id"] in ours]
         assert {row["id"] for row in listed} == expected
-        found = reading.page(actor, rt, Query(limit=200, search=WORD))
+        found = reading.page(actor, record_type, Query(limit=200, search=WORD))
         assert {row["id"] for row in found.rows} == expected
-        assert reading.count(actor, rt, Query(search=WORD)) == len(expected)
+        assert reading.count(actor, record_type, Query(search=WORD)) == len(expected)
         hits = {hit.id for hit in search_all(actor, WORD, limit=100) if hit.type == noun}
-        assert hits == (expected if rt.in_sidebar else set())
+        assert hits == (expected if record_type.in_sidebar else set())
         told = {UUID(row["record_id"]) for row in feed.feed(actor, limit=500).rows}
         assert told & ours == expected
         recent = {entry.record_id for entry in history.recent(actor, 200)}
         assert recent & ours == expected
-        readable = {one.slug for one in readable_fields(actor, rt)}
+        readable = {one.slug for one in readable_fields(actor, record_type)}
         for row in listed:
-            assert not hidden_slugs(actor, rt) & row.keys()
-            assert {one.slug for one in rt.shown_fields} & row.keys() == readable
+            assert not hidden_slugs(actor, record_type) & row.keys()
+            assert {one.slug for one in record_type.shown_fields} & row.keys() == readable
         for one in records:
             if one.pk in expected:
-                assert reading.get_row(actor, rt, one.pk)["id"] == one.pk
+                assert reading.get_row(actor, record_type, one.pk)["id"] == one.pk
                 changes = [
-                    change.slug for entry in history.record_history(actor, rt, one.pk) for change in entry.changes
+                    change.slug
+                    for entry in history.record_history(actor, record_type, one.pk)
+                    for change in entry.changes
                 ]
                 assert set(changes) <= readable
             else:
                 with pytest.raises(NotFound):
-                    reading.get_row(actor, rt, one.pk)
+                    reading.get_row(actor, record_type, one.pk)
                 with pytest.raises(NotFound):
-                    history.record_history(actor, rt, one.pk)
+                    history.record_history(actor, record_type, one.pk)
             for action in ("edit", "delete", "export", "bulk"):
                 may = one.pk in expected and theirs(actor, noun, one, action)
-                assert reach(actor, rt, action).filter(pk=one.pk).exists() is may, action
+                assert reach(actor, record_type, action).filter(pk=one.pk).exists() is may, action
                 if one.pk in expected:
-                    assert allows(actor, rt, get_record(actor, rt, one.pk), action) is may, action
+                    assert allows(actor, record_type, get_record(actor, record_type, one.pk), action) is may, action
 
 
 @given(data=st.data())
 @RELAXED
 def test_sums_boards_and_relations_agree(data: st.DataObject, world: World) -> None:
     actor = data.draw(readers(world.people))
-    rt = registry.get(DEAL)
-    hidden = hidden_slugs(actor, rt)
+    record_type = registry.get(DEAL)
+    hidden = hidden_slugs(actor, record_type)
     seen = [one for one in world.deals if sees(actor, DEAL, one, world)]
     if "amount" in hidden:
         for query in (Query(sort=("amount",)), Query(filter={"field": "amount", "op": "eq", "value": "8888"})):
             with pytest.raises(BadQuery):
-                reading.page(actor, rt, query)
+                reading.page(actor, record_type, query)
         with pytest.raises(BadQuery):
-            reading.sums(actor, rt, Query(), "amount")
+            reading.sums(actor, record_type, Query(), "amount")
     else:
         total = Decimal(8888 * len(seen))
-        assert reading.sums(actor, rt, Query(search=WORD), "amount") == ({"EUR": total} if seen else {})
+        assert reading.sums(actor, record_type, Query(search=WORD), "amount") == ({"EUR": total} if seen else {})
     if actor.can(DEAL, "view"):
         board = boards.board(actor, asked=boards.Asked(search=WORD))
         cards = [card for column in board.columns for card in column.cards]
@@ -257,9 +259,9 @@ def test_sums_boards_and_relations_agree(data: st.DataObject, world: World) -> N
         company = next(found for found in world.companies if found.pk == one.company_id)
         if "company" in hidden:
             with pytest.raises(BadQuery):
-                reading.get_row(actor, rt, one.pk, expand=("company",))
+                reading.get_row(actor, record_type, one.pk, expand=("company",))
             continue
-        expanded = reading.get_row(actor, rt, one.pk, expand=("company",))["company"]
+        expanded = reading.get_row(actor, record_type, one.pk, expand=("company",))["company"]
         assert (expanded is not None) is sees(actor, COMPANY, company, world)
         if expanded:
             assert ("domain" in expanded) is ("domain" not in hidden_slugs(actor, registry.get(COMPANY)))
@@ -338,51 +340,51 @@ def part(actor: Actor, activity: Any) -> bool:
 def files(data: st.DataObject, actor: Actor, world: World, expected: dict[str, set[UUID]]) -> None:
     """What is written to a file, and what is changed in bulk."""
     for noun in (DEAL, data.draw(st.sampled_from((COMPANY, *ACTIVITY_NOUNS)))):
-        rt, records = registry.get(noun), world.records[noun]
+        record_type, records = registry.get(noun), world.records[noun]
         wanted = Query(search=WORD)
         if actor.scope(noun, "export") is Scope.NONE or not actor.can(noun, "view"):
             if actor.scope(noun, "export") is Scope.NONE:
                 with pytest.raises(Forbidden):
-                    export.export_start(actor, rt, rt.shown_fields, wanted, name="x")
+                    export.export_start(actor, record_type, record_type.shown_fields, wanted, name="x")
         else:
-            job = export.export_start(actor, rt, rt.shown_fields, wanted, name="x")
+            job = export.export_start(actor, record_type, record_type.shown_fields, wanted, name="x")
             jobs.run(actor.tenant, job.pk)
             head, *lines = csv.reader(export.path_of(actor.tenant, job.pk).read_text("utf-8-sig").splitlines())
-            titles = {one.pk: str(getattr(one, rt.title)) for one in records}
-            found = {line[head.index(str(rt.by_slug[rt.title].label))] for line in lines}
+            titles = {one.pk: str(getattr(one, record_type.title)) for one in records}
+            found = {line[head.index(str(record_type.by_slug[record_type.title].label))] for line in lines}
             reached = {one.pk for one in records if one.pk in expected[noun] and theirs(actor, noun, one, "export")}
             assert found == {titles[pk] for pk in reached}
-            hidden = {str(rt.by_slug[slug].label) for slug in hidden_slugs(actor, rt)}
+            hidden = {str(record_type.by_slug[slug].label) for slug in hidden_slugs(actor, record_type)}
             assert not hidden & set(head)
         if actor.can(noun, "bulk") and actor.can(noun, "edit"):
-            rows = bulk.selected(actor, rt, "edit", bulk.Selection(search=WORD)).values_list("pk", flat=True)
+            rows = bulk.selected(actor, record_type, "edit", bulk.Selection(search=WORD)).values_list("pk", flat=True)
             assert set(rows) == {
                 one.pk for one in records if one.pk in expected[noun] and theirs(actor, noun, one, "bulk")
             }
         else:
             with pytest.raises(Forbidden):
-                bulk.selected(actor, rt, "edit", bulk.Selection(search=WORD))
+                bulk.selected(actor, record_type, "edit", bulk.Selection(search=WORD))
 
 
 def views(actor: Actor, world: World, expected: dict[str, set[UUID]]) -> None:
     """A shared view of somebody who sees everything tells its reader no more than he sees."""
-    rt = registry.get(DEAL)
-    hidden = hidden_slugs(actor, rt)
+    record_type = registry.get(DEAL)
+    hidden = hidden_slugs(actor, record_type)
     worth = {"field": "amount", "op": "eq", "value": "1"}
     saved = SavedView.objects.create(
         noun=DEAL, name="Shared", sharing="everyone", owner_id=member_of(world.people[0]),
         filter={"not": worth}, sort=["-amount"], columns=[{"field": "amount"}, {"field": "name"}],
         grouping="source", footers={"amount": "sum"},
     )  # fmt: skip
-    view = Views(actor, rt).get(str(saved.pk))
+    view = Views(actor, record_type).get(str(saved.pk))
     told = str([view.filter, view.sort, view.columns, view.footers])
     assert ("amount" in told) is ("amount" not in hidden)
     assert bool(view.grouping) is ("source" not in hidden)
     wanted = Query(filter=view.filter, sort=view.sort, search=WORD, limit=200)
-    assert {row["id"] for row in reading.page(actor, rt, wanted).rows} == expected[DEAL]
+    assert {row["id"] for row in reading.page(actor, record_type, wanted).rows} == expected[DEAL]
     if view.grouping:
-        assert sum(one.count for one in groups(actor, rt, wanted, view.grouping).groups) == len(expected[DEAL])
-    count, cells = footers(actor, rt, wanted, {"amount": "sum"})
+        assert sum(one.count for one in groups(actor, record_type, wanted, view.grouping).groups) == len(expected[DEAL])
+    count, cells = footers(actor, record_type, wanted, {"amount": "sum"})
     assert count == len(expected[DEAL])
     if "amount" in hidden:
         assert not cells
@@ -406,14 +408,14 @@ def test_the_write_gate_takes_what_the_role_may_write(data: st.DataObject, world
     if data.draw(st.booleans()):
         matrix = {**actor.permissions.matrix, DEAL: dict.fromkeys(ACTIONS, Scope.ALL)}
         actor = replace(actor, permissions=replace(actor.permissions, matrix=matrix))
-    rt = registry.get(DEAL)
+    record_type = registry.get(DEAL)
     one = data.draw(st.sampled_from(world.deals))
     slug = data.draw(st.sampled_from(["amount", "source", "expected_close", "name"]))
     value = {"amount": "5", "source": "partner", "expected_close": "2030-01-01", "name": f"{WORD} x"}[slug]
-    writable = slug in {field.slug for field in writable_fields(actor, rt)}
+    writable = slug in {field.slug for field in writable_fields(actor, record_type)}
     try:
         with transaction.atomic():
-            gate.update(actor, rt, one.pk, {slug: value})
+            gate.update(actor, record_type, one.pk, {slug: value})
             transaction.set_rollback(True)
         outcome = "written"
     except NotFound:
@@ -431,7 +433,7 @@ def test_the_write_gate_takes_what_the_role_may_write(data: st.DataObject, world
     elif writable:
         expected = "written"
     else:
-        expected = "unknown_field" if slug in hidden_slugs(actor, rt) else "not_allowed"
+        expected = "unknown_field" if slug in hidden_slugs(actor, record_type) else "not_allowed"
     assert outcome == expected
 
 
@@ -453,10 +455,12 @@ def test_the_reason_told_is_the_wall_itself(data: st.DataObject, world: World) -
         people = People()
         actors = [found for one in world.people if (found := actor_for_member(one.tenant, member_of(one)))]
         for noun, records in world.records.items():
-            rt = registry.get(noun)
-            walls = {actor.member_id: set(rt.visible_to(actor).values_list("pk", flat=True)) for actor in actors}
+            record_type = registry.get(noun)
+            walls = {
+                actor.member_id: set(record_type.visible_to(actor).values_list("pk", flat=True)) for actor in actors
+            }
             for record in records:
-                facts = facts_of(rt, rt.rows.get(pk=record.pk))
+                facts = facts_of(record_type, record_type.rows.get(pk=record.pk))
                 for actor in actors:
                     seen = record.pk in walls[actor.member_id]
                     reason = reason_for(member_of(actor), actor.permissions, facts, people)

@@ -38,7 +38,11 @@ def of(actor: Actor) -> UUID:
 
 
 def everything(actor: Actor) -> dict[str, UUID]:
-    return {rt.slug: of(actor) for rt in registry.all() if rt.owner_field and not rt.is_history}
+    return {
+        record_type.slug: of(actor)
+        for record_type in registry.all()
+        if record_type.owner_field and not record_type.is_history
+    }
 
 
 def won(actor: Actor, **values: Any) -> Any:
@@ -70,7 +74,7 @@ def owners(desk: dict[str, Any]) -> dict[str, UUID]:
 
 class TestLooking:
     def test_what_is_open_is_counted_with_its_sums(self, admin: Actor, seller: Actor, desk: dict[str, Any]) -> None:
-        found = {one.rt.slug: one for one in portions(admin, of(seller))}
+        found = {one.record_type.slug: one for one in portions(admin, of(seller))}
         assert (found["deal"].count, found["deal"].closed) == (2, 1)
         assert {currency: int(amount) for currency, amount in found["deal"].worth.sums.items()} == {
             "EUR": 100,
@@ -83,7 +87,7 @@ class TestLooking:
     def test_nobody_counts_what_he_cannot_give_away(
         self, seller_two: Actor, seller: Actor, reader: Actor, desk: dict[str, Any]
     ) -> None:
-        assert {one.rt.slug for one in portions(seller_two, of(seller))} == {"company"}
+        assert {one.record_type.slug for one in portions(seller_two, of(seller))} == {"company"}
         assert portions(reader, of(seller)) == []
 
 
@@ -113,7 +117,7 @@ class TestLeaving:
         self, owner: Actor, seller: Actor, seller_two: Actor, desk: dict[str, Any]
     ) -> None:
         deal, contact = registry.get("deal"), registry.get("contact")
-        view, other = (view_create(seller, rt, {"name": "Mine"}) for rt in (deal, contact))
+        view, other = (view_create(seller, record_type, {"name": "Mine"}) for record_type in (deal, contact))
 
         def holders() -> list[UUID]:
             return [SavedView.objects.get(pk=one.pk).owner_id for one in (view, other)]

@@ -42,7 +42,7 @@ def test_a_reader_of_events_that_nobody_makes_is_refused(monkeypatch: pytest.Mon
 
 def test_a_board_field_without_a_board_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until any noun can stand on a board, the button would lead back to the list."""
-    monkeypatch.setattr(checks, "has_board_page", lambda rt: False)
+    monkeypatch.setattr(checks, "has_board_page", lambda record_type: False)
     assert any("its board field opens nothing" in problem for problem in checks.problems())
     monkeypatch.undo()
     assert checks.has_board_page(registry.get("deal"))
@@ -133,4 +133,4 @@ def test_a_column_too_short_and_one_of_the_wrong_kind_are_found(monkeypatch: pyt
 
 def test_every_record_type_can_be_a_key() -> None:
     """Statements are prepared once a type, and kept by it."""
-    assert len({rt: rt.slug for rt in registry.all()}) == len(registry.all())
+    assert len({record_type: record_type.slug for record_type in registry.all()}) == len(registry.all())

@@ -14,7 +14,7 @@ from tenants.actors import Actor, Permissions, Scope
 from tests import factories
 
 
-def rt(slug: str) -> RecordType:
+def record_type(slug: str) -> RecordType:
     return registry.get(slug)
 
 
@@ -61,8 +61,8 @@ def test_events_of_what_the_reader_may_not_see_now_are_left_out(seller: Actor, s
     assert [row["after"]["name"] for row in page.rows] == ["Mine"]
     assert page.position == feed.feed(seller, start, 50).position
 
-    gate.update(seller_two, rt("deal"), theirs.pk, {"owner": seller.member_id})
-    gate.update(seller, rt("deal"), mine.pk, {"owner": seller_two.member_id})
+    gate.update(seller_two, record_type("deal"), theirs.pk, {"owner": seller.member_id})
+    gate.update(seller, record_type("deal"), mine.pk, {"owner": seller_two.member_id})
     assert {row["record_id"] for row in feed.feed(narrow, start, 50).rows} == {str(theirs.pk)}
 
 
@@ -78,7 +78,7 @@ def test_members_events_are_for_those_who_may_see_members(owner: Actor, start: i
 
 def test_trashed_records_stay_in_the_feed(owner: Actor, start: int) -> None:
     company = factories.company(owner)
-    gate.trash(owner, rt("company"), company.pk)
+    gate.trash(owner, record_type("company"), company.pk)
     dispatch.drain(owner.tenant)
     assert [row["type"] for row in feed.feed(owner, start, 50).rows] == ["company.created", "company.trashed"]
 

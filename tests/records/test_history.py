@@ -13,10 +13,10 @@ from tests import factories
 
 
 def test_a_change_names_fields_choices_and_people(owner: Actor, seller: Actor) -> None:
-    rt = registry.get("company")
+    record_type = registry.get("company")
     company = factories.company(owner, name="Miller", kind="prospect")
-    change = gate.update(owner, rt, company.pk, {"kind": "customer", "owner": seller.member_id})
-    updated, created = history.record_history(owner, rt, company.pk)
+    change = gate.update(owner, record_type, company.pk, {"kind": "customer", "owner": seller.member_id})
+    updated, created = history.record_history(owner, record_type, company.pk)
     assert (created.action, updated.action) == ("created", "updated")
     assert updated.actor_label == owner.label
     assert updated.change_set_id == change.change_set.pk
@@ -29,39 +29,39 @@ def test_a_change_names_fields_choices_and_people(owner: Actor, seller: Actor) -
 
 
 def test_what_was_undone_says_so(owner: Actor) -> None:
-    rt = registry.get("company")
+    record_type = registry.get("company")
     company = factories.company(owner, name="Miller")
-    change = gate.update(owner, rt, company.pk, {"name": "Muller"})
+    change = gate.update(owner, record_type, company.pk, {"name": "Muller"})
     undo.undo(owner, change.change_set.pk)
-    back, updated, created = history.record_history(owner, rt, company.pk)
+    back, updated, created = history.record_history(owner, record_type, company.pk)
     assert (back.undone, updated.undone, created.undone) == (False, True, False)
     assert back.undo_of == change.change_set.pk
 
 
 def test_history_goes_on_by_cursor(owner: Actor) -> None:
-    rt = registry.get("company")
+    record_type = registry.get("company")
     company = factories.company(owner, name="Name 0")
     for count in range(1, 8):
-        gate.update(owner, rt, company.pk, {"name": f"Name {count}"})
-    whole = [entry.id for entry in history.record_history(owner, rt, company.pk)]
+        gate.update(owner, record_type, company.pk, {"name": f"Name {count}"})
+    whole = [entry.id for entry in history.record_history(owner, record_type, company.pk)]
     seen: list[object] = []
     cursor = None
-    while page := history.record_history(owner, rt, company.pk, limit=3, cursor=cursor):
+    while page := history.record_history(owner, record_type, company.pk, limit=3, cursor=cursor):
         seen += [entry.id for entry in page]
         cursor = page[-1].cursor
     assert seen == whole
     assert len(whole) == 8
     other = factories.company(owner, name="Other")
     with pytest.raises(BadCursor):
-        history.record_history(owner, rt, other.pk, cursor=cursor)
+        history.record_history(owner, record_type, other.pk, cursor=cursor)
 
 
 def test_names_out_of_sight_are_not_told(owner: Actor) -> None:
-    rt = registry.get("deal")
+    record_type = registry.get("deal")
     company = factories.company(owner, name="Secret")
     deal = factories.deal(owner, company=company.pk)
     blind = replace(owner, permissions=Permissions({**owner.permissions.matrix, "company": {}}))
-    (entry,) = history.record_history(blind, rt, deal.pk)
+    (entry,) = history.record_history(blind, record_type, deal.pk)
     label = next(one for one in entry.changes if one.slug == "company").after_label
     assert label is None
     assert all(entry.record_type != "company" for entry in history.recent(blind))

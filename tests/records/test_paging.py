@@ -51,7 +51,7 @@ def deals(owner: Actor) -> list[UUID]:
 
 
 def test_no_unchanged_row_repeats_or_is_skipped(owner: Actor, deals: list[UUID]) -> None:
-    rt = registry.get("deal")
+    record_type = registry.get("deal")
     everything = {row["id"]: row for row in all_pages(owner, "deal", Query(limit=500))}
 
     def plainly_sorted(sort: tuple[str, ...]) -> list[UUID]:
@@ -78,19 +78,19 @@ def test_no_unchanged_row_repeats_or_is_skipped(owner: Actor, deals: list[UUID])
 
         seen: list[UUID] = []
         changed: set[UUID] = set()
-        page = reading.page(owner, rt, query)
+        page = reading.page(owner, record_type, query)
         try:
             while page.next_cursor:
                 seen += [row["id"] for row in page.rows]
                 victim = victims[len(seen) % len(victims)]
                 if victim not in changed:
                     changed.add(victim)
-                    gate.trash(owner, rt, victim)
-                page = reading.page(owner, rt, replace(query, cursor=page.next_cursor))
+                    gate.trash(owner, record_type, victim)
+                page = reading.page(owner, record_type, replace(query, cursor=page.next_cursor))
             seen += [row["id"] for row in page.rows]
         finally:
             if changed:
-                gate.restore(owner, rt, list(changed))
+                gate.restore(owner, record_type, list(changed))
         assert [id for id in seen if id not in changed] == [id for id in expected if id not in changed]
 
     holds()
@@ -166,10 +166,12 @@ def test_sorting_by_something_else_names_it(owner: Actor, sort: str, near: str) 
 
 
 def test_the_usual_list_needs_no_offset_and_reads_only_its_page(owner: Actor, deals: list[UUID]) -> None:
-    rt = registry.get("deal")
-    keys = paging.sort_keys(rt, ("-created_at",))
+    record_type = registry.get("deal")
+    keys = paging.sort_keys(record_type, ("-created_at",))
     rows = paging.ordered(
-        reading.visible(owner, rt), keys, [reading.page(owner, rt, Query()).rows[0]["created_at"], deals[0]]
+        reading.visible(owner, record_type),
+        keys,
+        [reading.page(owner, record_type, Query()).rows[0]["created_at"], deals[0]],
     )
     assert "OFFSET" not in str(rows[:5].query)
     assert "created_at" in str(rows.query).partition("WHERE")[2].partition(",")[0]

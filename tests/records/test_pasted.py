@@ -31,9 +31,9 @@ def test_an_address_is_kept_and_found_without_what_stands_around_it(typed: str, 
     assert mail_address(typed) == JANE
     contact = factories.contact(seller, name="Somebody", emails=[typed])
     assert [one["value"] for one in contact.emails] == [JANE]
-    rt = registry.get("contact")
-    searched = reading.page(seller, rt, Query(search=typed)).rows
-    filtered = reading.page(seller, rt, Query(filter={"field": "emails", "op": "eq", "value": typed})).rows
+    record_type = registry.get("contact")
+    searched = reading.page(seller, record_type, Query(search=typed)).rows
+    filtered = reading.page(seller, record_type, Query(filter={"field": "emails", "op": "eq", "value": typed})).rows
     assert [row["id"] for row in searched] == [row["id"] for row in filtered] == [contact.pk]
 
 
@@ -67,14 +67,14 @@ DOMAINS = [
 @pytest.mark.parametrize("typed", DOMAINS)
 def test_a_domain_is_kept_and_found_bare(typed: str, seller: Actor) -> None:
     assert web_domain(typed) == "acme.example"
-    rt = registry.get("company")
+    record_type = registry.get("company")
     company = factories.company(seller, name="Somebody", domain=typed)
     assert company.domain == "acme.example"
     for op in ("eq", "contains", "starts_with"):
         tree = {"field": "domain", "op": op, "value": typed}
-        assert [row["id"] for row in reading.page(seller, rt, Query(filter=tree)).rows] == [company.pk]
+        assert [row["id"] for row in reading.page(seller, record_type, Query(filter=tree)).rows] == [company.pk]
     if "@" not in typed:
-        assert [row["id"] for row in reading.page(seller, rt, Query(search=typed)).rows] == [company.pk]
+        assert [row["id"] for row in reading.page(seller, record_type, Query(search=typed)).rows] == [company.pk]
         contact = factories.contact(seller, emails=["bob@acme.example"])
         tree = {"field": "emails", "op": "domain", "value": typed}
         rows = reading.page(seller, registry.get("contact"), Query(filter=tree)).rows

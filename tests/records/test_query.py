@@ -19,8 +19,8 @@ from tests import factories
 
 
 def found(actor: Actor, noun: str, **condition: Any) -> set[str]:
-    rt = registry.get(noun)
-    return {row[rt.title] for row in reading.page(actor, rt, Query(filter=condition)).rows}
+    record_type = registry.get(noun)
+    return {row[record_type.title] for row in reading.page(actor, record_type, Query(filter=condition)).rows}
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,17 @@ def test_a_tree_of_two_joints_is_refused_with_both(owner: Actor) -> None:
 
 
 def test_a_tree_has_an_end(owner: Actor) -> None:
-    rt = registry.get("deal")
+    record_type = registry.get("deal")
     one = {"field": "name", "op": "eq", "value": "x"}
     deep: dict[str, Any] = one
     for _level in range(language.MAX_DEPTH - 1):
         deep = {"not": deep}
-    language.validate(owner, rt, deep)
+    language.validate(owner, record_type, deep)
     with pytest.raises(BadQuery, match="deep"):
-        language.validate(owner, rt, {"not": deep})
-    language.validate(owner, rt, {"any": [one] * language.MAX_CONDITIONS})
+        language.validate(owner, record_type, {"not": deep})
+    language.validate(owner, record_type, {"any": [one] * language.MAX_CONDITIONS})
     with pytest.raises(BadQuery, match="conditions"):
-        language.validate(owner, rt, {"any": [one] * (language.MAX_CONDITIONS + 1)})
+        language.validate(owner, record_type, {"any": [one] * (language.MAX_CONDITIONS + 1)})
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_a_tree_has_an_end(owner: Actor) -> None:
 def test_what_takes_too_long_is_refused_with_a_word(
     owner: Actor, noun: str, field: str, operator: str, value: Any, most: int
 ) -> None:
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
     one = {"field": field, "op": operator} | ({} if value is None else {"value": value})
     for tree in ({"any": [one] * most}, {"all": [{"not": one}] * most}):
-        language.compile(owner, rt, tree)
+        language.compile(owner, record_type, tree)
     for tree in ({"any": [one] * (most + 1)}, {"all": [{"not": one}] * (most + 1)}):
         with pytest.raises(BadQuery) as refused:
-            language.compile(owner, rt, tree)
+            language.compile(owner, record_type, tree)
         assert refused.value.reason in {"too_costly", "too_many"}
         assert refused.value.reason == ("too_many" if most == 50 else "too_costly")
 
@@ -218,14 +218,16 @@ def test_days_begin_at_midnight_where_the_reader_is(owner: Actor) -> None:
     from dataclasses import replace
 
     factories.task(owner, name="Late in Auckland", due_at="2026-05-31T13:00:00Z")
-    rt = registry.get("task")
+    record_type = registry.get("task")
     now = datetime(2026, 5, 31, 11, tzinfo=UTC)
     for zone, expected in (("UTC", 1), ("Pacific/Auckland", 0)):
         actor = replace(owner, time_zone=ZoneInfo(zone))
-        today = language.compile(actor, rt, {"field": "due_at", "op": "today"}, now=now)
-        on_the_day = language.compile(actor, rt, {"field": "due_at", "op": "eq", "value": "2026-05-31"}, now=now)
-        assert reading.visible(actor, rt).filter(today).count() == expected
-        assert reading.visible(actor, rt).filter(on_the_day).count() == expected
+        today = language.compile(actor, record_type, {"field": "due_at", "op": "today"}, now=now)
+        on_the_day = language.compile(
+            actor, record_type, {"field": "due_at", "op": "eq", "value": "2026-05-31"}, now=now
+        )
+        assert reading.visible(actor, record_type).filter(today).count() == expected
+        assert reading.visible(actor, record_type).filter(on_the_day).count() == expected
 
 
 def test_phones_and_emails_are_compared_by_their_keys(owner: Actor) -> None:

@@ -114,11 +114,11 @@ def rows(owner: Actor, seller: Actor) -> Rows:
     }
 
 
-def everything(actor: Actor, rt: RecordType) -> list[dict[str, Any]]:
-    return reading.page(actor, rt, reading.Query(limit=500)).rows
+def everything(actor: Actor, record_type: RecordType) -> list[dict[str, Any]]:
+    return reading.page(actor, record_type, reading.Query(limit=500)).rows
 
 
-def operands(actor: Actor, rt: RecordType, field: Field, rows: Rows) -> st.SearchStrategy[Any]:
+def operands(actor: Actor, record_type: RecordType, field: Field, rows: Rows) -> st.SearchStrategy[Any]:
     match field.kind:
         case Kind.EMAILS:
             return st.sampled_from(["anna@example.com", "EXAMPLE", "bob@", "other.org", "example.com", "x"])
@@ -145,7 +145,7 @@ def operands(actor: Actor, rt: RecordType, field: Field, rows: Rows) -> st.Searc
         case Kind.MEMBER:
             return st.sampled_from(["me", str(actor.member_id), str(uuid4())])
         case Kind.RELATION | Kind.LINKS:
-            target = rt.slug if field is ID_FIELD else field.target
+            target = record_type.slug if field is ID_FIELD else field.target
             return st.sampled_from([str(id) for id in rows.get(target, {})] or [str(uuid4())])
         case Kind.REFERENCE | Kind.REFERENCES:
             ids = [str(id) for id in rows["company"]]
@@ -157,10 +157,10 @@ def operands(actor: Actor, rt: RecordType, field: Field, rows: Rows) -> st.Searc
 
 
 @st.composite
-def conditions(draw: st.DrawFn, actor: Actor, rt: RecordType, rows: Rows) -> dict[str, Any]:
-    slug = draw(st.sampled_from([one for one in language.known_fields(actor, rt) if one != "deleted_at"]))
-    field = language.field_named(actor, rt, slug, slug)
-    path, holder = slug, rt
+def conditions(draw: st.DrawFn, actor: Actor, record_type: RecordType, rows: Rows) -> dict[str, Any]:
+    slug = draw(st.sampled_from([one for one in language.known_fields(actor, record_type) if one != "deleted_at"]))
+    field = language.field_named(actor, record_type, slug, slug)
+    path, holder = slug, record_type
     if field.kind in {Kind.RELATION, Kind.LINKS} and field is not ID_FIELD and draw(st.booleans()):
         holder = registry.get(field.target)
         inner = draw(st.sampled_from([one for one in language.known_fields(actor, holder) if one != "deleted_at"]))
@@ -182,9 +182,9 @@ def conditions(draw: st.DrawFn, actor: Actor, rt: RecordType, rows: Rows) -> dic
     return condition
 
 
-def trees(actor: Actor, rt: RecordType, rows: Rows) -> st.SearchStrategy[dict[str, Any]]:
+def trees(actor: Actor, record_type: RecordType, rows: Rows) -> st.SearchStrategy[dict[str, Any]]:
     return st.recursive(
-        conditions(actor, rt, rows),
+        conditions(actor, record_type, rows),
         lambda inner: st.one_of(
             st.builds(lambda parts: {"all": parts}, st.lists(inner, max_size=3)),
             st.builds(lambda parts: {"any": parts}, st.lists(inner, max_size=3)),
@@ -203,7 +203,7 @@ def depth(tree: dict[str, Any]) -> int:
 @pytest.mark.deep
 @pytest.mark.parametrize("noun", ["company", "contact", "task", "deal", "stage"])
 def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
-    rt = registry.get(noun)
+    record_type = registry.get(noun)
 
     def related(field: Field, id: UUID) -> dict[str, Any] | None:
         return rows.get(field.target, {}).get(id)
@@ -211,15 +211,19 @@ def test_sql_and_python_agree(owner: Actor, rows: Rows, noun: str) -> None:
     @settings(max_examples=examples(15), suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def holds(data: st.DataObject) -> None:
-        tree = data.draw(trees(owner, rt, rows))
-        assume(language.cost(language.parse(owner, rt, tree, now=NOW)) <= language.MAX_COST)
-        found = reading.visible(owner, rt).filter(language.compile(owner, rt, tree, now=NOW))
+        tree = data.draw(trees(owner, record_type, rows))
+        assume(language.cost(language.parse(owner, record_type, tree, now=NOW)) <= language.MAX_COST)
+        found = reading.visible(owner, record_type).filter(language.compile(owner, record_type, tree, now=NOW))
         by_sql = set(found.values_list("pk", flat=True))
         judged = {
-            id for id, row in rows[noun].items() if language.matches(owner, rt, tree, row, related=related, now=NOW)
+            id
+            for id, row in rows[noun].items()
+            if language.matches(owner, record_type, tree, row, related=related, now=NOW)
         }
         assert by_sql == judged
-        refused = reading.visible(owner, rt).filter(language.compile(owner, rt, {"not": tree}, now=NOW))
+        refused = reading.visible(owner, record_type).filter(
+            language.compile(owner, record_type, {"not": tree}, now=NOW)
+        )
         assert by_sql.isdisjoint(refused.values_list("pk", flat=True))
         assert len(by_sql) + len(refused) == len(rows[noun])
 

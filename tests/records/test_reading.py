@@ -77,21 +77,21 @@ def test_what_is_out_of_sight_is_not_in_rows(owner: Actor, deal: UUID) -> None:
 
 
 def test_only_own_rows_are_seen_counted_and_summed(owner: Actor, seller: Actor, deal: UUID) -> None:
-    rt = registry.get("deal")
+    record_type = registry.get("deal")
     narrow = replace(seller, permissions=OWN_ONLY)
     his = factories.deal(owner, name="His windows", owner=seller.member_id, amount="7").pk
-    page = reading.page(narrow, rt, Query(count=True))
+    page = reading.page(narrow, record_type, Query(count=True))
     assert [row["id"] for row in page.rows] == [his]
     assert page.count == 1
-    assert reading.sums(narrow, rt, Query(), "amount") == {"EUR": 7}
-    assert reading.page(narrow, rt, Query(search="windows")).rows == page.rows
+    assert reading.sums(narrow, record_type, Query(), "amount") == {"EUR": 7}
+    assert reading.page(narrow, record_type, Query(search="windows")).rows == page.rows
     assert {hit.id for hit in reading.search_all(narrow, "windows")} == {his}
     with pytest.raises(NotFound):
         one(narrow, deal)
     with pytest.raises(NotFound):
-        reading.get_record(narrow, rt, deal)
+        reading.get_record(narrow, record_type, deal)
     tree = {"field": "owner", "op": "eq", "value": str(owner.member_id)}
-    assert reading.page(narrow, rt, Query(filter=tree)).rows == []
+    assert reading.page(narrow, record_type, Query(filter=tree)).rows == []
 
 
 def test_who_may_view_nothing_sees_nothing(owner: Actor, deal: UUID) -> None:
@@ -109,13 +109,13 @@ def test_who_may_view_nothing_sees_nothing(owner: Actor, deal: UUID) -> None:
 
 
 def test_seeing_is_not_changing(owner: Actor, seller: Actor, reader: Actor, deal: UUID) -> None:
-    rt = registry.get("deal")
-    assert reading.get_record(reader, rt, deal).name == "Windows"
+    record_type = registry.get("deal")
+    assert reading.get_record(reader, record_type, deal).name == "Windows"
     for actor in (reader, seller):
         with pytest.raises(Forbidden):
-            reading.get_record(actor, rt, deal, action="edit")
-        assert not reading.reach(actor, rt, "edit").filter(pk=deal).exists()
-    assert reading.reach(owner, rt, "edit").filter(pk=deal).exists()
+            reading.get_record(actor, record_type, deal, action="edit")
+        assert not reading.reach(actor, record_type, "edit").filter(pk=deal).exists()
+    assert reading.reach(owner, record_type, "edit").filter(pk=deal).exists()
 
 
 def test_another_workspace_sees_nothing(owner: Actor, outsider: Actor, deal: UUID, as_tenant: Any) -> None:
@@ -126,10 +126,10 @@ def test_another_workspace_sees_nothing(owner: Actor, outsider: Actor, deal: UUI
 
 
 def test_the_trash_is_apart(owner: Actor, deal: UUID) -> None:
-    rt = registry.get("deal")
-    gate.trash(owner, rt, deal)
-    assert reading.page(owner, rt, Query()).rows == []
-    assert [row["id"] for row in reading.page(owner, rt, Query(deleted="only")).rows] == [deal]
+    record_type = registry.get("deal")
+    gate.trash(owner, record_type, deal)
+    assert reading.page(owner, record_type, Query()).rows == []
+    assert [row["id"] for row in reading.page(owner, record_type, Query(deleted="only")).rows] == [deal]
     assert one(owner, deal, deleted="include")["deleted_at"]
     with pytest.raises(NotFound):
         one(owner, deal)
@@ -154,7 +154,7 @@ def test_a_bad_id_is_not_found(owner: Actor) -> None:
     [((), 1), (("company", "owner", "stage", "pipeline"), 5), (("company.owner", "company.parent", "contacts"), 5)],
 )
 def test_statements_do_not_grow_with_rows(owner: Actor, deal: UUID, expand: tuple[str, ...], statements: int) -> None:
-    rt = registry.get("deal")
+    record_type = registry.get("deal")
     source = one(owner, deal)
     for amount in range(12):
         company = factories.company(owner, name=f"Other {amount}", parent=source["company"], owner=owner.member_id)
@@ -163,15 +163,15 @@ def test_statements_do_not_grow_with_rows(owner: Actor, deal: UUID, expand: tupl
     with CaptureQueriesContext(
         connection,
     ) as seen:
-        page = reading.page(owner, rt, Query(expand=expand))
+        page = reading.page(owner, record_type, Query(expand=expand))
     assert len(page.rows) == 13
     assert len(seen) == statements
 
 
 def test_sums_are_by_currency(owner: Actor) -> None:
-    rt = registry.get("deal")
+    record_type = registry.get("deal")
     for amount, currency in (("10.50", "EUR"), ("1", "EUR"), ("7", "CAD"), (None, "CAD")):
         factories.deal(owner, amount=amount, currency=currency)
-    assert reading.sums(owner, rt, Query(), "amount") == {"EUR": 11.5, "CAD": 7}
+    assert reading.sums(owner, record_type, Query(), "amount") == {"EUR": 11.5, "CAD": 7}
     with pytest.raises(BadQuery):
-        reading.sums(owner, rt, Query(), "name")
+        reading.sums(owner, record_type, Query(), "name")

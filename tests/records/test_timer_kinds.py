@@ -83,7 +83,7 @@ def planned(robot: Actor, kind: str) -> UUID:
         path.write_text("Name\n")
         timers.schedule(kind, "job", job.pk, ago(seconds=1))
         return job.pk
-    rt, values = registry.get(noun), {"name": "Plan", "assignee": anna.pk}
+    record_type, values = registry.get(noun), {"name": "Plan", "assignee": anna.pk}
     moment = "due_at" if noun == "task" else "starts_at"
     if kind == "meeting_series":
         values |= {moment: ago(days=1), "repeat": "FREQ=WEEKLY", "done": False}
@@ -91,7 +91,7 @@ def planned(robot: Actor, kind: str) -> UUID:
         values |= {moment: timezone.now() + timedelta(minutes=10), "reminder": 15}
     else:
         values |= {moment: ago(hours=30)} | ({"done": False} if noun == "call" else {})
-    made = gate.create(robot, rt, values).id
+    made = gate.create(robot, record_type, values).id
     if kind == "meeting_series":
         Meeting.objects.filter(occurrence__gt=2).delete()
         made = Meeting.objects.get(occurrence=2).pk

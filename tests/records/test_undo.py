@@ -22,7 +22,7 @@ from tests import factories
 from tests.depth import examples
 
 
-def rt(slug: str) -> RecordType:
+def record_type(slug: str) -> RecordType:
     return registry.get(slug)
 
 
@@ -47,7 +47,7 @@ def test_undo_of_an_update_restores_every_field_and_is_a_change_of_its_own(selle
     before = state(Contact, Company)
     change = gate.update(
         seller,
-        rt("contact"),
+        record_type("contact"),
         contact.pk,
         {"phones": [], "emails": ["ada@example.com"], "companies": [], "birthday": "1985-12-10", "company": other.pk},
     )
@@ -64,7 +64,7 @@ def test_undo_of_an_update_restores_every_field_and_is_a_change_of_its_own(selle
 
 def test_undo_of_an_undo_does_it_again(seller: Actor) -> None:
     company = factories.company(seller, name="Acme")
-    change = gate.update(seller, rt("company"), company.pk, {"name": "Acme Ltd", "industry": "Glass"})
+    change = gate.update(seller, record_type("company"), company.pk, {"name": "Acme Ltd", "industry": "Glass"})
     after = state(Company)
 
     first = undo(seller, change.change_set.pk)
@@ -78,7 +78,7 @@ def test_undo_of_an_undo_does_it_again(seller: Actor) -> None:
 
 
 def test_undo_of_a_new_record_puts_it_into_the_trash_and_back(seller: Actor) -> None:
-    change = gate.create(seller, rt("deal"), {"name": "Windows", "amount": "12.50", "currency": "EUR"})
+    change = gate.create(seller, record_type("deal"), {"name": "Windows", "amount": "12.50", "currency": "EUR"})
     back = undo(seller, change.change_set.pk)
     assert Deal.objects.get().deleted_at is not None
     undo(seller, back.change_set.pk)
@@ -87,7 +87,7 @@ def test_undo_of_a_new_record_puts_it_into_the_trash_and_back(seller: Actor) -> 
 
 def test_undo_of_a_trash_restores(seller: Actor) -> None:
     deal = factories.deal(seller)
-    change = gate.trash(seller, rt("deal"), deal.pk)
+    change = gate.trash(seller, record_type("deal"), deal.pk)
     undo(seller, change.change_set.pk)
     deal.refresh_from_db()
     assert deal.deleted_at is None
@@ -97,7 +97,7 @@ def test_a_stage_move_goes_back_with_its_time(seller: Actor) -> None:
     deal = factories.deal(seller, amount="10", currency="EUR")
     other = Stage.objects.exclude(pk=deal.stage_id).filter(kind="open")[0]
     before = state(Deal)
-    change = gate.update(seller, rt("deal"), deal.pk, {"stage": other.pk})
+    change = gate.update(seller, record_type("deal"), deal.pk, {"stage": other.pk})
     assert {event.type for event in change.events} == {"deal.updated", "deal.stage_changed"}
 
     back = undo(seller, change.change_set.pk)
@@ -108,8 +108,8 @@ def test_a_stage_move_goes_back_with_its_time(seller: Actor) -> None:
 
 def test_what_changed_since_is_listed_field_by_field_and_nothing_is_half_done(seller: Actor) -> None:
     one, two = factories.company(seller, name="One"), factories.company(seller, name="Two")
-    change = gate.update(seller, rt("company"), [one.pk, two.pk], {"industry": "Glass", "size": "1-10"})
-    gate.update(seller, rt("company"), two.pk, {"industry": "Steel"})
+    change = gate.update(seller, record_type("company"), [one.pk, two.pk], {"industry": "Glass", "size": "1-10"})
+    gate.update(seller, record_type("company"), two.pk, {"industry": "Steel"})
     before = state(Company)
 
     with pytest.raises(UndoConflict) as error:
@@ -123,8 +123,8 @@ def test_what_changed_since_is_listed_field_by_field_and_nothing_is_half_done(se
 
 
 def test_a_new_record_that_somebody_worked_on_is_not_thrown_away(seller: Actor) -> None:
-    change = gate.create(seller, rt("company"), {"name": "Acme"})
-    gate.update(seller, rt("company"), change.id, {"description": "Two hours of notes"})
+    change = gate.create(seller, record_type("company"), {"name": "Acme"})
+    gate.update(seller, record_type("company"), change.id, {"description": "Two hours of notes"})
 
     with pytest.raises(UndoConflict) as error:
         undo(seller, change.change_set.pk)
@@ -134,13 +134,13 @@ def test_a_new_record_that_somebody_worked_on_is_not_thrown_away(seller: Actor) 
 
 def test_a_record_trashed_or_restored_since_is_a_conflict(seller: Actor) -> None:
     company = factories.company(seller)
-    changed = gate.update(seller, rt("company"), company.pk, {"industry": "Glass"})
-    trashed = gate.trash(seller, rt("company"), company.pk)
+    changed = gate.update(seller, record_type("company"), company.pk, {"industry": "Glass"})
+    trashed = gate.trash(seller, record_type("company"), company.pk)
     with pytest.raises(UndoConflict) as error:
         undo(seller, changed.change_set.pk)
     assert [one.code for one in error.value.conflicts] == ["trashed_since"]
 
-    gate.restore(seller, rt("company"), company.pk)
+    gate.restore(seller, record_type("company"), company.pk)
     with pytest.raises(UndoConflict) as error:
         undo(seller, trashed.change_set.pk)
     assert [one.code for one in error.value.conflicts] == ["restored_since"]
@@ -149,8 +149,8 @@ def test_a_record_trashed_or_restored_since_is_a_conflict(seller: Actor) -> None
 def test_a_former_value_that_lies_in_the_trash_is_a_conflict_of_that_field(seller: Actor) -> None:
     old = factories.company(seller)
     deal = factories.deal(seller, company=old.pk)
-    change = gate.update(seller, rt("deal"), deal.pk, {"company": None, "name": "Doors"})
-    gate.trash(seller, rt("company"), old.pk)
+    change = gate.update(seller, record_type("deal"), deal.pk, {"company": None, "name": "Doors"})
+    gate.trash(seller, record_type("company"), old.pk)
 
     with pytest.raises(UndoConflict) as error:
         undo(seller, change.change_set.pk)
@@ -162,7 +162,7 @@ def test_a_former_value_that_lies_in_the_trash_is_a_conflict_of_that_field(selle
 
 def test_undo_needs_the_permission_of_the_way_back(seller: Actor, seller_two: Actor, outsider: Actor) -> None:
     deal = factories.deal(seller)
-    change = gate.update(seller, rt("deal"), deal.pk, {"name": "Doors"})
+    change = gate.update(seller, record_type("deal"), deal.pk, {"name": "Doors"})
 
     with pytest.raises(UndoConflict) as error:
         undo(seller_two, change.change_set.pk)
@@ -178,10 +178,12 @@ def test_undo_needs_the_permission_of_the_way_back(seller: Actor, seller_two: Ac
 def test_a_change_of_several_records_goes_back_as_one(seller: Actor) -> None:
     before = state(Company, Contact, Deal)
     together = gate.change_set_new(seller, "ui")
-    company = gate.create(seller, rt("company"), {"name": "Acme"}, change_set=together).record
-    contact = gate.create(seller, rt("contact"), {"name": "Ada", "company": company.pk}, change_set=together).record
-    gate.update(seller, rt("contact"), contact.pk, {"job": "Head"}, change_set=together)
-    gate.create(seller, rt("deal"), {"name": "Deal", "contacts": [contact.pk]}, change_set=together)
+    company = gate.create(seller, record_type("company"), {"name": "Acme"}, change_set=together).record
+    contact = gate.create(
+        seller, record_type("contact"), {"name": "Ada", "company": company.pk}, change_set=together
+    ).record
+    gate.update(seller, record_type("contact"), contact.pk, {"job": "Head"}, change_set=together)
+    gate.create(seller, record_type("deal"), {"name": "Deal", "contacts": [contact.pk]}, change_set=together)
 
     back = undo(seller, together.pk)
 
@@ -196,8 +198,8 @@ def test_the_way_back_is_gone_in_reverse(seller: Actor) -> None:
     company = factories.company(seller)
     deal = factories.deal(seller, company=company.pk)
     together = gate.change_set_new(seller, "ui")
-    gate.update(seller, rt("deal"), deal.pk, {"company": None}, change_set=together)
-    gate.trash(seller, rt("company"), company.pk, change_set=together)
+    gate.update(seller, record_type("deal"), deal.pk, {"company": None}, change_set=together)
+    gate.trash(seller, record_type("company"), company.pk, change_set=together)
 
     undo(seller, together.pk)
 
@@ -207,9 +209,9 @@ def test_the_way_back_is_gone_in_reverse(seller: Actor) -> None:
 
 
 def test_the_last_change_of_ones_own_is_found_until_it_is_undone(seller: Actor, seller_two: Actor) -> None:
-    first = gate.create(seller, rt("company"), {"name": "One"})
-    second = gate.create(seller, rt("company"), {"name": "Two"})
-    gate.create(seller_two, rt("company"), {"name": "Three"})
+    first = gate.create(seller, record_type("company"), {"name": "One"})
+    second = gate.create(seller, record_type("company"), {"name": "Two"})
+    gate.create(seller_two, record_type("company"), {"name": "Three"})
 
     assert last_own(seller) == second.change_set.pk
     undo(seller, second.change_set.pk)
@@ -250,7 +252,7 @@ steps = st.lists(
 def test_undone_in_reverse_everything_is_as_it_was(owner: Actor, plan: list[tuple[Any, ...]]) -> None:
     companies = [factories.company(owner, name=name).pk for name in ("One", "Two")]
     contacts = [factories.contact(owner, name="Ada Byron").pk]
-    contact, start = rt("contact"), state(Contact, Company)
+    contact, start = record_type("contact"), state(Contact, Company)
     done: list[UUID] = []
 
     def note(change: gate.Change) -> None:

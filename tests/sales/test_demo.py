@@ -57,7 +57,11 @@ def test_the_demo_workspace_is_made_once_and_its_key_kept(db: None) -> None:
         assert {"JPY", "KWD", "USD"} <= rates.keys()
         assert None not in rates.values()
         assert sample_clear(actor).kept == []
-        live = [rt.slug for rt in registry.all() if rt.model_class.objects.filter(is_sample=True, deleted_at=None)]
+        live = [
+            record_type.slug
+            for record_type in registry.all()
+            if record_type.model_class.objects.filter(is_sample=True, deleted_at=None)
+        ]
         assert live == []
 
     forgotten = demo_workspace_ensure(known={"api_key": "rpt_live_0000000000000000_" + "x" * 40})

@@ -24,13 +24,13 @@ FROM sales_deal, generate_series(1, 20000) AS i WHERE id = %s
 @pytest.mark.parametrize("slug", ["amount", "expected_close"])
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_a_sorted_list_reads_one_page(owner: Actor, slug: str, direction: str) -> None:
-    rt, deal = registry.get("deal"), factories.deal(owner)
+    record_type, deal = registry.get("deal"), factories.deal(owner)
     with connection.cursor() as cursor:
         cursor.execute(COPIES, [deal.pk])
         # Statistics are the owner role's to take; without them the planner takes every table for a small one.
         cursor.execute("SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
-    keys = paging.sort_keys(rt, [f"-{slug}" if direction == "down" else slug])
-    rows: Any = paging.ordered(reading.visible(owner, rt), keys, None)[:51]
+    keys = paging.sort_keys(record_type, [f"-{slug}" if direction == "down" else slug])
+    rows: Any = paging.ordered(reading.visible(owner, record_type), keys, None)[:51]
     found = explained(rows)
     assert f"deal_{slug}_{direction}" in {one.get("Index Name") for one in found}
     assert max(one["Actual Rows"] for one in found) <= 51

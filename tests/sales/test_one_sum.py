@@ -165,7 +165,7 @@ def test_every_sum_is_the_same(
         check(feet["amount"].worth, expected(deals, rates), "footer")
         assert reading.sums(seller, DEAL, Query(), "amount") == expected(deals, rates).sums
         assert seller.member_id is not None
-        has = {one.rt.slug: one.worth for one in portions(owner, seller.member_id)}
+        has = {one.record_type.slug: one.worth for one in portions(owner, seller.member_id)}
         if still_open:
             check(has["deal"], expected(still_open, rates), "what a member has")
         transaction.set_rollback(True)

@@ -226,8 +226,8 @@ def test_clearing_takes_what_a_series_of_the_sample_made_before_it_was_marked(ow
 def test_clearing_leaves_nothing_and_an_undo_brings_all_back(owner: Actor) -> None:
     sample_load(owner)
     cleared = sample_clear(owner)
-    for rt in registry.all():
-        assert not rt.rows.filter(is_sample=True, deleted_at=None).exists(), rt.slug
+    for record_type in registry.all():
+        assert not record_type.rows.filter(is_sample=True, deleted_at=None).exists(), record_type.slug
     assert cleared.change_set_id is not None
     undo.undo(owner, cleared.change_set_id)
     assert board(owner).pipeline.name == "Windows"

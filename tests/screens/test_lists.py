@@ -160,9 +160,9 @@ def test_every_field_and_operator_can_be_asked_for(owner: Any, filled: Any, brow
 
     client = browser_client(owner)
     for plural in ("companies", "contacts", "deals", "tasks"):
-        rt = registry.by_plural(plural)
-        for path, _label in filterable(owner, rt):
-            for operator in OPERATORS[path_field(rt, path).kind]:
+        record_type = registry.by_plural(plural)
+        for path, _label in filterable(owner, record_type):
+            for operator in OPERATORS[path_field(record_type, path).kind]:
                 sent = {"match": "all", "row": "0", "c0.field": path, "c0.was": path, "c0.op": operator}
                 answer = client.get(f"/{plural}/filter/", sent, headers=HTMX)
                 assert answer.status_code == 200, (path, operator)

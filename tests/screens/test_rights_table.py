@@ -29,13 +29,13 @@ CHANGED = {"stage": "probability"}
 OK = {200, 201, 202, 204, 302}
 
 
-def values_for(rt: RecordType, actor: Actor, holder: Actor, place: int) -> dict[str, Any]:
+def values_for(record_type: RecordType, actor: Actor, holder: Actor, place: int) -> dict[str, Any]:
     """What a new record cannot do without."""
-    found: dict[str, Any] = {rt.title: f"{rt.label} {place}"}
-    for one in rt.fields:
-        if rt.owner_field == one.slug:
+    found: dict[str, Any] = {record_type.title: f"{record_type.label} {place}"}
+    for one in record_type.fields:
+        if record_type.owner_field == one.slug:
             found[one.slug] = str(holder.member_id)
-        elif not one.required or one.default is not None or one.slug == rt.title:
+        elif not one.required or one.default is not None or one.slug == record_type.title:
             continue
         elif one.kind is Kind.REFERENCE:
             company = gate.create(actor, registry.get("company"), {"name": "Subject"}).id
@@ -58,7 +58,7 @@ def team(seller: Actor, seller_two: Actor) -> Team:
 
 
 @pytest.mark.slow("asks each action in each scope of each record, by screen and by API")
-@pytest.mark.parametrize("noun", [rt.slug for rt in registry.all()])
+@pytest.mark.parametrize("noun", [record_type.slug for record_type in registry.all()])
 def test_what_the_table_says_holds_on_screen_and_by_api(
     noun: str,
     team: Team,
@@ -72,14 +72,14 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
     tmp_path: Path,
 ) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
-    rt = registry.get(noun)
-    shared = rt.visible.is_everyones
+    record_type = registry.get(noun)
+    shared = record_type.visible.is_everyones
     people = {"own": seller, "team": seller_two, "other": manager}
     records = {}
     for place, (whose, person) in enumerate(people.items()):
-        maker = person if not rt.owner_field and not shared else owner
-        records[whose] = gate.create(maker, rt, values_for(rt, owner, person, place)).record
-    made = values_for(rt, owner, seller, 9)
+        maker = person if not record_type.owner_field and not shared else owner
+        records[whose] = gate.create(maker, record_type, values_for(record_type, owner, person, place)).record
+    made = values_for(record_type, owner, seller, 9)
     role = Role.objects.create(slug="table", name="Table")
     Member.objects.filter(id=str(seller.member_id)).update(role=role)
     reads = ["member:read", *(f"{one.slug}:read" for one in registry.all())]
@@ -99,7 +99,7 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
 
     def done(work: Callable[[], Any]) -> tuple[int, set[str]]:
         """What a request for a job is answered with, and whose records the job, run at once, came to."""
-        titles = dict(rt.rows.values_list("pk", rt.title))
+        titles = dict(record_type.rows.values_list("pk", record_type.title))
         came: set[str] = set()
         with transaction.atomic():
             status = work().status_code
@@ -108,7 +108,7 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
                 jobs.run(owner.tenant, job.pk)
                 path = export.path_of(owner.tenant, job.pk)
                 text = path.read_text() if path.exists() else ""
-                now = dict(rt.rows.values_list("pk", "version"))
+                now = dict(record_type.rows.values_list("pk", "version"))
                 came = {
                     whose
                     for whose, record in records.items()
@@ -125,18 +125,18 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
         scope = scopes[action]
         name = f"{name} {noun}.{action} {scope}"
         if action == "create":
-            told(f"{name} api", tried(lambda: key.post(f"/api/v1/{rt.plural}", made)), scope != "none")
+            told(f"{name} api", tried(lambda: key.post(f"/api/v1/{record_type.plural}", made)), scope != "none")
             for whose, person in people.items():
-                if rt.owner_field:
-                    given = {**made, rt.owner_field: str(person.member_id)}
-                    status = tried(lambda: key.post(f"/api/v1/{rt.plural}", given))  # noqa: B023
+                if record_type.owner_field:
+                    given = {**made, record_type.owner_field: str(person.member_id)}
+                    status = tried(lambda: key.post(f"/api/v1/{record_type.plural}", given))  # noqa: B023
                     told(f"{name} for {whose} api", status, whose in REACHED[scope])
-            told(f"{name} screen", screen.get(f"/{rt.plural}/new/").status_code, scope != "none")
+            told(f"{name} screen", screen.get(f"/{record_type.plural}/new/").status_code, scope != "none")
             return
         if action == "export":
             for place, asked in (
-                ("screen", lambda: screen.post(f"/{rt.plural}/export/?view=all")),
-                ("api", lambda: key.post(f"/api/v1/{rt.plural}/export", {"view": "all"})),
+                ("screen", lambda: screen.post(f"/{record_type.plural}/export/?view=all")),
+                ("api", lambda: key.post(f"/api/v1/{record_type.plural}/export", {"view": "all"})),
             ):
                 status, came = done(asked)
                 told(f"{name} {place}", status, scope != "none")
@@ -146,35 +146,37 @@ def test_what_the_table_says_holds_on_screen_and_by_api(
         if action == "bulk":
             body = {
                 "ids": [str(record.pk) for record in records.values()],
-                "values": {CHANGED.get(noun, rt.title): "37"},
+                "values": {CHANGED.get(noun, record_type.title): "37"},
             }
-            status, came = done(lambda: key.post(f"/api/v1/{rt.plural}/bulk", body))
+            status, came = done(lambda: key.post(f"/api/v1/{record_type.plural}/bulk", body))
             told(f"{name} api", status, scope != "none" and scopes["edit"] != "none")
             if came != {whose for whose in records if reaches(scope, whose) and reaches(scopes["edit"], whose)}:
                 wrong.append(f"{name}: changed by api {came}")
         if action == "view":
-            listed = {row["id"] for row in key.get(f"/api/v1/{rt.plural}?limit=500").json().get("data", ())}
-            shown = screen.get(f"/{rt.plural}/").content.decode() if rt.in_sidebar else ""
+            listed = {row["id"] for row in key.get(f"/api/v1/{record_type.plural}?limit=500").json().get("data", ())}
+            shown = screen.get(f"/{record_type.plural}/").content.decode() if record_type.in_sidebar else ""
         for whose, record in records.items():
             may = reaches(scope, whose)
-            path, address = f"/{rt.plural}/{record.pk}/", f"/api/v1/{rt.plural}/{record.pk}"
-            title = {rt.title: f"New {uuid4()}"}
+            path, address = f"/{record_type.plural}/{record.pk}/", f"/api/v1/{record_type.plural}/{record.pk}"
+            title = {record_type.title: f"New {uuid4()}"}
             if action == "view":
                 told(f"{name} {whose} api", key.get(address).status_code, may)
                 told(f"{name} {whose} screen", screen.get(path).status_code, may)
-                if (str(record.pk) in listed) is not may or (rt.in_sidebar and (str(record.pk) in shown) is not may):
+                if (str(record.pk) in listed) is not may or (
+                    record_type.in_sidebar and (str(record.pk) in shown) is not may
+                ):
                     wrong.append(f"{name} {whose} listed")
             elif action == "edit":
                 told(f"{name} {whose} api", tried(lambda: key.patch(address, title)), may)  # noqa: B023
-                edit = f"{path}edit/{rt.title}/"
+                edit = f"{path}edit/{record_type.title}/"
                 told(f"{name} {whose} screen", tried(lambda: screen.post(edit, title)), may)  # noqa: B023
             elif action == "delete":
                 told(f"{name} {whose} api", tried(lambda: key.delete(address)), may)  # noqa: B023
                 told(f"{name} {whose} screen", tried(lambda: screen.post(f"{path}trash/")), may)  # noqa: B023
             else:
                 may = may and reaches(scopes["edit"], whose)
-                sent = {"id": str(record.pk), "field": rt.title, **title}
-                told(f"{name} {whose} screen", tried(lambda: screen.post(f"/{rt.plural}/bulk/", sent)), may)  # noqa: B023
+                sent = {"id": str(record.pk), "field": record_type.title, **title}
+                told(f"{name} {whose} screen", tried(lambda: screen.post(f"/{record_type.plural}/bulk/", sent)), may)  # noqa: B023
 
     for action in ACTIONS:
         for scope in ("none", "all") if shared else SCOPES:

@@ -242,11 +242,11 @@ class TestGroups:
         factories.deal(owner, company=company.id)
         factories.task(owner, about={"type": "contact", "id": str(contact.id)}, due_at="2026-05-01T10:00:00Z")
         client = browser_client(owner)
-        for rt in registry.all():
-            for one in groupable(owner, rt):
-                address = f"/{rt.plural}/?group={one.slug}"
+        for record_type in registry.all():
+            for one in groupable(owner, record_type):
+                address = f"/{record_type.plural}/?group={one.slug}"
                 page = client.get(address)
-                assert page.status_code == 200 or not rt.in_sidebar, address
+                assert page.status_code == 200 or not record_type.in_sidebar, address
                 assert page.status_code < 500, address
                 for rows in re.findall(r'hx-get="([^"]*[?&;]in=[^"]*)"', html(page)):
                     sent = {"HX-Request": "true", "HX-Target": "more-x"}

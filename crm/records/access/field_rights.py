@@ -44,7 +44,7 @@ def require_sight(actor: Actor, kind: str) -> None:
 
 
 def kinds_seen(actor: Actor) -> list[str]:
-    kinds = [*(rt.slug for rt in registry.all()), MEMBER_TARGET, TEAM, ROLE, *AUDITED]
+    kinds = [*(record_type.slug for record_type in registry.all()), MEMBER_TARGET, TEAM, ROLE, *AUDITED]
     return [kind for kind in dict.fromkeys(kinds) if sees(actor, kind)]
 
 
@@ -55,19 +55,19 @@ def kinds_told_by(fields: Iterable[Field]) -> list[str]:
         if one.target and one is not ID_FIELD:
             told[one.target] = None
         elif one.kind in {Kind.REFERENCE, Kind.REFERENCES}:
-            told |= dict.fromkeys(one.targets or (rt.slug for rt in registry.all()))
+            told |= dict.fromkeys(one.targets or (record_type.slug for record_type in registry.all()))
     return list(told)
 
 
 def tells_something(actor: Actor) -> Q:
     """Of events, those of anything that the actor may read: a change of hidden fields alone is none for him."""
     condition = Q()
-    for rt in registry.all():
-        if hidden_slugs(actor, rt):
-            condition &= ~Q(record_type=rt.slug) | _names_readable(actor, rt)
+    for record_type in registry.all():
+        if hidden_slugs(actor, record_type):
+            condition &= ~Q(record_type=record_type.slug) | _names_readable(actor, record_type)
     return condition
 
 
-def _names_readable(actor: Actor, rt: RecordType) -> Q:
-    readable = [one.slug for one in readable_fields(actor, rt)]
+def _names_readable(actor: Actor, record_type: RecordType) -> Q:
+    readable = [one.slug for one in readable_fields(actor, record_type)]
     return Q(before__has_any_keys=readable) | Q(after__has_any_keys=readable) | Q(before={}, after={})

@@ -10,34 +10,34 @@ def role_nouns() -> tuple[RoleNoun, ...]:
     """Every record type as the editor of roles sees it."""
     return tuple(
         RoleNoun(
-            slug=rt.slug,
-            label=str(rt.label_plural),
-            icon=rt.icon,
-            is_shared=rt.visible.is_everyones,
-            fields=() if rt.visible.is_everyones else tuple(role_fields(rt)),
+            slug=record_type.slug,
+            label=str(record_type.label_plural),
+            icon=record_type.icon,
+            is_shared=record_type.visible.is_everyones,
+            fields=() if record_type.visible.is_everyones else tuple(role_fields(record_type)),
         )
-        for rt in registry.all()
+        for record_type in registry.all()
     )
 
 
-def role_fields(rt: RecordType) -> list[RoleField]:
+def role_fields(record_type: RecordType) -> list[RoleField]:
     return [
         RoleField(
             slug=one.slug,
             label=str(one.label),
-            stays="" if one.slug not in rt.always_shown else why_it_stays(rt, one),
+            stays="" if one.slug not in record_type.always_shown else why_it_stays(record_type, one),
             is_editable=one.editable,
             is_needed=one.required and one.default is None,
         )
-        for one in rt.shown_fields
-        if one.slug not in rt.companions
+        for one in record_type.shown_fields
+        if one.slug not in record_type.companions
     ]
 
 
-def why_it_stays(rt: RecordType, field: Field) -> str:
-    if field.slug == rt.title:
+def why_it_stays(record_type: RecordType, field: Field) -> str:
+    if field.slug == record_type.title:
         return _("It is what the record is called.")
-    if field.slug == rt.own_field:
+    if field.slug == record_type.own_field:
         return _("Who may see a record goes by it.")
     if field.required:
         return _("Every record needs it.")

@@ -16,9 +16,9 @@ from tenants.ids import id_of
 type Trashed = Literal["exclude", "include", "only"]
 
 
-def visible(actor: Actor, rt: RecordType, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
+def visible(actor: Actor, record_type: RecordType, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
     """The rows the actor may see: where every selector starts. Nothing for an actor who may not view the type."""
-    return in_trash(rt.visible_to(actor), trashed)
+    return in_trash(record_type.visible_to(actor), trashed)
 
 
 def in_trash(rows: QuerySet[Any], trashed: Trashed) -> QuerySet[Any]:
@@ -32,65 +32,69 @@ def require_scope(actor: Actor, noun: str, action: str = "view") -> None:
         raise MissingScope(needed)
 
 
-def require_field(actor: Actor, rt: RecordType, slug: str) -> None:
+def require_field(actor: Actor, record_type: RecordType, slug: str) -> None:
     """Raise MissingScope for links to records of a noun that an API key lacks the scope to read."""
-    one = rt.by_slug.get(slug)
+    one = record_type.by_slug.get(slug)
     if one is not None and one.kind is Kind.LINKS:
         require_scope(actor, one.target)
 
 
-def hidden_slugs(actor: Actor, rt: RecordType) -> frozenset[str]:
+def hidden_slugs(actor: Actor, record_type: RecordType) -> frozenset[str]:
     """The fields that are not there for the actor."""
-    return frozenset(slug for slug, right in field_rights(actor, rt).items() if right == HIDDEN)
+    return frozenset(slug for slug, right in field_rights(actor, record_type).items() if right == HIDDEN)
 
 
-def readable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
+def readable_fields(actor: Actor, record_type: RecordType) -> tuple[Field, ...]:
     """The declared fields this actor may read, condition on and sort by: what is hidden is not there for him."""
-    rights = field_rights(actor, rt)
-    return tuple(one for one in rt.shown_fields if rights[one.slug] != HIDDEN) if rights else rt.shown_fields
+    rights = field_rights(actor, record_type)
+    return (
+        tuple(one for one in record_type.shown_fields if rights[one.slug] != HIDDEN)
+        if rights
+        else record_type.shown_fields
+    )
 
 
-def readable_columns(actor: Actor, rt: RecordType, wanted: Mapping[str, str]) -> dict[str, str]:
+def readable_columns(actor: Actor, record_type: RecordType, wanted: Mapping[str, str]) -> dict[str, str]:
     """Of what a card, a line or a head shows (each key by the field that it tells of), what the actor may read.
 
     What is no field of the type, such as when a record was made, is everybody's.
     """
-    hidden = hidden_slugs(actor, rt)
+    hidden = hidden_slugs(actor, record_type)
     return {key: slug for key, slug in wanted.items() if slug not in hidden}
 
 
-def readable_quick_filters(actor: Actor, rt: RecordType) -> list[str]:
+def readable_quick_filters(actor: Actor, record_type: RecordType) -> list[str]:
     """The quick filters that go by a field that the actor may read, or by none."""
-    return [name for name, slug in rt.quick_filters.items() if not slug or may_read(actor, rt, slug)]
+    return [name for name, slug in record_type.quick_filters.items() if not slug or may_read(actor, record_type, slug)]
 
 
-def writable_fields(actor: Actor, rt: RecordType) -> tuple[Field, ...]:
+def writable_fields(actor: Actor, record_type: RecordType) -> tuple[Field, ...]:
     """Of those the actor may read, the ones that he may set on the records he may add or edit."""
-    return tuple(one for one in rt.shown_fields if may_write(actor, rt, one))
+    return tuple(one for one in record_type.shown_fields if may_write(actor, record_type, one))
 
 
-def may_write(actor: Actor, rt: RecordType, field: Field) -> bool:
+def may_write(actor: Actor, record_type: RecordType, field: Field) -> bool:
     """Whether a field is one of ``writable_fields``."""
-    return field.editable and not field.hidden and not field_rights(actor, rt).get(field.slug)
+    return field.editable and not field.hidden and not field_rights(actor, record_type).get(field.slug)
 
 
-def may_read(actor: Actor, rt: RecordType, slug: str) -> bool:
+def may_read(actor: Actor, record_type: RecordType, slug: str) -> bool:
     """Whether a declared field is one of ``readable_fields``."""
-    return not rt.by_slug[slug].hidden and field_rights(actor, rt).get(slug) != HIDDEN
+    return not record_type.by_slug[slug].hidden and field_rights(actor, record_type).get(slug) != HIDDEN
 
 
-def field_rights(actor: Actor, rt: RecordType) -> Mapping[str, str]:
+def field_rights(actor: Actor, record_type: RecordType) -> Mapping[str, str]:
     """``hidden``, ``read`` or nothing for every field; empty for who is not narrowed. A currency is as its amount, and
     links to records of a noun that he may not view at all are hidden: an empty list would be untrue."""
-    given = actor.permissions.fields.get(rt.slug, {})
-    beyond = [one.slug for one in rt.links if not actor.can(one.target, "view")]
+    given = actor.permissions.fields.get(record_type.slug, {})
+    beyond = [one.slug for one in record_type.links if not actor.can(one.target, "view")]
     if not given and not beyond:
         return {}
-    rights = {one.slug: given.get(one.slug, "") for one in rt.fields}
-    for slug in rt.always_shown:
+    rights = {one.slug: given.get(one.slug, "") for one in record_type.fields}
+    for slug in record_type.always_shown:
         if rights[slug] == HIDDEN:
             rights[slug] = READ
-    for one in rt.fields:
+    for one in record_type.fields:
         if one.companion:
             rights[one.companion] = rights[one.slug]
     return {**rights, **dict.fromkeys(beyond, HIDDEN)}
@@ -106,13 +110,17 @@ STAND_IN_TEAM = UUID(int=0x7EA3 << 112)
 
 def view_scopes(actor: Actor) -> ViewScopes:
     """All that visibility goes by but for who the actor and his team are: the same for all who share a statement."""
-    return tuple(int(actor.scope(rt.slug, "view")) for rt in registry.all()), actor.member_id is not None
+    return tuple(
+        int(actor.scope(record_type.slug, "view")) for record_type in registry.all()
+    ), actor.member_id is not None
 
 
 def stand_in_reader(scopes: ViewScopes) -> Actor:
     """Somebody with these scopes, to word a statement for; ``reader_values`` then put the real one in his place."""
     by_noun, is_member = scopes
-    matrix = {rt.slug: {"view": Scope(scope)} for rt, scope in zip(registry.all(), by_noun, strict=True)}
+    matrix = {
+        record_type.slug: {"view": Scope(scope)} for record_type, scope in zip(registry.all(), by_noun, strict=True)
+    }
     return Actor(
         kind=ActorKind.SYSTEM,
         tenant=TenantRef(UUID(int=0), "", "", "", "", "", "", ""),
@@ -126,36 +134,36 @@ def reader_values(actor: Actor) -> tuple[UUID | None, list[UUID]]:
     return actor.member_id, list(actor.team_members)
 
 
-def reach(actor: Actor, rt: RecordType, action: str, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
+def reach(actor: Actor, record_type: RecordType, action: str, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
     """Of the rows the actor may see, those he may do ``action`` (edit, delete, export, bulk) to."""
-    rows = visible(actor, rt, trashed=trashed)
-    scope = actor.scope(rt.slug, action)
+    rows = visible(actor, record_type, trashed=trashed)
+    scope = actor.scope(record_type.slug, action)
     if scope is Scope.NONE:
         return rows.none()
     if action == "view" or scope is Scope.ALL:
         return rows
-    return rows_within(rows, actor, scope, rt.own_field)
+    return rows_within(rows, actor, scope, record_type.own_field)
 
 
-def allows(actor: Actor, rt: RecordType, record: Model, action: str) -> bool:
+def allows(actor: Actor, record_type: RecordType, record: Model, action: str) -> bool:
     """Whether the actor may do ``action`` to a record that he can see."""
-    scope = actor.scope(rt.slug, action)
+    scope = actor.scope(record_type.slug, action)
     if action == "view":
         return scope is not Scope.NONE
-    return actor.reaches(scope, getattr(record, rt.field(rt.own_field).column))
+    return actor.reaches(scope, getattr(record, record_type.field(record_type.own_field).column))
 
 
 def get_record(
-    actor: Actor, rt: RecordType, id: UUID | str, *, action: str = "view", trashed: Trashed = "exclude"
+    actor: Actor, record_type: RecordType, id: UUID | str, *, action: str = "view", trashed: Trashed = "exclude"
 ) -> Any:
     """One record as an instance. Raises NotFound when there is none to be seen, Forbidden when only to be looked at,
     and MissingScope."""
-    require_scope(actor, rt.slug)
-    require_scope(actor, rt.slug, action)
+    require_scope(actor, record_type.slug)
+    require_scope(actor, record_type.slug, action)
     wanted = id_of(id)
-    record = visible(actor, rt, trashed=trashed).filter(pk=wanted).first() if wanted else None
+    record = visible(actor, record_type, trashed=trashed).filter(pk=wanted).first() if wanted else None
     if record is None:
         raise NotFound
-    if not allows(actor, rt, record, action):
+    if not allows(actor, record_type, record, action):
         raise Forbidden
     return record

@@ -131,21 +131,25 @@ class Control:
 # --- from a form to values -------------------------------------------------------------------------------------------
 
 
-def read_values(actor: Actor, rt: RecordType, slugs: Sequence[str], data: QueryDict) -> dict[str, Any]:
+def read_values(actor: Actor, record_type: RecordType, slugs: Sequence[str], data: QueryDict) -> dict[str, Any]:
     """The raw values of these fields as the write gate takes them; a blank one clears its field. What the actor's role
     does not let him write is left out, as its control was."""
-    values = {slug: _read(actor, rt.field(slug), data) for slug in slugs if may_write(actor, rt, rt.field(slug))}
+    values = {
+        slug: _read(actor, record_type.field(slug), data)
+        for slug in slugs
+        if may_write(actor, record_type, record_type.field(slug))
+    }
     for slug in slugs:
-        day = rt.field(slug).day
+        day = record_type.field(slug).day
         if slug in values and day and f"{slug}.day" in data:
             date, time = data.get(f"{slug}.day", "").strip(), data.get(f"{slug}.time", "").strip()
             values[slug], values[day] = (f"{date}T{time}", None) if time else (None, date)
     return values
 
 
-def with_companions(rt: RecordType, slugs: Iterable[str]) -> list[str]:
+def with_companions(record_type: RecordType, slugs: Iterable[str]) -> list[str]:
     """The fields with those that are written together with them."""
-    return [one for slug in slugs for one in (slug, rt.field(slug).companion) if one]
+    return [one for slug in slugs for one in (slug, record_type.field(slug).companion) if one]
 
 
 def is_sent(field: Field, data: QueryDict) -> bool:
@@ -207,7 +211,7 @@ def typed_number(field: Field, value: Any, currency: str = "") -> str:
 
 def control(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     slug: str,
     *,
     row: Mapping[str, Any] | None = None,
@@ -217,7 +221,7 @@ def control(
     autofocus: bool = False,
 ) -> Control:
     """A control filled from what was sent (``data``), else from the record (``row``), else from the default."""
-    field = rt.field(slug)
+    field = record_type.field(slug)
     if data is not None and (slug in data or field.kind is Kind.ADDRESS):
         value: Any = _sent(field, data)
     elif row is not None:
@@ -233,7 +237,7 @@ def control(
         prefix=prefix,
         autofocus=autofocus,
     )
-    _fill(actor, rt, found, value, {**(row or {}), **(data.dict() if data else {})})
+    _fill(actor, record_type, found, value, {**(row or {}), **(data.dict() if data else {})})
     if field.pieces is not None:
         found.widget = "pieces"
         found.pieces = field.pieces.shown(value, data)
@@ -248,7 +252,7 @@ def control(
             found.value, __, found.text = str(found.value).partition("T")
     if field.kind is Kind.MONEY:
         found.value = typed_number(field, value, str((row or {}).get(field.currency) or actor.tenant.currency))
-        found.companion = control(actor, rt, field.currency, row=row, data=data, errors=errors, prefix=prefix)
+        found.companion = control(actor, record_type, field.currency, row=row, data=data, errors=errors, prefix=prefix)
         if not found.companion.value:
             found.companion.value = actor.tenant.currency
             found.companion.options = _currency_options(actor.tenant.currency, actor)
@@ -257,7 +261,7 @@ def control(
 
 def controls(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     slugs: Iterable[str],
     *,
     row: Mapping[str, Any] | None = None,
@@ -268,9 +272,9 @@ def controls(
     """One control a field that may be written; the first one with an error takes the focus, else the first one."""
     errors = error.by_field() if isinstance(error, Invalid) else {}
     made = [
-        control(actor, rt, slug, row=row, data=data, errors=errors, prefix=prefix)
+        control(actor, record_type, slug, row=row, data=data, errors=errors, prefix=prefix)
         for slug in slugs
-        if may_write(actor, rt, rt.field(slug))
+        if may_write(actor, record_type, record_type.field(slug))
     ]
     if made:
         next((one for one in made if one.errors), made[0]).autofocus = True
@@ -331,7 +335,7 @@ def _reference_entry(actor: Actor, field: Field, value: Mapping[str, Any]) -> En
     return Entry(f"{value['type']}:{value['id']}", str(value.get(field.mark) or ""), title or _("not visible to you"))
 
 
-def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, values: Mapping[str, Any]) -> None:
+def _fill(actor: Actor, record_type: RecordType, found: Control, value: Any, values: Mapping[str, Any]) -> None:
     field = found.field
     match field.kind:
         case Kind.EMAILS | Kind.PHONES:
@@ -362,7 +366,7 @@ def _fill(actor: Actor, rt: RecordType, found: Control, value: Any, values: Mapp
             else:
                 found.widget = "select"
                 found.options = relation_options(actor, field, found.value, value, values)
-                if field.slug == rt.board_field:
+                if field.slug == record_type.board_field:
                     found.blank = _("The first one")
         case Kind.LINKS:
             target = registry.get(field.target)
@@ -425,27 +429,27 @@ def relation_options(
     actor: Actor, field: Field, chosen: str, value: Any, values: Mapping[str, Any] | None = None
 ) -> list[Option]:
     """Records to choose from, as the field has it, else by name; the chosen one is there, if the actor may see it."""
-    rt = registry.get(field.target)
+    record_type = registry.get(field.target)
     if field.options is not None:
         found = [Option(str(id), label, str(id) == chosen) for id, label in field.options(actor, values or {})]
     else:
-        listed = "position" if rt.has_field("position") else rt.title
-        sort = (listed,) if rt.field(listed).sortable else rt.default_sort
-        page = reading.page(actor, rt, reading.Query(fields=(rt.title,), sort=sort, limit=OPTIONS))
-        found = [Option(str(row["id"]), str(row[rt.title]), str(row["id"]) == chosen) for row in page.rows]
+        listed = "position" if record_type.has_field("position") else record_type.title
+        sort = (listed,) if record_type.field(listed).sortable else record_type.default_sort
+        page = reading.page(actor, record_type, reading.Query(fields=(record_type.title,), sort=sort, limit=OPTIONS))
+        found = [Option(str(row["id"]), str(row[record_type.title]), str(row["id"]) == chosen) for row in page.rows]
     if chosen and not any(one.selected for one in found):
-        title = _title(actor, rt, chosen, value)
+        title = _title(actor, record_type, chosen, value)
         if title:
             found.insert(0, Option(chosen, title, selected=True))
     return found
 
 
-def _title(actor: Actor, rt: RecordType, record_id: str, value: Any) -> str:
+def _title(actor: Actor, record_type: RecordType, record_id: str, value: Any) -> str:
     """The name to show for a chosen record: the one already read, else read now; blank when it is not visible."""
     if isinstance(value, Mapping) and value.get("title") is not None:
         return str(value["title"])
     try:
-        return str(reading.get_row(actor, rt, UUID(record_id), fields=(rt.title,))[rt.title])
+        return str(reading.get_row(actor, record_type, UUID(record_id), fields=(record_type.title,))[record_type.title])
     except (ValueError, RecordError):
         return ""
 

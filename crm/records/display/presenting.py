@@ -54,26 +54,26 @@ def record_url(slug: str, record_id: UUID | str | None) -> str:
     return reverse("records:detail", args=[plural, record_id]) if record_id else reverse("records:list", args=[plural])
 
 
-def row_title(rt: RecordType, row: Row) -> str:
+def row_title(record_type: RecordType, row: Row) -> str:
     """The name a record goes by; a note goes by its first words."""
-    text = " ".join(mentions.plain(str(row.get(rt.title) or "")).split())
+    text = " ".join(mentions.plain(str(row.get(record_type.title) or "")).split())
     if not text:
         return _("Untitled")
     return text if len(text) <= 120 else f"{text[:119]}…"
 
 
-def row_subtitle(rt: RecordType, row: Row) -> str:
+def row_subtitle(record_type: RecordType, row: Row) -> str:
     """What tells a record from others of its name, if that was read; a relation must have been expanded."""
-    value = row.get(rt.subtitle) if rt.subtitle else None
+    value = row.get(record_type.subtitle) if record_type.subtitle else None
     if isinstance(value, Mapping):
         value = value.get("title")
     return str(value or "")
 
 
-def may_edit(actor: Actor, rt: RecordType, row: Row, action: str = "edit") -> bool:
+def may_edit(actor: Actor, record_type: RecordType, row: Row, action: str = "edit") -> bool:
     """Whether to offer the action on this row; the write gate decides again."""
-    holder = row.get(rt.own_field)
-    return actor.reaches(actor.scope(rt.slug, action), holder["id"] if isinstance(holder, Mapping) else holder)
+    holder = row.get(record_type.own_field)
+    return actor.reaches(actor.scope(record_type.slug, action), holder["id"] if isinstance(holder, Mapping) else holder)
 
 
 # --- one value -------------------------------------------------------------------------------------------------------
@@ -312,49 +312,59 @@ class Line:
 
 
 def cell(
-    actor: Actor, rt: RecordType, field: Field, row: Row, *, editable: bool, people: mentions.People | None = None
+    actor: Actor,
+    record_type: RecordType,
+    field: Field,
+    row: Row,
+    *,
+    editable: bool,
+    people: mentions.People | None = None,
 ) -> Cell:
-    may = editable and may_write(actor, rt, field)
+    may = editable and may_write(actor, record_type, field)
     return Cell(
         field=field,
         html=conditional_escape(value_html(field, row, actor, people)),
         editable=may,
         numeric=field.kind in NUMERIC,
-        edit_url=reverse("records:edit_field", args=[rt.plural, row["id"], field.slug]) if may else "",
+        edit_url=reverse("records:edit_field", args=[record_type.plural, row["id"], field.slug]) if may else "",
     )
 
 
-def lines(actor: Actor, rt: RecordType, fields: Sequence[Field], rows: Sequence[Row]) -> list[Line]:
+def lines(actor: Actor, record_type: RecordType, fields: Sequence[Field], rows: Sequence[Row]) -> list[Line]:
     """Rows as lines of a table; whom their texts mention is asked once for all."""
     texts = [field.slug for field in fields if field.kind is Kind.LONG_TEXT]
     people = mentions.people(row[slug] for row in rows for slug in texts if row.get(slug))
-    return [line(actor, rt, fields, row, people) for row in rows]
+    return [line(actor, record_type, fields, row, people) for row in rows]
 
 
 def line(
-    actor: Actor, rt: RecordType, fields: Iterable[Field], row: Row, people: mentions.People | None = None
+    actor: Actor, record_type: RecordType, fields: Iterable[Field], row: Row, people: mentions.People | None = None
 ) -> Line:
-    editable = row.get("deleted_at") is None and may_edit(actor, rt, row)
+    editable = row.get("deleted_at") is None and may_edit(actor, record_type, row)
     return Line(
         id=row["id"],
         version=row["version"],
-        title=row_title(rt, row),
-        url=reverse("records:detail", args=[rt.plural, row["id"]]),
+        title=row_title(record_type, row),
+        url=reverse("records:detail", args=[record_type.plural, row["id"]]),
         is_sample=bool(row.get("is_sample")),
         deleted_at=row.get("deleted_at"),
-        done=row.get("done") if editable and "done" in rt.by_slug and may_write(actor, rt, rt.field("done")) else None,
-        cells=tuple(cell(actor, rt, field, row, editable=editable, people=people) for field in fields),
+        done=row.get("done")
+        if editable and "done" in record_type.by_slug and may_write(actor, record_type, record_type.field("done"))
+        else None,
+        cells=tuple(cell(actor, record_type, field, row, editable=editable, people=people) for field in fields),
     )
 
 
-def shown_fields(actor: Actor, rt: RecordType) -> list[Field]:
+def shown_fields(actor: Actor, record_type: RecordType) -> list[Field]:
     """The fields a person may see on a page: a currency is shown with its amount."""
-    return [field for field in readable_fields(actor, rt) if field.slug not in rt.companions]
+    return [field for field in readable_fields(actor, record_type) if field.slug not in record_type.companions]
 
 
-def needed_columns(rt: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
+def needed_columns(record_type: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
     """What to read so that these fields, the title and the permission to edit can be shown."""
-    slugs = dict.fromkeys([rt.title, rt.own_field, "is_sample", *(["done"] if rt.is_done_or_open else [])])
+    slugs = dict.fromkeys(
+        [record_type.title, record_type.own_field, "is_sample", *(["done"] if record_type.is_done_or_open else [])]
+    )
     for field in fields:
         slugs[field.slug] = None
         if field.companion:
@@ -362,6 +372,6 @@ def needed_columns(rt: RecordType, fields: Iterable[Field]) -> tuple[str, ...]:
     return tuple(slugs)
 
 
-def expanded(rt: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
+def expanded(record_type: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
     """Which of these fields hold an id that must be read together with its title."""
-    return tuple(slug for slug in slugs if rt.field(slug).kind in {Kind.RELATION, Kind.MEMBER})
+    return tuple(slug for slug in slugs if record_type.field(slug).kind in {Kind.RELATION, Kind.MEMBER})

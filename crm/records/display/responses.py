@@ -21,7 +21,7 @@ MOST_SAID = 3
 type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
 
-def record_type(plural: str) -> RecordType:
+def record_type_or_404(plural: str) -> RecordType:
     """The record type of a path, or a 404 page."""
     try:
         return registry.by_plural(plural)

@@ -67,8 +67,8 @@ class Line:
     def what(self) -> str:
         names = ", ".join(f"“{Truncator(name).chars(LONGEST)}”" for name in self.names)
         if self.noun in registry:
-            rt = registry.get(self.noun)
-            label = str(rt.label if self.count == 1 else rt.label_plural).lower()
+            record_type = registry.get(self.noun)
+            label = str(record_type.label if self.count == 1 else record_type.label_plural).lower()
         elif self.noun == "team":
             label = _("team") if self.count == 1 else _("teams")
         else:
@@ -173,8 +173,8 @@ def seen_of(actor: Actor, change_set_id: UUID, noun: str, type: str, count: int)
     if noun not in registry or not actor.can(noun, "view"):
         return 0
     ids = Event.objects.filter(change_set=change_set_id, record_type=noun, type=type).values("record_id")
-    rt = registry.get(noun)
-    return rt.visible_to(actor, rt.rows.filter(pk__in=ids)).count()
+    record_type = registry.get(noun)
+    return record_type.visible_to(actor, record_type.rows.filter(pk__in=ids)).count()
 
 
 def is_within(change_set_id: UUID, shown: Collection[UUID]) -> bool:

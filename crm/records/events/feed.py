@@ -113,25 +113,25 @@ def visible_ids(actor: Actor, about: Iterable[tuple[str, UUID]]) -> set[tuple[st
     seen: set[tuple[str, UUID]] = set()
     for kind, ids in wanted.items():
         if kind in registry:
-            rt = registry.get(kind)
-            ids = set(rt.visible_to(actor, rt.rows.filter(pk__in=ids)).values_list("pk", flat=True))
+            record_type = registry.get(kind)
+            ids = set(record_type.visible_to(actor, record_type.rows.filter(pk__in=ids)).values_list("pk", flat=True))
         seen |= {(kind, record_id) for record_id in ids}
     return seen
 
 
-def readable(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
+def readable(actor: Actor, record_type: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of an event's values, those of fields that are shown today, and to the actor."""
     return {
-        slug: rt.by_slug[slug].seen(actor, value)
+        slug: record_type.by_slug[slug].seen(actor, value)
         for slug, value in values.items()
-        if slug in rt.by_slug and may_read(actor, rt, slug)
+        if slug in record_type.by_slug and may_read(actor, record_type, slug)
     }
 
 
 def row(actor: Actor, event: Event) -> dict[str, Any]:
     change_set = event.change_set
     known = event.record_type in registry
-    rt = registry.get(event.record_type) if known else None
+    record_type = registry.get(event.record_type) if known else None
     return {
         "id": str(event.pk),
         "position": event.position,
@@ -139,8 +139,8 @@ def row(actor: Actor, event: Event) -> dict[str, Any]:
         "at": as_json(event.at),
         "record_type": event.record_type,
         "record_id": str(event.record_id),
-        "before": readable(actor, rt, event.before) if rt else event.before,
-        "after": readable(actor, rt, event.after) if rt else event.after,
+        "before": readable(actor, record_type, event.before) if record_type else event.before,
+        "after": readable(actor, record_type, event.after) if record_type else event.after,
         "actor": {
             "kind": change_set.actor_kind,
             "id": as_json(change_set.actor_id),

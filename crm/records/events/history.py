@@ -81,11 +81,13 @@ class Entry:
         return self.action == "updated" and not self.changes
 
 
-def record_history(actor: Actor, rt: RecordType, id: UUID, limit: int = 50, cursor: str | None = None) -> list[Entry]:
+def record_history(
+    actor: Actor, record_type: RecordType, id: UUID, limit: int = 50, cursor: str | None = None
+) -> list[Entry]:
     """The newest events of one record first. Raises NotFound and BadCursor."""
-    get_record(actor, rt, id, trashed="include")
-    bound_to = cursor_binding(actor, f"{rt.slug}:{id}")
-    events = events_read(actor).filter(record_type=rt.slug, record_id=id)
+    get_record(actor, record_type, id, trashed="include")
+    bound_to = cursor_binding(actor, f"{record_type.slug}:{id}")
+    events = events_read(actor).filter(record_type=record_type.slug, record_id=id)
     after = paging.decode(cursor, KEYS, bound_to) if cursor else None
     found = list(paging.ordered(events, KEYS, after)[:limit])
     return entries(actor, found, bound_to)
@@ -93,7 +95,7 @@ def record_history(actor: Actor, rt: RecordType, id: UUID, limit: int = 50, curs
 
 def recent(actor: Actor, limit: int = 20) -> list[Entry]:
     """What happened lately to records that the actor may see now, the newest first."""
-    known = [rt.slug for rt in registry.all() if actor.can(rt.slug, "view")]
+    known = [record_type.slug for record_type in registry.all() if actor.can(record_type.slug, "view")]
     seen: list[Event] = []
     events = events_read(actor).filter(record_type__in=known).order_by("-id")
     last: UUID | None = None

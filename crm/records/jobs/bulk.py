@@ -64,43 +64,47 @@ class Selection:
     search: str = ""
 
 
-def reached(actor: Actor, rt: RecordType, action: Action) -> QuerySet[Any]:
+def reached(actor: Actor, record_type: RecordType, action: Action) -> QuerySet[Any]:
     """The rows that the actor may deal with in bulk, those he may not ``action`` one by one among them."""
     for needed in ("bulk", NEEDS[action], "view"):
-        require_scope(actor, rt.slug, needed)
-    if not actor.can(rt.slug, "bulk") or not actor.can(rt.slug, NEEDS[action]):
+        require_scope(actor, record_type.slug, needed)
+    if not actor.can(record_type.slug, "bulk") or not actor.can(record_type.slug, NEEDS[action]):
         raise Forbidden(_("Your role does not allow this for many records at once."))
-    return reach(actor, rt, "bulk", trashed="only" if action == "restore" else "exclude")
+    return reach(actor, record_type, "bulk", trashed="only" if action == "restore" else "exclude")
 
 
-def selected(actor: Actor, rt: RecordType, action: Action, wanted: Selection, *, now: Any = None) -> QuerySet[Any]:
-    rows = reached(actor, rt, action)
+def selected(
+    actor: Actor, record_type: RecordType, action: Action, wanted: Selection, *, now: Any = None
+) -> QuerySet[Any]:
+    rows = reached(actor, record_type, action)
     if wanted.ids is not None:
         return rows.filter(pk__in=wanted.ids)
     if wanted.filter:
-        rows = rows.filter(language.compile(actor, rt, wanted.filter, now=now))
-    return rows.filter(search_text.search_q(actor, rt, wanted.search)) if wanted.search.strip() else rows
+        rows = rows.filter(language.compile(actor, record_type, wanted.filter, now=now))
+    return rows.filter(search_text.search_q(actor, record_type, wanted.search)) if wanted.search.strip() else rows
 
 
 def bulk_now(
-    actor: Actor, rt: RecordType, action: Action, ids: Sequence[UUID], values: Mapping[str, Any] | None = None
+    actor: Actor, record_type: RecordType, action: Action, ids: Sequence[UUID], values: Mapping[str, Any] | None = None
 ) -> gate.Change:
     """Change a few, all or none, while somebody waits. Raises Forbidden, NotFound and Invalid."""
-    rows = reached(actor, rt, action)
-    if ids_of(reach(actor, rt, "view", trashed="only" if action == "restore" else "exclude"), ids) - ids_of(rows, ids):
+    rows = reached(actor, record_type, action)
+    if ids_of(reach(actor, record_type, "view", trashed="only" if action == "restore" else "exclude"), ids) - ids_of(
+        rows, ids
+    ):
         raise Forbidden(_("Your role does not let you change some of these together."))
     match action:
         case "trash":
-            return gate.trash(actor, rt, ids)
+            return gate.trash(actor, record_type, ids)
         case "restore":
-            return gate.restore(actor, rt, ids)
+            return gate.restore(actor, record_type, ids)
         case "edit":
-            return gate.update(actor, rt, ids, values or {})
+            return gate.update(actor, record_type, ids, values or {})
 
 
 def bulk_start(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     action: Action,
     wanted: Selection,
     *,
@@ -110,8 +114,8 @@ def bulk_start(
     """Begin to change all of a selection in the background. Raises Forbidden, Invalid and BadQuery."""
     given = dict(values or {})
     if action == "edit":
-        check_values(actor, rt, given)
-    rows = selected(actor, rt, action, wanted)
+        check_values(actor, record_type, given)
+    rows = selected(actor, record_type, action, wanted)
     params = {
         "action": action,
         "values": given,
@@ -120,23 +124,27 @@ def bulk_start(
         "search": "" if wanted.ids is not None else wanted.search.strip(),
     }
     with transaction.atomic():
-        job = job_start(actor, "bulk", params, title=title_of(rt, action, given), noun=rt.slug)
-        if not (freeze(job, rt, rows) if wanted.ids is None else freeze_ids(job, rt.slug, sorted(set(wanted.ids)))):
+        job = job_start(actor, "bulk", params, title=title_of(record_type, action, given), noun=record_type.slug)
+        if not (
+            freeze(job, record_type, rows)
+            if wanted.ids is None
+            else freeze_ids(job, record_type.slug, sorted(set(wanted.ids)))
+        ):
             raise Invalid([], _("There is nothing to change: no record matches any more."))
     return job
 
 
-def check_values(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> None:
+def check_values(actor: Actor, record_type: RecordType, values: Mapping[str, Any]) -> None:
     """Raise Invalid for what no row could take, before any is tried."""
     errors: list[FieldError] = []
     if not values:
         errors.append(FieldError("", "required", _("Say what is to be changed.")))
-    writable = {one.slug: one for one in writable_fields(actor, rt)}
+    writable = {one.slug: one for one in writable_fields(actor, record_type)}
     for slug, raw in values.items():
-        require_field(actor, rt, slug)
+        require_field(actor, record_type, slug)
         one = writable.get(slug)
         if one is None:
-            errors.append(FieldError(str(slug)[:100], *gate.unwritable(actor, rt, str(slug))))
+            errors.append(FieldError(str(slug)[:100], *gate.unwritable(actor, record_type, str(slug))))
             continue
         if one.unique:
             errors.append(FieldError(slug, "unique", _("Each record has its own; many cannot be given the same.")))
@@ -152,13 +160,15 @@ def check_values(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> Non
         raise Invalid(errors, str(errors[0].message))
 
 
-def title_of(rt: RecordType, action: Action, values: Mapping[str, Any]) -> str:
-    nouns = str(rt.label_plural)
+def title_of(record_type: RecordType, action: Action, values: Mapping[str, Any]) -> str:
+    nouns = str(record_type.label_plural)
     if action == "trash":
         return _("Move %(nouns)s to the trash") % {"nouns": nouns.lower()}
     if action == "restore":
         return _("Restore %(nouns)s") % {"nouns": nouns.lower()}
-    labels = [str(rt.field(slug).label) for slug in values if rt.field(slug).kind is not Kind.CURRENCY]
+    labels = [
+        str(record_type.field(slug).label) for slug in values if record_type.field(slug).kind is not Kind.CURRENCY
+    ]
     return _("Change %(fields)s of %(nouns)s") % {"fields": ", ".join(labels), "nouns": nouns.lower()}
 
 
@@ -168,32 +178,37 @@ def title_of(rt: RecordType, action: Action, values: Mapping[str, Any]) -> str:
 def step(work: Work) -> bool:
     """The runner of the kind ``bulk``."""
     job, actor = work.job, work.actor
-    rt, action = registry.get(job.noun), job.params["action"]
+    record_type, action = registry.get(job.noun), job.params["action"]
     chunk = chunk_take(job)
     if chunk is None:
         job.result = {"changed": 0, **job.result}
-        tell_owner(work, rt)
+        tell_owner(work, record_type)
         return False
     whole = Selection(filter=job.params["filter"], search=job.params["search"])
     wanted = Selection(ids=chunk.ids) if job.params["filter"] is None else whole
-    rows = selected(actor, rt, action, wanted, now=job.created_at)
+    rows = selected(actor, record_type, action, wanted, now=job.created_at)
     # Locked first, so that what is read next stays true until the commit.
-    list(rt.rows.filter(pk__in=chunk.ids).select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk"))
+    list(
+        record_type.rows.filter(pk__in=chunk.ids)
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("pk")
+        .values_list("pk")
+    )
     trashed: Any = "only" if action == "restore" else "exclude"
-    there = ids_of(reach(actor, rt, "view", trashed=trashed), chunk.ids)
+    there = ids_of(reach(actor, record_type, "view", trashed=trashed), chunk.ids)
     matching = ids_of(rows, chunk.ids)
-    allowed = ids_of(reach(actor, rt, NEEDS[action], trashed=trashed), chunk.ids)
+    allowed = ids_of(reach(actor, record_type, NEEDS[action], trashed=trashed), chunk.ids)
     ready = []
     for one in chunk.ids:
         if one not in there:
-            work.skip(rt.slug, one, "gone", _("It is in the trash by now, or you may not see it any more."))
+            work.skip(record_type.slug, one, "gone", _("It is in the trash by now, or you may not see it any more."))
         elif one not in matching:
-            work.skip(rt.slug, one, "changed", _("It was changed meanwhile and does not match any more."))
+            work.skip(record_type.slug, one, "changed", _("It was changed meanwhile and does not match any more."))
         elif one not in allowed:
-            work.skip(rt.slug, one, "forbidden", _("Your role does not let you change this one."))
+            work.skip(record_type.slug, one, "forbidden", _("Your role does not let you change this one."))
         else:
             ready.append(one)
-    stopped = write(work, rt, action, ready)
+    stopped = write(work, record_type, action, ready)
     if stopped is not None:
         return stop(work, stopped)
     job.done += len(chunk.ids)
@@ -212,14 +227,14 @@ def ids_of(rows: QuerySet[Any], ids: Sequence[UUID]) -> set[UUID]:
     return set(rows.filter(pk__in=ids).values_list("pk", flat=True))
 
 
-def write(work: Work, rt: RecordType, action: Action, ids: Sequence[UUID]) -> str | None:
+def write(work: Work, record_type: RecordType, action: Action, ids: Sequence[UUID]) -> str | None:
     """Write the rows; those that the rules refuse are left out and told of. Says what stopped it, if it is to stop."""
     params = work.job.params
     options: dict[str, Any] = {"change_set": work.change_set, "source": SOURCE}
     writes: Mapping[Action, Callable[[Sequence[UUID]], gate.Change]] = {
-        "edit": lambda these: gate.update(work.actor, rt, these, params["values"], **options),
-        "trash": lambda these: gate.trash(work.actor, rt, these, **options),
-        "restore": lambda these: gate.restore(work.actor, rt, these, **options),
+        "edit": lambda these: gate.update(work.actor, record_type, these, params["values"], **options),
+        "trash": lambda these: gate.trash(work.actor, record_type, these, **options),
+        "restore": lambda these: gate.restore(work.actor, record_type, these, **options),
     }
     left = list(ids)
     while left:
@@ -235,7 +250,7 @@ def write(work: Work, rt: RecordType, action: Action, ids: Sequence[UUID]) -> st
             if params["on_error"] == "stop":
                 return str(first.message)
             for index, one in sorted(refused.items()):
-                work.skip(rt.slug, left[index], one.code, one.message, one.field)
+                work.skip(record_type.slug, left[index], one.code, one.message, one.field)
             left = [record_id for index, record_id in enumerate(left) if index not in refused]
         else:
             work.job.result = {**work.job.result, "changed": work.job.result.get("changed", 0) + touched(change)}
@@ -247,10 +262,10 @@ def touched(change: gate.Change) -> int:
     return len({event.record_id for event in change.events})
 
 
-def tell_owner(work: Work, rt: RecordType) -> None:
+def tell_owner(work: Work, record_type: RecordType) -> None:
     """Tell a member, once, of all that was made his."""
     values, changed = work.job.params.get("values") or {}, work.job.result.get("changed", 0)
-    owner = values.get(rt.owner_field) if rt.owner_field else None
+    owner = values.get(record_type.owner_field) if record_type.owner_field else None
     if not owner or not changed or str(owner) == str(work.actor.member_id):
         return
     who = work.actor.label
@@ -261,14 +276,14 @@ def tell_owner(work: Work, rt: RecordType) -> None:
             "%(who)s made %(number)s records yours: %(nouns)s",
             changed,
         )
-        return words % {"who": who, "number": f"{changed:,}", "nouns": rt.label_plural}
+        return words % {"who": who, "number": f"{changed:,}", "nouns": record_type.label_plural}
 
     notify(
         [UUID(str(owner))],
         kind=ASSIGNED,
         key=f"assigned:{work.job.pk}",
         title=title,
-        record_type=rt.slug,
+        record_type=record_type.slug,
         count=changed,
         change_id=work.change_set.pk,
     )

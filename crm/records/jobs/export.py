@@ -36,15 +36,17 @@ TIMER = "export_expired"
 ROWS = 500
 
 
-def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted: reading.Query, *, name: str) -> Job:
+def export_start(
+    actor: Actor, record_type: RecordType, columns: Sequence[Field], wanted: reading.Query, *, name: str
+) -> Job:
     """Begin to write all rows of a query to a file. Raises Forbidden without the right to export, BadQuery, and
     MissingScope for a column that names records which a key may not read."""
-    require_scope(actor, rt.slug, "export")
-    if not actor.can(rt.slug, "export"):
+    require_scope(actor, record_type.slug, "export")
+    if not actor.can(record_type.slug, "export"):
         raise Forbidden(_("Your role does not allow to export these."))
     for kind in kinds_told_by(columns):
         require_scope(actor, kind)
-    sort_keys(rt, wanted.sort, hidden_slugs(actor, rt))
+    sort_keys(record_type, wanted.sort, hidden_slugs(actor, record_type))
     params = {
         "columns": [one.slug for one in columns],
         "filter": dict(wanted.filter) if wanted.filter else None,
@@ -53,17 +55,19 @@ def export_start(actor: Actor, rt: RecordType, columns: Sequence[Field], wanted:
         "settled": wanted.settled,
     }
     title = _("Export of %(what)s") % {"what": name}
-    return job_start(actor, "export", params, title=title, noun=rt.slug, total=reading.count(actor, rt, wanted))
+    return job_start(
+        actor, "export", params, title=title, noun=record_type.slug, total=reading.count(actor, record_type, wanted)
+    )
 
 
-def exportable(actor: Actor, rt: RecordType) -> dict[str, Field]:
+def exportable(actor: Actor, record_type: RecordType) -> dict[str, Field]:
     """The fields that can be columns of a file, by slug."""
-    return {one.slug: one for one in (ID_FIELD, *readable_fields(actor, rt), *SYSTEM_FIELDS.values())}
+    return {one.slug: one for one in (ID_FIELD, *readable_fields(actor, record_type), *SYSTEM_FIELDS.values())}
 
 
-def columns_of(actor: Actor, rt: RecordType) -> list[Field]:
+def columns_of(actor: Actor, record_type: RecordType) -> list[Field]:
     """The columns of a file where none are asked for: all but those that name records which a key may not read."""
-    shown = [one for one in exportable(actor, rt).values() if not one.hidden]
+    shown = [one for one in exportable(actor, record_type).values() if not one.hidden]
     return [one for one in shown if not any(actor.scope_needed(kind, "view") for kind in kinds_told_by([one]))]
 
 
@@ -75,10 +79,10 @@ def export_step(work: Work) -> bool:
     """The runner of the kind ``export``: a page of rows. The file is cut to what was kept before, so that a page that
     is written again stands in it once."""
     job, actor = work.job, work.actor
-    rt, params = registry.get(job.noun), job.params
-    if not actor.can(rt.slug, "export"):
+    record_type, params = registry.get(job.noun), job.params
+    if not actor.can(record_type.slug, "export"):
         raise Forbidden(_("Your role does not allow to export these."))
-    known = exportable(actor, rt)
+    known = exportable(actor, record_type)
     columns = [known[slug] for slug in params["columns"] if slug in known]
     slugs = [*dict.fromkeys(slug for one in columns for slug in (one.slug, one.currency) if slug in known)]
     days = [one.day for one in columns if one.day in known]
@@ -93,32 +97,34 @@ def export_step(work: Work) -> bool:
         expand=tuple(slug for slug in slugs if known[slug].kind in {Kind.RELATION, Kind.MEMBER} and slug != "id"),
     )
     try:
-        page = reading.page(actor, rt, query)
+        page = reading.page(actor, record_type, query)
     except BadCursor:
         raise Forbidden(_("What you may see changed while this was exported. Begin again.")) from None
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     if not job.place:
         writer.writerow([guarded(str(known[slug].label)) for slug in slugs])
-    writer.writerows([cell(known[slug], row) for slug in slugs] for row in within(actor, rt, page.rows))
+    writer.writerows([cell(known[slug], row) for slug in slugs] for row in within(actor, record_type, page.rows))
     size = append(path_of(actor.tenant, job.pk), job.place.get("size", 0), text.getvalue())
     job.done += len(page.rows)
     job.total = max(job.total, job.done)
     job.place = {"cursor": page.next_cursor, "size": size}
     if page.next_cursor:
         return True
-    scopes = sorted(f"{kind}:read" for kind in (rt.slug, *kinds_told_by(columns)) if sees(actor, kind))
+    scopes = sorted(f"{kind}:read" for kind in (record_type.slug, *kinds_told_by(columns)) if sees(actor, kind))
     job.result = {"file": True, "rows": job.done, "sight": sight_of(actor), "scopes": scopes}
     timers.schedule(TIMER, "job", job.pk, timezone.now() + KEPT)
-    audit_note(actor, "export.finished", record_id=job.pk, after={"noun": rt.slug, "rows": job.done, "fields": slugs})
+    audit_note(
+        actor, "export.finished", record_id=job.pk, after={"noun": record_type.slug, "rows": job.done, "fields": slugs}
+    )
     return False
 
 
-def within(actor: Actor, rt: RecordType, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def within(actor: Actor, record_type: RecordType, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Of the rows that are seen, those that may be exported."""
-    if actor.scope(rt.slug, "export") is Scope.ALL:
+    if actor.scope(record_type.slug, "export") is Scope.ALL:
         return list(rows)
-    reached = reading.reach(actor, rt, "export").filter(pk__in=[row["id"] for row in rows])
+    reached = reading.reach(actor, record_type, "export").filter(pk__in=[row["id"] for row in rows])
     allowed = set(reached.values_list("pk", flat=True))
     return [row for row in rows if row["id"] in allowed]
 

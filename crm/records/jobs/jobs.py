@@ -147,11 +147,11 @@ def job_start(
     return job
 
 
-def freeze(job: Job, rt: RecordType, rows: QuerySet[Any]) -> int:
+def freeze(job: Job, record_type: RecordType, rows: QuerySet[Any]) -> int:
     """Fix the rows a job is about, in chunks by id, in one statement; returns how many."""
     query, params = rows.order_by().values("pk").query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(FREEZE.format(query), [job.pk, CHUNK, rt.slug, *params, CHUNK])
+        cursor.execute(FREEZE.format(query), [job.pk, CHUNK, record_type.slug, *params, CHUNK])
     return chunks_counted(job)
 
 
@@ -352,7 +352,7 @@ def outcome(job: Job) -> str:
 
 def jobs_of(actor: Actor) -> QuerySet[Job]:
     """The newest first, of nouns that the actor may view: his own, or everybody's if he has the settings."""
-    unseen = [rt.slug for rt in registry.all() if not actor.can(rt.slug, "view")]
+    unseen = [record_type.slug for record_type in registry.all() if not actor.can(record_type.slug, "view")]
     of_several = Q(params__takers__has_any_keys=unseen) | Q(params__nouns__has_any_keys=unseen)
     rows = Job.objects.select_related("member", "change_set").exclude(noun__in=unseen).order_by("-id")
     rows = rows.filter(negated(Q(noun="") & of_several)) if unseen else rows

@@ -52,7 +52,7 @@ class Portion:
     """What a member has of one noun: ``count`` still open and what these are ``worth``, and ``closed`` ones beside them
     (None where nothing is ever closed, or what is done stays with who did it). ``query`` shows them in a list."""
 
-    rt: RecordType
+    record_type: RecordType
     count: int
     worth: MoneySum
     closed: int | None
@@ -74,47 +74,51 @@ class Outcome:
 
 def held_types(actor: Actor) -> list[RecordType]:
     """The nouns whose records are somebody's and can become another's, as far as the actor sees them."""
-    return [rt for rt in held_at_all() if actor.can(rt.slug, "view")]
+    return [record_type for record_type in held_at_all() if actor.can(record_type.slug, "view")]
 
 
 def held_at_all() -> list[RecordType]:
-    return [rt for rt in registry.all() if rt.owner_field and not rt.is_history]
+    return [record_type for record_type in registry.all() if record_type.owner_field and not record_type.is_history]
 
 
-def owner_of(rt: RecordType) -> Field:
-    return rt.field(rt.owner_field)
+def owner_of(record_type: RecordType) -> Field:
+    return record_type.field(record_type.owner_field)
 
 
 def held(
-    actor: Actor, rt: RecordType, member_id: UUID, *, part: Part = "open", actions: Collection[str] = ("edit",)
+    actor: Actor, record_type: RecordType, member_id: UUID, *, part: Part = "open", actions: Collection[str] = ("edit",)
 ) -> QuerySet[Any]:
     """The records of one member, outside the trash, that the actor may give away by all of ``actions``."""
-    narrowest = min(actions, key=lambda action: actor.scope(rt.slug, action))
-    rows = reach(actor, rt, narrowest).filter(**{owner_of(rt).column: member_id})
-    known = readable_fields(actor, rt) if narrowest == "view" else writable_fields(actor, rt)
-    if rt.owner_field not in {one.slug for one in known}:
+    narrowest = min(actions, key=lambda action: actor.scope(record_type.slug, action))
+    rows = reach(actor, record_type, narrowest).filter(**{owner_of(record_type).column: member_id})
+    known = readable_fields(actor, record_type) if narrowest == "view" else writable_fields(actor, record_type)
+    if record_type.owner_field not in {one.slug for one in known}:
         return rows.none()
     if part == "all":
         return rows
-    return rows.filter(rt.open_rows) if part == "open" else rows.exclude(rt.open_rows)
+    return rows.filter(record_type.open_rows) if part == "open" else rows.exclude(record_type.open_rows)
 
 
 def portions(actor: Actor, member_id: UUID, *, actions: Collection[str] = ("edit",)) -> list[Portion]:
     """What a member has that the actor may give away, noun by noun; two statements each."""
     found = []
-    for rt in held_types(actor):
-        money = next((one for one in readable_fields(actor, rt) if one.kind is Kind.MONEY), None)
-        rows = held(actor, rt, member_id, actions=actions).order_by()
+    for record_type in held_types(actor):
+        money = next((one for one in readable_fields(actor, record_type) if one.kind is Kind.MONEY), None)
+        rows = held(actor, record_type, member_id, actions=actions).order_by()
         worth = money_sum(actor, rows, money)
-        closed = held(actor, rt, member_id, part="closed", actions=actions).count() if rt.still_open else None
+        closed = (
+            held(actor, record_type, member_id, part="closed", actions=actions).count()
+            if record_type.still_open
+            else None
+        )
         if worth.rows or closed:
-            found.append(Portion(rt, worth.rows, worth, closed, list_query(rt, member_id)))
+            found.append(Portion(record_type, worth.rows, worth, closed, list_query(record_type, member_id)))
     return found
 
 
-def list_query(rt: RecordType, member_id: UUID) -> str:
+def list_query(record_type: RecordType, member_id: UUID) -> str:
     """The query string by which a list shows what is a member's."""
-    condition = orjson.dumps({"field": rt.owner_field, "op": "eq", "value": str(member_id)}).decode()
+    condition = orjson.dumps({"field": record_type.owner_field, "op": "eq", "value": str(member_id)}).decode()
     return urlencode({"filter": condition})
 
 
@@ -236,17 +240,17 @@ def gifts(
     """The ids by noun, the rows locked. At most a chunk more than goes at once is looked at."""
     check_takers(actor, giver, takers)
     found: dict[str, list[UUID]] = {}
-    for rt in held_types(actor):
-        if rt.slug not in takers:
+    for record_type in held_types(actor):
+        if record_type.slug not in takers:
             continue
-        rows = held(actor, rt, giver.pk, part=part_of(rt, closed_too), actions=actions).order_by("pk")
+        rows = held(actor, record_type, giver.pk, part=part_of(record_type, closed_too), actions=actions).order_by("pk")
         some = rows.select_for_update(of=("self",), no_key=True, nowait=True)[: AT_ONCE + 1]
-        found[rt.slug] = list(some.values_list("pk", flat=True))
+        found[record_type.slug] = list(some.values_list("pk", flat=True))
     return found
 
 
-def part_of(rt: RecordType, closed_too: Collection[str]) -> Part:
-    return "all" if rt.slug in closed_too and rt.still_open is not None else "open"
+def part_of(record_type: RecordType, closed_too: Collection[str]) -> Part:
+    return "all" if record_type.slug in closed_too and record_type.still_open is not None else "open"
 
 
 def check_takers(actor: Actor, giver: Member, takers: Mapping[str, UUID]) -> None:
@@ -278,9 +282,9 @@ def give(
     counts = {}
     for noun, ids in given.items():
         if ids:
-            rt = registry.get(noun)
-            values = {rt.owner_field: takers[noun]}
-            gate.update(actor, rt, ids, values, change_set=change_set, source=SOURCE)
+            record_type = registry.get(noun)
+            values = {record_type.owner_field: takers[noun]}
+            gate.update(actor, record_type, ids, values, change_set=change_set, source=SOURCE)
             counts[noun] = len(ids)
     return counts
 
@@ -315,9 +319,9 @@ def told(who: str, name: str, counts: Mapping[str, int]) -> str:
 def counted(counts: Mapping[str, int]) -> str:
     """“34 deals, 1 task”."""
     parts = []
-    for rt in registry.all():
-        if number := counts.get(rt.slug):
-            label = str(rt.label if number == 1 else rt.label_plural).lower()
+    for record_type in registry.all():
+        if number := counts.get(record_type.slug):
+            label = str(record_type.label if number == 1 else record_type.label_plural).lower()
             parts.append(f"{number:,} {label}")
     return ", ".join(parts)
 
@@ -363,26 +367,30 @@ def step(work: Work) -> bool:
     if not nouns:
         tell(actor, giver, takers, counts, work.change_set)
         return False
-    rt = registry.get(nouns[0])
-    rows = held(actor, rt, giver.pk, part=part_of(rt, job.params["closed_too"]), actions=job.params["actions"])
+    record_type = registry.get(nouns[0])
+    rows = held(
+        actor, record_type, giver.pk, part=part_of(record_type, job.params["closed_too"]), actions=job.params["actions"]
+    )
     if job.place.get("after"):
         rows = rows.filter(pk__gt=job.place["after"])
     ids = list(rows.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True)[:CHUNK])
     if not ids:
-        job.place = {"through": [*job.place.get("through", ()), rt.slug]}
+        job.place = {"through": [*job.place.get("through", ()), record_type.slug]}
         return True
-    counts[rt.slug] = counts.get(rt.slug, 0) + give_what_goes(work, rt, ids, takers[rt.slug])
+    counts[record_type.slug] = counts.get(record_type.slug, 0) + give_what_goes(
+        work, record_type, ids, takers[record_type.slug]
+    )
     job.done += len(ids)
     job.place = {**job.place, "after": str(ids[-1])}
     return True
 
 
-def give_what_goes(work: Work, rt: RecordType, ids: list[UUID], taker: UUID) -> int:
+def give_what_goes(work: Work, record_type: RecordType, ids: list[UUID], taker: UUID) -> int:
     """All of a chunk, or, when a rule refuses, each by itself; those that cannot go are told of. How many went."""
-    values = {rt.owner_field: taker}
+    values = {record_type.owner_field: taker}
     try:
         with transaction.atomic():
-            gate.update(work.actor, rt, ids, values, change_set=work.change_set, source=SOURCE)
+            gate.update(work.actor, record_type, ids, values, change_set=work.change_set, source=SOURCE)
         return len(ids)
     except Invalid:
         pass
@@ -390,9 +398,9 @@ def give_what_goes(work: Work, rt: RecordType, ids: list[UUID], taker: UUID) -> 
     for one in ids:
         try:
             with transaction.atomic():
-                gate.update(work.actor, rt, one, values, change_set=work.change_set, source=SOURCE)
+                gate.update(work.actor, record_type, one, values, change_set=work.change_set, source=SOURCE)
         except RecordError as error:
-            work.skip(rt.slug, one, error.code, str(error))
+            work.skip(record_type.slug, one, error.code, str(error))
         else:
             went += 1
     return went

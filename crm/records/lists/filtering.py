@@ -72,45 +72,45 @@ class Chips:
 def chips(listing: Listing) -> Chips:
     """What the list is narrowed by, each part with the address of the list without it."""
     match, nodes = flat(listing.tree)
-    titles = titles_of(listing.actor, listing.rt, nodes)
+    titles = titles_of(listing.actor, listing.record_type, nodes)
     made = []
     for place, node in enumerate(nodes):
         rest = joined(match, [*nodes[:place], *nodes[place + 1 :]])
-        label, operator, value = describe(listing.rt, node, titles)
+        label, operator, value = describe(listing.record_type, node, titles)
         made.append(Chip(label, operator, value, listing.url(filter=rest or None)))
     other = "any" if match == "all" else "all"
     return Chips(match, made, listing.url(filter={other: nodes}) if len(nodes) > 1 else "")
 
 
-def describe(rt: RecordType, node: Any, titles: Mapping[str, str]) -> tuple[str, str, str]:
+def describe(record_type: RecordType, node: Any, titles: Mapping[str, str]) -> tuple[str, str, str]:
     """A node in words: field, operator and value of a condition; a whole group goes into the value."""
     if is_condition(node):
-        field = path_field(rt, node["field"])
+        field = path_field(record_type, node["field"])
         operator = OPERATORS[field.kind].get(node["op"])
-        label = path_label(rt, node["field"])
+        label = path_label(record_type, node["field"])
         return label, str(operator.label) if operator else node["op"], value_text(field, node.get("value"), titles)
     if "not" in node:
-        return _("not"), "", " ".join(part for part in describe(rt, node["not"], titles) if part)
+        return _("not"), "", " ".join(part for part in describe(record_type, node["not"], titles) if part)
     match, nodes = next(iter(node.items()))
     if not nodes:
         return "", "", _("every record") if match == "all" else _("no record at all")
     word = f" {_('and') if match == 'all' else _('or')} "
-    return "", "", word.join(" ".join(part for part in describe(rt, one, titles) if part) for one in nodes)
+    return "", "", word.join(" ".join(part for part in describe(record_type, one, titles) if part) for one in nodes)
 
 
-def path_field(rt: RecordType, path: str) -> Field:
+def path_field(record_type: RecordType, path: str) -> Field:
     """The field that ``amount`` or, over one relation, ``company.industry`` names."""
     first, __, second = path.partition(".")
     if first == "id":
         return ID_FIELD
-    field = rt.field(first)
+    field = record_type.field(first)
     return target_type(field.target).field(second) if second else field
 
 
-def path_label(rt: RecordType, path: str) -> str:
+def path_label(record_type: RecordType, path: str) -> str:
     first, __, second = path.partition(".")
-    label = str(path_field(rt, first).label)
-    return f"{label} › {path_field(rt, path).label}" if second else label
+    label = str(path_field(record_type, first).label)
+    return f"{label} › {path_field(record_type, path).label}" if second else label
 
 
 def value_text(field: Field, value: Any, titles: Mapping[str, str]) -> str:
@@ -148,7 +148,7 @@ def _decimal(value: Any) -> Decimal | None:
         return None
 
 
-def titles_of(actor: Actor, rt: RecordType, nodes: Sequence[Any]) -> dict[str, str]:
+def titles_of(actor: Actor, record_type: RecordType, nodes: Sequence[Any]) -> dict[str, str]:
     """Names of the records and members that the conditions mention, read in one query a noun."""
     wanted: dict[str, set[str]] = {}
 
@@ -158,7 +158,7 @@ def titles_of(actor: Actor, rt: RecordType, nodes: Sequence[Any]) -> dict[str, s
             for one in [inner] if match == "not" else inner:
                 gather(one)
             return
-        field = path_field(rt, node["field"])
+        field = path_field(record_type, node["field"])
         if field.target and field is not ID_FIELD:
             value = node.get("value")
             wanted.setdefault(field.target, set()).update(
@@ -200,13 +200,13 @@ class Row:
     kept_text: str = ""
 
 
-def filterable(actor: Actor, rt: RecordType) -> list[tuple[str, str]]:
+def filterable(actor: Actor, record_type: RecordType) -> list[tuple[str, str]]:
     """Paths and labels to choose from: the type's own fields, then those of what it relates to."""
-    own = [(one.slug, str(one.label)) for one in listed_fields(actor, rt) if one.filterable]
+    own = [(one.slug, str(one.label)) for one in listed_fields(actor, record_type) if one.filterable]
     return own + [
         (f"{relation.slug}.{one.slug}", f"{relation.label} › {one.label}")
-        for relation in rt.relations
-        if may_read(actor, rt, relation.slug)
+        for relation in record_type.relations
+        if may_read(actor, record_type, relation.slug)
         for one in readable_fields(actor, registry.get(relation.target))
         if one.filterable
         and one.kind not in {Kind.LINKS, Kind.REFERENCE, Kind.REFERENCES, Kind.JSON_LIST}
@@ -214,24 +214,25 @@ def filterable(actor: Actor, rt: RecordType) -> list[tuple[str, str]]:
     ]
 
 
-def rows_of(actor: Actor, rt: RecordType, tree: Mapping[str, Any] | None) -> tuple[str, list[Row]]:
+def rows_of(actor: Actor, record_type: RecordType, tree: Mapping[str, Any] | None) -> tuple[str, list[Row]]:
     """The form's rows for a tree. Nested groups are kept as they are, one row each."""
     match, nodes = flat(tree)
-    titles = titles_of(actor, rt, nodes)
+    titles = titles_of(actor, record_type, nodes)
     made = []
     for place, node in enumerate(nodes):
-        if is_condition(node) and path_field(rt, node["field"]) is not ID_FIELD:
+        if is_condition(node) and path_field(record_type, node["field"]) is not ID_FIELD:
             value = node.get("value")
             values = [
-                _raw(path_field(rt, node["field"]), one) for one in (value if isinstance(value, list) else [value])
+                _raw(path_field(record_type, node["field"]), one)
+                for one in (value if isinstance(value, list) else [value])
             ]
-            made.append(row(actor, rt, place, node["field"], node["op"], values))
+            made.append(row(actor, record_type, place, node["field"], node["op"], values))
         else:
-            made.append(_kept(rt, place, node, titles))
+            made.append(_kept(record_type, place, node, titles))
     return match, made
 
 
-def rows_sent(actor: Actor, rt: RecordType, data: QueryDict) -> tuple[str, list[Row]]:
+def rows_sent(actor: Actor, record_type: RecordType, data: QueryDict) -> tuple[str, list[Row]]:
     """The form's rows as they were sent, with a changed field's operator and a changed operator's value made anew."""
     match = "any" if data.get("match") == "any" else "all"
     made: list[Row] = []
@@ -242,22 +243,22 @@ def rows_sent(actor: Actor, rt: RecordType, data: QueryDict) -> tuple[str, list[
         if kept := data.get(f"{name}.kept"):
             try:
                 node = reading_tree(kept)
-                made.append(_kept(rt, len(made), validate(actor, rt, node), {}))
+                made.append(_kept(record_type, len(made), validate(actor, record_type, node), {}))
             except RecordError:
                 continue
         elif path := data.get(f"{name}.field"):
             operator = data.get(f"{name}.op", "") if data.get(f"{name}.was") == path else ""
-            made.append(row(actor, rt, len(made), path, operator, data.getlist(f"{name}.value")))
+            made.append(row(actor, record_type, len(made), path, operator, data.getlist(f"{name}.value")))
     return match, [one for one in made if one.operators or one.kept]
 
 
-def row(actor: Actor, rt: RecordType, place: int, path: str, operator: str, values: Sequence[str]) -> Row:
+def row(actor: Actor, record_type: RecordType, place: int, path: str, operator: str, values: Sequence[str]) -> Row:
     try:
-        validate(actor, rt, {"field": path, "op": "is_empty"})
+        validate(actor, record_type, {"field": path, "op": "is_empty"})
     except BadQuery as problem:
-        field = path_field(rt, path) if problem.reason == "unknown_operator" else ID_FIELD
+        field = path_field(record_type, path) if problem.reason == "unknown_operator" else ID_FIELD
     else:
-        field = path_field(rt, path)
+        field = path_field(record_type, path)
     if field is ID_FIELD:
         return Row(place, path, "", [], "none", "text", [], [])
     known: Mapping[str, Operator] = OPERATORS[field.kind]
@@ -313,7 +314,7 @@ def value_options(actor: Actor, field: Field, operator: str, values: Sequence[st
     return []
 
 
-def tree_of(actor: Actor, rt: RecordType, match: str, rows: Sequence[Row]) -> dict[str, Any]:
+def tree_of(actor: Actor, record_type: RecordType, match: str, rows: Sequence[Row]) -> dict[str, Any]:
     """The tree that the rows mean. A row that cannot be understood gets its error; BadQuery is then raised."""
     nodes: list[Any] = []
     wrong: BadQuery | None = None
@@ -321,7 +322,7 @@ def tree_of(actor: Actor, rt: RecordType, match: str, rows: Sequence[Row]) -> di
         if one.kept:
             nodes.append(reading_tree(one.kept))
             continue
-        field = path_field(rt, one.path)
+        field = path_field(record_type, one.path)
         node: dict[str, Any] = {"field": one.path, "op": one.operator}
         values = [_typed(field, value) for value in one.values]
         if one.shape == "many":
@@ -339,7 +340,7 @@ def tree_of(actor: Actor, rt: RecordType, match: str, rows: Sequence[Row]) -> di
         try:
             if one.shape != "none" and node["value"] in ("", [], [None, None]):
                 raise BadQuery(_("Choose a value."), param="filter")
-            validate(actor, rt, node)
+            validate(actor, record_type, node)
             nodes.append(node)
         except BadQuery as error:
             one.error = str(error.message)
@@ -347,7 +348,7 @@ def tree_of(actor: Actor, rt: RecordType, match: str, rows: Sequence[Row]) -> di
     if wrong:
         raise wrong
     tree = joined(match, nodes)
-    return dict(validate(actor, rt, tree)) if tree else {}
+    return dict(validate(actor, record_type, tree)) if tree else {}
 
 
 def reading_tree(text: str) -> dict[str, Any]:
@@ -360,8 +361,8 @@ def reading_tree(text: str) -> dict[str, Any]:
     return found
 
 
-def _kept(rt: RecordType, place: int, node: Any, titles: Mapping[str, str]) -> Row:
-    text = " ".join(part for part in describe(rt, node, titles) if part)
+def _kept(record_type: RecordType, place: int, node: Any, titles: Mapping[str, str]) -> Row:
+    text = " ".join(part for part in describe(record_type, node, titles) if part)
     return Row(place, "", "", [], "none", "text", [], [], kept=orjson.dumps(node).decode(), kept_text=text)
 
 

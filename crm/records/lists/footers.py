@@ -49,15 +49,15 @@ def label_of(one: Field, how: str) -> str:
 
 
 def footers(
-    actor: Actor, rt: RecordType, wanted: reading.Query, chosen: Mapping[str, str]
+    actor: Actor, record_type: RecordType, wanted: reading.Query, chosen: Mapping[str, str]
 ) -> tuple[int, dict[str, Footer]]:
     """How many rows there are, and what each column comes to: one statement, and one a money field."""
-    rows = reading.matching(actor, rt, wanted).order_by()
-    readable = {*(one.slug for one in readable_fields(actor, rt)), *LISTED_SYSTEM_FIELDS}
+    rows = reading.matching(actor, record_type, wanted).order_by()
+    readable = {*(one.slug for one in readable_fields(actor, record_type)), *LISTED_SYSTEM_FIELDS}
     fields = {
-        slug: rt.field(slug)
+        slug: record_type.field(slug)
         for slug, how in chosen.items()
-        if slug in readable and how in footers_for(rt.field(slug)) and how != NO_FOOTER
+        if slug in readable and how in footers_for(record_type.field(slug)) and how != NO_FOOTER
     }
     plain: dict[str, Any] = {"all_rows": Count("pk")}
     for slug, one in fields.items():

@@ -45,9 +45,11 @@ class Groups:
     """How many groups are not shown, the smallest ones."""
 
 
-def groups(actor: Actor, rt: RecordType, wanted: reading.Query, slug: str, money: Field | None = None) -> Groups:
+def groups(
+    actor: Actor, record_type: RecordType, wanted: reading.Query, slug: str, money: Field | None = None
+) -> Groups:
     """The groups of a query's rows in one statement, and the names of what they are grouped by in another."""
-    one = rt.field(slug)
+    one = record_type.field(slug)
     value: Any = F(one.column)
     if one.kind is Kind.DATE:
         value = TruncMonth(one.column)
@@ -55,7 +57,7 @@ def groups(actor: Actor, rt: RecordType, wanted: reading.Query, slug: str, money
         value = TruncMonth(one.column, tzinfo=actor.time_zone)
     elif one.kind is Kind.CHOICE:
         value = NullIf(one.column, Value(""))
-    rows = reading.matching(actor, rt, wanted).annotate(group_value=value)
+    rows = reading.matching(actor, record_type, wanted).annotate(group_value=value)
     sums = money_sums(actor, rows, money, {"worth": Part()}, by="group_value", most=MOST_GROUPS)
     largest = islice(sums.items(), MOST_GROUPS)
     shown = [Group(key_of(one, raw), "", worth=parts["worth"]) for raw, parts in largest]

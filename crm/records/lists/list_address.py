@@ -61,8 +61,8 @@ def differing(now: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, str]
     return found
 
 
-def view_address(rt: RecordType, key: str, layout: str) -> str:
-    path = reverse(f"records:{layout if rt.board_field else LIST}", args=[rt.plural])
+def view_address(record_type: RecordType, key: str, layout: str) -> str:
+    path = reverse(f"records:{layout if record_type.board_field else LIST}", args=[record_type.plural])
     return f"{path}?{urlencode({'view': key})}" if key else path
 
 
@@ -86,7 +86,7 @@ def clean_search(text: str) -> str:
     return text.replace("\x00", "").strip()[:LONGEST_SEARCH]
 
 
-def read_filter(actor: Actor, rt: RecordType, text: str) -> dict[str, Any] | None:
+def read_filter(actor: Actor, record_type: RecordType, text: str) -> dict[str, Any] | None:
     """The tree of a ``filter=`` parameter. Raises BadQuery when it is not JSON or not a filter of this type."""
     if not text:
         return None
@@ -98,11 +98,11 @@ def read_filter(actor: Actor, rt: RecordType, text: str) -> dict[str, Any] | Non
         raise BadQuery(_("The filter in this address is broken, so it was left out."), param="filter")
     if not tree:
         return None
-    return dict(validate(actor, rt, tree))
+    return dict(validate(actor, record_type, tree))
 
 
-def read_sort(actor: Actor, rt: RecordType, text: str) -> tuple[str, ...]:
-    known = sortable_fields(rt, hidden_slugs(actor, rt))
+def read_sort(actor: Actor, record_type: RecordType, text: str) -> tuple[str, ...]:
+    known = sortable_fields(record_type, hidden_slugs(actor, record_type))
     found = tuple(part for part in text.split(",") if part)[:3]
     for part in found:
         slug = part.removeprefix("-")
@@ -115,24 +115,24 @@ def read_sort(actor: Actor, rt: RecordType, text: str) -> tuple[str, ...]:
     return found
 
 
-def read_grouping(actor: Actor, rt: RecordType, slug: str) -> str:
-    return slug if slug in {one.slug for one in groupable(actor, rt)} else ""
+def read_grouping(actor: Actor, record_type: RecordType, slug: str) -> str:
+    return slug if slug in {one.slug for one in groupable(actor, record_type)} else ""
 
 
-def read_footers(actor: Actor, rt: RecordType, text: str) -> dict[str, str]:
+def read_footers(actor: Actor, record_type: RecordType, text: str) -> dict[str, str]:
     """``amount:sum,name:count``; what cannot be summed up like that is left out."""
-    known = {one.slug: one for one in listed_fields(actor, rt)}
+    known = {one.slug: one for one in listed_fields(actor, record_type)}
     pairs = (part.partition(":") for part in text.split(","))
     return {slug: how for slug, _colon, how in pairs if slug in known and how in footers_for(known[slug])}
 
 
-def read_quick(rt: RecordType, names: Iterable[str]) -> tuple[str, ...]:
+def read_quick(record_type: RecordType, names: Iterable[str]) -> tuple[str, ...]:
     wanted = set(names)
-    return tuple(name for name in rt.quick_filters if name in wanted)
+    return tuple(name for name in record_type.quick_filters if name in wanted)
 
 
-def read_cards(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
-    known = {one.slug for one in listed_fields(actor, rt)}
+def read_cards(actor: Actor, record_type: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
+    known = {one.slug for one in listed_fields(actor, record_type)}
     return tuple(slug for slug in dict.fromkeys(slugs) if slug in known)[:MOST_CARD_FIELDS]
 
 
@@ -145,16 +145,18 @@ def old_key(data: Mapping[str, Any]) -> str:
     return MINE if data.get("mine") == "1" else DONE if data.get("done") == "1" else ""
 
 
-def chosen_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
+def chosen_columns(actor: Actor, record_type: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
     """The fields named, the title always first; the type's own choice when none is usable."""
-    return pick_columns(actor, rt, slugs) or pick_columns(actor, rt, (rt.title, *rt.default_columns))
+    return pick_columns(actor, record_type, slugs) or pick_columns(
+        actor, record_type, (record_type.title, *record_type.default_columns)
+    )
 
 
-def pick_columns(actor: Actor, rt: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
-    allowed = {one.slug: one for one in listed_fields(actor, rt)}
+def pick_columns(actor: Actor, record_type: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
+    allowed = {one.slug: one for one in listed_fields(actor, record_type)}
     chosen = [slug for slug in dict.fromkeys(slugs) if slug in allowed][:MOST_COLUMNS]
-    return tuple(allowed[slug] for slug in with_title(rt, chosen)) if chosen else ()
+    return tuple(allowed[slug] for slug in with_title(record_type, chosen)) if chosen else ()
 
 
-def with_title(rt: RecordType, slugs: Iterable[str]) -> list[str]:
-    return [rt.title, *(slug for slug in slugs if slug != rt.title)]
+def with_title(record_type: RecordType, slugs: Iterable[str]) -> list[str]:
+    return [record_type.title, *(slug for slug in slugs if slug != record_type.title)]

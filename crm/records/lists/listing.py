@@ -96,7 +96,7 @@ class Listing:
     """
 
     actor: Actor
-    rt: RecordType
+    record_type: RecordType
     views: Views
     view: View
     columns: tuple[Field, ...]
@@ -115,18 +115,18 @@ class Listing:
     cards: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, actor: Actor, rt: RecordType, request: HttpRequest, layout: str = "") -> Self:
+    def of(cls, actor: Actor, record_type: RecordType, request: HttpRequest, layout: str = "") -> Self:
         """Raises NotFound for a view that is not there or not shared with the reader."""
         data = request.GET if request.method == "GET" else request.POST
-        views = Views(actor, rt)
-        layout = BOARD if rt.board_field and (layout or data.get("layout")) == BOARD else LIST
+        views = Views(actor, record_type)
+        layout = BOARD if record_type.board_field and (layout or data.get("layout")) == BOARD else LIST
         view = views.get(data.get("view", "") or old_key(data), layout)
         problem = None
         tree = None if view.is_built_in else view.filter
         pipeline = data.get(PIPELINE, "") if PIPELINE in data else without_pipeline(tree)[0]
         if "filter" in data:
             try:
-                tree = read_filter(actor, rt, data["filter"])
+                tree = read_filter(actor, record_type, data["filter"])
             except BadQuery as error:
                 problem = error
         if layout == BOARD:
@@ -135,29 +135,29 @@ class Listing:
         sort = () if view.is_built_in else view.sort
         if "sort" in data:
             try:
-                sort = read_sort(actor, rt, data["sort"])
+                sort = read_sort(actor, record_type, data["sort"])
             except BadQuery as error:
                 problem = problem or error
         chosen = data["columns"].split(".") if "columns" in data else view.columns
-        footers = read_footers(actor, rt, data["footers"]) if "footers" in data else dict(view.footers)
+        footers = read_footers(actor, record_type, data["footers"]) if "footers" in data else dict(view.footers)
         return cls(
             actor=actor,
-            rt=rt,
+            record_type=record_type,
             views=views,
             view=view,
-            columns=chosen_columns(actor, rt, chosen),
+            columns=chosen_columns(actor, record_type, chosen),
             search=clean_search(data.get("q", "")),
             tree=tree,
             sort=sort,
-            grouping=read_grouping(actor, rt, data["group"]) if "group" in data else view.grouping,
+            grouping=read_grouping(actor, record_type, data["group"]) if "group" in data else view.grouping,
             footers=footers,
             cursor=data.get("cursor") or None,
             problem=problem,
             inside=data.get("in", ""),
             layout=layout,
             pipeline=pipeline if layout == BOARD else "",
-            quick=read_quick(rt, data["quick"].split(",") if "quick" in data else view.quick),
-            cards=read_cards(actor, rt, data["cards"].split(".") if "cards" in data else view.card_fields),
+            quick=read_quick(record_type, data["quick"].split(",") if "quick" in data else view.quick),
+            cards=read_cards(actor, record_type, data["cards"].split(".") if "cards" in data else view.card_fields),
         )
 
     @property
@@ -189,7 +189,7 @@ class Listing:
         """What a built-in view says itself; what is still open is not asked for where the filter speaks of it."""
         if not self.view.is_built_in or self.view.filter is None:
             return None
-        if self.view.key != DONE and self.rt.opens_on_open and names_field(self.tree, "done"):
+        if self.view.key != DONE and self.record_type.opens_on_open and names_field(self.tree, "done"):
             return next((one for one in self.view.filter.get("all", ()) if one["field"] != "done"), None)
         return self.view.filter
 
@@ -198,13 +198,13 @@ class Listing:
         """What the rows of the one group that is asked for have in common."""
         if not self.inside or not self.grouping:
             return None
-        return grouping.condition(self.rt.field(self.grouping), self.inside)
+        return grouping.condition(self.record_type.field(self.grouping), self.inside)
 
     @cached_property
     def groups(self) -> list[tuple[Group, str, str]]:
         """The groups, each with the address of its rows and of a list of these alone."""
-        one = self.rt.field(self.grouping)
-        found = grouping.groups(self.actor, self.rt, self.query, self.grouping, self.summed)
+        one = self.record_type.field(self.grouping)
+        found = grouping.groups(self.actor, self.record_type, self.query, self.grouping, self.summed)
         return [
             (
                 group,
@@ -253,7 +253,7 @@ class Listing:
 
     @property
     def sort_used(self) -> tuple[str, ...]:
-        return self.sort or (self.view.sort if self.view.is_built_in else ()) or self.rt.default_sort
+        return self.sort or (self.view.sort if self.view.is_built_in else ()) or self.record_type.default_sort
 
     @property
     def state_of_view(self) -> dict[str, Any]:
@@ -280,7 +280,7 @@ class Listing:
 
     @cached_property
     def query(self) -> reading.Query:
-        fields = needed_columns(self.rt, self.columns)
+        fields = needed_columns(self.record_type, self.columns)
         return reading.Query(
             filter=self.condition,
             sort=self.sort_used,
@@ -288,16 +288,16 @@ class Listing:
             limit=PAGE_SIZE,
             cursor=self.cursor,
             fields=fields,
-            expand=expanded(self.rt, fields),
+            expand=expanded(self.record_type, fields),
         )
 
     @cached_property
     def page(self) -> reading.Page:
-        return reading.page(self.actor, self.rt, self.query)
+        return reading.page(self.actor, self.record_type, self.query)
 
     @cached_property
     def lines(self) -> list[Line]:
-        return lines(self.actor, self.rt, self.columns, self.page.rows)
+        return lines(self.actor, self.record_type, self.columns, self.page.rows)
 
     @property
     def next_url(self) -> str:
@@ -311,8 +311,8 @@ class Listing:
     @property
     def sortings(self) -> list[Column]:
         """What the list can be sorted by, also what is no column of it."""
-        known = sortable_fields(self.rt, hidden_slugs(self.actor, self.rt))
-        return [self.column(one) for one in listed_fields(self.actor, self.rt) if one.slug in known]
+        known = sortable_fields(self.record_type, hidden_slugs(self.actor, self.record_type))
+        return [self.column(one) for one in listed_fields(self.actor, self.record_type) if one.slug in known]
 
     def column(self, one: Field, *, sortable: bool = True) -> Column:
         first = self.sort_used[0]
@@ -357,7 +357,7 @@ class Listing:
             "filter": None if view.is_built_in else view.filter,
             "sort": "" if view.is_built_in else ",".join(view.sort),
             "group": view.grouping,
-            "columns": ".".join(one.slug for one in chosen_columns(self.actor, self.rt, view.columns)),
+            "columns": ".".join(one.slug for one in chosen_columns(self.actor, self.record_type, view.columns)),
             "footers": footers_text(view.footers),
         }
         return differing(now, kept)
@@ -372,7 +372,7 @@ class Listing:
         parameters = self.parameters(**changes)
         if name and self.is_board:
             parameters["layout"] = BOARD
-        path = reverse(name or f"records:{self.layout}", args=[self.rt.plural])
+        path = reverse(name or f"records:{self.layout}", args=[self.record_type.plural])
         return f"{path}?{urlencode(parameters)}" if parameters else path
 
     def shown_as(self, layout: str) -> Self:
@@ -388,7 +388,7 @@ class Listing:
     def view_url(self, key: str) -> str:
         """That view, in its own layout; a built-in one in that of this page."""
         layout = self.views.layout(key) or self.layout
-        return view_address(self.rt, self.key_in_address(key, layout), layout)
+        return view_address(self.record_type, self.key_in_address(key, layout), layout)
 
     @cached_property
     def tabs(self) -> list[Tab]:
@@ -434,12 +434,15 @@ class Listing:
 
     @property
     def reset_url(self) -> str:
-        return view_address(self.rt, self.key_in_address(self.view.key, self.layout), self.layout)
+        return view_address(self.record_type, self.key_in_address(self.view.key, self.layout), self.layout)
 
     @property
     def groupings(self) -> list[tuple[Field, str, bool]]:
         """What the list can be grouped by: the field, the address, and whether it is."""
-        return [(one, self.url(group=one.slug), one.slug == self.grouping) for one in groupable(self.actor, self.rt)]
+        return [
+            (one, self.url(group=one.slug), one.slug == self.grouping)
+            for one in groupable(self.actor, self.record_type)
+        ]
 
     @property
     def ungrouped_url(self) -> str:
@@ -452,7 +455,7 @@ class Listing:
 
     @property
     def list_url(self) -> str:
-        return reverse("records:list", args=[self.rt.plural])
+        return reverse("records:list", args=[self.record_type.plural])
 
     @property
     def as_list_url(self) -> str:
@@ -476,23 +479,23 @@ class Listing:
 
     @property
     def new_url(self) -> str:
-        return reverse("records:new", args=[self.rt.plural])
+        return reverse("records:new", args=[self.record_type.plural])
 
     @property
     def columns_url(self) -> str:
-        return reverse("records:columns", args=[self.rt.plural])
+        return reverse("records:columns", args=[self.record_type.plural])
 
     @property
     def bulk_url(self) -> str:
-        return reverse("records:bulk", args=[self.rt.plural])
+        return reverse("records:bulk", args=[self.record_type.plural])
 
     @property
     def bulk_field_url(self) -> str:
-        return reverse("records:bulk_field", args=[self.rt.plural])
+        return reverse("records:bulk_field", args=[self.record_type.plural])
 
     @property
     def filter_path(self) -> str:
-        return reverse("records:filter", args=[self.rt.plural])
+        return reverse("records:filter", args=[self.record_type.plural])
 
     @property
     def width(self) -> int:
@@ -517,7 +520,7 @@ class Listing:
     def choosable(self) -> list[tuple[Field, bool]]:
         """Every field that can be a column, chosen ones first and in their order."""
         chosen = {one.slug for one in self.columns}
-        rest = [one for one in listed_fields(self.actor, self.rt) if one.slug not in chosen]
+        rest = [one for one in listed_fields(self.actor, self.record_type) if one.slug not in chosen]
         return [*((one, True) for one in self.columns), *((one, False) for one in rest)]
 
     @property
@@ -527,8 +530,10 @@ class Listing:
     @property
     def choosable_on_cards(self) -> list[tuple[Field, bool]]:
         """Every field that can stand on a card beside the title, chosen ones first and in their order."""
-        known = {one.slug: one for one in listed_fields(self.actor, self.rt) if one.slug != self.rt.title}
-        chosen = [slug for slug in self.cards or self.rt.card_fields if slug in known]
+        known = {
+            one.slug: one for one in listed_fields(self.actor, self.record_type) if one.slug != self.record_type.title
+        }
+        chosen = [slug for slug in self.cards or self.record_type.card_fields if slug in known]
         rest = [one for slug, one in known.items() if slug not in chosen]
         return [*((known[slug], True) for slug in chosen), *((one, False) for one in rest)]
 
@@ -536,6 +541,8 @@ class Listing:
     def bulk_fields(self) -> list[Field]:
         return [
             one
-            for one in shown_fields(self.actor, self.rt)
-            if may_write(self.actor, self.rt, one) and one.slug != self.rt.title and one.kind not in UNFIT_FOR_BULK
+            for one in shown_fields(self.actor, self.record_type)
+            if may_write(self.actor, self.record_type, one)
+            and one.slug != self.record_type.title
+            and one.kind not in UNFIT_FOR_BULK
         ]

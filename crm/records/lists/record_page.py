@@ -65,7 +65,7 @@ def part_register(name: str, make: MakePart, *, slot: Slot, order: int) -> None:
 class Related:
     """Records that point at this one, or that it points at, of one type."""
 
-    rt: RecordType
+    record_type: RecordType
     lines: list[Line]
     has_more: bool
     list_url: str
@@ -86,7 +86,7 @@ class Reach:
 class RecordPage:
     """``text`` is the whole of a text of which the title is but the beginning."""
 
-    rt: RecordType
+    record_type: RecordType
     row: Mapping[str, Any]
     title: str
     title_cell: Cell
@@ -104,36 +104,46 @@ class RecordPage:
         return self.row["id"]  # type: ignore[no-any-return]
 
 
-def record_row(actor: Actor, rt: RecordType, record_id: UUID, *, trashed: bool = False) -> Mapping[str, Any]:
+def record_row(actor: Actor, record_type: RecordType, record_id: UUID, *, trashed: bool = False) -> Mapping[str, Any]:
     """Every field of a record with the titles of what it points at. Raises NotFound."""
     fields = needed_columns(
-        rt, [*readable_fields(actor, rt), rt.field("created_by"), rt.field("created_at"), rt.field("updated_at")]
+        record_type,
+        [
+            *readable_fields(actor, record_type),
+            record_type.field("created_by"),
+            record_type.field("created_at"),
+            record_type.field("updated_at"),
+        ],
     )
-    return reading.get_row(actor, rt, record_id, fields=fields, expand=expanded(rt, fields))
+    return reading.get_row(actor, record_type, record_id, fields=fields, expand=expanded(record_type, fields))
 
 
-def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordPage:
-    editable = row.get("deleted_at") is None and may_edit(actor, rt, row)
-    linked = {one.slug for one in rt.relations}
-    shown = shown_fields(actor, rt)
+def record_page(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> RecordPage:
+    editable = row.get("deleted_at") is None and may_edit(actor, record_type, row)
+    linked = {one.slug for one in record_type.relations}
+    shown = shown_fields(actor, record_type)
     prominent = [
         one
         for one in shown
-        if one.slug == rt.owner_field or one.kind is Kind.MONEY or (one.slug == rt.subtitle and one.slug in linked)
+        if one.slug == record_type.owner_field
+        or one.kind is Kind.MONEY
+        or (one.slug == record_type.subtitle and one.slug in linked)
     ]
-    chosen = rt.fields_of(actor, row) if rt.fields_of else None
+    chosen = record_type.fields_of(actor, row) if record_type.fields_of else None
     beside = [
-        one for one in shown if one.slug != rt.title and (chosen is None or one.slug in chosen or row.get(one.slug))
+        one
+        for one in shown
+        if one.slug != record_type.title and (chosen is None or one.slug in chosen or row.get(one.slug))
     ]
-    title_cell = cell(actor, rt, rt.title_field, row, editable=editable)
-    system = [rt.field(slug) for slug in ("created_by", "created_at", "updated_at")]
+    title_cell = cell(actor, record_type, record_type.title_field, row, editable=editable)
+    system = [record_type.field(slug) for slug in ("created_by", "created_at", "updated_at")]
     return RecordPage(
-        rt=rt,
+        record_type=record_type,
         row=row,
-        title=row_title(rt, row),
+        title=row_title(record_type, row),
         title_cell=title_cell,
-        text=title_cell if rt.title_field.kind is Kind.LONG_TEXT else None,
-        subtitle="" if rt.subtitle in linked else row_subtitle(rt, row),
+        text=title_cell if record_type.title_field.kind is Kind.LONG_TEXT else None,
+        subtitle="" if record_type.subtitle in linked else row_subtitle(record_type, row),
         reach=[
             Reach(REACH_ICONS[one.kind], f"{one.label}: {row[one.slug][0]['value']}", url)
             for one in shown
@@ -141,52 +151,58 @@ def record_page(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> RecordP
             and row.get(one.slug)
             and (url := reach_url(one.kind, row[one.slug][0]["value"], actor))
         ],
-        highlights=[cell(actor, rt, one, row, editable=False) for one in prominent],
-        properties=[cell(actor, rt, one, row, editable=editable) for one in [*beside, *system]],
+        highlights=[cell(actor, record_type, one, row, editable=False) for one in prominent],
+        properties=[cell(actor, record_type, one, row, editable=editable) for one in [*beside, *system]],
         may_edit=editable,
-        may_trash=row.get("deleted_at") is None and may_edit(actor, rt, row, "delete"),
-        url=reverse("records:detail", args=[rt.plural, row["id"]]),
+        may_trash=row.get("deleted_at") is None and may_edit(actor, record_type, row, "delete"),
+        url=reverse("records:detail", args=[record_type.plural, row["id"]]),
     )
 
 
-def parts(slot: Slot, actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Part]:
+def parts(slot: Slot, actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> list[Part]:
     """The parts registered for a slot that have something to show for this record, in their order."""
     ordered = sorted((one for one in registered.values() if one.slot == slot), key=lambda one: one.order)
-    made = (one.make(actor, rt, row) for one in ordered)
+    made = (one.make(actor, record_type, row) for one in ordered)
     return [part for part in made if part is not None]
 
 
-def related(actor: Actor, rt: RecordType, row: Mapping[str, Any]) -> list[Related]:
+def related(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> list[Related]:
     """What belongs to a record, a page a related type; of what can be done only what is not done yet."""
     found = []
     for other in registry.all():
         if not other.in_sidebar or not other.in_related or not actor.can(other.slug, "view"):
             continue
-        condition, pointing = _pointing_at(actor, rt, other, row["id"])
-        backward = [one for one in rt.links if one.target == other.slug and may_read(actor, rt, one.slug)]
+        condition, pointing = _pointing_at(actor, record_type, other, row["id"])
+        backward = [
+            one for one in record_type.links if one.target == other.slug and may_read(actor, record_type, one.slug)
+        ]
         if backward and not pointing:
             ids = [link["id"] for one in backward for link in row.get(one.slug) or ()]
-            edited = backward[0].slug if may_write(actor, rt, backward[0]) else ""
+            edited = backward[0].slug if may_write(actor, record_type, backward[0]) else ""
             found.append(_linked(actor, other, ids, edited))
         elif pointing:
-            found.append(_related(actor, rt, other, row, condition, pointing))
+            found.append(_related(actor, record_type, other, row, condition, pointing))
     return found
 
 
 def _pointing_at(
-    actor: Actor, rt: RecordType, other: RecordType, record_id: UUID
+    actor: Actor, record_type: RecordType, other: RecordType, record_id: UUID
 ) -> tuple[dict[str, Any], list[Field]]:
     conditions: list[dict[str, Any]] = []
     pointing: list[Field] = []
     for one in readable_fields(actor, other):
-        if one.kind is Kind.RELATION and one.target == rt.slug:
+        if one.kind is Kind.RELATION and one.target == record_type.slug:
             conditions.append({"field": one.slug, "op": "eq", "value": str(record_id)})
-        elif one.kind is Kind.LINKS and one.target == rt.slug:
+        elif one.kind is Kind.LINKS and one.target == record_type.slug:
             conditions.append({"field": one.slug, "op": "has_any", "value": [str(record_id)]})
         elif one.kind is Kind.REFERENCE:
-            conditions.append({"field": one.slug, "op": "eq", "value": {"type": rt.slug, "id": str(record_id)}})
-        elif one.kind is Kind.REFERENCES and (not one.targets or rt.slug in one.targets):
-            conditions.append({"field": one.slug, "op": "has", "value": {"type": rt.slug, "id": str(record_id)}})
+            conditions.append(
+                {"field": one.slug, "op": "eq", "value": {"type": record_type.slug, "id": str(record_id)}}
+            )
+        elif one.kind is Kind.REFERENCES and (not one.targets or record_type.slug in one.targets):
+            conditions.append(
+                {"field": one.slug, "op": "has", "value": {"type": record_type.slug, "id": str(record_id)}}
+            )
         else:
             continue
         pointing.append(one)
@@ -200,7 +216,7 @@ def _columns(actor: Actor, other: RecordType, without: set[str]) -> list[Field]:
 
 def _related(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     other: RecordType,
     row: Mapping[str, Any],
     condition: dict[str, Any],
@@ -211,9 +227,9 @@ def _related(
     columns = _columns(actor, other, {one.slug for one in pointing})
     lines, more = _lines(actor, other, columns, condition)
     first = pointing[0]
-    value = f"{rt.slug}:{row['id']}" if first.kind is Kind.REFERENCE else str(row["id"])
+    value = f"{record_type.slug}:{row['id']}" if first.kind is Kind.REFERENCE else str(row["id"])
     return Related(
-        rt=other,
+        record_type=other,
         lines=lines,
         has_more=more,
         list_url=_list_url(other, condition),
@@ -239,7 +255,7 @@ def _linked(actor: Actor, other: RecordType, ids: list[UUID], edit_field: str) -
             ).rows
         }
         shown = lines(actor, other, columns, [rows[one] for one in ids if one in rows])
-    return Related(rt=other, lines=shown, has_more=False, list_url="", new_url="", edit_field=edit_field)
+    return Related(record_type=other, lines=shown, has_more=False, list_url="", new_url="", edit_field=edit_field)
 
 
 def _lines(actor: Actor, other: RecordType, columns: list[Field], condition: dict[str, Any]) -> tuple[list[Line], bool]:

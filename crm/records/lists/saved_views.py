@@ -71,25 +71,25 @@ class View:
 class Views:
     """The views of a noun, as one reader has them."""
 
-    def __init__(self, actor: Actor, rt: RecordType) -> None:
+    def __init__(self, actor: Actor, record_type: RecordType) -> None:
         self.actor = actor
-        self.rt = rt
+        self.record_type = record_type
 
     @cached_property
     def choice(self) -> ViewChoice:
         """What the reader chose; a blank one when he has not."""
         found = None
         if self.actor.member_id is not None:
-            found = ViewChoice.objects.filter(member_id=self.actor.member_id, noun=self.rt.slug).first()
-        return found or ViewChoice(noun=self.rt.slug)
+            found = ViewChoice.objects.filter(member_id=self.actor.member_id, noun=self.record_type.slug).first()
+        return found or ViewChoice(noun=self.record_type.slug)
 
     @cached_property
     def saved(self) -> list[SavedView]:
-        return list(seen(self.actor, self.rt).order_by("created_at", "id")[: 2 * MOST_VIEWS])
+        return list(seen(self.actor, self.record_type).order_by("created_at", "id")[: 2 * MOST_VIEWS])
 
     @cached_property
     def built_in(self) -> list[View]:
-        return built_in(self.actor, self.rt)
+        return built_in(self.actor, self.record_type)
 
     @cached_property
     def default(self) -> str:
@@ -97,7 +97,7 @@ class Views:
 
     def layout(self, key: str) -> str:
         """How a view is shown, blank for a built-in one: it fits any layout."""
-        return next((one.layout for one in self.saved if str(one.pk) == key and self.rt.board_field), "")
+        return next((one.layout for one in self.saved if str(one.pk) == key and self.record_type.board_field), "")
 
     @property
     def opens_on_board(self) -> bool:
@@ -128,13 +128,17 @@ class Views:
         key = key or self.first(layout)
         for one in self.built_in:
             if one.key == key:
-                return one if not self.choice.columns else with_columns(self.actor, self.rt, one, self.choice.columns)
+                return (
+                    one
+                    if not self.choice.columns
+                    else with_columns(self.actor, self.record_type, one, self.choice.columns)
+                )
         found = next((one for one in self.saved if str(one.pk) == key), None)
         if found is None:
             raise NotFound(
                 _("There is no such view, or it is not shared with you. Ask who sent you the link to share it.")
             )
-        return view_of(self.actor, self.rt, found)
+        return view_of(self.actor, self.record_type, found)
 
     def get_whole(self, key: str) -> View:
         """A view as ``get``, for who does not look at what was left out of it: a program would take more for less.
@@ -144,20 +148,20 @@ class Views:
         view = self.get(key)
         saved = next((one for one in self.saved if str(one.pk) == view.key), None)
         try:
-            parse(self.actor, self.rt, saved.filter if saved else None)
+            parse(self.actor, self.record_type, saved.filter if saved else None)
         except BadQuery:
             problem = _("The filter of this view goes by something that is not shown to you, so it cannot be used.")
             raise Forbidden(problem) from None
         return view
 
 
-def seen(actor: Actor, rt: RecordType) -> QuerySet[SavedView]:
+def seen(actor: Actor, record_type: RecordType) -> QuerySet[SavedView]:
     """The saved views of a noun that the actor may open: his own and those shared with him."""
     shared = Q(sharing=SavedView.Sharing.EVERYONE)
     if actor.member_id is not None:
         team = Member.objects.filter(pk=actor.member_id, team__isnull=False).values("team")
         shared |= Q(owner=actor.member_id) | Q(sharing=SavedView.Sharing.TEAM, owner__team__in=team)
-    return SavedView.objects.filter(shared, noun=rt.slug)
+    return SavedView.objects.filter(shared, noun=record_type.slug)
 
 
 def may_change(actor: Actor, saved: SavedView) -> bool:
@@ -178,28 +182,32 @@ def sharings(owner_id: UUID | None, now: str) -> list[tuple[str, str]]:
     return list(labels.items())
 
 
-def built_in(actor: Actor, rt: RecordType) -> list[View]:
-    ticked = rt.opens_on_open and may_read(actor, rt, "done")
+def built_in(actor: Actor, record_type: RecordType) -> list[View]:
+    ticked = record_type.opens_on_open and may_read(actor, record_type, "done")
     still_open = {"field": "done", "op": "eq", "value": False} if ticked else None
     views = [View(ALL, _("Open") if ticked else _("All"), filter=still_open)]
-    if rt.owner_field in rt.by_slug and may_read(actor, rt, rt.owner_field) and actor.member_id is not None:
-        mine = {"field": rt.owner_field, "op": "eq", "value": "me"}
+    if (
+        record_type.owner_field in record_type.by_slug
+        and may_read(actor, record_type, record_type.owner_field)
+        and actor.member_id is not None
+    ):
+        mine = {"field": record_type.owner_field, "op": "eq", "value": "me"}
         views.append(View(MINE, _("Mine"), filter={"all": [mine, still_open]} if still_open else mine))
     if ticked:
         done = {"field": "done", "op": "eq", "value": True}
-        views.append(View(DONE, _("Done"), filter=done, sort=("-done_at",) if "done_at" in rt.by_slug else ()))
+        views.append(View(DONE, _("Done"), filter=done, sort=("-done_at",) if "done_at" in record_type.by_slug else ()))
     return views
 
 
-def view_of(actor: Actor, rt: RecordType, saved: SavedView) -> View:
+def view_of(actor: Actor, record_type: RecordType, saved: SavedView) -> View:
     """A saved view without what its reader may not see."""
     dropped: list[str] = []
-    tree = cleaned(actor, rt, saved.filter, dropped) if saved.filter else None
-    known = {one.slug for one in listed_fields(actor, rt)}
-    sortable = set(sortable_fields(rt, hidden_slugs(actor, rt)))
+    tree = cleaned(actor, record_type, saved.filter, dropped) if saved.filter else None
+    known = {one.slug for one in listed_fields(actor, record_type)}
+    sortable = set(sortable_fields(record_type, hidden_slugs(actor, record_type)))
     columns = [one for one in saved.columns if one["field"] in known]
     sort = tuple(one for one in saved.sort if one.removeprefix("-") in sortable)
-    grouping = saved.grouping if saved.grouping in {one.slug for one in groupable(actor, rt)} else ""
+    grouping = saved.grouping if saved.grouping in {one.slug for one in groupable(actor, record_type)} else ""
     if len(columns) < len(saved.columns):
         dropped.append(_("a column"))
     if len(sort) < len(saved.sort):
@@ -216,7 +224,7 @@ def view_of(actor: Actor, rt: RecordType, saved: SavedView) -> View:
         grouping=grouping,
         footers={slug: how for slug, how in saved.footers.items() if slug in known},
         card_fields=tuple(slug for slug in saved.card_fields if slug in known),
-        quick=tuple(one for one in saved.quick if one in readable_quick_filters(actor, rt)),
+        quick=tuple(one for one in saved.quick if one in readable_quick_filters(actor, record_type)),
         sharing=saved.sharing,
         owner_id=saved.owner_id,
         may_change=may_change(actor, saved),
@@ -224,34 +232,36 @@ def view_of(actor: Actor, rt: RecordType, saved: SavedView) -> View:
     )
 
 
-def with_columns(actor: Actor, rt: RecordType, view: View, columns: Sequence[str]) -> View:
-    known = {one.slug for one in listed_fields(actor, rt)}
+def with_columns(actor: Actor, record_type: RecordType, view: View, columns: Sequence[str]) -> View:
+    known = {one.slug for one in listed_fields(actor, record_type)}
     return replace(view, columns=tuple(slug for slug in columns if slug in known))
 
 
-def cleaned(actor: Actor, rt: RecordType, tree: Mapping[str, Any], dropped: list[str]) -> dict[str, Any] | None:
+def cleaned(
+    actor: Actor, record_type: RecordType, tree: Mapping[str, Any], dropped: list[str]
+) -> dict[str, Any] | None:
     """A tree without the conditions that its reader cannot ask; for each of these a word in ``dropped``."""
     if "field" in tree:
         try:
-            return dict(validate(actor, rt, tree))
+            return dict(validate(actor, record_type, tree))
         except (BadQuery, MissingScope):
             dropped.append(_("a condition of its filter"))
             return None
     joint, inner = next(iter(tree.items()))
     if joint == "not":
-        kept = cleaned(actor, rt, inner, dropped)
+        kept = cleaned(actor, record_type, inner, dropped)
         return None if kept is None else {"not": kept}
-    parts = [part for part in (cleaned(actor, rt, one, dropped) for one in inner) if part is not None]
+    parts = [part for part in (cleaned(actor, record_type, one, dropped) for one in inner) if part is not None]
     return {joint: parts} if parts or not inner else None
 
 
-def listed_fields(actor: Actor, rt: RecordType) -> list[Field]:
+def listed_fields(actor: Actor, record_type: RecordType) -> list[Field]:
     """What can be a column: what is shown of a record, and when and by whom it was made."""
-    return [*shown_fields(actor, rt), *(SYSTEM_FIELDS[slug] for slug in LISTED_SYSTEM_FIELDS)]
+    return [*shown_fields(actor, record_type), *(SYSTEM_FIELDS[slug] for slug in LISTED_SYSTEM_FIELDS)]
 
 
-def groupable(actor: Actor, rt: RecordType) -> list[Field]:
-    return [one for one in listed_fields(actor, rt) if one.kind in GROUPED_KINDS and one.filterable]
+def groupable(actor: Actor, record_type: RecordType) -> list[Field]:
+    return [one for one in listed_fields(actor, record_type) if one.kind in GROUPED_KINDS and one.filterable]
 
 
 def footers_for(one: Field) -> tuple[str, ...]:
@@ -266,10 +276,10 @@ def footers_for(one: Field) -> tuple[str, ...]:
 # -- saving ------------------------------------------------------------------------------------------------------------
 
 
-def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
+def checked(actor: Actor, record_type: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a saved view, those that are given, checked. Raises Invalid with all that is wrong."""
     errors: list[FieldError] = []
-    known = {one.slug: one for one in listed_fields(actor, rt)}
+    known = {one.slug: one for one in listed_fields(actor, record_type)}
     found: dict[str, Any] = {}
 
     def wrong(slug: str, message: str) -> None:
@@ -294,12 +304,12 @@ def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str
                 wrong(slug, _("This must be one of: %(choices)s.") % {"choices": ", ".join(choices)})
     if "filter" in values:
         try:
-            found["filter"] = dict(validate(actor, rt, values["filter"]))
-            check_cost(parse(actor, rt, values["filter"]))
+            found["filter"] = dict(validate(actor, record_type, values["filter"]))
+            check_cost(parse(actor, record_type, values["filter"]))
         except BadQuery as error:
             wrong("filter", str(error))
     if "sort" in values:
-        sortable = sortable_fields(rt, hidden_slugs(actor, rt))
+        sortable = sortable_fields(record_type, hidden_slugs(actor, record_type))
         found["sort"] = listed("sort", MOST_SORTS)
         if any(one.removeprefix("-") not in sortable for one in found["sort"]):
             wrong("sort", _("This list cannot be sorted like that."))
@@ -307,7 +317,7 @@ def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str
         found["columns"] = columns_read(values["columns"], known, wrong)
     if "grouping" in values:
         found["grouping"] = "" if values["grouping"] is None else values["grouping"]
-        if found["grouping"] not in ["", *(one.slug for one in groupable(actor, rt))]:
+        if found["grouping"] not in ["", *(one.slug for one in groupable(actor, record_type))]:
             wrong("grouping", _("Records cannot be grouped by this."))
     if "footers" in values:
         found["footers"] = {} if values["footers"] is None else values["footers"]
@@ -320,19 +330,19 @@ def checked(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> dict[str
         if any(slug not in known for slug in found["card_fields"]):
             wrong("card_fields", _("One of these fields cannot be shown on a card."))
     if "quick" in values:
-        found["quick"] = listed("quick", len(rt.quick_filters))
-        if any(one not in readable_quick_filters(actor, rt) for one in found["quick"]):
+        found["quick"] = listed("quick", len(record_type.quick_filters))
+        if any(one not in readable_quick_filters(actor, record_type) for one in found["quick"]):
             wrong("quick", _("There is no such quick filter."))
     if errors:
         raise Invalid(errors, str(errors[0].message))
     return found
 
 
-def with_hidden(actor: Actor, rt: RecordType, saved: SavedView, found: dict[str, Any]) -> dict[str, Any]:
+def with_hidden(actor: Actor, record_type: RecordType, saved: SavedView, found: dict[str, Any]) -> dict[str, Any]:
     """What somebody makes of a view, with what it says of fields that their role hides, which they leave as it is."""
-    if not hidden_slugs(actor, rt):
+    if not hidden_slugs(actor, record_type):
         return found
-    shown, kept = view_of(actor, rt, saved), dict(found)
+    shown, kept = view_of(actor, record_type, saved), dict(found)
     for name in {"sort", "card_fields", "quick"} & found.keys():
         kept[name] = merge_hidden(found[name], getattr(shown, name), getattr(saved, name))
     if "columns" in found:
@@ -344,26 +354,28 @@ def with_hidden(actor: Actor, rt: RecordType, saved: SavedView, found: dict[str,
     if "grouping" in found and not found["grouping"] and not shown.grouping:
         kept["grouping"] = saved.grouping
     if "filter" in found:
-        kept["filter"] = filter_with_hidden(actor, rt, saved.filter, found["filter"])
+        kept["filter"] = filter_with_hidden(actor, record_type, saved.filter, found["filter"])
     return kept
 
 
 def filter_with_hidden(
-    actor: Actor, rt: RecordType, stored: Mapping[str, Any], given: Mapping[str, Any]
+    actor: Actor, record_type: RecordType, stored: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The filter that was given, with those parts of the stored one that name something hidden."""
     everything = replace(actor, permissions=replace(actor.permissions, fields={}), scopes=None)
-    hidden = [part for part in parts_of(stored) if asks(everything, rt, part) and not asks(actor, rt, part)]
-    if parts_of(given) == parts_of(cleaned(actor, rt, stored, []) or {}):
+    hidden = [
+        part for part in parts_of(stored) if asks(everything, record_type, part) and not asks(actor, record_type, part)
+    ]
+    if parts_of(given) == parts_of(cleaned(actor, record_type, stored, []) or {}):
         return stored
-    rests = [cleaned(actor, rt, part, []) for part in hidden]
+    rests = [cleaned(actor, record_type, part, []) for part in hidden]
     return whole_of([*(part for part in parts_of(given) if part not in rests), *hidden])
 
 
-def asks(actor: Actor, rt: RecordType, tree: Mapping[str, Any]) -> bool:
+def asks(actor: Actor, record_type: RecordType, tree: Mapping[str, Any]) -> bool:
     """Whether the actor could ask this."""
     try:
-        validate(actor, rt, tree)
+        validate(actor, record_type, tree)
     except (BadQuery, MissingScope):
         return False
     return True
@@ -401,20 +413,20 @@ def columns_read(value: Any, known: Mapping[str, Field], wrong: Any) -> list[dic
     return list(columns.values())
 
 
-def view_create(actor: Actor, rt: RecordType, values: Mapping[str, Any]) -> SavedView:
+def view_create(actor: Actor, record_type: RecordType, values: Mapping[str, Any]) -> SavedView:
     """Keep a view under a name. Raises Invalid, also when there are too many."""
-    if actor.member_id is None or not actor.can(rt.slug, "view"):
+    if actor.member_id is None or not actor.can(record_type.slug, "view"):
         raise Forbidden
     require_writable(actor.tenant)
-    found = checked(actor, rt, {"name": "", **values})
-    if SavedView.objects.filter(noun=rt.slug, owner=actor.member_id).count() >= MOST_VIEWS:
+    found = checked(actor, record_type, {"name": "", **values})
+    if SavedView.objects.filter(noun=record_type.slug, owner=actor.member_id).count() >= MOST_VIEWS:
         raise Invalid([], _("These are many views. Delete one that is not needed any more."))
-    return SavedView.objects.create(noun=rt.slug, owner_id=actor.member_id, **found)
+    return SavedView.objects.create(noun=record_type.slug, owner_id=actor.member_id, **found)
 
 
-def view_get(actor: Actor, rt: RecordType, view_id: UUID, *, change: bool = False) -> SavedView:
+def view_get(actor: Actor, record_type: RecordType, view_id: UUID, *, change: bool = False) -> SavedView:
     """Raises NotFound, and for ``change`` Forbidden, if it is somebody else's, and WorkspaceClosed."""
-    saved = seen(actor, rt).filter(pk=view_id).first()
+    saved = seen(actor, record_type).filter(pk=view_id).first()
     if saved is None:
         raise NotFound(_("There is no such view, or it is not shared with you. Ask who sent you the link to share it."))
     if change and not may_change(actor, saved):
@@ -424,9 +436,9 @@ def view_get(actor: Actor, rt: RecordType, view_id: UUID, *, change: bool = Fals
     return saved
 
 
-def view_update(actor: Actor, rt: RecordType, view_id: UUID, values: Mapping[str, Any]) -> SavedView:
-    saved = view_get(actor, rt, view_id, change=True)
-    found = with_hidden(actor, rt, saved, checked(actor, rt, values))
+def view_update(actor: Actor, record_type: RecordType, view_id: UUID, values: Mapping[str, Any]) -> SavedView:
+    saved = view_get(actor, record_type, view_id, change=True)
+    found = with_hidden(actor, record_type, saved, checked(actor, record_type, values))
     for name, value in found.items():
         setattr(saved, name, value)
     saved.updated_at = timezone.now()
@@ -434,13 +446,13 @@ def view_update(actor: Actor, rt: RecordType, view_id: UUID, values: Mapping[str
     return saved
 
 
-def view_duplicate(actor: Actor, rt: RecordType, view_id: UUID) -> SavedView:
+def view_duplicate(actor: Actor, record_type: RecordType, view_id: UUID) -> SavedView:
     """A private copy of what the actor sees of a view."""
-    saved = view_get(actor, rt, view_id)
-    view = view_of(actor, rt, saved)
+    saved = view_get(actor, record_type, view_id)
+    view = view_of(actor, record_type, saved)
     return view_create(
         actor,
-        rt,
+        record_type,
         {
             "name": (_("%(name)s, copy") % {"name": saved.name})[:80],
             "layout": view.layout,
@@ -455,8 +467,8 @@ def view_duplicate(actor: Actor, rt: RecordType, view_id: UUID) -> SavedView:
     )
 
 
-def view_delete(actor: Actor, rt: RecordType, view_id: UUID) -> None:
-    view_get(actor, rt, view_id, change=True).delete()
+def view_delete(actor: Actor, record_type: RecordType, view_id: UUID) -> None:
+    view_get(actor, record_type, view_id, change=True).delete()
 
 
 def views_handed_over(*, member_id: UUID, noun: str, to: UUID, change_set: ChangeSet) -> int:
@@ -474,9 +486,9 @@ def views_back(change_set: ChangeSet, undoing: ChangeSet) -> int:
     return rows.update(owner=F("owner_before"), owner_before=F("owner"), handed_over_by=undoing)
 
 
-def choice_save(actor: Actor, rt: RecordType, **changes: Any) -> None:
+def choice_save(actor: Actor, record_type: RecordType, **changes: Any) -> None:
     """Keep what a member chose of ``tabs``, ``hidden``, ``default`` or ``columns``."""
     if actor.member_id is None:
         raise Forbidden
     require_writable(actor.tenant)
-    ViewChoice.objects.update_or_create(member_id=actor.member_id, noun=rt.slug, defaults=changes)
+    ViewChoice.objects.update_or_create(member_id=actor.member_id, noun=record_type.slug, defaults=changes)

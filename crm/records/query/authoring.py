@@ -35,13 +35,13 @@ def added[T](before: Sequence[T] | None, after: Sequence[T]) -> list[T]:
     return [one for one in after if one not in (before or ())]
 
 
-def unreadable(actor: Actor, rt: RecordType, slugs: Collection[str]) -> list[str]:
+def unreadable(actor: Actor, record_type: RecordType, slugs: Collection[str]) -> list[str]:
     """Of field slugs that a write adds, those that the writer's role hides."""
-    hidden = hidden_slugs(actor, rt)
+    hidden = hidden_slugs(actor, record_type)
     return [slug for slug in slugs if slug in hidden]
 
 
-def condition_problem(actor: Actor, rt: RecordType, parts: Sequence[Tree]) -> str:
+def condition_problem(actor: Actor, record_type: RecordType, parts: Sequence[Tree]) -> str:
     """Why the writer may not add these conditions on records of the type, or an empty text.
 
     A field that is hidden is answered as one that there is not. Of related records all must be in sight, since the rule
@@ -49,11 +49,11 @@ def condition_problem(actor: Actor, rt: RecordType, parts: Sequence[Tree]) -> st
     """
     for part in parts:
         try:
-            parsed = language.parse(actor, rt, part)
+            parsed = language.parse(actor, record_type, part)
         except BadQuery as error:
             return str(error.message)
         for condition in language.conditions_of(parsed):
-            target = target_type(condition.hop.target) if condition.hop else rt
+            target = target_type(condition.hop.target) if condition.hop else record_type
             if condition.hop and target is not MEMBER_TYPE and not target.shows_all_to(actor):
                 return _("Your role does not show all %(noun)s, so that no rule of yours can look at them.") % {
                     "noun": str(target.label_plural).lower()

@@ -63,25 +63,25 @@ class Group:
     parts: tuple["Group | Condition", ...]
 
 
-def known_fields(actor: Actor, rt: RecordType) -> list[str]:
-    system = () if rt is MEMBER_TYPE else ("created_at", "updated_at", "created_by", "deleted_at", "is_sample")
-    return [*(one.slug for one in readable_fields(actor, rt) if one.filterable), *system, "id"]
+def known_fields(actor: Actor, record_type: RecordType) -> list[str]:
+    system = () if record_type is MEMBER_TYPE else ("created_at", "updated_at", "created_by", "deleted_at", "is_sample")
+    return [*(one.slug for one in readable_fields(actor, record_type) if one.filterable), *system, "id"]
 
 
-def field_named(actor: Actor, rt: RecordType, slug: str, param: str) -> Field:
+def field_named(actor: Actor, record_type: RecordType, slug: str, param: str) -> Field:
     """The field to filter by. Raises BadQuery for one that is not there, MissingScope for links to what a key may not
     read."""
-    require_field(actor, rt, slug)
-    known = known_fields(actor, rt)
+    require_field(actor, record_type, slug)
+    known = known_fields(actor, record_type)
     if slug not in known:
         raise BadQuery(
             _("There is no field “%(field)s” to filter %(noun)s by.")
-            % {"field": shown(slug), "noun": str(rt.label_plural)},
+            % {"field": shown(slug), "noun": str(record_type.label_plural)},
             param=shown(param),
             nearest=nearest(slug, known),
             code="unknown_field",
         )
-    return ID_FIELD if slug == "id" else rt.field(slug)
+    return ID_FIELD if slug == "id" else record_type.field(slug)
 
 
 def operator_named(field: Field, slug: str, param: str) -> Operator:
@@ -101,8 +101,8 @@ def operator_named(field: Field, slug: str, param: str) -> Operator:
 class Reader:
     """Reads a tree for one actor, counting as it goes."""
 
-    def __init__(self, rt: RecordType, context: Context) -> None:
-        self.rt = rt
+    def __init__(self, record_type: RecordType, context: Context) -> None:
+        self.record_type = record_type
         self.context = context
         self.count = self.groups = 0
 
@@ -157,43 +157,45 @@ class Reader:
         if not isinstance(path, str):
             raise BadQuery(_("The name of a field is a text."), param="field", code="bad_tree")
         first, dot, rest = path.partition(".")
-        rt, hop = self.rt, None
+        record_type, hop = self.record_type, None
         actor = self.context.actor
-        field = field_named(actor, rt, first, path)
+        field = field_named(actor, record_type, first, path)
         if dot:
             if field.kind not in {Kind.RELATION, Kind.MEMBER, Kind.LINKS} or field is ID_FIELD:
                 raise BadQuery(
                     _("“%(field)s” is no relation.") % {"field": first}, param=shown(path), code="unknown_field"
                 )
             require_scope(actor, field.target)
-            hop, rt = field, target_type(field.target)
-            field = field_named(actor, rt, rest, path)
+            hop, record_type = field, target_type(field.target)
+            field = field_named(actor, record_type, rest, path)
         operator = operator_named(field, str(tree.get("op", default_operator(field))), path)
-        place = Place(rt, field, self.context)
+        place = Place(record_type, field, self.context)
         return Condition(hop, place, operator, operand_of(place, operator, tree.get("value")))
 
 
-def parse(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | None = None) -> Group | Condition:
+def parse(
+    actor: Actor, record_type: RecordType, tree: Tree | None, *, now: datetime | None = None
+) -> Group | Condition:
     """A tree read and checked. Raises BadQuery, and MissingScope where it touches what a key may not read."""
     context = Context(actor, now or datetime.now(UTC))
-    return Group("all", ()) if tree is None or tree == {} else Reader(rt, context).read(tree)
+    return Group("all", ()) if tree is None or tree == {} else Reader(record_type, context).read(tree)
 
 
-def validate(actor: Actor, rt: RecordType, tree: Tree | None) -> Tree:
+def validate(actor: Actor, record_type: RecordType, tree: Tree | None) -> Tree:
     """The tree with all that it leaves unsaid, when it can be asked; else raises BadQuery naming what is wrong."""
-    parse(actor, rt, tree)
-    return spelled_out(actor, rt, tree) if tree else {}
+    parse(actor, record_type, tree)
+    return spelled_out(actor, record_type, tree) if tree else {}
 
 
-def spelled_out(actor: Actor, rt: RecordType, tree: Tree) -> dict[str, Any]:
+def spelled_out(actor: Actor, record_type: RecordType, tree: Tree) -> dict[str, Any]:
     """A tree that was read, with every operator named and every list of values a list."""
     if "field" not in tree:
         joint, inner = next(iter(tree.items()))
         if joint == "not":
-            return {joint: spelled_out(actor, rt, inner)}
-        return {joint: [spelled_out(actor, rt, part) for part in inner]}
+            return {joint: spelled_out(actor, record_type, inner)}
+        return {joint: [spelled_out(actor, record_type, part) for part in inner]}
     first, dot, rest = tree["field"].partition(".")
-    field = field_named(actor, rt, first, first)
+    field = field_named(actor, record_type, first, first)
     if dot:
         field = field_named(actor, target_type(field.target), rest, rest)
     operator = OPERATORS[field.kind][str(tree.get("op", default_operator(field)))]
@@ -206,11 +208,11 @@ def spelled_out(actor: Actor, rt: RecordType, tree: Tree) -> dict[str, Any]:
     return {**condition, "value": value}
 
 
-def compile(actor: Actor, rt: RecordType, tree: Tree | None, *, now: datetime | None = None) -> Q:
+def compile(actor: Actor, record_type: RecordType, tree: Tree | None, *, now: datetime | None = None) -> Q:
     """The tree as a condition on rows of the type. Raises BadQuery, also for one that takes too long to answer."""
-    node = parse(actor, rt, tree, now=now)
+    node = parse(actor, record_type, tree, now=now)
     check_cost(node)
-    return to_sql(actor, rt, node)
+    return to_sql(actor, record_type, node)
 
 
 def check_cost(node: Group | Condition) -> None:
@@ -233,10 +235,10 @@ def cost(node: Group | Condition) -> float:
     return found + (LINKED if node.hop is not None and node.hop.kind is Kind.LINKS else 0)
 
 
-def to_sql(actor: Actor, rt: RecordType, node: Group | Condition) -> Q:
+def to_sql(actor: Actor, record_type: RecordType, node: Group | Condition) -> Q:
     if isinstance(node, Condition):
-        return condition_sql(actor, rt, node)
-    parts = [to_sql(actor, rt, part) for part in node.parts]
+        return condition_sql(actor, record_type, node)
+    parts = [to_sql(actor, record_type, part) for part in node.parts]
     if node.joint == "not":
         return negated(parts[0]) if parts[0] else false()
     if node.joint == "any":
@@ -247,13 +249,13 @@ def to_sql(actor: Actor, rt: RecordType, node: Group | Condition) -> Q:
     return joined
 
 
-def condition_sql(actor: Actor, rt: RecordType, condition: Condition) -> Q:
+def condition_sql(actor: Actor, record_type: RecordType, condition: Condition) -> Q:
     own = condition.operator.sql(condition.place, condition.operand)
     if condition.hop is None:
         return own
-    rows = target_rows(actor, condition.place.rt).filter(own)
+    rows = target_rows(actor, condition.place.record_type).filter(own)
     if condition.hop.kind is Kind.LINKS:
-        return linked(Place(rt, condition.hop, condition.place.context), rows)
+        return linked(Place(record_type, condition.hop, condition.place.context), rows)
     return Q(**{f"{condition.hop.column}__in": rows.values("pk")})
 
 
@@ -288,7 +290,7 @@ def native(field: Field, value: Any) -> Any:
 
 def matches(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     tree: Tree | None,
     snapshot: Mapping[str, Any],
     *,
@@ -300,7 +302,7 @@ def matches(
     ``related(field, id)`` gives the snapshot of a related row the actor may see, or None; without it a condition over
     a relation is looked up in an expanded value (a mapping) of the snapshot itself. Raises BadQuery.
     """
-    return judge(parse(actor, rt, tree, now=now), snapshot, related)
+    return judge(parse(actor, record_type, tree, now=now), snapshot, related)
 
 
 def judge(node: Group | Condition, snapshot: Mapping[str, Any], related: Related | None) -> bool:

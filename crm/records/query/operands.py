@@ -49,7 +49,7 @@ class Context:
 class Place:
     """A field of a record type, as a condition reads it."""
 
-    rt: RecordType
+    record_type: RecordType
     field: Field
     context: Context
 
@@ -87,7 +87,7 @@ def number_operand(place: Place, value: Any) -> Decimal | int:
         raise refuse(place.field, _("a number is expected.")) from None
     if abs(number.adjusted()) > 30:
         raise refuse(place.field, _("a number is expected."))
-    if isinstance(place.rt.model_class._meta.get_field(place.column), IntegerField):
+    if isinstance(place.record_type.model_class._meta.get_field(place.column), IntegerField):
         if number != number.to_integral_value():
             raise refuse(place.field, _("a whole number is expected."))
         return int(number)
@@ -139,7 +139,7 @@ def reference_operand(place: Place, value: Any) -> tuple[str | None, UUID]:
 
 
 def type_operand(place: Place, value: Any) -> str:
-    known = [*(place.field.targets or (rt.slug for rt in registry.all()))]
+    known = [*(place.field.targets or (record_type.slug for record_type in registry.all()))]
     if value not in known:
         raise BadQuery(
             _("There is no record type “%(value)s”.") % {"value": shown(value)},

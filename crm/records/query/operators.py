@@ -155,7 +155,7 @@ def key_like(place: Place, *, before: str, operand: str, after: str) -> KeyLike:
 def linked(place: Place, rows: QuerySet[Any]) -> Q:
     through = apps.get_model(place.field.through)
     links = through._default_manager.filter(**{f"{place.field.target}__in": rows.values("pk")})
-    return Q(pk__in=links.values(f"{place.rt.slug}_id"))
+    return Q(pk__in=links.values(f"{place.record_type.slug}_id"))
 
 
 def linked_to(place: Place, ids: Sequence[UUID]) -> Q:

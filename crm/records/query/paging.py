@@ -51,18 +51,18 @@ class SortKey:
         )
 
 
-def sortable_fields(rt: RecordType, hidden: frozenset[str] = frozenset()) -> list[str]:
-    declared = [one.slug for one in rt.shown_fields if one.sortable and one.slug not in hidden]
+def sortable_fields(record_type: RecordType, hidden: frozenset[str] = frozenset()) -> list[str]:
+    declared = [one.slug for one in record_type.shown_fields if one.sortable and one.slug not in hidden]
     return [*declared, *(slug for slug, one in SYSTEM_FIELDS.items() if one.sortable)]
 
 
-def sort_keys(rt: RecordType, sort: Sequence[str], hidden: frozenset[str] = frozenset()) -> list[SortKey]:
+def sort_keys(record_type: RecordType, sort: Sequence[str], hidden: frozenset[str] = frozenset()) -> list[SortKey]:
     """What the rows are sorted by, ending with the id. Raises BadQuery for a field that cannot be sorted by, such as
     one that is ``hidden`` from the reader."""
-    wanted = tuple(sort) or rt.default_sort
+    wanted = tuple(sort) or record_type.default_sort
     if len(wanted) > MAX_SORTS:
         raise BadQuery(_("A list is sorted by %(most)d fields at most.") % {"most": MAX_SORTS}, param="sort")
-    known = sortable_fields(rt, hidden)
+    known = sortable_fields(record_type, hidden)
     keys = []
     seen: set[str] = set()
     for one in wanted:
@@ -70,22 +70,22 @@ def sort_keys(rt: RecordType, sort: Sequence[str], hidden: frozenset[str] = froz
         if slug not in known:
             raise BadQuery(
                 _("%(noun)s cannot be sorted by “%(field)s”.")
-                % {"noun": str(rt.label_plural), "field": slug if len(slug) <= 60 else f"{slug[:59]}…"},
+                % {"noun": str(record_type.label_plural), "field": slug if len(slug) <= 60 else f"{slug[:59]}…"},
                 param="sort",
                 nearest=nearest(slug, known),
                 code="unknown_field",
             )
         if slug not in seen:
             seen.add(slug)
-            keys.append(sort_key(rt, slug, one.startswith("-")))
+            keys.append(sort_key(record_type, slug, one.startswith("-")))
     return [*keys, SortKey("id", keys[-1].descending, F("id"), False, Kind.RELATION, "id")]
 
 
-def sort_key(rt: RecordType, slug: str, descending: bool) -> SortKey:
-    field = rt.field(slug)
-    column = rt.sort_column(slug)
-    nullable = rt.model_class._meta.get_field(column).null
-    if slug == rt.title:
+def sort_key(record_type: RecordType, slug: str, descending: bool) -> SortKey:
+    field = record_type.field(slug)
+    column = record_type.sort_column(slug)
+    nullable = record_type.model_class._meta.get_field(column).null
+    if slug == record_type.title:
         return SortKey(slug, descending, F(column), False, Kind.TEXT, column)
     if field.kind is Kind.CHOICE:
         return SortKey(slug, descending, choice_rank(column, field), True, Kind.INTEGER)

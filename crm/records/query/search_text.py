@@ -26,10 +26,10 @@ SEARCH_LIMIT = 60_000
 SEARCHED = {Kind.TEXT, Kind.LONG_TEXT, Kind.URL, Kind.CHOICE}
 
 
-def derive(rt: RecordType, record: Record) -> list[str]:
+def derive(record_type: RecordType, record: Record) -> list[str]:
     """Set what searches and sorting look at."""
     parts: list[str] = []
-    for one in rt.fields:
+    for one in record_type.fields:
         if not one.searchable:
             continue
         value = getattr(record, one.column)
@@ -41,11 +41,11 @@ def derive(rt: RecordType, record: Record) -> list[str]:
             parts.extend(item["value"] for item in value)
             parts.extend(getattr(record, one.keys_column))
     record.search_text = search_form(parts, SEARCH_LIMIT)
-    record.sort_name = sort_key(mentions.plain(str(getattr(record, rt.title) or ""))[:400])
+    record.sort_name = sort_key(mentions.plain(str(getattr(record, record_type.title) or ""))[:400])
     return ["search_text", "sort_name"]
 
 
-def search_q(actor: Actor, rt: RecordType, text: str) -> Q:
+def search_q(actor: Actor, record_type: RecordType, text: str) -> Q:
     """Rows whose search text has every term; one or two characters are looked for at the beginning of words.
 
     ``search_text`` has what all may search. Where the role hides a searched field, each term must be in one of the
@@ -54,14 +54,14 @@ def search_q(actor: Actor, rt: RecordType, text: str) -> Q:
     if len(text) > MAX_TEXT or "\0" in text:
         raise BadQuery(_("This text cannot be searched for."), param="search", code="bad_value")
     places: list[Any] = [F("search_text")]
-    hidden = hidden_slugs(actor, rt)
-    if any(one.searchable and one.slug in hidden for one in rt.fields):
-        places.append(searched_text([one for one in rt.fields if one.searchable and one.slug not in hidden]))
+    hidden = hidden_slugs(actor, record_type)
+    if any(one.searchable and one.slug in hidden for one in record_type.fields):
+        places.append(searched_text([one for one in record_type.fields if one.searchable and one.slug not in hidden]))
     if len(set(text.split())) > MAX_TERMS:
         message = _("Search for %(most)d words at most.") % {"most": MAX_TERMS}
         raise BadQuery(message, param="search", code="too_many")
     condition = Q()
-    has_phones = any(one.searchable and one.kind is Kind.PHONES for one in rt.fields)
+    has_phones = any(one.searchable and one.kind is Kind.PHONES for one in record_type.fields)
     for group in search_patterns(text, region_of(actor.tenant), has_phones=has_phones):
         for place in places:
             condition &= join_any(Q(Like(place, literal(pattern))) for pattern in group)

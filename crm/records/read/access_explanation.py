@@ -65,16 +65,16 @@ class People:
 class Facts:
     """What visibility goes by in one record: whose it is, who is a guest, and what else it is on."""
 
-    rt: RecordType
+    record_type: RecordType
     holders: tuple[UUID, ...]
     guests: frozenset[UUID]
     subjects: tuple["Facts", ...] | None
     key: tuple[str, UUID]
 
 
-def facts_of(rt: RecordType, record: Any) -> Facts:
+def facts_of(record_type: RecordType, record: Any) -> Facts:
     """Those of a record, with those of what an activity is on (None for what is no activity)."""
-    policy = rt.visible
+    policy = record_type.visible
     holders = tuple(dict.fromkeys(holder for one in policy.holders if (holder := getattr(record, f"{one}_id"))))
     invited = getattr(record, policy.guests) if policy.guests else ()
     subjects: tuple[Facts, ...] | None = None
@@ -83,11 +83,11 @@ def facts_of(rt: RecordType, record: Any) -> Facts:
         places += [(one["type"], UUID(str(one["id"]))) for one in record.also or ()]
         subjects = tuple(found for place in places if (found := subject_of(*place)))
     return Facts(
-        rt,
+        record_type,
         holders,
         frozenset(UUID(str(one["id"])) for one in invited if one["type"] == "member"),
         subjects,
-        (rt.slug, record.pk),
+        (record_type.slug, record.pk),
     )
 
 
@@ -100,10 +100,10 @@ def subject_of(noun: str, id: UUID) -> Facts | None:
 
 def reason_for(member_id: UUID, permissions: Permissions, facts: Facts, people: People) -> Reason | None:
     """Why this member sees the record; None when he does not."""
-    scope = permissions.scope(facts.rt.slug, "view")
+    scope = permissions.scope(facts.record_type.slug, "view")
     if scope is Scope.NONE:
         return None
-    if facts.rt.visible.is_everyones:
+    if facts.record_type.visible.is_everyones:
         return Reason(ALL)
     if member_id in facts.holders:
         return Reason(OWN, member_id)
@@ -161,37 +161,37 @@ class Why:
     others: list[Others]
 
 
-def why(actor: Actor, rt: RecordType, id: UUID, *, of: UUID | None = None) -> Why | None:
+def why(actor: Actor, record_type: RecordType, id: UUID, *, of: UUID | None = None) -> Why | None:
     """Why the actor sees a record, or whether ``of`` does, and who else; None when there is no such member."""
-    record = visible(actor, rt, trashed="include").get(pk=id)
-    people, facts = People(), facts_of(rt, record)
+    record = visible(actor, record_type, trashed="include").get(pk=id)
+    people, facts = People(), facts_of(record_type, record)
     member = people.by_id.get(of or actor.member_id or NOBODY)
     if member is None:
         return None
     asked = actor if of is None else member_actor(actor.tenant, member)
     reasons = {
-        one.id: found if one.id == actor.member_id else as_told(actor, rt, record, found)
+        one.id: found if one.id == actor.member_id else as_told(actor, record_type, record, found)
         for one in people.members
         if one.is_active and (found := reason_for(one.id, one.role.matrix(), facts, people))
     }
     others = {key: found for key, found in reasons.items() if key != member.id}
     names = titles(actor, {found.subject for found in reasons.values() if found.subject})
-    told = answer(asked, rt, record, reasons.get(member.id), member, people, names, of is None)
-    return Why(told, groups(rt, others, people))
+    told = answer(asked, record_type, record, reasons.get(member.id), member, people, names, of is None)
+    return Why(told, groups(record_type, others, people))
 
 
-def as_told(actor: Actor, rt: RecordType, record: Any, reason: Reason) -> Reason:
+def as_told(actor: Actor, record_type: RecordType, record: Any, reason: Reason) -> Reason:
     """A reason without what the actor's role hides of the record: whom it is with, and what it is on besides."""
-    if reason.kind == GUEST and not may_read(actor, rt, rt.visible.guests):
+    if reason.kind == GUEST and not may_read(actor, record_type, record_type.visible.guests):
         return Reason(UNTOLD)
     if reason.kind == ABOUT and reason.subject != (record.about_type, record.about_id):
-        return reason if may_read(actor, rt, "also") else Reason(UNTOLD)
+        return reason if may_read(actor, record_type, "also") else Reason(UNTOLD)
     return reason
 
 
 def answer(
     asked: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     record: Any,
     reason: Reason | None,
     member: Member,
@@ -199,17 +199,25 @@ def answer(
     names: dict[tuple[str, UUID], str],
     is_self: bool,
 ) -> Answer:
-    facts = {"role": member.role.label, "nouns": str(rt.label_plural).lower(), "noun": str(rt.label).lower()}
+    facts = {
+        "role": member.role.label,
+        "nouns": str(record_type.label_plural).lower(),
+        "noun": str(record_type.label).lower(),
+    }
     may = [
-        (label, reason is not None and allows(asked, rt, record, action), reach_text(asked.scope(rt.slug, action)))
+        (
+            label,
+            reason is not None and allows(asked, record_type, record, action),
+            reach_text(asked.scope(record_type.slug, action)),
+        )
         for action, label in (("edit", _("Change it")), ("delete", _("Move it to the trash")))
     ]
-    rights = field_rights(asked, rt).items() if reason else ()
-    hidden = sum(1 for slug, right in rights if right == HIDDEN and slug not in rt.companions)
+    rights = field_rights(asked, record_type).items() if reason else ()
+    hidden = sum(1 for slug, right in rights if right == HIDDEN and slug not in record_type.companions)
     if reason is None:
         text = (
             _("The role “%(role)s” does not show %(nouns)s.") % facts
-            if not asked.can(rt.slug, "view")
+            if not asked.can(record_type.slug, "view")
             else _("The role “%(role)s” shows some %(nouns)s, but this one is neither theirs nor within reach.") % facts
         )
         if not member.is_active:
@@ -251,7 +259,7 @@ def reach_text(scope: Scope) -> str:
     }[scope]
 
 
-def groups(rt: RecordType, reasons: dict[UUID, Reason], people: People) -> list[Others]:
+def groups(record_type: RecordType, reasons: dict[UUID, Reason], people: People) -> list[Others]:
     """Everybody else, counted by reason."""
     counted = Counter(found.kind for found in reasons.values())
     made = []
@@ -261,7 +269,7 @@ def groups(rt: RecordType, reasons: dict[UUID, Reason], people: People) -> list[
             continue
         names = [people.by_id[key].name for key, found in reasons.items() if found.kind == kind]
         shown = ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
-        made.append(Others(group_text(kind, number, str(rt.label_plural).lower()), shown))
+        made.append(Others(group_text(kind, number, str(record_type.label_plural).lower()), shown))
     return made
 
 

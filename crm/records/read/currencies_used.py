@@ -129,8 +129,8 @@ def money_sum(actor: Actor, rows: QuerySet[Any], money: Field | None) -> MoneySu
 def currencies_used(actor: Actor) -> dict[str, int]:
     """How many amounts stand in each currency, in records that are not in the trash, whoever may see them."""
     found: Counter[str] = Counter()
-    for rt in registry.all():
-        for one in rt.fields:
+    for record_type in registry.all():
+        for one in record_type.fields:
             if one.kind is Kind.MONEY:
-                found.update(money_sum(actor, rt.rows.filter(deleted_at=None), one).counts)
+                found.update(money_sum(actor, record_type.rows.filter(deleted_at=None), one).counts)
     return dict(found)

@@ -117,7 +117,7 @@ class Plan:
     ``lists`` are the REFERENCES, ``links`` where a LINKS field's JSON is, ``divided`` what is not shown whole to all.
     """
 
-    rt: RecordType
+    record_type: RecordType
     slugs: tuple[str, ...]
     columns: tuple[str, ...]
     references: tuple[tuple[str, int], ...]
@@ -132,9 +132,9 @@ NOTHING: frozenset[str] = frozenset()
 @lru_cache(maxsize=512)
 def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: frozenset[str] = NOTHING) -> Plan:
     """``hidden`` are the fields that the reader's role hides: for him they are not there."""
-    rt = target_type(rt_slug)
-    readable = {one.slug: one for one in rt.shown_fields if one.slug not in hidden}
-    system = ("id",) if rt is MEMBER_TYPE else SYSTEM_COLUMNS
+    record_type = target_type(rt_slug)
+    readable = {one.slug: one for one in record_type.shown_fields if one.slug not in hidden}
+    system = ("id",) if record_type is MEMBER_TYPE else SYSTEM_COLUMNS
     if fields is None:
         chosen = [*system, *readable]
     else:
@@ -146,7 +146,7 @@ def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: 
             known = [*system, *readable]
             raise BadQuery(
                 _("%(noun)s have no field “%(field)s”.")
-                % {"noun": str(rt.label_plural), "field": slug if len(slug) <= 60 else f"{slug[:59]}…"},
+                % {"noun": str(record_type.label_plural), "field": slug if len(slug) <= 60 else f"{slug[:59]}…"},
                 param="fields",
                 nearest=nearest(slug, known),
                 code="unknown_field",
@@ -166,11 +166,11 @@ def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: 
     columns += [f"{slug}_id" for slug in references]
     link_places = tuple((one, len(columns) + index) for index, one in enumerate(wanted_links)) if links else ()
     columns += [f"links_{one.slug}" for one, _place in link_places]
-    divided = tuple(one for one in rt.fields if one.divided and one.slug in slugs)
-    return Plan(rt, tuple(slugs), tuple(columns), places, tuple(lists), link_places, divided)
+    divided = tuple(one for one in record_type.fields if one.divided and one.slug in slugs)
+    return Plan(record_type, tuple(slugs), tuple(columns), places, tuple(lists), link_places, divided)
 
 
-def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions:
+def expansions(actor: Actor, record_type: RecordType, paths: Iterable[str]) -> Expansions:
     """Paths such as ``company.owner`` as a tree. Raises BadQuery for one that is no relation or goes too far, and
     MissingScope for one that leads to what a key may not read."""
     tree: dict[str, Any] = {}
@@ -182,7 +182,7 @@ def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions
                 param="expand",
                 code="too_deep",
             )
-        here, at = rt, tree
+        here, at = record_type, tree
         for place, step in enumerate(steps):
             require_field(actor, here, step)
             known = {one.slug: one for one in readable_fields(actor, here) if one.kind in EXPANDABLE}
@@ -206,30 +206,30 @@ def expansions(actor: Actor, rt: RecordType, paths: Iterable[str]) -> Expansions
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
-def matching(actor: Actor, rt: RecordType, wanted: Query) -> QuerySet[Any]:
+def matching(actor: Actor, record_type: RecordType, wanted: Query) -> QuerySet[Any]:
     """The visible rows of a query's filter, search and ``deleted``, in no order and without a limit."""
-    require_scope(actor, rt.slug)
-    rows = visible(actor, rt, trashed=wanted.deleted)
+    require_scope(actor, record_type.slug)
+    rows = visible(actor, record_type, trashed=wanted.deleted)
     if wanted.filter:
-        rows = rows.filter(language.compile(actor, rt, wanted.filter))
+        rows = rows.filter(language.compile(actor, record_type, wanted.filter))
     if wanted.search.strip():
-        rows = rows.filter(search_text.search_q(actor, rt, wanted.search))
+        rows = rows.filter(search_text.search_q(actor, record_type, wanted.search))
     return rows.filter(updated_at__lt=wanted.changed_before) if wanted.changed_before else rows
 
 
-def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
+def page(actor: Actor, record_type: RecordType, wanted: Query) -> Page:
     """One page of a list. Raises BadQuery and BadCursor."""
-    hidden = hidden_slugs(actor, rt)
-    plan = plan_for(rt.slug, wanted.fields, True, hidden)
-    tree = expansions(actor, rt, wanted.expand)
-    keys = paging.sort_keys(rt, wanted.sort, hidden)
+    hidden = hidden_slugs(actor, record_type)
+    plan = plan_for(record_type.slug, wanted.fields, True, hidden)
+    tree = expansions(actor, record_type, wanted.expand)
+    keys = paging.sort_keys(record_type, wanted.sort, hidden)
     limit = max(1, min(wanted.limit, paging.MAX_LIMIT))
     bound_to = paging.binding(
         actor.tenant.schema_name,
-        rt.slug,
+        record_type.slug,
         wanted.filter or None,
         wanted.search.strip(),
-        wanted.sort or rt.default_sort,
+        wanted.sort or record_type.default_sort,
         wanted.deleted,
         *([SETTLED.slug] if wanted.settled else ()),
     )
@@ -241,10 +241,19 @@ def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
     worded = None
     if not (wanted.filter or wanted.search.strip() or wanted.settled) and types is not None:
         worded = page_prepared(
-            view_scopes(actor), rt.slug, wanted.fields, hidden, tuple(wanted.sort), wanted.deleted, limit, types
+            view_scopes(actor),
+            record_type.slug,
+            wanted.fields,
+            hidden,
+            tuple(wanted.sort),
+            wanted.deleted,
+            limit,
+            types,
         )
     if worded is None:
-        rows, places = selected(with_links(plan, matching(actor, rt, wanted), partial(target_rows, actor)), plan, keys)
+        rows, places = selected(
+            with_links(plan, matching(actor, record_type, wanted), partial(target_rows, actor)), plan, keys
+        )
         found = list(paging.ordered(rows, keys, after)[: limit + 1])
     else:
         prepared, places = worded
@@ -253,7 +262,7 @@ def page(actor: Actor, rt: RecordType, wanted: Query) -> Page:
     del found[limit:]
     until = [wanted.changed_before] if wanted.settled else []
     next_cursor = paging.encode([*(found[-1][place] for place in places), *until], bound_to) if more else None
-    total = count(actor, rt, wanted) if wanted.count else None
+    total = count(actor, record_type, wanted) if wanted.count else None
     return Page(rows_of(actor, plan, found, tree), next_cursor, total)
 
 
@@ -287,9 +296,9 @@ def page_prepared(
     """A page for readers of these scopes, and where its sort keys are; with ``types``, the page after such values;
     None where a page has to be worded for each reader."""
     plan = plan_for(rt_slug, fields, True, hidden)
-    keys = paging.sort_keys(plan.rt, sort, hidden)
+    keys = paging.sort_keys(plan.record_type, sort, hidden)
     reader = stand_in_reader(scopes)
-    seen = with_links(plan, visible(reader, plan.rt, trashed=trashed), partial(target_rows, reader))
+    seen = with_links(plan, visible(reader, plan.record_type, trashed=trashed), partial(target_rows, reader))
     rows, places = selected(seen, plan, keys)
     try:
         prepared = prepare(
@@ -307,7 +316,7 @@ def row_prepared(
     """One row by its id, for readers of these scopes; None where that has to be worded for each reader."""
     plan = plan_for(rt_slug, fields, True, hidden)
     reader = stand_in_reader(scopes)
-    rows = with_links(plan, visible(reader, plan.rt, trashed=trashed), partial(target_rows, reader))
+    rows = with_links(plan, visible(reader, plan.record_type, trashed=trashed), partial(target_rows, reader))
     try:
         return prepare(lambda id: rows.filter(pk=id).values_list(*plan.columns), UUID, spare=reader_values(reader))
     except NotPreparable:
@@ -316,7 +325,7 @@ def row_prepared(
 
 def get_row(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     id: UUID,
     *,
     fields: tuple[str, ...] | None = None,
@@ -324,12 +333,12 @@ def get_row(
     deleted: Trashed = "exclude",
 ) -> Row:
     """One record as a row. Raises NotFound and BadQuery."""
-    hidden = hidden_slugs(actor, rt)
-    plan = plan_for(rt.slug, fields, True, hidden)
-    tree = expansions(actor, rt, expand)
-    prepared = row_prepared(view_scopes(actor), rt.slug, fields, hidden, deleted)
+    hidden = hidden_slugs(actor, record_type)
+    plan = plan_for(record_type.slug, fields, True, hidden)
+    tree = expansions(actor, record_type, expand)
+    prepared = row_prepared(view_scopes(actor), record_type.slug, fields, hidden, deleted)
     if prepared is None:
-        rows = with_links(plan, visible(actor, rt, trashed=deleted).filter(pk=id), partial(target_rows, actor))
+        rows = with_links(plan, visible(actor, record_type, trashed=deleted).filter(pk=id), partial(target_rows, actor))
         found = list(rows.values_list(*plan.columns))
     else:
         found = prepared.rows(id, *reader_values(actor))
@@ -338,17 +347,17 @@ def get_row(
     return rows_of(actor, plan, found, tree)[0]
 
 
-def count(actor: Actor, rt: RecordType, wanted: Query) -> int:
+def count(actor: Actor, record_type: RecordType, wanted: Query) -> int:
     """How many rows the query has on all its pages."""
-    return matching(actor, rt, wanted).count()
+    return matching(actor, record_type, wanted).count()
 
 
-def sums(actor: Actor, rt: RecordType, wanted: Query, slug: str) -> dict[str, Decimal] | Decimal | None:
+def sums(actor: Actor, record_type: RecordType, wanted: Query, slug: str) -> dict[str, Decimal] | Decimal | None:
     """The sum of a number field over all rows of the query; of a MONEY field by currency."""
-    one = next((one for one in readable_fields(actor, rt) if one.slug == slug), None)
+    one = next((one for one in readable_fields(actor, record_type) if one.slug == slug), None)
     if one is None or one.kind not in {Kind.MONEY, Kind.DECIMAL, Kind.INTEGER}:
         raise BadQuery(_("“%(field)s” cannot be summed.") % {"field": slug[:60]}, param="field", code="unknown_field")
-    rows = matching(actor, rt, wanted).order_by()
+    rows = matching(actor, record_type, wanted).order_by()
     if one.kind is Kind.MONEY:
         return money_sum(actor, rows, one).sums
     total = rows.aggregate(total=Sum(slug))["total"]
@@ -397,7 +406,7 @@ def relations_expand(actor: Actor, plan: Plan, rows: list[Row], tree: Expansions
     """Put related rows in the place of ids: one query for each type that they are of."""
     jobs: dict[str, Wanted] = {}
     for slug, inner in tree.items():
-        one = plan.rt.field(slug)
+        one = plan.record_type.field(slug)
         if one.kind not in {Kind.RELATION, Kind.MEMBER} or slug not in plan.slugs:
             continue
         job = jobs.setdefault(f"{one.target}:{inner}", Wanted(target_type(one.target), inner))
@@ -431,7 +440,7 @@ def with_links(plan: Plan, rows: QuerySet[Any], seen: Callable[[RecordType], Que
             continue
         links = (
             apps.get_model(one.through)
-            ._default_manager.filter(**{plan.rt.slug: OuterRef("pk")})
+            ._default_manager.filter(**{plan.record_type.slug: OuterRef("pk")})
             .filter(**{f"{one.target}__in": others})
             .order_by("pk")
             .values_list(JSONObject(id=f"{one.target}_id", role="role", title=f"{one.target}__{target.title}"))
@@ -475,17 +484,21 @@ def references_fill(actor: Actor, entries: list[Row], *, expanded: bool) -> None
 
 def in_trash_of(actor: Actor, types: Sequence[RecordType]) -> list[RecordType]:
     """Of these types, those of which the actor sees something in the trash."""
-    one_each = [named(visible(actor, rt, trashed="only").order_by(), rt.slug)[:1] for rt in types]
+    one_each = [
+        named(visible(actor, record_type, trashed="only").order_by(), record_type.slug)[:1] for record_type in types
+    ]
     found = {slug for slug, _id in any_of(one_each)} if one_each else set()
-    return [rt for rt in types if rt.slug in found]
+    return [record_type for record_type in types if record_type.slug in found]
 
 
 def holder(record_type: str, record_id: UUID) -> UUID | None:
     """The member whose own a record is, whoever asks; None for what is no record or nobody's."""
     if record_type not in registry:
         return None
-    rt = registry.get(record_type)
-    found: UUID | None = rt.rows.filter(pk=record_id).values_list(rt.field(rt.own_field).column, flat=True).first()
+    declared = registry.get(record_type)
+    found: UUID | None = (
+        declared.rows.filter(pk=record_id).values_list(declared.field(declared.own_field).column, flat=True).first()
+    )
     return found
 
 

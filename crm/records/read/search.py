@@ -35,8 +35,10 @@ class Hit:
 def searchable_types(actor: Actor, *, texts: bool) -> list[RecordType]:
     """Types that the actor may look at and that have a place of their own, with ``texts`` also those that are only to
     be found."""
-    found = (rt for rt in registry.all() if rt.in_sidebar or (texts and rt.in_search))
-    return [rt for rt in found if actor.scope(rt.slug, "view") is not Scope.NONE]
+    found = (
+        record_type for record_type in registry.all() if record_type.in_sidebar or (texts and record_type.in_search)
+    )
+    return [record_type for record_type in found if actor.scope(record_type.slug, "view") is not Scope.NONE]
 
 
 def search_all(
@@ -48,13 +50,15 @@ def search_all(
     ``only`` names the types to look among; ``texts`` looks through notes too.
     """
     start = sort_key(text)
-    types = [rt for rt in searchable_types(actor, texts=texts) if not only or rt.slug in only]
+    types = [
+        record_type for record_type in searchable_types(actor, texts=texts) if not only or record_type.slug in only
+    ]
     too_much = len(text) > MAX_TEXT or len(set(text.split())) > MAX_TERMS
     if not start or not types or too_much or "\0" in text:
         return []
-    parts = [part(actor, rt, order, start, limit) for order, rt in enumerate(types)]
+    parts = [part(actor, record_type, order, start, limit) for order, record_type in enumerate(types)]
     if len(start) >= SHORT or SPACED.search(start):
-        parts += [part(actor, rt, order, None, limit, text) for order, rt in enumerate(types)]
+        parts += [part(actor, record_type, order, None, limit, text) for order, record_type in enumerate(types)]
     first, *others = parts
     found = first.union(*others, all=True) if others else first
     seen: dict[UUID, tuple[int, int, int, str]] = {}
@@ -68,17 +72,19 @@ def search_all(
     return [Hit(types[seen[id][2]].slug, id, excerpt(seen[id][3], text), subtitles.get(id, "")) for id in best]
 
 
-def part(actor: Actor, rt: RecordType, order: int, start: str | None, limit: int, text: str = "") -> QuerySet[Any, Any]:
+def part(
+    actor: Actor, record_type: RecordType, order: int, start: str | None, limit: int, text: str = ""
+) -> QuerySet[Any, Any]:
     """The hits of one type, as rank, type, id and title."""
-    rows = visible(actor, rt)
+    rows = visible(actor, record_type)
     if start is not None:
         rows = rows.filter(Like(F("sort_name"), literal(f"{escape_like(start)}%"))).order_by("sort_name", "pk")
     else:
-        rows = rows.filter(search_q(actor, rt, text)).order_by("-created_at", "-pk")
+        rows = rows.filter(search_q(actor, record_type, text)).order_by("-created_at", "-pk")
     found: QuerySet[Any, Any] = rows.annotate(
         hit_rank=Value(0 if start is not None else 1, IntegerField()),
         hit_type=Value(order, IntegerField()),
-        hit_title=Cast(rt.title, TextField()),
+        hit_title=Cast(record_type.title, TextField()),
     ).values_list("hit_rank", "hit_type", "pk", "hit_title")
     return found[:limit]
 
@@ -87,33 +93,39 @@ def subtitles_of(actor: Actor, types: list[RecordType], hits: list[tuple[int, UU
     """The second line of the hits, in one query a type among them."""
     found: dict[UUID, str] = {}
     for order in {order for order, _id in hits}:
-        rt = types[order]
-        one = subtitle_field(rt)
-        if one is None or not may_read(actor, rt, one.slug):
+        record_type = types[order]
+        one = subtitle_field(record_type)
+        if one is None or not may_read(actor, record_type, one.slug):
             continue
         ids = [id for at, id in hits if at == order]
         if one.kind is Kind.REFERENCE:
-            found |= reference_titles(actor, rt, one, ids)
+            found |= reference_titles(actor, record_type, one, ids)
             continue
         if one.kind in {Kind.RELATION, Kind.MEMBER}:
             target = target_type(one.target)
-            rows = rt.model_class._default_manager.filter(pk__in=ids, **{f"{one.slug}__in": target_rows(actor, target)})
+            rows = record_type.model_class._default_manager.filter(
+                pk__in=ids, **{f"{one.slug}__in": target_rows(actor, target)}
+            )
             pairs = rows.values_list("pk", f"{one.slug}__{target.title}")
         else:
-            pairs = rt.model_class._default_manager.filter(pk__in=ids).values_list("pk", one.column)
+            pairs = record_type.model_class._default_manager.filter(pk__in=ids).values_list("pk", one.column)
         found |= {pk: subtitle_text(one.kind, value) for pk, value in pairs}
     return found
 
 
-def subtitle_field(rt: RecordType) -> Field | None:
+def subtitle_field(record_type: RecordType) -> Field | None:
     """What tells a hit from others: of a note the record that it is about."""
-    if rt.subtitle:
-        return rt.field(rt.subtitle)
-    return next((one for one in rt.fields if one.kind is Kind.REFERENCE), None) if rt.in_search else None
+    if record_type.subtitle:
+        return record_type.field(record_type.subtitle)
+    return (
+        next((one for one in record_type.fields if one.kind is Kind.REFERENCE), None) if record_type.in_search else None
+    )
 
 
-def reference_titles(actor: Actor, rt: RecordType, one: Field, ids: list[UUID]) -> dict[UUID, str]:
-    rows = rt.model_class._default_manager.filter(pk__in=ids).values_list("pk", f"{one.slug}_type", f"{one.slug}_id")
+def reference_titles(actor: Actor, record_type: RecordType, one: Field, ids: list[UUID]) -> dict[UUID, str]:
+    rows = record_type.model_class._default_manager.filter(pk__in=ids).values_list(
+        "pk", f"{one.slug}_type", f"{one.slug}_id"
+    )
     places = {pk: (name, id) for pk, name, id in rows if id}
     known = titles(actor, places.values())
     return {pk: known.get(place, "") for pk, place in places.items()}

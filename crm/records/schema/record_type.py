@@ -458,13 +458,17 @@ class Registry:
         self._models: set[str] = set()
 
     def register(self, *types: RecordType) -> None:
-        for rt in types:
-            if self._by_slug.get(rt.slug) is rt:
+        for record_type in types:
+            if self._by_slug.get(record_type.slug) is record_type:
                 continue
-            if rt.slug in self._by_slug or rt.plural in self._by_plural or rt.model.lower() in self._models:
-                raise Misdeclared(f"Record type {rt.slug!r}: its slug, plural or model is taken.")
-            self._by_slug[rt.slug] = self._by_plural[rt.plural] = rt
-            self._models.add(rt.model.lower())
+            if (
+                record_type.slug in self._by_slug
+                or record_type.plural in self._by_plural
+                or record_type.model.lower() in self._models
+            ):
+                raise Misdeclared(f"Record type {record_type.slug!r}: its slug, plural or model is taken.")
+            self._by_slug[record_type.slug] = self._by_plural[record_type.plural] = record_type
+            self._models.add(record_type.model.lower())
 
     def get(self, slug: str) -> RecordType:
         try:

@@ -80,7 +80,9 @@ def _is_current(path: str, href: str) -> bool:
 
 def shown_types(actor: Actor) -> list[RecordType]:
     """The record types with a place in the sidebar that the actor may see something of."""
-    return [rt for rt in registry.all() if rt.in_sidebar and actor.can(rt.slug, "view")]
+    return [
+        record_type for record_type in registry.all() if record_type.in_sidebar and actor.can(record_type.slug, "view")
+    ]
 
 
 def settings_entries(actor: Actor, path: str = "", text: str = "") -> list[SettingsEntry]:
@@ -121,7 +123,7 @@ def navigation_of(actor: Actor | None, path: str) -> Navigation:
 
     suspended = actor is not None and actor.tenant.state == Tenant.State.SUSPENDED
     types = shown_types(actor) if actor and not suspended else []
-    plans = any(rt.slug in {"task", "call", "meeting"} for rt in types)
+    plans = any(record_type.slug in {"task", "call", "meeting"} for record_type in types)
     calendar = entry("calendar", _("Calendar"), "calendar-days", reverse("activities:calendar"), "g e")
     sections = settings_entries(actor) if actor else []
     return Navigation(
@@ -133,25 +135,25 @@ def navigation_of(actor: Actor | None, path: str) -> Navigation:
         ],
         records=[
             entry(
-                rt.slug,
-                str(rt.label_plural),
-                rt.icon,
-                reverse("records:list", args=[rt.plural]),
-                f"g {rt.shortcut}" if rt.shortcut else "",
+                record_type.slug,
+                str(record_type.label_plural),
+                record_type.icon,
+                reverse("records:list", args=[record_type.plural]),
+                f"g {record_type.shortcut}" if record_type.shortcut else "",
             )
-            for rt in types
+            for record_type in types
         ],
         settings=[Entry(one.slug, one.label, one.icon, one.href) for one in sections],
         create=[
             Entry(
-                rt.slug,
-                _("New %(noun)s") % {"noun": str(rt.label).lower()},
-                rt.icon,
-                reverse("records:new", args=[rt.plural]),
-                f"c {rt.shortcut}",
+                record_type.slug,
+                _("New %(noun)s") % {"noun": str(record_type.label).lower()},
+                record_type.icon,
+                reverse("records:new", args=[record_type.plural]),
+                f"c {record_type.shortcut}",
             )
-            for rt in types
-            if rt.shortcut and actor and actor.can(rt.slug, "create")
+            for record_type in types
+            if record_type.shortcut and actor and actor.can(record_type.slug, "create")
         ],
         search=reverse("records:search"),
         palette=reverse("palette"),

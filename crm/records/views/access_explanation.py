@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from crm.records.access.visibility import get_record
 from crm.records.display.presenting import record_url
-from crm.records.display.responses import record_type, shows_errors
+from crm.records.display.responses import record_type_or_404, shows_errors
 from crm.records.read.access_explanation import why
 from crm.workspace.people.selectors import active_members
 from tenants.access import access, needs_noun
@@ -20,24 +20,24 @@ from tenants.http import MemberRequest
 @shows_errors
 def record_why(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Of oneself; of another member for who looks after members."""
-    rt, actor = record_type(noun), request.actor
-    record = get_record(actor, rt, id, trashed="include")
+    record_type, actor = record_type_or_404(noun), request.actor
+    record = get_record(actor, record_type, id, trashed="include")
     may_ask = actor.can("workspace", "members")
     asked = request.GET.get("member", "")
     try:
         of = UUID(asked) if asked and may_ask else None
     except ValueError:
         raise Http404 from None
-    found = why(actor, rt, id, of=None if of == actor.member_id else of)
+    found = why(actor, record_type, id, of=None if of == actor.member_id else of)
     if found is None:
         raise Http404
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "id": id,
-        "title": rt.title_of(record),
+        "title": record_type.title_of(record),
         "why": found,
         "members": active_members() if may_ask else [],
         "asked": str(of or actor.member_id or ""),
-        "url": record_url(rt.slug, id),
+        "url": record_url(record_type.slug, id),
     }
     return render(request, "records/why.html#dialog" if request.htmx else "records/why.html", context)

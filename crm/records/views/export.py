@@ -8,7 +8,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from crm.records.display.responses import gone_to, record_type, shows_errors
+from crm.records.display.responses import gone_to, record_type_or_404, shows_errors
 from crm.records.jobs.export import export_file as file_of_export
 from crm.records.jobs.export import export_start
 from crm.records.lists.listing import Listing
@@ -23,12 +23,12 @@ from tenants.models import Tenant
 @shows_errors
 def export(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Write what the list shows, all of it, to a file in the background."""
-    rt = record_type(noun)
-    listing = Listing.of(request.actor, rt, request)
+    record_type = record_type_or_404(noun)
+    listing = Listing.of(request.actor, record_type, request)
     if listing.problem:
         raise listing.problem
-    name = f"{rt.label_plural}: {listing.view.name}"
-    export_start(request.actor, rt, listing.columns, listing.query, name=name)
+    name = f"{record_type.label_plural}: {listing.view.name}"
+    export_start(request.actor, record_type, listing.columns, listing.query, name=name)
     done = reverse("records:jobs") if request.tenant.state == Tenant.State.SUSPENDED else listing.here
     return underway(gone_to(request, done, _("Being exported in the background.")), request)
 

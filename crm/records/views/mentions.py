@@ -38,10 +38,10 @@ def mentions(request: MemberRequest) -> HttpResponse:
 def _place(request: MemberRequest) -> tuple[RecordType, UUID] | None:
     """The record in the address, if there is one that the asking member may see."""
     try:
-        rt, id = registry.get(request.GET.get("noun", "")), UUID(request.GET.get("id", ""))
+        record_type, id = registry.get(request.GET.get("noun", "")), UUID(request.GET.get("id", ""))
     except (LookupError, ValueError):
         return None
-    return (rt, id) if rt.visible_to(request.actor).filter(pk=id).exists() else None
+    return (record_type, id) if record_type.visible_to(request.actor).filter(pk=id).exists() else None
 
 
 def _sees(tenant: TenantRef, author: UUID | None, member: Member, place: tuple[RecordType, Any] | None) -> bool:
@@ -49,7 +49,7 @@ def _sees(tenant: TenantRef, author: UUID | None, member: Member, place: tuple[R
     if place is None:
         return True
     actor = member_actor(tenant, member)
-    rt, id = place
+    record_type, id = place
     if (reach := actor.scope("note", "view")) is not Scope.ALL:
         return actor.reaches(reach, author)
-    return rt.shows_all_to(actor) or rt.visible_to(actor).filter(pk=id).exists()
+    return record_type.shows_all_to(actor) or record_type.visible_to(actor).filter(pk=id).exists()

@@ -46,7 +46,7 @@ def refuse(form: forms.Form, error: WorkspaceError | RecordError) -> None:
 
 def movable(actor: Actor, member: Member) -> list[Portion]:
     """What of a member's the actor may give away in bulk."""
-    return [one for one in portions(actor, member.pk, actions=BULK) if actor.can(one.rt.slug, "bulk")]
+    return [one for one in portions(actor, member.pk, actions=BULK) if actor.can(one.record_type.slug, "bulk")]
 
 
 @access(needs("member", "view"), serves_suspended=True)
@@ -137,7 +137,9 @@ def member_move(request: MemberRequest, member_id: UUID) -> HttpResponse:
     """Records of a member, active or not, given to others by whoever may do so in bulk."""
     actor, giver = request.actor, member_of(member_id)
     found = movable(actor, giver)
-    if not found and not any(actor.can(rt.slug, "bulk") for rt in ownership_transfer.held_types(actor)):
+    if not found and not any(
+        actor.can(record_type.slug, "bulk") for record_type in ownership_transfer.held_types(actor)
+    ):
         raise Http404
     form = GiveForm(request.POST if request.method == "POST" else None, giver=giver, portions=found)
     if request.method == "POST" and form.is_valid():

@@ -32,7 +32,7 @@ class GiveForm(forms.Form):
         choose(self, taker=member_choices(_("Nobody: it stays"), self.others))
         self.fields["taker"].initial = suggested
         for portion in portions:
-            slug, noun = portion.rt.slug, portion.rt.label_plural
+            slug, noun = portion.record_type.slug, portion.record_type.label_plural
             field = forms.ChoiceField(label=_("%(nouns)s go to") % {"nouns": noun}, required=False)
             people = [(str(one.pk), one.name) for one in self.others]
             field.choices = [("", _("As chosen above")), (STAYS, _("Nobody: it stays")), *people]
@@ -44,7 +44,7 @@ class GiveForm(forms.Form):
     @property
     def rows(self) -> Iterable[dict[str, Any]]:
         for portion in self.portions:
-            slug = portion.rt.slug
+            slug = portion.record_type.slug
             closed = self[f"closed_{slug}"] if f"closed_{slug}" in self.fields else None
             yield {"portion": portion, "taker": self[f"taker_{slug}"], "closed": closed}
 
@@ -53,7 +53,7 @@ class GiveForm(forms.Form):
         """Noun → who takes it over; nouns that stay are not in it."""
         found = {}
         for portion in self.portions:
-            slug = portion.rt.slug
+            slug = portion.record_type.slug
             chosen = self.cleaned_data[f"taker_{slug}"] or self.cleaned_data["taker"]
             if chosen and chosen != STAYS:
                 found[slug] = UUID(chosen)
@@ -61,7 +61,9 @@ class GiveForm(forms.Form):
 
     @property
     def closed_too(self) -> set[str]:
-        return {one.rt.slug for one in self.portions if self.cleaned_data.get(f"closed_{one.rt.slug}")}
+        return {
+            one.record_type.slug for one in self.portions if self.cleaned_data.get(f"closed_{one.record_type.slug}")
+        }
 
 
 class LeaveForm(GiveForm):

@@ -23,7 +23,7 @@ from crm.records.display.presenting import (
     row_title,
     shown_fields,
 )
-from crm.records.display.responses import back, gone_to, record_type, shows_errors, toast
+from crm.records.display.responses import back, gone_to, record_type_or_404, shows_errors, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
 from crm.records.jobs import bulk
 from crm.records.lists import filtering, record_page
@@ -54,8 +54,8 @@ SEARCH_LIMIT = 20
 @require_GET
 @shows_errors
 def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
-    rt = record_type(noun)
-    listing = Listing.of(request.actor, rt, request)
+    record_type = record_type_or_404(noun)
+    listing = Listing.of(request.actor, record_type, request)
     if not request.GET and listing.views.opens_on_board:
         return HttpResponseRedirect(listing.view_url(listing.views.default))
     problem: RecordError | None = listing.problem
@@ -66,15 +66,16 @@ def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
         listing = listing.plain() if isinstance(error, BadQuery) else listing.without_cursor()
     actor = request.actor
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "listing": listing,
         "chips": filtering.chips(listing),
         "problem": problem,
-        "may_create": actor.can(rt.slug, "create"),
-        "may_edit": actor.can(rt.slug, "edit"),
-        "may_delete": actor.can(rt.slug, "delete"),
-        "may_bulk": actor.can(rt.slug, "bulk") and (actor.can(rt.slug, "edit") or actor.can(rt.slug, "delete")),
-        "may_export": actor.can(rt.slug, "export"),
+        "may_create": actor.can(record_type.slug, "create"),
+        "may_edit": actor.can(record_type.slug, "edit"),
+        "may_delete": actor.can(record_type.slug, "delete"),
+        "may_bulk": actor.can(record_type.slug, "bulk")
+        and (actor.can(record_type.slug, "edit") or actor.can(record_type.slug, "delete")),
+        "may_export": actor.can(record_type.slug, "export"),
         "most_at_once": bulk.MOST_AT_ONCE,
         "may_load": actor.can("workspace", "sample_data"),
     }
@@ -91,24 +92,26 @@ def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
 @shows_errors
 def record_totals(request: MemberRequest, noun: str) -> HttpResponseBase:
     """How many and how much: asked for after the rows, so that they do not wait for it."""
-    rt = record_type(noun)
+    record_type = record_type_or_404(noun)
     actor = request.actor
-    listing = Listing.of(actor, rt, request)
-    count, found = footers(actor, rt, listing.query, listing.footers_used)
-    scope = actor.scope(rt.slug, "bulk")
+    listing = Listing.of(actor, record_type, request)
+    count, found = footers(actor, record_type, listing.query, listing.footers_used)
+    scope = actor.scope(record_type.slug, "bulk")
     reached = count
     if scope not in {Scope.ALL, Scope.NONE}:
         wanted = bulk.Selection(filter=listing.condition, search=listing.search)
-        reached = bulk.selected(actor, rt, "edit", wanted).count() if actor.can(rt.slug, "edit") else 0
+        reached = (
+            bulk.selected(actor, record_type, "edit", wanted).count() if actor.can(record_type.slug, "edit") else 0
+        )
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "listing": listing,
         "count": count,
         "count_text": number_text(count),
         "reached": reached,
         "reached_text": number_text(reached),
         "cells": listing.footer_cells(found),
-        "may_bulk": actor.can(rt.slug, "bulk"),
+        "may_bulk": actor.can(record_type.slug, "bulk"),
     }
     return render(request, "records/list.html#totals", context)
 
@@ -118,31 +121,31 @@ def record_totals(request: MemberRequest, noun: str) -> HttpResponseBase:
 @shows_errors
 def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
     """The filter as a form. ``apply`` goes to the list with the tree that the form means."""
-    rt = record_type(noun)
+    record_type = record_type_or_404(noun)
     actor = request.actor
-    listing = Listing.of(actor, rt, request)
+    listing = Listing.of(actor, record_type, request)
     status = 200
     if "match" in request.GET:
-        match, rows = filtering.rows_sent(actor, rt, request.GET)
+        match, rows = filtering.rows_sent(actor, record_type, request.GET)
         if "apply" in request.GET:
             try:
-                tree = filtering.tree_of(actor, rt, match, rows) or None
+                tree = filtering.tree_of(actor, record_type, match, rows) or None
                 return gone_to(request, listing.url(filter=tree))
             except BadQuery:
                 status = 422
     else:
-        match, rows = filtering.rows_of(actor, rt, listing.tree)
+        match, rows = filtering.rows_of(actor, record_type, listing.tree)
     wanted = request.GET.get("add")
     if wanted is not None and len(rows) < filtering.MOST_ROWS:
-        paths = dict(filtering.filterable(actor, rt))
+        paths = dict(filtering.filterable(actor, record_type))
         path = wanted if wanted in paths else next(iter(paths))
-        rows.append(filtering.row(actor, rt, len(rows), path, "", []))
+        rows.append(filtering.row(actor, record_type, len(rows), path, "", []))
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "listing": listing,
         "match": match,
         "rows": rows,
-        "paths": filtering.filterable(actor, rt),
+        "paths": filtering.filterable(actor, record_type),
         "state": [(name, value) for name, value in listing.state if name != "filter"],
     }
     name = "records/filter.html#form" if request.htmx else "records/filter.html"
@@ -155,19 +158,21 @@ def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
 def record_columns(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Keep this member's choice and order of columns; in a saved view, and of the cards of a board, show it as a change
     to be saved."""
-    rt = record_type(noun)
-    listing = Listing.of(request.actor, rt, request)
+    record_type = record_type_or_404(noun)
+    listing = Listing.of(request.actor, record_type, request)
     if listing.is_board:
-        chosen = () if "reset" in request.POST else read_cards(request.actor, rt, request.POST.getlist("column"))
+        chosen = (
+            () if "reset" in request.POST else read_cards(request.actor, record_type, request.POST.getlist("column"))
+        )
         return gone_to(request, listing.url(cards=".".join(chosen) or None))
     columns = (
         []
         if "reset" in request.POST
-        else [one.slug for one in pick_columns(request.actor, rt, request.POST.getlist("column"))]
+        else [one.slug for one in pick_columns(request.actor, record_type, request.POST.getlist("column"))]
     )
     if not listing.view.is_built_in:
         return gone_to(request, listing.url(columns=".".join(columns or listing.view.columns)))
-    choice_save(request.actor, rt, columns=columns)
+    choice_save(request.actor, record_type, columns=columns)
     return gone_to(request, listing.here)
 
 
@@ -175,10 +180,10 @@ def record_columns(request: MemberRequest, noun: str) -> HttpResponseBase:
 @require_GET
 @shows_errors
 def record_bulk_field(request: MemberRequest, noun: str) -> HttpResponseBase:
-    rt = record_type(noun)
+    record_type = record_type_or_404(noun)
     slug = request.GET.get("field", "")
-    field = _editable_field(request.actor, rt, slug) if slug else None
-    made = control(request.actor, rt, field.slug, row={}, prefix="bulk") if field else None
+    field = _editable_field(request.actor, record_type, slug) if slug else None
+    made = control(request.actor, record_type, field.slug, row={}, prefix="bulk") if field else None
     return render(request, "records/list.html#bulk_value", {"control": made})
 
 
@@ -188,7 +193,7 @@ def record_bulk_field(request: MemberRequest, noun: str) -> HttpResponseBase:
 def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Set one field of the selected records, or move them to the trash: some at once, all or none; many, and all that
     the list shows (``all=1``), in the background."""
-    rt = record_type(noun)
+    record_type = record_type_or_404(noun)
     actor = request.actor
     everything = request.POST.get("all") == "1"
     ids = list(dict.fromkeys(_uuid(text) for text in request.POST.getlist("id")))
@@ -197,18 +202,23 @@ def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
     action: bulk.Action = "trash" if request.POST.get("action") == "trash" else "edit"
     values: dict[str, Any] = {}
     if action == "edit":
-        field = _editable_field(actor, rt, request.POST.get("field", ""))
-        slugs = with_companions(rt, [field.slug])
-        values = read_values(actor, rt, slugs, request.POST)
-    url = back(request, reverse("records:list", args=[rt.plural]))
+        field = _editable_field(actor, record_type, request.POST.get("field", ""))
+        slugs = with_companions(record_type, [field.slug])
+        values = read_values(actor, record_type, slugs, request.POST)
+    url = back(request, reverse("records:list", args=[record_type.plural]))
     if everything or len(ids) > bulk.MOST_AT_ONCE:
-        listing = Listing.of(actor, rt, request)
+        listing = Listing.of(actor, record_type, request)
         if everything and listing.problem:
             raise listing.problem
         wanted = bulk.Selection(filter=listing.condition, search=listing.search)
         on_error: bulk.OnError = "stop" if request.POST.get("on_error") == "stop" else "skip"
         job = bulk.bulk_start(
-            actor, rt, action, wanted if everything else bulk.Selection(ids=ids), values=values, on_error=on_error
+            actor,
+            record_type,
+            action,
+            wanted if everything else bulk.Selection(ids=ids),
+            values=values,
+            on_error=on_error,
         )
         message = ngettext(
             "%(number)s record is being changed in the background.",
@@ -217,7 +227,7 @@ def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
         )
         return underway(gone_to(request, url, message % {"number": number_text(job.total)}), request)
     try:
-        change = bulk.bulk_now(actor, rt, action, ids, values)
+        change = bulk.bulk_now(actor, record_type, action, ids, values)
     except Invalid as error:
         raise Invalid(error.errors, _first_message(error)) from error
     if action == "trash":
@@ -232,14 +242,23 @@ def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
 @shows_errors
 def record_options(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Records to choose from, for a combobox."""
-    rt = record_type(noun)
-    fields = (rt.title, *((rt.subtitle,) if rt.subtitle and may_read(request.actor, rt, rt.subtitle) else ()))
+    record_type = record_type_or_404(noun)
+    fields = (
+        record_type.title,
+        *(
+            (record_type.subtitle,)
+            if record_type.subtitle and may_read(request.actor, record_type, record_type.subtitle)
+            else ()
+        ),
+    )
     search_text = clean_search(request.GET.get("q", ""))
-    sort = (rt.title,) if rt.title_field.sortable and not search_text else rt.default_sort
-    query = reading.Query(fields=fields, sort=sort, search=search_text, limit=SEARCH_LIMIT, expand=expanded(rt, fields))
+    sort = (record_type.title,) if record_type.title_field.sortable and not search_text else record_type.default_sort
+    query = reading.Query(
+        fields=fields, sort=sort, search=search_text, limit=SEARCH_LIMIT, expand=expanded(record_type, fields)
+    )
     options = [
-        {"id": row["id"], "title": row_title(rt, row), "hint": row_subtitle(rt, row)}
-        for row in reading.page(request.actor, rt, query).rows
+        {"id": row["id"], "title": row_title(record_type, row), "hint": row_subtitle(record_type, row)}
+        for row in reading.page(request.actor, record_type, query).rows
     ]
     return _options(request, options)
 
@@ -280,7 +299,7 @@ def _options(request: MemberRequest, options: list[dict[str, Any]]) -> HttpRespo
 @shows_errors
 def record_board(request: MemberRequest, noun: str) -> HttpResponseBase:
     """A noun whose records stand on no board is shown as a list."""
-    return HttpResponseRedirect(reverse("records:list", args=[record_type(noun).plural]))
+    return HttpResponseRedirect(reverse("records:list", args=[record_type_or_404(noun).plural]))
 
 
 # --- one record ------------------------------------------------------------------------------------------------------
@@ -290,19 +309,19 @@ def record_board(request: MemberRequest, noun: str) -> HttpResponseBase:
 @require_GET
 @shows_errors
 def record_detail(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
-    row = record_page.record_row(request.actor, rt, id)
-    page = record_page.record_page(request.actor, rt, row)
+    record_type = record_type_or_404(noun)
+    row = record_page.record_row(request.actor, record_type, id)
+    page = record_page.record_page(request.actor, record_type, row)
     context: dict[str, Any] = {
-        "rt": rt,
+        "record_type": record_type,
         "page": page,
-        "header_parts": record_page.parts("header", request.actor, rt, row),
+        "header_parts": record_page.parts("header", request.actor, record_type, row),
     }
     if request.htmx and request.htmx.target == "record-head":
         return render(request, "records/record.html#changed", context)
     context |= {
-        "centre_parts": record_page.parts("centre", request.actor, rt, row),
-        "related": record_page.related(request.actor, rt, row),
+        "centre_parts": record_page.parts("centre", request.actor, record_type, row),
+        "related": record_page.related(request.actor, record_type, row),
     }
     return render(request, "records/record.html", context)
 
@@ -312,70 +331,74 @@ def record_detail(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBa
 @shows_errors
 def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     """A form with the fields that matter first; the address may fill some in, as in ``?company=<id>``."""
-    rt = record_type(noun)
-    if rt.slug not in _creatable(request):
+    record_type = record_type_or_404(noun)
+    if record_type.slug not in _creatable(request):
         raise Http404
-    slugs = _form_fields(rt, request)
-    further = [slug for slug in rt.more_columns if slug not in slugs]
+    slugs = _form_fields(record_type, request)
+    further = [slug for slug in record_type.more_columns if slug not in slugs]
     error: RecordError | None = None
     if request.method == "POST":
-        given = [*slugs, *(slug for slug in further if is_sent(rt.field(slug), request.POST))]
-        values = read_values(request.actor, rt, with_companions(rt, given), request.POST)
+        given = [*slugs, *(slug for slug in further if is_sent(record_type.field(slug), request.POST))]
+        values = read_values(request.actor, record_type, with_companions(record_type, given), request.POST)
         try:
-            change = gate.create(request.actor, rt, values)
+            change = gate.create(request.actor, record_type, values)
         except RecordError as found:
             error = found
         else:
-            return _created(request, rt, change)
+            return _created(request, record_type, change)
     sent = request.POST if request.method == "POST" else request.GET
-    more = controls(request.actor, rt, further, data=sent, error=error, prefix="new")
+    more = controls(request.actor, record_type, further, data=sent, error=error, prefix="new")
     for one in more:
         one.autofocus = False
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "controls": controls(
             request.actor,
-            rt,
+            record_type,
             slugs,
             data=sent,
             error=error,
             prefix="new",
         ),
         "more": more,
-        "errors": other_errors(error, with_companions(rt, [*slugs, *further])),
+        "errors": other_errors(error, with_companions(record_type, [*slugs, *further])),
         "action": request.get_full_path(),
         "again": request.POST.get("again", ""),
         "next": request.POST.get("next", request.GET.get("next", "")),
-        "need": room_need(request.actor, rt.limit),
+        "need": room_need(request.actor, record_type.limit),
     }
     template = "records/new.html#form" if request.htmx else "records/new.html"
     return render(request, template, context, status=error.status if error else 200)
 
 
-def _created(request: MemberRequest, rt: RecordType, change: gate.Change) -> HttpResponse:
-    message = _("%(noun)s created.") % {"noun": rt.label}
+def _created(request: MemberRequest, record_type: RecordType, change: gate.Change) -> HttpResponse:
+    message = _("%(noun)s created.") % {"noun": record_type.label}
     undo_id = change.change_set.id
     if request.POST.get("again"):
         return gone_to(request, request.get_full_path(), message, undo=undo_id)
     if request.POST.get("next"):
-        return gone_to(request, back(request, record_url(rt.slug, change.id)), message, undo=undo_id)
-    return gone_to(request, record_url(rt.slug, change.id), message, undo=undo_id)
+        return gone_to(request, back(request, record_url(record_type.slug, change.id)), message, undo=undo_id)
+    return gone_to(request, record_url(record_type.slug, change.id), message, undo=undo_id)
 
 
 def _creatable(request: MemberRequest) -> set[str]:
     return {one.slug for one in registry.all() if request.actor.can(one.slug, "create")}
 
 
-def _form_fields(rt: RecordType, request: MemberRequest) -> list[str]:
+def _form_fields(record_type: RecordType, request: MemberRequest) -> list[str]:
     """Required fields, the type's own columns and whatever the address fills in, in the order they were declared."""
-    wanted = {*rt.default_columns, *(one.slug for one in rt.fields if one.required)}
-    writable = [one for one in shown_fields(request.actor, rt) if may_write(request.actor, rt, one)]
+    wanted = {*record_type.default_columns, *(one.slug for one in record_type.fields if one.required)}
+    writable = [one for one in shown_fields(request.actor, record_type) if may_write(request.actor, record_type, one)]
     wanted |= {one.slug for one in writable if one.slug in request.GET or one.slug in request.POST}
-    chosen = rt.fields_of(request.actor, (request.POST or request.GET).dict()) if rt.fields_of else None
+    chosen = (
+        record_type.fields_of(request.actor, (request.POST or request.GET).dict()) if record_type.fields_of else None
+    )
     if chosen is not None:
-        wanted = {slug for slug in wanted if slug in chosen or rt.field(slug).required} | set(chosen)
-    if rt.board_field:
-        wanted |= {one.slug for one in rt.relations if not registry.get(one.target).in_sidebar and one.required}
+        wanted = {slug for slug in wanted if slug in chosen or record_type.field(slug).required} | set(chosen)
+    if record_type.board_field:
+        wanted |= {
+            one.slug for one in record_type.relations if not registry.get(one.target).in_sidebar and one.required
+        }
     return [one.slug for one in writable if one.slug in wanted]
 
 
@@ -384,70 +407,84 @@ def _form_fields(rt: RecordType, request: MemberRequest) -> list[str]:
 @shows_errors
 def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -> HttpResponseBase:
     """The editor of one field, as a piece of a page or as a page; saved, the value as it is shown again."""
-    rt = record_type(noun)
-    edited = _editable_field(request.actor, rt, field)
+    record_type = record_type_or_404(noun)
+    edited = _editable_field(request.actor, record_type, field)
     if edited is None or not edited.editable:
         raise Http404
     actor = request.actor
-    record = reading.get_record(actor, rt, id, action="edit")
-    further = rt.further if rt.further and edited.slug in rt.further.fields and rt.further.holds(record) else None
-    slugs = with_companions(rt, [edited.slug])
+    record = reading.get_record(actor, record_type, id, action="edit")
+    further = (
+        record_type.further
+        if record_type.further and edited.slug in record_type.further.fields and record_type.further.holds(record)
+        else None
+    )
+    slugs = with_companions(record_type, [edited.slug])
     error: RecordError | None = None
     version = request.POST.get("version", "")
     seen = int(version) if version.isdecimal() and len(version) < 10 else None
     if request.method == "POST":
-        values = read_values(actor, rt, slugs, request.POST)
+        values = read_values(actor, record_type, slugs, request.POST)
         try:
             ways = further.ways if further else ()
             save = next((one.save for one in ways if one.name == request.POST.get("further")), gate.update)
-            change = None if "keep" in request.POST else save(actor, rt, id, values, seen_version=seen)
+            change = None if "keep" in request.POST else save(actor, record_type, id, values, seen_version=seen)
         except (Invalid, VersionConflict) as found:
             error = found
         else:
-            row = _field_row(request, rt, id, edited)
+            row = _field_row(request, record_type, id, edited)
             if not request.htmx:
                 said = _("Saved.") if change else ""
-                return gone_to(request, record_url(rt.slug, id), said, undo=change.change_set.id if change else None)
-            shown = cell(actor, rt, edited, row, editable=True)
-            in_list = request.htmx.current_url_abs_path != record_url(rt.slug, id)
-            context = {"cell": shown, "title": row_title(rt, row), "rt": rt, "record_id": id, "in_list": in_list}
+                return gone_to(
+                    request, record_url(record_type.slug, id), said, undo=change.change_set.id if change else None
+                )
+            shown = cell(actor, record_type, edited, row, editable=True)
+            in_list = request.htmx.current_url_abs_path != record_url(record_type.slug, id)
+            context = {
+                "cell": shown,
+                "title": row_title(record_type, row),
+                "record_type": record_type,
+                "record_id": id,
+                "in_list": in_list,
+            }
             response = render(request, "records/edit.html#value", context)
             trigger_client_event(response, "record:changed", {"id": str(id), "field": edited.slug}, after="settle")
             if change is None or not change.events:
                 return response
             return toast(response, _("Saved."), undo=change.change_set.id)
-    row = _field_row(request, rt, id, edited)
+    row = _field_row(request, record_type, id, edited)
     data = request.POST if request.method == "POST" else None
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "row": row,
-        "title": row_title(rt, row),
-        "control": controls(actor, rt, [edited.slug], row=row, data=data, error=error, prefix=f"e-{id}")[0],
+        "title": row_title(record_type, row),
+        "control": controls(actor, record_type, [edited.slug], row=row, data=data, error=error, prefix=f"e-{id}")[0],
         "errors": other_errors(error, slugs) if not isinstance(error, VersionConflict) else [],
-        "conflict": cell(actor, rt, edited, row, editable=False) if isinstance(error, VersionConflict) else None,
+        "conflict": cell(actor, record_type, edited, row, editable=False)
+        if isinstance(error, VersionConflict)
+        else None,
         "by": error.by if isinstance(error, VersionConflict) else "",
         "version": seen if isinstance(error, Invalid) and seen is not None else row["version"],
         "further": further,
         "action": request.path,
-        "url": record_url(rt.slug, id),
+        "url": record_url(record_type.slug, id),
     }
     template = "records/edit.html#editor" if request.htmx else "records/edit.html"
     return render(request, template, context, status=422 if error else 200)
 
 
-def _field_row(request: MemberRequest, rt: RecordType, id: UUID, field: Field) -> Any:
-    fields = needed_columns(rt, [field, *(rt.relations if field.kind is Kind.RELATION else ())])
-    return reading.get_row(request.actor, rt, id, fields=fields, expand=expanded(rt, fields))
+def _field_row(request: MemberRequest, record_type: RecordType, id: UUID, field: Field) -> Any:
+    fields = needed_columns(record_type, [field, *(record_type.relations if field.kind is Kind.RELATION else ())])
+    return reading.get_row(request.actor, record_type, id, fields=fields, expand=expanded(record_type, fields))
 
 
 @access(needs_noun("delete"))
 @require_POST
 @shows_errors
 def record_trash(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
-    change = gate.trash(request.actor, rt, id)
-    message = _("%(noun)s moved to the trash.") % {"noun": rt.label}
-    url = reverse("records:list", args=[rt.plural])
+    record_type = record_type_or_404(noun)
+    change = gate.trash(request.actor, record_type, id)
+    message = _("%(noun)s moved to the trash.") % {"noun": record_type.label}
+    url = reverse("records:list", args=[record_type.plural])
     if request.POST.get("next"):
         url = back(request, url)
     return gone_to(request, url, message, undo=change.change_set.id)
@@ -457,12 +494,12 @@ def record_trash(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBas
 @require_POST
 @shows_errors
 def record_restore(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
-    gate.restore(request.actor, rt, id)
-    url = record_url(rt.slug, id) if rt.in_sidebar else reverse("records:trash")
+    record_type = record_type_or_404(noun)
+    gate.restore(request.actor, record_type, id)
+    url = record_url(record_type.slug, id) if record_type.in_sidebar else reverse("records:trash")
     if request.POST.get("next"):
         url = back(request, url)
-    return gone_to(request, url, _("%(noun)s restored.") % {"noun": rt.label})
+    return gone_to(request, url, _("%(noun)s restored.") % {"noun": record_type.label})
 
 
 # --- trash, search ---------------------------------------------------------------------------------------------------
@@ -479,23 +516,23 @@ def trash(request: MemberRequest) -> HttpResponseBase:
         raise Forbidden
     filled = reading.in_trash_of(actor, nouns)
     wanted = request.GET.get("noun", "")
-    rt = next((one for one in nouns if one.plural == wanted), next(iter(filled), nouns[0]))
-    columns = [rt.title_field, rt.field("deleted_at")]
-    fields = (*needed_columns(rt, [rt.title_field]), "deleted_at")
+    record_type = next((one for one in nouns if one.plural == wanted), next(iter(filled), nouns[0]))
+    columns = [record_type.title_field, record_type.field("deleted_at")]
+    fields = (*needed_columns(record_type, [record_type.title_field]), "deleted_at")
     query = reading.Query(
         sort=("-updated_at",),
         fields=fields,
-        expand=expanded(rt, fields),
+        expand=expanded(record_type, fields),
         deleted="only",
         cursor=request.GET.get("cursor") or None,
     )
-    page = reading.page(actor, rt, query)
+    page = reading.page(actor, record_type, query)
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "nouns": filled,
-        "lines": lines(actor, rt, columns, page.rows),
-        "may_restore": actor.can(rt.slug, "delete"),
-        "next_url": f"?noun={rt.plural}&cursor={page.next_cursor}" if page.next_cursor else "",
+        "lines": lines(actor, record_type, columns, page.rows),
+        "may_restore": actor.can(record_type.slug, "delete"),
+        "next_url": f"?noun={record_type.plural}&cursor={page.next_cursor}" if page.next_cursor else "",
     }
     if request.htmx and request.htmx.target == "more":
         return render(request, "records/trash.html#rows", context)
@@ -519,9 +556,9 @@ def search(request: MemberRequest) -> HttpResponseBase:
 # --- helpers ---------------------------------------------------------------------------------------------------------
 
 
-def _editable_field(actor: Actor, rt: RecordType, slug: str) -> Field:
-    found = rt.by_slug.get(slug)
-    if found is None or not may_write(actor, rt, found):
+def _editable_field(actor: Actor, record_type: RecordType, slug: str) -> Field:
+    found = record_type.by_slug.get(slug)
+    if found is None or not may_write(actor, record_type, found):
         raise Http404
     return found
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from crm.records.display.responses import gone_to, record_type, shows_errors
+from crm.records.display.responses import gone_to, record_type_or_404, shows_errors
 from crm.records.errors import Invalid
 from crm.records.lists import saved_views
 from crm.records.lists.list_address import BOARD, LIST, view_address
@@ -26,17 +26,17 @@ from tenants.http import MemberRequest
 @shows_errors
 def view_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Save what the list shows as a view of one's own."""
-    rt = record_type(noun)
-    listing = Listing.of(request.actor, rt, request)
+    record_type = record_type_or_404(noun)
+    listing = Listing.of(request.actor, record_type, request)
     error: Invalid | None = None
     if request.method == "POST":
         try:
-            saved = saved_views.view_create(request.actor, rt, {**listing.state_of_view, **named(request)})
+            saved = saved_views.view_create(request.actor, record_type, {**listing.state_of_view, **named(request)})
         except Invalid as found:
             error = found
         else:
-            return gone_to(request, address(rt, saved), _("View saved."))
-    return form(request, rt, listing, None, error)
+            return gone_to(request, address(record_type, saved), _("View saved."))
+    return form(request, record_type, listing, None, error)
 
 
 @access(needs_noun("view"))
@@ -44,19 +44,23 @@ def view_new(request: MemberRequest, noun: str) -> HttpResponseBase:
 @shows_errors
 def view_edit(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
     """Rename or share a view; with ``keep=1`` keep what the list shows now instead."""
-    rt = record_type(noun)
+    record_type = record_type_or_404(noun)
     actor = request.actor
-    saved = saved_views.view_get(actor, rt, view, change=True)
+    saved = saved_views.view_get(actor, record_type, view, change=True)
     error: Invalid | None = None
     if request.method == "POST":
         try:
-            values = Listing.of(actor, rt, request).state_of_view if request.POST.get("keep") == "1" else named(request)
-            saved = saved_views.view_update(actor, rt, view, values)
+            values = (
+                Listing.of(actor, record_type, request).state_of_view
+                if request.POST.get("keep") == "1"
+                else named(request)
+            )
+            saved = saved_views.view_update(actor, record_type, view, values)
         except Invalid as found:
             error = found
         else:
-            return gone_to(request, address(rt, saved), _("View saved."))
-    return form(request, rt, None, saved, error)
+            return gone_to(request, address(record_type, saved), _("View saved."))
+    return form(request, record_type, None, saved, error)
 
 
 def named(request: MemberRequest) -> dict[str, Any]:
@@ -64,15 +68,19 @@ def named(request: MemberRequest) -> dict[str, Any]:
 
 
 def form(
-    request: MemberRequest, rt: RecordType, listing: Listing | None, saved: SavedView | None, error: Invalid | None
+    request: MemberRequest,
+    record_type: RecordType,
+    listing: Listing | None,
+    saved: SavedView | None,
+    error: Invalid | None,
 ) -> HttpResponse:
     if saved is None:
-        action = reverse("records:view_new", args=[rt.plural])
+        action = reverse("records:view_new", args=[record_type.plural])
     else:
-        action = reverse("records:view_edit", args=[rt.plural, saved.pk])
+        action = reverse("records:view_edit", args=[record_type.plural, saved.pk])
     sharing = saved.sharing if saved else SavedView.Sharing.PRIVATE
     context = {
-        "rt": rt,
+        "record_type": record_type,
         "saved": saved,
         "state": listing.state if listing else [],
         "name": request.POST.get("name", saved.name if saved else ""),
@@ -85,27 +93,27 @@ def form(
     return render(request, template, context, status=error.status if error else 200)
 
 
-def address(rt: RecordType, saved: SavedView) -> str:
-    return view_address(rt, str(saved.pk), saved.layout)
+def address(record_type: RecordType, saved: SavedView) -> str:
+    return view_address(record_type, str(saved.pk), saved.layout)
 
 
 @access(needs_noun("view"))
 @require_POST
 @shows_errors
 def view_duplicate(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
-    saved = saved_views.view_duplicate(request.actor, rt, view)
-    return gone_to(request, address(rt, saved), _("A copy of your own."))
+    record_type = record_type_or_404(noun)
+    saved = saved_views.view_duplicate(request.actor, record_type, view)
+    return gone_to(request, address(record_type, saved), _("A copy of your own."))
 
 
 @access(needs_noun("view"))
 @require_POST
 @shows_errors
 def view_delete(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
-    rt = record_type(noun)
-    saved_views.view_delete(request.actor, rt, view)
+    record_type = record_type_or_404(noun)
+    saved_views.view_delete(request.actor, record_type, view)
     layout = BOARD if request.POST.get("layout") == BOARD else LIST
-    return gone_to(request, view_address(rt, "", layout), _("View deleted."))
+    return gone_to(request, view_address(record_type, "", layout), _("View deleted."))
 
 
 @access(needs_noun("view"))
@@ -113,26 +121,26 @@ def view_delete(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBa
 @shows_errors
 def view_tab(request: MemberRequest, noun: str, view: str) -> HttpResponseBase:
     """Arrange one's tabs: show or hide this one, move it to the left or right, or open with it."""
-    rt = record_type(noun)
-    views = Views(request.actor, rt)
+    record_type = record_type_or_404(noun)
+    views = Views(request.actor, record_type)
     keys, hidden = views.keys, list(views.choice.hidden)
     if view not in keys:
         raise Http404
     match request.POST.get("do"):
         case "hide":
-            saved_views.choice_save(request.actor, rt, hidden=[*dict.fromkeys([*hidden, view])])
+            saved_views.choice_save(request.actor, record_type, hidden=[*dict.fromkeys([*hidden, view])])
         case "show":
-            saved_views.choice_save(request.actor, rt, hidden=[key for key in hidden if key != view])
+            saved_views.choice_save(request.actor, record_type, hidden=[key for key in hidden if key != view])
         case "first":
-            saved_views.choice_save(request.actor, rt, default=view)
+            saved_views.choice_save(request.actor, record_type, default=view)
         case "left" | "right" as way:
             shown = [key for key in keys if key not in hidden]
             place = shown.index(view) if view in shown else 0
             other = shown[max(0, min(len(shown) - 1, place + (-1 if way == "left" else 1)))]
             here, there = keys.index(view), keys.index(other)
             keys[here], keys[there] = keys[there], keys[here]
-            saved_views.choice_save(request.actor, rt, tabs=keys)
+            saved_views.choice_save(request.actor, record_type, tabs=keys)
         case _:
             raise Http404
     layout = views.layout(view) or (BOARD if request.POST.get("layout") == BOARD else LIST)
-    return gone_to(request, view_address(rt, view if request.POST["do"] != "hide" else "", layout))
+    return gone_to(request, view_address(record_type, view if request.POST["do"] != "hide" else "", layout))

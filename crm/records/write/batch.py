@@ -54,19 +54,19 @@ class Draft:
 
     def set(self, slug: str, value: Any) -> None:
         """Set a native value; fields that people may not edit included."""
-        self.batch.rt.by_slug[slug]
+        self.batch.record_type.by_slug[slug]
         self.after[slug] = value
 
     def error(self, slug: str, code: str, message: Text) -> None:
         """Refuse the write: all errors of all rows are shown together. An empty slug concerns the whole row."""
         if slug:
-            self.batch.rt.field(slug)
+            self.batch.record_type.field(slug)
         self.errors.append(FieldError(slug, code, message, self.index))
 
     def event(self, type: str, *, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """Note a further event of this record, such as ``deal.stage_changed``, beside the usual one."""
-        if type not in self.batch.rt.event_types:
-            raise ValueError(f"{self.batch.rt.slug} does not declare the event {type}.")
+        if type not in self.batch.record_type.event_types:
+            raise ValueError(f"{self.batch.record_type.slug} does not declare the event {type}.")
         self.events.append(ExtraEvent(type, before, after))
 
 
@@ -76,7 +76,7 @@ class Batch:
     values that were there before it."""
 
     actor: Actor
-    rt: RecordType
+    record_type: RecordType
     action: Action
     source: str
     at: datetime

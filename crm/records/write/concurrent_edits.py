@@ -14,13 +14,13 @@ MOST_MERGED = 500
 
 def merge(draft: Draft, seen_version: int) -> None:
     """Take only what the caller changed of what he saw; raise VersionConflict where somebody else changed the same."""
-    record, rt = draft.record, draft.batch.rt
+    record, record_type = draft.record, draft.batch.record_type
     if record is None or record.version == seen_version:
         return
-    since, by = changes_since(rt, record, seen_version)
+    since, by = changes_since(record_type, record, seen_version)
     theirs: list[str] = []
     both: list[str] = []
-    for group in written_together(rt, draft.given):
+    for group in written_together(record_type, draft.given):
         if since is not None and not since.keys() & set(group):
             continue
         now = {slug: as_json(draft.before[slug]) for slug in group}
@@ -28,7 +28,7 @@ def merge(draft: Draft, seen_version: int) -> None:
         seen = {**now, **{slug: since[slug] for slug in group if slug in since}} if since is not None else None
 
         def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-            return all(same(rt.by_slug[slug], one[slug], other[slug]) for slug in one)
+            return all(same(record_type.by_slug[slug], one[slug], other[slug]) for slug in one)
 
         if alike(mine, now) or (seen is not None and alike(seen, now)):
             continue
@@ -40,7 +40,7 @@ def merge(draft: Draft, seen_version: int) -> None:
     draft.given -= frozenset(theirs)
 
 
-def changes_since(rt: RecordType, record: Record, version: int) -> tuple[dict[str, Any] | None, str]:
+def changes_since(record_type: RecordType, record: Record, version: int) -> tuple[dict[str, Any] | None, str]:
     """What each field that was written since was at that version, as JSON, and who wrote last.
 
     Each write has one of the usual events. None when there are too many, or no such version.
@@ -49,7 +49,9 @@ def changes_since(rt: RecordType, record: Record, version: int) -> tuple[dict[st
     if version < 1 or not 0 < count <= MOST_MERGED:
         return None, ""
     written = Event.objects.filter(
-        record_type=rt.slug, record_id=record.pk, type__in=[f"{rt.slug}.{one}" for one in EVENT_ENDINGS.values()]
+        record_type=record_type.slug,
+        record_id=record.pk,
+        type__in=[f"{record_type.slug}.{one}" for one in EVENT_ENDINGS.values()],
     )
     events = list(written.order_by("-id").values_list("before", "change_set__actor_label")[:count])
     if len(events) < count:
@@ -60,11 +62,11 @@ def changes_since(rt: RecordType, record: Record, version: int) -> tuple[dict[st
     return found, events[0][1]
 
 
-def written_together(rt: RecordType, slugs: Iterable[str]) -> list[list[str]]:
+def written_together(record_type: RecordType, slugs: Iterable[str]) -> list[list[str]]:
     """The fields, those together that are one value to a person: an amount and its currency, a time and its day."""
     left = dict.fromkeys(slugs)
     groups = []
-    for one in rt.fields:
+    for one in record_type.fields:
         group = [slug for slug in (one.slug, one.companion) if slug in left]
         if one.slug in left and len(group) > 1:
             groups.append(group)

@@ -27,14 +27,14 @@ def judging(actor: Actor) -> Actor:
     return replace(system_actor(actor.tenant), member_id=actor.member_id, time_zone=actor.time_zone)
 
 
-def problem_of(actor: Actor, rt: RecordType, tree: Mapping[str, Any], standing: Mapping[str, Any]) -> str:
+def problem_of(actor: Actor, record_type: RecordType, tree: Mapping[str, Any], standing: Mapping[str, Any]) -> str:
     """Why the actor cannot make this a rule in place of the ``standing`` one, or an empty text."""
     new = added(parts_of(standing), parts_of(tree))
-    problem = condition_problem(actor, rt, new)
+    problem = condition_problem(actor, record_type, new)
     if problem:
         return problem
     try:
-        parsed = language.parse(judging(actor), rt, tree)
+        parsed = language.parse(judging(actor), record_type, tree)
     except BadQuery as error:
         return str(error.message)
     if any(one.hop and one.place.field.kind is Kind.LINKS for one in conditions_of(parsed)):
@@ -42,9 +42,9 @@ def problem_of(actor: Actor, rt: RecordType, tree: Mapping[str, Any], standing: 
     return ""
 
 
-def reads_all_of(actor: Actor, rt: RecordType, node: Node) -> bool:
+def reads_all_of(actor: Actor, record_type: RecordType, node: Node) -> bool:
     """Whether the actor may read every field that a condition on a record of the type looks at."""
-    hidden = hidden_slugs(actor, rt)
+    hidden = hidden_slugs(actor, record_type)
     for condition in conditions_of(node):
         hop, slug = condition.hop, condition.place.field.slug
         if hop is not None and hop.slug in hidden:
@@ -58,9 +58,9 @@ def divided_condition(record_type: str) -> Divided:
     """How the value of a CONDITION on records of a type is divided: by the fields that its parts name."""
 
     def split(actor: Actor, tree: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        rt = registry.get(record_type)
+        declared = registry.get(record_type)
         parts = parts_of(tree)
-        unseen = [part for part in parts if not _shows(actor, rt, part)] if actor.permissions.fields else []
+        unseen = [part for part in parts if not _shows(actor, declared, part)] if actor.permissions.fields else []
         if not unseen:
             return tree, {}
         return whole_of([part for part in parts if part not in unseen]), whole_of(unseen)
@@ -68,10 +68,10 @@ def divided_condition(record_type: str) -> Divided:
     return Divided(split, lambda one, other: whole_of([*parts_of(one), *parts_of(other)]))
 
 
-def _shows(actor: Actor, rt: RecordType, part: Mapping[str, Any]) -> bool:
+def _shows(actor: Actor, record_type: RecordType, part: Mapping[str, Any]) -> bool:
     """Whether the actor may read all fields that a part of a condition names; not what cannot be judged."""
     try:
-        return reads_all_of(actor, rt, language.parse(judging(actor), rt, part))
+        return reads_all_of(actor, record_type, language.parse(judging(actor), record_type, part))
     except BadQuery:
         return False
 
@@ -94,17 +94,17 @@ class DraftValues(Mapping[str, Any]):
 
     def __getitem__(self, slug: str) -> Any:
         draft = self.draft
-        if slug in draft.batch.rt.by_slug:
+        if slug in draft.batch.record_type.by_slug:
             return draft.after[slug]
         if draft.record is not None:
             return getattr(draft.record, {"id": "pk", "created_by": "created_by_id"}.get(slug, slug))
         return {"created_at": draft.at, "updated_at": draft.at, "created_by": draft.batch.actor.member_id}.get(slug)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.draft.batch.rt.by_slug)
+        return iter(self.draft.batch.record_type.by_slug)
 
     def __len__(self) -> int:
-        return len(self.draft.batch.rt.by_slug)
+        return len(self.draft.batch.record_type.by_slug)
 
 
 @dataclass
@@ -125,16 +125,16 @@ class RelatedRows:
         conditions = [condition for node in self.nodes for condition in conditions_of(node)]
         hops = {condition.hop for condition in conditions if condition.hop and condition.hop.target == target}
         ids = {id for draft in self.drafts for hop in hops for id in _ids_in(hop, DraftValues(draft).get(hop.slug))}
-        rt: RecordType = targets.target_type(target)
-        rows = targets.target_rows(self.judge, rt).filter(pk__in=ids)
-        return {row.pk: _as_seen(rt, row) for row in rows}
+        record_type: RecordType = targets.target_type(target)
+        rows = targets.target_rows(self.judge, record_type).filter(pk__in=ids)
+        return {row.pk: _as_seen(record_type, row) for row in rows}
 
 
-def _as_seen(rt: RecordType, row: Any) -> dict[str, Any]:
+def _as_seen(record_type: RecordType, row: Any) -> dict[str, Any]:
     system = {"id": row.pk}
-    if rt is not targets.MEMBER_TYPE:
+    if record_type is not targets.MEMBER_TYPE:
         system |= {slug: getattr(row, one.column) for slug, one in SYSTEM_FIELDS.items()}
-    return snapshot(rt, row) | system
+    return snapshot(record_type, row) | system
 
 
 def _ids_in(hop: Field, value: Any) -> list[UUID]:

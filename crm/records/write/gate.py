@@ -70,7 +70,7 @@ class Change:
 
 def create(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     values: Mapping[str, Any],
     *,
     change_set: ChangeSet | None = None,
@@ -78,12 +78,12 @@ def create(
     at: datetime | None = None,
 ) -> Change:
     """Make one record of ``values`` (field slug → raw or native)."""
-    return create_many(actor, rt, [values], change_set=change_set, source=source, at=at)
+    return create_many(actor, record_type, [values], change_set=change_set, source=source, at=at)
 
 
 def create_many(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     rows: Sequence[Mapping[str, Any]],
     *,
     change_set: ChangeSet | None = None,
@@ -96,12 +96,12 @@ def create_many(
     ``details`` are for the type's rules.
     """
     with transaction.atomic():
-        scope = require(actor, rt, "create")
-        wait_for_turn(rt)
-        batch = batch_new(actor, rt, "create", source, change_set, at)
+        scope = require(actor, record_type, "create")
+        wait_for_turn(record_type)
+        batch = batch_new(actor, record_type, "create", source, change_set, at)
         batch.details.update(details or {})
         whens = dates(batch, len(rows), at)
-        nothing = {one.slug: blank(one) for one in rt.fields}
+        nothing = {one.slug: blank(one) for one in record_type.fields}
         bad: list[set[str]] = []
         for index, row in enumerate(rows):
             draft = Draft(batch=batch, index=index, record=None, before=nothing, after=dict(nothing), at=whens[index])
@@ -116,7 +116,7 @@ def create_many(
 
 def update(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     ids: Ids,
     values: Mapping[str, Any],
     *,
@@ -134,7 +134,7 @@ def update(
     wanted = id_list(ids)
     return update_many(
         actor,
-        rt,
+        record_type,
         dict.fromkeys(wanted, values),
         if_versions=None if if_version is None else dict.fromkeys(wanted, if_version),
         seen_versions=None if seen_version is None else dict.fromkeys(wanted, seen_version),
@@ -146,7 +146,7 @@ def update(
 
 def update_many(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     rows: Mapping[UUID, Mapping[str, Any]],
     *,
     if_versions: Mapping[UUID, int] | None = None,
@@ -162,7 +162,7 @@ def update_many(
     ``restoring`` is for undo: fields that nobody may edit are taken too, and the values win over what rules would set.
     """
     with transaction.atomic():
-        batch = batch_new(actor, rt, "update", source, change_set, at)
+        batch = batch_new(actor, record_type, "update", source, change_set, at)
         batch.details.update(details or {})
         batch.restoring = restoring
         lock(batch, list(rows), if_versions, dates(batch, len(rows), at))
@@ -179,7 +179,7 @@ def update_many(
 
 def trash(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     ids: Ids,
     *,
     if_version: int | None = None,
@@ -187,12 +187,12 @@ def trash(
     source: str = "ui",
 ) -> Change:
     """Move records to the trash; what points to them stays. Those that lie there already are left alone."""
-    return throw(actor, rt, "trash", ids, if_version, change_set, source)
+    return throw(actor, record_type, "trash", ids, if_version, change_set, source)
 
 
 def restore(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     ids: Ids,
     *,
     if_version: int | None = None,
@@ -200,12 +200,12 @@ def restore(
     source: str = "ui",
 ) -> Change:
     """Take records out of the trash."""
-    return throw(actor, rt, "restore", ids, if_version, change_set, source)
+    return throw(actor, record_type, "restore", ids, if_version, change_set, source)
 
 
 def throw(
     actor: Actor,
-    rt: RecordType,
+    record_type: RecordType,
     action: Action,
     ids: Ids,
     if_version: int | None,
@@ -214,7 +214,7 @@ def throw(
 ) -> Change:
     wanted = id_list(ids)
     with transaction.atomic():
-        batch = batch_new(actor, rt, action, source, change_set, None)
+        batch = batch_new(actor, record_type, action, source, change_set, None)
         lock(batch, wanted, None if if_version is None else dict.fromkeys(wanted, if_version))
         records = [draft.record for draft in batch.drafts]
         batch.drafts = [
@@ -235,14 +235,14 @@ def id_list(ids: Ids) -> list[UUID]:
 
 
 def batch_new(
-    actor: Actor, rt: RecordType, action: Action, source: str, change_set: ChangeSet | None, at: Dated
+    actor: Actor, record_type: RecordType, action: Action, source: str, change_set: ChangeSet | None, at: Dated
 ) -> Batch:
     moment = timezone.now()
     if at is not None and source in DATED_SOURCES:
         moment = at if isinstance(at, datetime) else min(at, default=moment)
     return Batch(
         actor=actor,
-        rt=rt,
+        record_type=record_type,
         action=action,
         source=source,
         at=moment,
@@ -289,13 +289,13 @@ def change_set_save(change_set: ChangeSet) -> None:
         change_set.save(force_insert=True)
 
 
-def require(actor: Actor, rt: RecordType, action: Action) -> Scope:
+def require(actor: Actor, record_type: RecordType, action: Action) -> Scope:
     """How far the actor reaches with ``action``. Raises Forbidden, NotFound if he may not even see the noun, and
     MissingScope."""
-    scope = actor.scope(rt.slug, PERMISSIONS[action])
+    scope = actor.scope(record_type.slug, PERMISSIONS[action])
     if scope is Scope.NONE:
-        require_scope(actor, rt.slug, PERMISSIONS[action])
-        raise Forbidden if actor.can(rt.slug, "view") else NotFound
+        require_scope(actor, record_type.slug, PERMISSIONS[action])
+        raise Forbidden if actor.can(record_type.slug, "view") else NotFound
     require_writable(actor.tenant)
     return scope
 
@@ -304,21 +304,21 @@ def lock(
     batch: Batch, ids: Sequence[UUID], if_versions: Mapping[UUID, int] | None, whens: Sequence[datetime] = ()
 ) -> None:
     """Lock the rows, in the order of their ids, and make a draft of each; all are there and may be changed."""
-    actor, rt = batch.actor, batch.rt
-    scope = require(actor, rt, batch.action)
-    require_scope(actor, rt.slug)
-    wait_for_turn(rt)
-    found = locked(actor, rt, ids, live=batch.action == "update")
+    actor, record_type = batch.actor, batch.record_type
+    scope = require(actor, record_type, batch.action)
+    require_scope(actor, record_type.slug)
+    wait_for_turn(record_type)
+    found = locked(actor, record_type, ids, live=batch.action == "update")
     if any(wanted not in found for wanted in ids):
         raise NotFound
-    own = rt.field(rt.own_field).column
+    own = record_type.field(record_type.own_field).column
     if not all(actor.reaches(scope, getattr(row, own)) for row in found.values()):
         raise Forbidden
     for wanted in ids:
         expected = if_versions.get(wanted) if if_versions else None
         if expected is not None and found[wanted].version != expected:
             raise VersionConflict(wanted, expected, found[wanted].version)
-    links = Links(rt, list(found))
+    links = Links(record_type, list(found))
     for index, wanted in enumerate(ids):
         record = found[wanted]
         batch.drafts.append(
@@ -326,25 +326,25 @@ def lock(
                 batch=batch,
                 index=index,
                 record=record,
-                before=Values(snapshot(rt, record), links, wanted),
-                after=Values(snapshot(rt, record), links, wanted),
+                before=Values(snapshot(record_type, record), links, wanted),
+                after=Values(snapshot(record_type, record), links, wanted),
                 at=whens[index] if whens else batch.at,
             )
         )
     batch.links = links
 
 
-def wait_for_turn(rt: RecordType) -> None:
+def wait_for_turn(record_type: RecordType) -> None:
     """Of a noun with one writer, wait until no other transaction writes it. Comes before any lock of its rows."""
-    if rt.one_writer:
-        advisory_lock(f"writer:{rt.slug}")
+    if record_type.one_writer:
+        advisory_lock(f"writer:{record_type.slug}")
 
 
-def locked(actor: Actor, rt: RecordType, ids: Sequence[UUID], *, live: bool) -> dict[UUID, Any]:
-    if len(ids) == 1 and rt.shows_all_to(actor):
-        row = lock_row(rt, ids[0], live=live)
+def locked(actor: Actor, record_type: RecordType, ids: Sequence[UUID], *, live: bool) -> dict[UUID, Any]:
+    if len(ids) == 1 and record_type.shows_all_to(actor):
+        row = lock_row(record_type, ids[0], live=live)
         return {} if row is None else {row.pk: row}
-    rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
+    rows = record_type.visible_to(actor, record_type.rows.filter(pk__in=ids))
     if live:
         rows = rows.filter(deleted_at=None)
     return {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk")}
@@ -352,8 +352,8 @@ def locked(actor: Actor, rt: RecordType, ids: Sequence[UUID], *, live: bool) -> 
 
 def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring: bool = False) -> set[str]:
     """Parse the given values into ``after``; returns the slugs that could not be taken, their errors noted."""
-    actor, rt = draft.batch.actor, draft.batch.rt
-    rights = {} if restoring else field_rights(actor, rt)
+    actor, record_type = draft.batch.actor, draft.batch.record_type
+    rights = {} if restoring else field_rights(actor, record_type)
     if not isinstance(row, Mapping):
         draft.errors.append(FieldError("", "invalid", _("This must be an object of fields."), draft.index))
         return set()
@@ -364,10 +364,10 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
     bad: set[str] = set()
     for slug, raw in row.items():
         if not restoring:
-            require_field(actor, rt, slug)
-        one = rt.by_slug.get(slug)
+            require_field(actor, record_type, slug)
+        one = record_type.by_slug.get(slug)
         if one is None or (not one.editable and not restoring) or rights.get(slug):
-            draft.errors.append(FieldError(str(slug), *unwritable(actor, rt, str(slug)), draft.index))
+            draft.errors.append(FieldError(str(slug), *unwritable(actor, record_type, str(slug)), draft.index))
             bad.add(str(slug))
             continue
         try:
@@ -376,23 +376,23 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
             draft.errors.append(FieldError(slug, problem.code, problem.message, draft.index))
             bad.add(slug)
     if whole:
-        for one in rt.fields:
+        for one in record_type.fields:
             if one.slug not in row and one.default is not None:
                 draft.after[one.slug] = one.default_for(actor)
     draft.given = frozenset(row) - bad
     return bad
 
 
-def unwritable(actor: Actor, rt: RecordType, slug: str) -> tuple[str, str]:
+def unwritable(actor: Actor, record_type: RecordType, slug: str) -> tuple[str, str]:
     """Why a field cannot be set. One that the role hides is answered as one that there is not."""
-    right = field_rights(actor, rt).get(slug, "")
-    if right == READ and rt.by_slug[slug].editable:
+    right = field_rights(actor, record_type).get(slug, "")
+    if right == READ and record_type.by_slug[slug].editable:
         return "not_allowed", _("Your role lets you look at “%(field)s” but not change it.") % {
-            "field": rt.by_slug[slug].label
+            "field": record_type.by_slug[slug].label
         }
-    if right != HIDDEN and (rt.has_field(slug) or slug == "id"):
+    if right != HIDDEN and (record_type.has_field(slug) or slug == "id"):
         return "read_only", _("This is kept by the system and cannot be set.")
-    likely = nearest(slug, [*(one.slug for one in readable_fields(actor, rt)), *SYSTEM_FIELDS])
+    likely = nearest(slug, [*(one.slug for one in readable_fields(actor, record_type)), *SYSTEM_FIELDS])
     if likely:
         return "unknown_field", _("There is no field “%(slug)s”. Did you mean “%(nearest)s”?") % {
             "slug": slug[:100],
@@ -403,10 +403,10 @@ def unwritable(actor: Actor, rt: RecordType, slug: str) -> tuple[str, str]:
 
 def keep_within(batch: Batch, scope: Scope) -> None:
     """Who may only create his own, or his team's, becomes the owner, and cannot name another than these."""
-    slug, actor = batch.rt.own_field, batch.actor
+    slug, actor = batch.record_type.own_field, batch.actor
     if actor.member_id is None:
         raise Forbidden
-    if slug not in batch.rt.by_slug:
+    if slug not in batch.record_type.by_slug:
         return
     for draft in batch.drafts:
         if slug not in draft.given:
@@ -420,11 +420,11 @@ def keep_within(batch: Batch, scope: Scope) -> None:
 def keep_unseen(batch: Batch) -> None:
     """What the actor was not shown stays as it is: of a list, links out of sight or in the trash; of a divided value,
     what his role hides."""
-    for one in batch.rt.fields:
+    for one in batch.record_type.fields:
         for draft in batch.drafts if one.divided else ():
             if one.slug in draft.given:
                 draft.after[one.slug] = one.keeping(batch.actor, draft.before[one.slug], draft.after[one.slug])
-    for one in batch.rt.links:
+    for one in batch.record_type.links:
         given = [draft for draft in batch.drafts if one.slug in draft.given]
         gone = {
             draft.index: {link["id"] for link in draft.before[one.slug]}
@@ -456,7 +456,7 @@ def commit(batch: Batch) -> Change:
         else:
             save(batch)
         save_links(batch)
-        for hook in batch.rt.after_write:
+        for hook in batch.record_type.after_write:
             hook(batch)
         change.events = events_of(batch)
         save_events(batch.change_set, change.events, holders_of(batch))
@@ -465,5 +465,5 @@ def commit(batch: Batch) -> Change:
         if new_change:
             batch.change_set.pk, batch.change_set._state.adding = None, True
         raise
-    log.debug("record.written", type=batch.rt.slug, action=batch.action, rows=len(batch.drafts))
+    log.debug("record.written", type=batch.record_type.slug, action=batch.action, rows=len(batch.drafts))
     return change

@@ -74,9 +74,9 @@ def is_far(most: int, used: int, adding: int) -> bool:
     return used + adding * SPARE <= most
 
 
-def counted(rt: RecordType) -> int:
+def counted(record_type: RecordType) -> int:
     """How many records count against a limit: those that are neither sample data nor in the trash."""
-    return rt.rows.filter(deleted_at=None, is_sample=False).count()
+    return record_type.rows.filter(deleted_at=None, is_sample=False).count()
 
 
 def added(batch: Batch) -> int:

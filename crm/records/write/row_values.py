@@ -14,18 +14,18 @@ from crm.records.schema.record_type import Field, Kind, RecordType
 class Links:
     """The LINKS rows of a batch, read once, and only if somebody looks at them."""
 
-    def __init__(self, rt: RecordType, ids: Sequence[UUID]) -> None:
-        self.rt = rt
+    def __init__(self, record_type: RecordType, ids: Sequence[UUID]) -> None:
+        self.record_type = record_type
         self.ids = ids
         self.read: dict[str, dict[UUID, dict[UUID, Any]]] = {}
 
     def rows(self, slug: str) -> dict[UUID, dict[UUID, Any]]:
         """Record id → target id → row of the through model."""
         if slug not in self.read:
-            one = self.rt.by_slug[slug]
+            one = self.record_type.by_slug[slug]
             found: dict[UUID, dict[UUID, Any]] = {}
             if self.ids:
-                mine, theirs = f"{self.rt.slug}_id", f"{one.target}_id"
+                mine, theirs = f"{self.record_type.slug}_id", f"{one.target}_id"
                 for row in apps.get_model(one.through)._default_manager.filter(**{f"{mine}__in": self.ids}):
                     found.setdefault(getattr(row, mine), {})[getattr(row, theirs)] = row
             self.read[slug] = found
@@ -45,18 +45,18 @@ class Values(dict[str, Any]):
         self.record_id = record_id
 
     def __missing__(self, slug: str) -> Any:
-        if self.links.rt.by_slug[slug].kind is not Kind.LINKS:
+        if self.links.record_type.by_slug[slug].kind is not Kind.LINKS:
             raise KeyError(slug)
         self[slug] = self.links.native(slug, self.record_id)
         return self[slug]
 
     def get(self, slug: str, default: Any = None) -> Any:
-        return self[slug] if slug in self.links.rt.by_slug else default
+        return self[slug] if slug in self.links.record_type.by_slug else default
 
 
-def snapshot(rt: RecordType, record: Record) -> dict[str, Any]:
+def snapshot(record_type: RecordType, record: Record) -> dict[str, Any]:
     """The native values of a row, LINKS left out."""
-    return {one.slug: native(one, record) for one in rt.fields if one.kind is not Kind.LINKS}
+    return {one.slug: native(one, record) for one in record_type.fields if one.kind is not Kind.LINKS}
 
 
 def native(one: Field, record: Record) -> Any:

@@ -23,7 +23,7 @@ def holders_of(batch: Batch) -> set[UUID]:
     """The members whom the write makes something of: whoever creates, and whom a changed MEMBER field names now."""
     held = {
         draft.after[one.slug]
-        for one in batch.rt.members
+        for one in batch.record_type.members
         for draft in batch.drafts
         if draft.after[one.slug] != draft.before[one.slug]
     }
@@ -33,31 +33,31 @@ def holders_of(batch: Batch) -> set[UUID]:
 
 
 def insert(batch: Batch) -> None:
-    rt, region = batch.rt, region_of(batch.actor.tenant)
+    record_type, region = batch.record_type, region_of(batch.actor.tenant)
     records = []
     for draft in batch.drafts:
-        record = rt.model_class(
+        record = record_type.model_class(
             created_at=draft.at,
             updated_at=WriterStamp(),
             created_by_id=batch.actor.member_id,
             is_sample=batch.source == "sample" or batch.details.get("is_sample", False),
         )
-        for one in rt.fields:
+        for one in record_type.fields:
             put(one, record, draft.after[one.slug], region)
-        derive(rt, record)
+        derive(record_type, record)
         draft.record = record
         records.append(record)
     if len(records) == 1:
         insert_row(records[0])
     else:
-        rt.rows.bulk_create(records, batch_size=INSERT_SIZE)
+        record_type.rows.bulk_create(records, batch_size=INSERT_SIZE)
         for record in records:
             forget_stamp(record)
 
 
 def save(batch: Batch) -> None:
     """Write changed columns: one statement for equal values, else a statement a thousand rows."""
-    rt, region = batch.rt, region_of(batch.actor.tenant)
+    record_type, region = batch.record_type, region_of(batch.actor.tenant)
     columns: dict[str, None] = {}
     records = []
     for draft in batch.drafts:
@@ -66,9 +66,9 @@ def save(batch: Batch) -> None:
             continue
         changed = draft.changed
         for slug in changed:
-            columns.update(dict.fromkeys(put(rt.by_slug[slug], record, draft.after[slug], region)))
-        if rt.title in changed or any(rt.by_slug[slug].searchable for slug in changed):
-            columns.update(dict.fromkeys(derive(rt, record)))
+            columns.update(dict.fromkeys(put(record_type.by_slug[slug], record, draft.after[slug], region)))
+        if record_type.title in changed or any(record_type.by_slug[slug].searchable for slug in changed):
+            columns.update(dict.fromkeys(derive(record_type, record)))
         if batch.action in {"trash", "restore"}:
             record.deleted_at = batch.at if batch.action == "trash" else None
             columns["deleted_at"] = None
@@ -81,21 +81,21 @@ def save(batch: Batch) -> None:
         return
     if all(getattr(record, name) == getattr(first, name) for record in records[1:] for name in columns):
         values = {name: getattr(first, name) for name in columns}
-        rows = rt.rows.filter(pk__in=[record.pk for record in records])
+        rows = record_type.rows.filter(pk__in=[record.pk for record in records])
         rows.update(**values, updated_at=WriterStamp(), version=F("version") + 1)
     else:
-        names = [rt.model_class._meta.get_field(name).name for name in columns]
-        rt.rows.bulk_update(records, [*names, CHANGED, "version"], batch_size=INSERT_SIZE)
+        names = [record_type.model_class._meta.get_field(name).name for name in columns]
+        record_type.rows.bulk_update(records, [*names, CHANGED, "version"], batch_size=INSERT_SIZE)
     for record in records:
         forget_stamp(record)
 
 
 def save_links(batch: Batch) -> None:
     """Bring the LINKS rows to what the drafts say: at most three statements a field."""
-    rt = batch.rt
-    for one in rt.links:
+    record_type = batch.record_type
+    for one in record_type.links:
         through = apps.get_model(one.through)
-        mine, theirs = f"{rt.slug}_id", f"{one.target}_id"
+        mine, theirs = f"{record_type.slug}_id", f"{one.target}_id"
         gone: list[Any] = []
         new: list[Model] = []
         renamed: list[Model] = []
@@ -120,8 +120,8 @@ def save_links(batch: Batch) -> None:
 
 
 def events_of(batch: Batch) -> list[Event]:
-    rt = batch.rt
-    kind = f"{rt.slug}.{EVENT_ENDINGS[batch.action]}"
+    record_type = batch.record_type
+    kind = f"{record_type.slug}.{EVENT_ENDINGS[batch.action]}"
     events = []
 
     def note(draft: Draft, type_: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -130,7 +130,7 @@ def events_of(batch: Batch) -> list[Event]:
                 Event(
                     change_set=batch.change_set,
                     type=type_,
-                    record_type=rt.slug,
+                    record_type=record_type.slug,
                     record_id=draft.record.pk,
                     before=as_json(before),
                     after=as_json(after),
@@ -140,8 +140,8 @@ def events_of(batch: Batch) -> list[Event]:
 
     for draft in batch.drafts:
         changed = sorted(draft.changed)
-        whole = {one.slug: draft.after[one.slug] for one in rt.fields if one.slug in draft.after}
-        full = {slug: value for slug, value in whole.items() if not is_blank(rt.by_slug[slug], value)}
+        whole = {one.slug: draft.after[one.slug] for one in record_type.fields if one.slug in draft.after}
+        full = {slug: value for slug, value in whole.items() if not is_blank(record_type.by_slug[slug], value)}
         before = {slug: draft.before[slug] for slug in changed}
         after = {slug: draft.after[slug] for slug in changed}
         match batch.action:

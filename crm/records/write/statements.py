@@ -27,9 +27,9 @@ def locking(slug: str, live: bool) -> PreparedInstances[Any]:
     return PreparedInstances(build, UUID)
 
 
-def lock_row(rt: RecordType, id: UUID, *, live: bool) -> Any:
+def lock_row(record_type: RecordType, id: UUID, *, live: bool) -> Any:
     """The row, locked until the end of the transaction, or None; ``live`` leaves out what is in the trash."""
-    return locking(rt.slug, live).first(id)
+    return locking(record_type.slug, live).first(id)
 
 
 def target_rows(target: str) -> QuerySet[Any]:

@@ -49,7 +49,7 @@ STATES: Mapping[str, tuple[State, State]] = {
 class Effect:
     """What a change did to one record on the whole. ``before`` and ``after`` are JSON values of changed fields."""
 
-    rt: RecordType
+    record_type: RecordType
     record_id: UUID
     was: State
     became: State
@@ -82,7 +82,11 @@ def undo(actor: Actor, change_set_id: UUID | str, *, source: str = "ui") -> Chan
         links = {slug: Links(registry.get(slug), ids) for slug, ids in ids_by_type(effects).items()}
         conflicts = [
             *strange,
-            *(one for effect in effects for one in problems(actor, effect, records, links[effect.rt.slug], own=own)),
+            *(
+                one
+                for effect in effects
+                for one in problems(actor, effect, records, links[effect.record_type.slug], own=own)
+            ),
         ]
         if conflicts:
             raise UndoConflict(conflicts)
@@ -149,15 +153,15 @@ def effects_of(events: QuerySet[Event]) -> tuple[list[Effect], list[UndoProblem]
     found: dict[tuple[str, UUID], Effect] = {}
     strange: list[UndoProblem] = []
     for event in events.order_by("id"):
-        rt = registry.get(event.record_type) if event.record_type in registry else None
+        record_type = registry.get(event.record_type) if event.record_type in registry else None
         states = STATES.get(event.type.removeprefix(f"{event.record_type}."))
         if event.record_type in PEOPLE:
             continue
-        if rt is None:
+        if record_type is None:
             strange.append(problem_of(event, "not_undoable", _("This kind of change cannot be undone here.")))
         elif states is not None:
-            key = (rt.slug, event.record_id)
-            effect = found.pop(key, None) or Effect(rt, event.record_id, *states)
+            key = (record_type.slug, event.record_id)
+            effect = found.pop(key, None) or Effect(record_type, event.record_id, *states)
             found[key] = effect
             effect.became = states[1]
             if states == ("there", "there") or states[0] == "absent":
@@ -174,7 +178,7 @@ def ends_as_it_began(effect: Effect) -> bool:
 def ids_by_type(effects: Sequence[Effect]) -> dict[str, list[UUID]]:
     found: dict[str, list[UUID]] = {}
     for effect in effects:
-        found.setdefault(effect.rt.slug, []).append(effect.record_id)
+        found.setdefault(effect.record_type.slug, []).append(effect.record_id)
     return found
 
 
@@ -182,11 +186,11 @@ def locked(actor: Actor, effects: Sequence[Effect]) -> dict[tuple[str, UUID], Re
     """The records as they are now, locked, by type and id; those the actor may not see are missing."""
     found: dict[tuple[str, UUID], Record] = {}
     by_type = [(registry.get(slug), ids) for slug, ids in ids_by_type(effects).items()]
-    for rt, ids in sorted(by_type, key=lambda one: (one[0].lock_order, one[0].slug)):
-        gate.wait_for_turn(rt)
-        rows = rt.visible_to(actor, rt.rows.filter(pk__in=ids))
+    for record_type, ids in sorted(by_type, key=lambda one: (one[0].lock_order, one[0].slug)):
+        gate.wait_for_turn(record_type)
+        rows = record_type.visible_to(actor, record_type.rows.filter(pk__in=ids))
         for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
-            found[rt.slug, row.pk] = row
+            found[record_type.slug, row.pk] = row
     return found
 
 
@@ -199,12 +203,12 @@ def problems(
 ) -> Iterator[UndoProblem]:
     """Why this record cannot go back: it is gone, went to the trash or came back, or a field changed since; or, of a
     change that is not the actor's ``own``, it is of a field that he may not write."""
-    rt = effect.rt
-    record = records.get((rt.slug, effect.record_id))
+    record_type = effect.record_type
+    record = records.get((record_type.slug, effect.record_id))
 
     def problem(code: str, message: str, slug: str = "", **values: Any) -> UndoProblem:
-        title = rt.title_of(record) if record else ""
-        return UndoProblem(rt.slug, effect.record_id, title, slug, code, message, **values)
+        title = record_type.title_of(record) if record else ""
+        return UndoProblem(record_type.slug, effect.record_id, title, slug, code, message, **values)
 
     if record is None:
         yield problem("gone", _("This is not there any more, or you may not see it."))
@@ -215,15 +219,15 @@ def problems(
     if effect.became == "there" and record.deleted_at is not None:
         yield problem("trashed_since", _("This has been moved to the trash since."))
         return
-    rights = {} if own or effect.was == "absent" else field_rights(actor, rt)
+    rights = {} if own or effect.was == "absent" else field_rights(actor, record_type)
     for slug in effect.before:
         if rights.get(slug):
-            yield problem("not_allowed", *not_to_write(rt, slug, rights[slug]))
-    now = snapshot(rt, record)
-    hidden, said = hidden_slugs(actor, rt), False
-    slugs = [one.slug for one in rt.fields] if effect.was == "absent" else list(effect.after)
+            yield problem("not_allowed", *not_to_write(record_type, slug, rights[slug]))
+    now = snapshot(record_type, record)
+    hidden, said = hidden_slugs(actor, record_type), False
+    slugs = [one.slug for one in record_type.fields] if effect.was == "absent" else list(effect.after)
     for slug in slugs:
-        one = rt.by_slug.get(slug)
+        one = record_type.by_slug.get(slug)
         if one is None:
             yield problem("field_gone", _("This field does not exist any more."), slug)
             continue
@@ -244,11 +248,11 @@ def problems(
             )
 
 
-def not_to_write(rt: RecordType, slug: str, right: str) -> tuple[str, str]:
+def not_to_write(record_type: RecordType, slug: str, right: str) -> tuple[str, str]:
     """What to say of a field that somebody else's change wrote, and the field if it may be named."""
     if right == HIDDEN:
         return _("This change is also of something that your role does not show."), ""
-    label = rt.by_slug[slug].label
+    label = record_type.by_slug[slug].label
     return _("Your role lets you look at “%(field)s” but not change it.") % {"field": label}, slug
 
 
@@ -265,34 +269,38 @@ def reverse(
     options: dict[str, Any] = {"change_set": change_set, "source": source}
 
     def kind(effect: Effect) -> tuple[str, State, State]:
-        return effect.rt.slug, effect.was, effect.became
+        return effect.record_type.slug, effect.was, effect.became
 
     for (_slug, was, became), same_kind in groupby(effects, key=kind):
         group = list(same_kind)
-        rt, ids = group[0].rt, [effect.record_id for effect in group]
+        record_type, ids = group[0].record_type, [effect.record_id for effect in group]
         values = {effect.record_id: effect.before for effect in group if effect.before}
         steps: list[tuple[list[UUID], Callable[[], Change]]] = []
         if became == "trash":
-            steps.append((ids, partial(gate.restore, actor, rt, ids, **options)))
+            steps.append((ids, partial(gate.restore, actor, record_type, ids, **options)))
         if was != "absent" and values:
-            steps.append((list(values), partial(gate.update_many, actor, rt, values, restoring=True, **options)))
+            steps.append(
+                (list(values), partial(gate.update_many, actor, record_type, values, restoring=True, **options))
+            )
         if was != "there":
-            steps.append((ids, partial(gate.trash, actor, rt, ids, **options)))
+            steps.append((ids, partial(gate.trash, actor, record_type, ids, **options)))
         for subjects, step in steps:
             try:
                 change = step()
             except RecordError as error:
-                raise UndoConflict(conflicts_of(error, rt, subjects, records)) from error
+                raise UndoConflict(conflicts_of(error, record_type, subjects, records)) from error
             written.update({record.pk: record for record in change.records})
             events += change.events
     return Change(change_set, list(written.values()), events)
 
 
 def conflicts_of(
-    error: RecordError, rt: RecordType, subjects: Sequence[UUID], records: Mapping[tuple[str, UUID], Record]
+    error: RecordError, record_type: RecordType, subjects: Sequence[UUID], records: Mapping[tuple[str, UUID], Record]
 ) -> list[UndoProblem]:
     def told(record_id: UUID, slug: str, code: str, message: Any) -> UndoProblem:
-        return UndoProblem(rt.slug, record_id, rt.title_of(records[rt.slug, record_id]), slug, code, message)
+        return UndoProblem(
+            record_type.slug, record_id, record_type.title_of(records[record_type.slug, record_id]), slug, code, message
+        )
 
     if isinstance(error, Invalid):
         return [told(subjects[one.index], one.field, one.code, one.message) for one in error.errors]
@@ -325,7 +333,7 @@ def own_doings(actor: Actor) -> QuerySet[ChangeSet]:
 def may_go_back() -> Exists:
     """Of change-sets: that something in it has a way back. Sample data goes by its clearing, which can be undone."""
     known = Event.objects.filter(change_set=OuterRef("pk")).filter(
-        Q(record_type__in=[rt.slug for rt in registry.all()]) | Q(type__in=PEOPLE_UNDONE)
+        Q(record_type__in=[record_type.slug for record_type in registry.all()]) | Q(type__in=PEOPLE_UNDONE)
     )
     return Exists(known.filter(~Q(change_set__source="sample") | Q(type__endswith=".trashed")))
 

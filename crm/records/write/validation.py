@@ -29,7 +29,7 @@ def check_references(batch: Batch, bad: Sequence[set[str]]) -> None:
     def want(target: str, record_id: UUID, place: tuple[Draft, str, set[str]]) -> None:
         wanted.setdefault(target, {}).setdefault(record_id, []).append(place)
 
-    referring = [one for one in batch.rt.fields if one.target or one.kind in {Kind.REFERENCE, Kind.REFERENCES}]
+    referring = [one for one in batch.record_type.fields if one.target or one.kind in {Kind.REFERENCE, Kind.REFERENCES}]
     for draft, bad_slugs in zip(batch.drafts, bad, strict=True):
         for one in referring:
             if one.slug not in draft.given or draft.after[one.slug] == draft.before[one.slug]:
@@ -68,7 +68,7 @@ def found_targets(actor: Actor, wanted: Mapping[str, Iterable[UUID]]) -> set[tup
     """Which records, by target and id, are there for the actor: one query."""
     types = {target: registry.get(target) for target in wanted if target != MEMBER_TARGET}
     pairs = sorted((target, record_id) for target, ids in wanted.items() for record_id in ids)
-    if len(pairs) == len(wanted) and all(rt.shows_all_to(actor) for rt in types.values()):
+    if len(pairs) == len(wanted) and all(record_type.shows_all_to(actor) for record_type in types.values()):
         return find_each(pairs)
     queries = []
     for target, ids in wanted.items():
@@ -87,7 +87,7 @@ def run_rules(batch: Batch, bad: Sequence[set[str]], *, restoring: bool = False)
     if not batch.drafts:
         return
     restored = [{slug: draft.after[slug] for slug in draft.given} for draft in batch.drafts] if restoring else []
-    for rule in batch.rt.rules:
+    for rule in batch.record_type.rules:
         rule(batch)
     for draft, values in zip(batch.drafts, restored, strict=False):
         draft.after.update(values)
@@ -97,7 +97,7 @@ def run_rules(batch: Batch, bad: Sequence[set[str]], *, restoring: bool = False)
             check_currencies(batch)
         check_unique(batch)
     errors = []
-    hidden = hidden_slugs(batch.actor, batch.rt) - set().union(*bad)
+    hidden = hidden_slugs(batch.actor, batch.record_type) - set().union(*bad)
     for draft, bad_slugs in zip(batch.drafts, bad, strict=True):
         seen: set[str] = set()
         for error in draft.errors:
@@ -118,7 +118,7 @@ def unseen(error: FieldError) -> FieldError:
 
 
 def check_required(batch: Batch) -> None:
-    for one in batch.rt.fields:
+    for one in batch.record_type.fields:
         if not one.required:
             continue
         for draft in batch.drafts:
@@ -129,7 +129,7 @@ def check_required(batch: Batch) -> None:
 
 def check_currencies(batch: Batch) -> None:
     """A currency that is chosen is one that the workspace uses; those that stand there already may stay."""
-    for one in batch.rt.fields:
+    for one in batch.record_type.fields:
         if one.kind is not Kind.CURRENCY:
             continue
         for draft in batch.drafts:
@@ -149,7 +149,7 @@ def currency_problem(actor: Actor, code: str) -> str:
 
 def check_unique(batch: Batch) -> None:
     """No other record outside the trash has the value, nor another row of the same write."""
-    for one in batch.rt.fields:
+    for one in batch.record_type.fields:
         if not one.unique:
             continue
         changed = [
@@ -157,7 +157,7 @@ def check_unique(batch: Batch) -> None:
         ]
         if not changed:
             continue
-        advisory_lock(f"unique:{batch.rt.slug}.{one.slug}")
+        advisory_lock(f"unique:{batch.record_type.slug}.{one.slug}")
         column = one.keys_column or one.column
         region = region_of(batch.actor.tenant)
         values = {
@@ -167,7 +167,7 @@ def check_unique(batch: Batch) -> None:
         sought = list({value for group in values.values() for value in group})
         condition = {f"{column}__overlap": sought} if one.keys_column else {f"{column}__in": sought}
         own = [draft.record.pk for draft in changed if draft.record]
-        rows = batch.rt.rows.filter(deleted_at=None, **condition).exclude(pk__in=own)
+        rows = batch.record_type.rows.filter(deleted_at=None, **condition).exclude(pk__in=own)
         taken = set()
         for held in rows.values_list(column, flat=True):
             taken |= set(held) if one.keys_column else {held}

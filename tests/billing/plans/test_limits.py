@@ -139,10 +139,10 @@ def test_over_the_limit_pipelines_are_changed_archived_and_removed(owner: Actor)
     first = sales.pipeline_create(owner, name="Repairs").id
     second = sales.pipeline_create(owner, name="Service").id
     limited = under(owner, pipelines=1)
-    rt = registry.get("pipeline")
-    gate.update(limited, rt, first, {"name": "Mending"})
+    record_type = registry.get("pipeline")
+    gate.update(limited, record_type, first, {"name": "Mending"})
     sales.pipeline_archive_start(limited, pipeline_id=first, moves={})
-    gate.trash(limited, rt, second)
+    gate.trash(limited, record_type, second)
     assert usage_of(limited.tenant, "pipelines").used == 1
 
 

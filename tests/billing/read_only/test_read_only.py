@@ -190,8 +190,8 @@ def started(owner: Actor, count: int = 3) -> Job:
     """Work on some deals, begun while the workspace was paid for."""
     for place in range(count):
         factories.deal(owner, name=f"Deal {place}")
-    rt = registry.get("deal")
-    return bulk.bulk_start(owner, rt, "edit", Selection(filter={}), values={"probability": 35})
+    record_type = registry.get("deal")
+    return bulk.bulk_start(owner, record_type, "edit", Selection(filter={}), values={"probability": 35})
 
 
 class TestWork:
@@ -215,11 +215,11 @@ class TestWork:
         self, owner: Actor, celery_eager: None, django_capture_on_commit_callbacks: Any
     ) -> None:
         job = started(owner)
-        rt = registry.get("deal")
+        record_type = registry.get("deal")
         closed = put(owner.tenant, "read_only")
         reader = at(owner, closed)
-        columns = export.columns_of(reader, rt)
-        written = export.export_start(reader, rt, columns, reading.Query(), name="Deals")
+        columns = export.columns_of(reader, record_type)
+        written = export.export_start(reader, record_type, columns, reading.Query(), name="Deals")
         with django_capture_on_commit_callbacks(execute=True):
             jobs.hand_out(closed)
         states = dict(Job.objects.values_list("pk", "state"))

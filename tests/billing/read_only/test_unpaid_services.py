@@ -138,7 +138,7 @@ def values_of(planted: Planted, owner: Actor) -> dict[str, Any]:
         "role": "member",
         "role_id": other["role_id"],
         "rows": [{"name": "Late"}],
-        "rt": company,
+        "record_type": company,
         "scopes": ["company:read"],
         "source": "ui",
         "stage_id": ids["stage"],

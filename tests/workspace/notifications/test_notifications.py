@@ -572,9 +572,9 @@ def test_many_handed_over_in_one_change_are_one_line_and_one_mail(
 
     drain(manager.tenant)
     choose(seller, channels={"assigned": ["in_app", "mail"]})
-    rt = registry.get("company")
-    ids = [one.pk for one in gate.create_many(manager, rt, [{"name": f"C {n}"} for n in range(120)]).records]
-    gate.update(manager, rt, ids, {"owner": seller.member_id})
+    record_type = registry.get("company")
+    ids = [one.pk for one in gate.create_many(manager, record_type, [{"name": f"C {n}"} for n in range(120)]).records]
+    gate.update(manager, record_type, ids, {"owner": seller.member_id})
     drain(manager.tenant)
     send(seller)
     assert [mail["subject"] for mail in box.mails()] == ["Manager made 120 companies yours"]

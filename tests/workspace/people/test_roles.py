@@ -50,7 +50,7 @@ class TestRights:
         assert rights.scope("stage", "edit") is Scope.NONE
         assert rights.scope("member", "view") is Scope.ALL
         assert rights.fields == {"deal": {"amount": "hidden", "source": "read"}}
-        assert {rt.slug for rt in registry.all()} <= rights.matrix.keys()
+        assert {record_type.slug for record_type in registry.all()} <= rights.matrix.keys()
 
     @pytest.mark.parametrize("action", ["edit", "delete", "export", "bulk"])
     def test_nothing_reaches_further_than_view(self, owner: Actor, action: str) -> None:
