@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import axe_problems
 from tests.browser.hands import HANDS
-from tests.chromium import open_page
+from tests.chromium import open_page, settled
 from tests.stack import Stack
 
 
@@ -69,6 +69,7 @@ def test_by_mouse(admin: Page, stack: Stack, second: dict[str, str]) -> None:
     page.get_by_label("Guidance").fill("Ask who decides.")
     with page.expect_response("**/settings/pipelines/stages/**"):
         page.get_by_role("button", name="Add a condition").click()
+    settled(page)
 
     def answer_late(route: Route) -> None:
         time.sleep(0.5)

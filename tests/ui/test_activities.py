@@ -1,10 +1,11 @@
 """Calls, tasks and invitations in a browser: at hand on a phone, and with the focus where it was."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Error, Route, expect
 
 from crm.activities.handlers import invitation_told
 from crm.activities.models import Call, Meeting, Task
@@ -14,6 +15,7 @@ from crm.records.write import gate
 from tenants.actors import Actor
 from tests import factories
 from tests.browser.conftest import axe_problems
+from tests.chromium import settled
 from tests.ui.conftest import Screen
 
 
@@ -47,6 +49,30 @@ def test_after_planning_what_is_next_the_focus_is_where_it_was(owner: Actor, scr
     expect(page.locator(".planned-item", has_text="Chase the quote")).to_be_visible()
     expect(page.locator(f"#tick-{task.pk}")).to_be_focused()
     assert Task.objects.filter(done=False).count() == 1
+
+
+def test_a_timeline_that_comes_late_does_not_bring_back_what_was_done_meanwhile(owner: Actor, screen: Screen) -> None:
+    company = factories.company(owner)
+    factories.task(owner, name="Send samples", about={"type": "company", "id": company.pk})
+    page = screen(owner, f"/companies/{company.pk}/")
+    timeline_before = page.locator("#timeline").evaluate("it => it.outerHTML")
+    late: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if late:
+            route.fallback()
+        else:
+            late.append(route)
+
+    page.route("**/activity/", hold_the_first)
+    page.evaluate("htmx.trigger(document.body, 'record:changed')")
+    page.get_by_role("button", name="Done: Send samples").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    with suppress(Error):  # The page has given it up.
+        late[0].fulfill(body=timeline_before, content_type="text/html")
+    expect(page.get_by_role("button", name="Open again: Send samples").first).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("button", name="Done: Send samples")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

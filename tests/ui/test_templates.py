@@ -68,3 +68,10 @@ def test_its_words_can_be_translated(path: Path) -> None:
     visible = re.sub(r"<[^>]*>", "\n", tags.sub(" ", text))
     left = {line.strip(" ·()#:–…“”\"'") for line in visible.splitlines()}
     assert {line for line in left if words.search(line)} <= PLAIN_WORDS
+
+
+def test_what_asks_for_itself_anew_and_is_replaced_gives_up_what_it_asked_before(path: Path) -> None:
+    """htmx keeps a second request with the element that asked, which the first answer takes off the page."""
+    for element in re.findall(r"<\w+\s(?:{[{%].*?[%}]}|[^>{])*>", path.read_text()):
+        if "from:body" in element and 'hx-swap="outerHTML"' in element:
+            assert 'hx-sync="this:replace" hx-disinherit="hx-sync"' in element
