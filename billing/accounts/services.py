@@ -27,9 +27,10 @@ def account_make(tenant_id: UUID, *, trial: timedelta = TRIAL) -> BillingAccount
     """The workspace's account; where there is none it is made, and its trial begins now."""
     account = BillingAccount.objects.filter(tenant_id=tenant_id).first()
     if account is None:
+        now = clock.now()
         account, _made = BillingAccount.objects.get_or_create(
             tenant_id=tenant_id,
-            defaults={"trial_plan": _trial_plan(), "trial_ends_at": clock.now() + trial},
+            defaults={"trial_plan": _trial_plan(), "trial_ends_at": now + trial, "created_at": now},
         )
     access_apply(account.id)
     account.refresh_from_db()

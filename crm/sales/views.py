@@ -67,7 +67,7 @@ def home(request: MemberRequest) -> HttpResponseBase:
         "may_see_plans": bool(nouns_shown(actor)),
         "may_add_task": actor.can("task", "create"),
         "may_see_deals": actor.can("deal", "view"),
-        "may_load": actor.can("workspace", "sample_data"),
+        "may_load": actor.can("workspace", "sample_data") and why_not_writable(actor.tenant) is None,
     }
     return render(request, "sales/home.html", context)
 

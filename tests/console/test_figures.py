@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing.accounts.services import account_make
 from billing.models import BillingAccount, SubscriptionChange
 from console.billing import figures
 from console.billing.figures import Month
@@ -114,6 +115,13 @@ class TestTrials:
         found = next(one for one in figures.trials(Month(2027, 3)) if one.month == month)
         assert {name for name, count in found.outcomes if count} == {outcome}
         assert [one.pk for one in figures.trial_rows(month, outcome)] == [account.pk]
+
+
+def test_a_trial_begins_by_the_clock_by_which_it_ends(tenant_a):
+    """A stand-in's clock can be moved, and the demo's begins months ago."""
+    BillingAccount.objects.filter(tenant_id=tenant_a.id).delete()
+    account = account_make(tenant_a.id)
+    assert [one.pk for one in figures.trial_rows(Month(2027, 3)) if one.pk == account.pk] == [account.pk]
 
 
 def test_trials_of_a_month_are_one_line_whatever_became_of_them(tenant_a, tenant_b):

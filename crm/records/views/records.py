@@ -42,6 +42,7 @@ from crm.workspace.text.folding import holds_words
 from crm.workspace.text.formats import number_text
 from tenants.access import MEMBER, access, needs_noun
 from tenants.actors import Actor, Scope
+from tenants.entitlements import why_not_writable
 from tenants.http import MemberRequest
 
 SEARCH_LIMIT = 20
@@ -77,7 +78,7 @@ def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
         and (actor.can(record_type.slug, "edit") or actor.can(record_type.slug, "delete")),
         "may_export": actor.can(record_type.slug, "export"),
         "most_at_once": bulk.MOST_AT_ONCE,
-        "may_load": actor.can("workspace", "sample_data"),
+        "may_load": actor.can("workspace", "sample_data") and why_not_writable(actor.tenant) is None,
     }
     target = request.htmx.target if request.htmx else ""
     if target and target.startswith("more"):

@@ -47,6 +47,12 @@ def money(amount: Decimal | int | None, currency: str) -> str:
 
 
 @register.filter
+def money_exact(amount: Decimal | int | None, currency: str) -> str:
+    """To the cent, as amounts stand on invoices and below each other."""
+    return formats.money_text(amount, currency, exact=True)
+
+
+@register.filter
 def money_short(amount: Decimal | int | None, currency: str) -> str:
     return formats.money_text(amount, currency, compact=True)
 

@@ -138,9 +138,11 @@ def _money_pattern(code: str, numbers: str, whole: bool) -> NumberPattern:
     return _grouped(found) if numbers == "indian" else found
 
 
-def money_text(amount: Decimal | int | None, currency: str, *, compact: bool = False) -> str:
-    """An amount with its currency, without decimals when there are none; ``compact`` leaves them out from 1,000 on and
-    shortens from 10,000 on.
+def money_text(
+    amount: Decimal | int | None, currency: str, *, compact: bool = False, exact: bool = False
+) -> str:
+    """An amount with its currency, without decimals when there are none; with ``exact`` always with those that the
+    currency has. ``compact`` leaves them out from 1,000 on and shortens from 10,000 on.
 
     What has more decimals than its currency is rounded half up.
     """
@@ -154,7 +156,7 @@ def money_text(amount: Decimal | int | None, currency: str, *, compact: bool = F
         with localcontext(prec=PRECISION):
             decimals = 0 if compact and abs(amount) >= 1000 else get_currency_precision(currency)
             amount = amount.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
-            whole = amount == amount.to_integral_value()
+            whole = not exact and amount == amount.to_integral_value()
             pattern = _money_pattern(get_language() or "en", active().numbers, whole)
             return _spaced(pattern.apply(amount, locale, currency=currency, currency_digits=not whole))
     except UnknownCurrencyError:

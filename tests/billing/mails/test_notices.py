@@ -108,7 +108,7 @@ def test_a_receipt_has_its_amounts_and_the_pdf(account):
     assert sent.subject == "Receipt for Alder Windows: €207.06"
     for words in (
         "R-1",
-        "€174 net, €33.06 tax, €207.06 in all",
+        "€174.00 net, €33.06 tax, €207.06 in all",
         "Feb 1, 2027",
         "https://pay.stripe.com/invoice/R-1/pdf",
     ):

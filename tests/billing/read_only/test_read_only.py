@@ -93,6 +93,15 @@ class TestWhatIsSaid:
         assert client.get(f"/companies/{company.pk}/edit/name/").status_code == 402
         assert client.get(f"/companies/{company.pk}/").status_code == 200
 
+    @pytest.mark.parametrize("path", ["/", "/contacts/"])
+    def test_sample_data_is_offered_only_where_it_can_be_loaded(
+        self, owner: Actor, closed: TenantRef, browser_client: Any, path: str
+    ) -> None:
+        client = browser_client(owner)
+        assert b"Load sample data" not in client.get(path).content
+        put(closed, "active")
+        assert b"Load sample data" in client.get(path).content
+
     def test_who_may_not_write_anyway_is_told_that(self, reader: Actor, browser_client: Any, closed: TenantRef) -> None:
         assert browser_client(reader).post("/companies/new/", {"name": "Late"}).status_code == 403
 

@@ -177,6 +177,30 @@ def test_another_price_than_shown_is_shown_again(paying, owner, browser_client):
     assert not audited(paying)
 
 
+def test_amounts_below_each_other_have_their_cents(paying, owner, browser_client):
+    """Some of them come out even, most do not."""
+    paying.subscribe()
+    paying.move(days=10)
+    page = shown(browser_client(owner), f"{BUSINESS}?seats=6")
+    amounts = re.findall(r"€[\d,.]+\d", page)
+    assert len(amounts) >= 4
+    assert [one for one in amounts if not re.search(r"\.\d\d$", one)] == []
+
+
+def test_where_an_invoice_is_open_its_page_is_one_click_from_the_change_that_waits_for_it(
+    paying, owner, browser_client
+):
+    paying.subscribe()
+    paying.server.card_change(paying.customer, FAILS_LATER)
+    paying.move(days=32)
+    paying.sync()
+    page = shown(browser_client(owner), f"{BUSINESS}?seats=6", 422)
+    assert "Pay the open invoice first" in page
+    with shared():
+        invoice = paying.account.invoices.get(status="open")
+    assert f'href="{invoice.page_url}"' in page
+
+
 def test_a_change_that_was_not_shown_first_is_shown(paying, owner, browser_client):
     paying.subscribe()
     answer = browser_client(owner).post(BUSINESS, {"seats": "6"})
@@ -267,7 +291,7 @@ def test_who_cancels_while_a_payment_is_open_is_told_that_it_stays_due(paying, o
     paying.sync()
     client = browser_client(owner)
     page = shown(client, f"{PAGE}cancel/")
-    assert re.search(r"€174 of the invoice \S+ is still due\. Its payment is tried again on", page)
+    assert re.search(r"€174\.00 of the invoice \S+ is still due\. Its payment is tried again on", page)
     assert "No further period is charged." in page
     assert "Nothing more is charged" not in page
 
