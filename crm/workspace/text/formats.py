@@ -138,9 +138,7 @@ def _money_pattern(code: str, numbers: str, whole: bool) -> NumberPattern:
     return _grouped(found) if numbers == "indian" else found
 
 
-def money_text(
-    amount: Decimal | int | None, currency: str, *, compact: bool = False, exact: bool = False
-) -> str:
+def money_text(amount: Decimal | int | None, currency: str, *, compact: bool = False, exact: bool = False) -> str:
     """An amount with its currency, without decimals when there are none; with ``exact`` always with those that the
     currency has. ``compact`` leaves them out from 1,000 on and shortens from 10,000 on.
 
