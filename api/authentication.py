@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from api.errors import ApiError
-from crm.workspace.people import selectors
+from crm.workspace import actors
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.api_keys import ApiKeyRefused, api_key_authenticate
 from tenants.models import ApiKey
@@ -31,7 +31,7 @@ class Key:
 
     def actor(self, request_id: str) -> Actor:
         """The Actor, read inside of the tenant's scope. Raises ApiError 401 when the key's maker is not active."""
-        actor = selectors.actor_for_member(
+        actor = actors.actor_for_member(
             self.tenant,
             self.row.member_id,
             kind=ActorKind.API_KEY,

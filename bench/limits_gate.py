@@ -33,7 +33,7 @@ def main() -> None:
     from crm.records.write import gate
     from crm.records.write.batch import Batch, Draft
     from crm.records.write.limits import counted, counts
-    from crm.workspace.people.selectors import system_actor
+    from crm.workspace.actors import system_actor
     from tenants.models import Tenant
     from tenants.scopes import shared, tenant_scope
 

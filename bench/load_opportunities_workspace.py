@@ -18,8 +18,8 @@ def main() -> None:
     folder, subdomain = Path(sys.argv[1]), sys.argv[2]
     from bench.stack import LIMITS
     from crm.records.schema.record_type import registry
-    from crm.workspace.people.member_services import invitation_accept, invitation_send
-    from crm.workspace.people.selectors import actor_for_user
+    from crm.workspace.actors import actor_for_user
+    from crm.workspace.people.invitation_services import invitation_accept, invitation_send
     from tenants import accounts
     from tenants.api_keys import api_key_create
     from tenants.hosts import subdomain_host, tenant_host

@@ -144,8 +144,8 @@ def make_tasks(name: str, due: Due, at_once: dict[str, int]) -> tuple[float, flo
     """Plant tasks by the write gate, as owners; in how many seconds, and how many before the first is due."""
     from crm.records.schema.record_type import registry
     from crm.records.write import gate
+    from crm.workspace.actors import actor_for_member
     from crm.workspace.models import Member
-    from crm.workspace.people.selectors import actor_for_member
     from tenants.models import Tenant
     from tenants.scopes import shared, tenant_scope
 

@@ -20,9 +20,9 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
 
     from bench.stack import LIMITS, OWNERS
     from crm.records.schema.record_type import registry
+    from crm.workspace.actors import actor_for_user
     from crm.workspace.models import Member, Role, Team
     from crm.workspace.people.member_services import member_create
-    from crm.workspace.people.selectors import actor_for_user
     from tenants.api_keys import api_key_create
     from tenants.hosts import subdomain_host, tenant_host
     from tenants.models import Domain, Tenant, User

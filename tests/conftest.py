@@ -164,7 +164,7 @@ def in_tenant(db: None, tenant_a: TenantRef) -> Iterator[TenantRef]:
 @pytest.fixture
 def actor_named(in_tenant: TenantRef, the_cast: Any) -> Callable[[str], Actor]:
     """The actor of a person of the cast, by name."""
-    from crm.workspace.people.selectors import actor_for_user
+    from crm.workspace.actors import actor_for_user
     from tenants.scopes import tenant_scope
     from tests.cast import PEOPLE_OF_B
 

@@ -10,7 +10,7 @@ from api.errors import not_found
 from api.v1.members import PeopleView, cursor_of, known, limit_of, text
 from crm.records.access.visibility import require_scope
 from crm.workspace.people import selectors
-from crm.workspace.people.member_services import invitation_resend, invitation_revoke, invitation_send
+from crm.workspace.people.invitation_services import invitation_resend, invitation_revoke, invitation_send
 from tenants import rates
 
 FIELDS = ("email", "role", "team", "manager")

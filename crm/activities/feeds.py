@@ -18,9 +18,9 @@ from crm.activities.models import CalendarFeed
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda
 from crm.records.errors import Forbidden
+from crm.workspace.actors import actor_for_member
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Member
-from crm.workspace.people.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import require_writable
 

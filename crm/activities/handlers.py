@@ -24,8 +24,8 @@ from crm.records.read import reading
 from crm.records.schema.mentions import mentioned, plain
 from crm.records.schema.record_type import Kind, registry
 from crm.records.write.undo import is_undone
+from crm.workspace.actors import actor_for_member
 from crm.workspace.notifications.notify import notify
-from crm.workspace.people.selectors import actor_for_member
 from crm.workspace.text.formats import date_text, moment_text
 from tenants.actors import TenantRef
 

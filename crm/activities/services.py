@@ -18,8 +18,8 @@ from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, row_values
 from crm.records.write.gate import Change
+from crm.workspace.notifications.selectors import notifications_of
 from crm.workspace.notifications.services import notifications_mark_read
-from crm.workspace.people.selectors import notifications_of
 from tenants.actors import Actor
 
 

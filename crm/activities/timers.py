@@ -16,10 +16,10 @@ from crm.records.events import timers
 from crm.records.events.timers import Due
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write.row_values import snapshot
+from crm.workspace.actors import actors_for_members, system_actor
 from crm.workspace.models import Member
 from crm.workspace.notifications import notify
 from crm.workspace.notifications.notify import notify_each
-from crm.workspace.people.selectors import actors_for_members, system_actor
 from crm.workspace.text.formats import date_text, minutes_text, moment_text
 from tenants.actors import Actor, TenantRef
 from tenants.locales import zone

@@ -24,9 +24,9 @@ from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, registry
 from crm.sales.models import Deal, Stage
 from crm.sales.rules import OPEN
 from crm.sales.selectors import PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref
+from crm.workspace.actors import team_reach
 from crm.workspace.currencies.convert import Converted
 from crm.workspace.models import Member
-from crm.workspace.people.selectors import team_reach
 from tenants.actors import Actor
 
 CARDS = 25

@@ -17,12 +17,12 @@ from crm.records.write import gate
 from crm.sales.models import Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
 from crm.sales.sample import STAGES, sample_load
+from crm.workspace.actors import actor_for_user
 from crm.workspace.currencies.files import Line
 from crm.workspace.currencies.services import exchange_rates_import
 from crm.workspace.models import Member, Team
 from crm.workspace.people.member_services import member_create, member_update
 from crm.workspace.people.role_services import role_create
-from crm.workspace.people.selectors import actor_for_user
 from crm.workspace.people.team_services import team_create
 from crm.workspace.permissions import WORK_NOUNS
 from crm.workspace.settings.services import holiday_place_set, holiday_suggestions, holidays_add

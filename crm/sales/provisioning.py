@@ -7,7 +7,7 @@ from django.utils.translation import gettext_noop, override
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.sales.models import LostReason, Pipeline
-from crm.workspace.people.selectors import system_actor
+from crm.workspace.actors import system_actor
 from tenants.actors import TenantRef
 from tenants.models import User
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from crm.workspace.actors import actor_for_user
 from crm.workspace.hooks import event_note
-from crm.workspace.people.selectors import actor_for_user
 from tenants.actors import Actor, TenantRef
 
 AUDITED = ("api_key", "billing", "export", "invitation", "job", "member", "role", "session", "settings", "team")

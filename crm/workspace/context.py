@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from crm.workspace.configuration import workspace_settings
-from crm.workspace.people.selectors import unread_count
+from crm.workspace.notifications.selectors import unread_count
 from tenants.announcements import announcements_for
 from tenants.hosts import public_url
 

@@ -8,8 +8,8 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpResponseBase
 from django.utils import timezone, translation
 
+from crm.workspace.actors import actor_for_user, visitor_actor
 from crm.workspace.configuration import reader_formats
-from crm.workspace.people.selectors import actor_for_user, visitor_actor
 from crm.workspace.text import formats
 from tenants.accounts import UNVERIFIED
 from tenants.http import Request

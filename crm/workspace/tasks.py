@@ -4,10 +4,10 @@ from uuid import UUID
 
 from celery import shared_task
 
+from crm.workspace.actors import actor_for_user
 from crm.workspace.hooks import sample_load
 from crm.workspace.notifications import mailing
 from crm.workspace.notifications.notify import MAILS
-from crm.workspace.people.selectors import actor_for_user
 from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tenants.scopes import current_tenant

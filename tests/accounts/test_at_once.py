@@ -13,8 +13,9 @@ from allauth.account.forms import default_token_generator
 from django.db import connections
 
 from crm.activities.feeds import feed_make
-from crm.workspace.people.member_services import invitation_send
-from crm.workspace.people.selectors import actor_for_user, seats
+from crm.workspace.actors import actor_for_user
+from crm.workspace.people.invitation_services import invitation_send
+from crm.workspace.people.selectors import seats
 from tenants import accounts
 from tenants.actors import Actor, TenantRef
 from tenants.backend.base import OWNER_ALIAS

@@ -364,8 +364,8 @@ class TestNothingGetsRoundIt:
     def test_an_invitation_to_another_workspace_asks_for_it(
         self, app: App, browser: Browser, tenant_b: Any, the_cast: Any, as_tenant: Any
     ) -> None:
-        from crm.workspace.people.member_services import invitation_send
-        from crm.workspace.people.selectors import actor_for_user
+        from crm.workspace.actors import actor_for_user
+        from crm.workspace.people.invitation_services import invitation_send
 
         with as_tenant(tenant_b):
             actor = actor_for_user(tenant_b, the_cast.users["outsider"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 
-from crm.workspace.people.selectors import actor_for_user
+from crm.workspace.actors import actor_for_user
 from tenants import accounts
 from tenants.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
 from tenants.models import Domain, Membership, Tenant, User

@@ -13,7 +13,7 @@ from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from crm.workspace.models import NotificationMail
 from crm.workspace.notifications.mailing import claimed
-from crm.workspace.people.selectors import notifications_of, unread_count
+from crm.workspace.notifications.selectors import notifications_of, unread_count
 from tenants.actors import Actor
 from tests import factories
 

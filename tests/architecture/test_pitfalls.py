@@ -39,6 +39,7 @@ MAY_CALL_SHARED = {
     "crm/activities/management/commands/places_mend.py",
     "crm/sales/demo.py",
     "crm/sales/sample.py",
+    "crm/workspace/actors.py",
     "crm/workspace/people/member_services.py",
     "platform/console/demo.py",
     "platform/console/management/commands/operator_add.py",

@@ -15,9 +15,9 @@ from crm.people.models import Company
 from crm.records.models import ChangeSet, Event
 from crm.records.schema.record_type import registry
 from crm.records.write.gate import change_set_new, create
+from crm.workspace.actors import visitor_actor
 from crm.workspace.models import Member
 from crm.workspace.people.member_services import member_deactivate, member_update
-from crm.workspace.people.selectors import visitor_actor
 from crm.workspace.permissions import POWERS, VISITOR_POWERS
 from tenants.hosts import public_url, tenant_host
 from tenants.models import HandoverToken, Session, SupportVisit, Tenant

@@ -15,7 +15,8 @@ from crm.records.models import ChangeSet, Event, Job, SavedView
 from crm.records.schema.record_type import registry
 from crm.workspace.models import ExchangeRate, Holiday, Member, Notification
 from crm.workspace.notifications.mailing import unsubscribe_url
-from crm.workspace.people.member_services import invitation_send, member_create
+from crm.workspace.people.invitation_services import invitation_send
+from crm.workspace.people.member_services import member_create
 from crm.workspace.people.role_services import role_create
 from crm.workspace.people.team_services import team_create
 from tenants.actors import Actor

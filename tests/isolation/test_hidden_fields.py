@@ -26,8 +26,8 @@ from crm.activities.models import Place
 from crm.records.events.dispatch import drain
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.sales.models import Stage
+from crm.workspace.actors import actor_for_member
 from crm.workspace.models import Member, Role
-from crm.workspace.people.selectors import actor_for_member
 from crm.workspace.permissions import ACTIONS
 from tenants.actors import Actor
 from tests import factories

@@ -14,7 +14,7 @@ from django.db import connections
 from psycopg2 import sql
 
 from crm.records.schema.record_type import registry
-from crm.workspace.people.selectors import actor_for_user
+from crm.workspace.actors import actor_for_user
 from tenants.models import Session
 from tenants.roles import app_role, role_of, shared_role
 from tenants.scopes import shared, tenant_scope

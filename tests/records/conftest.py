@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from django.db import connections
 
-from crm.workspace.people.selectors import system_actor
+from crm.workspace.actors import system_actor
 from tenants.actors import Actor, TenantRef
 from tenants.models import Wakeup
 from tenants.roles import role_of, schema_name_new

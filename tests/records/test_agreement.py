@@ -40,8 +40,8 @@ from crm.records.read.search import search_all
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
 from crm.sales import boards
+from crm.workspace.actors import actor_for_member
 from crm.workspace.models import Member, Role, Team
-from crm.workspace.people.selectors import actor_for_member
 from crm.workspace.permissions import ACTIONS, ACTIVITY_NOUNS
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories

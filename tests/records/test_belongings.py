@@ -21,11 +21,11 @@ from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Deal, Stage
+from crm.workspace.actors import actor_for_member, actor_for_user
 from crm.workspace.errors import Conflict, NotAllowed, WorkspaceError
 from crm.workspace.models import Member, Notification, Role, Team
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.provisioning import roles_ensure
-from crm.workspace.people.selectors import actor_for_member, actor_for_user
 from crm.workspace.people.team_services import team_create
 from tenants.actors import Actor, TenantRef
 from tests import factories
@@ -451,14 +451,14 @@ class TestAtOnce:
     ) -> None:
         from tenants.models import User
 
-        token = really(lambda: member_services.invitation_send(robot, email="new@example.com", role="member").token)
+        token = really(lambda: invitation_services.invitation_send(robot, email="new@example.com", role="member").token)
         together = threading.Barrier(3)
 
         def accepting(user: User) -> Callable[[], str]:
             def accept() -> str:
                 together.wait(PATIENCE)
                 try:
-                    member_services.invitation_accept(real_tenant, token, user, name="Nora")
+                    invitation_services.invitation_accept(real_tenant, token, user, name="Nora")
                 except Conflict as refused:
                     return refused.code
                 return "in"

@@ -14,8 +14,8 @@ from crm.records.jobs.bulk import Selection, bulk_start, undo_start
 from crm.records.models import ChangeSet, Event, Job, JobChunk
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
+from crm.workspace.actors import actor_for_member
 from crm.workspace.models import Member, Role
-from crm.workspace.people.selectors import actor_for_member
 from tenants.actors import Actor, TenantRef
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 

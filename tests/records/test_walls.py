@@ -25,8 +25,8 @@ from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Stage
 from crm.sales.my_day import my_numbers
+from crm.workspace.actors import actor_for_member
 from crm.workspace.models import Member, Notification, Role
-from crm.workspace.people.selectors import actor_for_member
 from crm.workspace.permissions import ACTIONS, ACTIVITY_NOUNS
 from tenants.actors import Actor, Permissions
 from tests import factories

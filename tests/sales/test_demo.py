@@ -11,9 +11,9 @@ from crm.sales.boards import board
 from crm.sales.demo import ABROAD, CARE, CARE_DEALS, OWNER, TRAINEE, VIEWS, demo_workspace_ensure
 from crm.sales.models import Deal, Stage
 from crm.sales.sample import STAGES, sample_clear
+from crm.workspace.actors import actor_for_user
 from crm.workspace.currencies.services import currency_rows
 from crm.workspace.models import Member
-from crm.workspace.people.selectors import actor_for_user
 from tenants.api_keys import api_key_authenticate
 from tenants.models import Domain, User
 from tenants.scopes import shared, tenant_scope

@@ -16,9 +16,9 @@ from crm.records.write import gate, undo
 from crm.sales.effects import stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.services import deal_move, pipeline_copy, pipeline_create, stage_remove
+from crm.workspace.actors import actor_for_member
 from crm.workspace.people.member_services import member_update
 from crm.workspace.people.role_services import role_create
-from crm.workspace.people.selectors import actor_for_member
 from tenants.actors import Actor, Scope
 from tests import factories
 

@@ -24,9 +24,10 @@ from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.my_day import my_numbers
 from crm.sales.sample import sample_clear, sample_load, sample_present
 from crm.sales.selectors import stage_times
+from crm.workspace.actors import actor_for_member
 from crm.workspace.currencies.services import exchange_rate_set
 from crm.workspace.models import Member
-from crm.workspace.people.selectors import actor_for_member, seats
+from crm.workspace.people.selectors import seats
 from crm.workspace.permissions import EVERYTHING
 from tenants.actors import Actor
 from tenants.scopes import tenant_scope

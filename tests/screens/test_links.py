@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from crm.workspace.models import Member
 from crm.workspace.people import mails
-from crm.workspace.people.member_services import invitation_send, member_update
+from crm.workspace.people.invitation_services import invitation_send
+from crm.workspace.people.member_services import member_update
 from crm.workspace.people.role_services import role_create
 from tenants.hosts import public_url, tenant_url
 from tenants.moving import Moved

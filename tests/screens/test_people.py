@@ -16,7 +16,7 @@ from crm.records.models import ChangeSet, Event
 from crm.records.write.event_store import id_from
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Invitation, Member, Role, Team
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.role_services import role_create, role_update
 from crm.workspace.people.team_services import team_create
 from crm.workspace.settings.services import holidays_add
@@ -277,7 +277,7 @@ class TestTeams:
 class TestAudit:
     def test_it_tells_who_did_what(self, browser_client: Any, owner: Actor, admin: Actor, seller: Actor) -> None:
         member_services.member_update(owner, member_id=of(seller), role="manager")
-        member_services.invitation_send(admin, email="new@example.com", role="member")
+        invitation_services.invitation_send(admin, email="new@example.com", role="member")
         client = browser_client(admin)
         page = text(client.get("/settings/audit/"))
         assert "Member → Manager" in page
@@ -319,7 +319,7 @@ class TestAudit:
         assert (len(fact.after) <= 160, fact.after[-1]) == (True, "…")
 
     def test_an_invitation_is_told_in_words_and_its_address_once(self, owner: Actor) -> None:
-        member_services.invitation_send(owner, email="new@example.com", role="member")
+        invitation_services.invitation_send(owner, email="new@example.com", role="member")
         (entry,) = audit_page(owner, kind="invitations").entries
         told = {fact.label: fact.after for fact in entry.facts}
         assert (entry.whom, set(told)) == ("new@example.com", {"Role", "Ends"})

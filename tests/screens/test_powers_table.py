@@ -16,10 +16,10 @@ from django.urls import reverse
 
 from crm.records.jobs.jobs import job_start
 from crm.records.models import SavedView
+from crm.workspace.actors import actor_for_member
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.models import Member, Role
-from crm.workspace.people import member_services, role_services
-from crm.workspace.people.selectors import actor_for_member
+from crm.workspace.people import invitation_services, role_services
 from crm.workspace.permissions import EVERYTHING, GRANTABLE_POWERS
 from crm.workspace.settings.pages import PAGES
 from tenants.actors import Actor
@@ -136,7 +136,7 @@ def office(
     for whose, one in people.items():
         may = replace(one, permissions=EVERYTHING)
         things["key"][whose] = api_key_create(may, name=f"Key {whose}", scopes=["deal:read"])[0]
-        things["invitation"][whose] = member_services.invitation_send(
+        things["invitation"][whose] = invitation_services.invitation_send(
             may, email=f"{whose}@new.example", role="owner" if whose == "beyond" else "read_only"
         )
         for kind, sharing in (("view", "everyone"), ("private view", "private")):

@@ -27,9 +27,9 @@ from crm.records.models import ChangeSet, Job, JobChunk
 from crm.records.query.expressions import negated
 from crm.records.schema.record_type import RecordType, Text, registry
 from crm.records.write.gate import change_set_new
+from crm.workspace.actors import actor_for_member
 from crm.workspace.auditing import audit_note
 from crm.workspace.notifications.notify import notify
-from crm.workspace.people.selectors import actor_for_member
 from crm.workspace.text.formats import number_text
 from tenants.actors import Actor, ActorKind, TenantRef
 from tenants.api_keys import api_key_scopes

@@ -26,13 +26,13 @@ from crm.records.models import ChangeSet, Job
 from crm.records.read.currencies_used import MoneySum, money_sum
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.records.write import gate
+from crm.workspace.actors import actor_for_member
 from crm.workspace.errors import Conflict, WorkspaceError
 from crm.workspace.models import Member
 from crm.workspace.notifications.kinds import HANDED_OVER
 from crm.workspace.notifications.notify import notify
+from crm.workspace.people.checks import people_lock
 from crm.workspace.people.leaving import member_leave
-from crm.workspace.people.member_services import people_lock
-from crm.workspace.people.selectors import actor_for_member
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
 

@@ -9,8 +9,9 @@ from django.views.decorators.http import require_GET
 
 from crm.records.lists.list_address import clean_search
 from crm.records.schema.record_type import RecordType, registry
+from crm.workspace.actors import member_actor
 from crm.workspace.models import Member
-from crm.workspace.people.selectors import active_members, member_actor
+from crm.workspace.people.selectors import active_members
 from crm.workspace.text.folding import holds_words
 from tenants.access import MEMBER, access
 from tenants.actors import Scope, TenantRef

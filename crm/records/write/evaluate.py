@@ -16,7 +16,7 @@ from crm.records.query.language import conditions_of
 from crm.records.schema.record_type import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
 from crm.records.write.batch import Draft
 from crm.records.write.row_values import snapshot
-from crm.workspace.people.selectors import system_actor
+from crm.workspace.actors import system_actor
 from tenants.actors import Actor
 
 type Node = language.Group | language.Condition

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.currencies import services
 from crm.workspace.currencies.files import MOST_BYTES, Line, day_of, sheet_read
+from crm.workspace.currencies.forms import CurrencyForm, RateFileForm, RateForm, currency_label
 from crm.workspace.currencies.services import Fate
 from crm.workspace.errors import Conflict, NotFound, WorkspaceError
 from crm.workspace.hooks import currencies_used
 from crm.workspace.models import ExchangeRate
-from crm.workspace.settings.forms import CurrencyForm, RateFileForm, RateForm, currency_label
 from crm.workspace.text.formats import date_text, rate_text
 from tenants.access import access, needs
 from tenants.http import MemberRequest

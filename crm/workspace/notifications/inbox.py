@@ -19,8 +19,8 @@ from crm.workspace.hooks import record_address
 from crm.workspace.models import Notification
 from crm.workspace.notifications.mailing import seen
 from crm.workspace.notifications.notify import Kind, kinds
+from crm.workspace.notifications.selectors import notifications_of, unread_count
 from crm.workspace.notifications.services import notifications_mark_read, notifications_mark_unread
-from crm.workspace.people.selectors import notifications_of, unread_count
 from tenants.access import MEMBER, PUBLIC, access
 from tenants.actors import Actor
 from tenants.http import MemberRequest, Request

@@ -20,12 +20,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
+from crm.workspace.actors import actor_for_member, proven_users
 from crm.workspace.hooks import record_titles
 from crm.workspace.hours import calendar_of
 from crm.workspace.models import Member, Notification, NotificationMail
 from crm.workspace.notifications.notify import DIGEST, MAILS, Channel, choices_of, chosen, kinds
-from crm.workspace.people.member_services import proven_users
-from crm.workspace.people.selectors import actor_for_member
 from crm.workspace.permissions import HIDDEN
 from tenants.actors import Actor, TenantRef
 from tenants.hosts import tenant_url

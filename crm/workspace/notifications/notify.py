@@ -13,9 +13,9 @@ from django.utils.functional import Promise
 from django.utils.translation import override
 
 from crm.workspace import hours
+from crm.workspace.actors import MEMBERS
 from crm.workspace.hooks import record_owner
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail
-from crm.workspace.people.selectors import MEMBERS
 from tenants.actors import Actor, TenantRef
 from tenants.prepared import Among, PreparedInstances
 from tenants.scopes import current_tenant

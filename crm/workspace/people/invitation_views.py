@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from crm.workspace.errors import Conflict, NotFound, WorkspaceError
-from crm.workspace.people.member_services import (
+from crm.workspace.people.invitation_services import (
     invitation_accept,
     invitation_check,
     invitation_hold,

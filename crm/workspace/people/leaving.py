@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.errors import Conflict, WorkspaceError
 from crm.workspace.models import Member, Team
-from crm.workspace.people.member_services import member_deactivate, member_reactivate, member_update, people_lock
+from crm.workspace.people.checks import people_lock
+from crm.workspace.people.member_services import member_deactivate, member_reactivate, member_update
 from crm.workspace.people.team_services import team_update
 from crm.workspace.text.folding import BY_NAME
 from tenants.actors import Actor

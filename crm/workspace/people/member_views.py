@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.workspace.errors import NotFound, WorkspaceError
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.forms import FilterForm, InviteForm
 from crm.workspace.people.seat_buying import may_buy, seat_need, seats_bought, seats_page, seats_short
 from crm.workspace.people.selectors import members_matching, open_invitations, seats, seats_remedy
@@ -76,7 +76,7 @@ def member_list(request: Request) -> HttpResponse:
     for email in emails:
         rates.count("invite", str(actor.tenant.id))
         try:
-            member_services.invitation_send(actor, email=email, **values)
+            invitation_services.invitation_send(actor, email=email, **values)
         except WorkspaceError as error:
             if error.field in ("role", "team", "manager"):
                 form.add_error(error.field, str(error.message))
@@ -145,11 +145,11 @@ def member_reactivate(request: Request, member_id: UUID) -> HttpResponse:
 def invitation_resend(request: Request, invitation_id: UUID) -> HttpResponse:
     rates.count("invite", str(actor_of(request).tenant.id))
     text = _("A new invitation is on its way to %(name)s. The link of the old one is dead.")
-    return with_seat(request, member_services.invitation_resend, text, invitation_id=invitation_id)
+    return with_seat(request, invitation_services.invitation_resend, text, invitation_id=invitation_id)
 
 
 @require_POST
 @access(MEMBERS, writes_unpaid=True)
 def invitation_revoke(request: Request, invitation_id: UUID) -> HttpResponse:
     text = _("The invitation of %(name)s is revoked.")
-    return done(request, member_services.invitation_revoke, text, invitation_id=invitation_id)
+    return done(request, invitation_services.invitation_revoke, text, invitation_id=invitation_id)

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.hooks import event_note
 from crm.workspace.models import Invitation, Member, Role
-from crm.workspace.people.member_services import member_update, name_checked, people_lock
+from crm.workspace.people.checks import name_checked, people_lock
+from crm.workspace.people.member_services import member_update
 from crm.workspace.permissions import (
     ACTIONS,
     FIXED_ROLES,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
+from crm.workspace.actors import member_actor
 from crm.workspace.models import Member, Role
 from crm.workspace.people.member_services import color_for
-from crm.workspace.people.selectors import member_actor
 from tenants.actors import Actor, TenantRef
 
 

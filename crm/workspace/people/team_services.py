@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from crm.workspace.errors import NotAllowed, NotFound, WorkspaceError
 from crm.workspace.hooks import event_note
 from crm.workspace.models import Invitation, Member, Team
-from crm.workspace.people.member_services import find_team, member_update, name_checked, people_lock
+from crm.workspace.people.checks import find_team, name_checked, people_lock
+from crm.workspace.people.member_services import member_update
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
 from tenants.limits import require_feature

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from crm.workspace.actors import proven_users
 from crm.workspace.auditing import audit_note
 from crm.workspace.configuration import Span, hours_from_json, hours_to_json
 from crm.workspace.currencies.services import settings_locked
@@ -22,7 +23,6 @@ from crm.workspace.models import Holiday
 from crm.workspace.notifications.kinds import ADDRESS_CHANGED
 from crm.workspace.notifications.notify import notify
 from crm.workspace.people import mails
-from crm.workspace.people.member_services import proven_users
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.formats import DATE_FORMATS, NUMBER_FORMATS, TIME_FORMATS, date_text
 from tenants.actors import Actor

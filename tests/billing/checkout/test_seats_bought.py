@@ -11,7 +11,7 @@ from django.test import Client
 from billing.models import SeatLedger
 from crm.records.models import Event
 from crm.workspace.models import Invitation, Member, Notification, Role
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from tenants.actors import Actor, TenantRef
 from tenants.models import Tenant, User
 from tenants.scopes import shared
@@ -147,7 +147,7 @@ def test_letting_in_again_asks_for_the_price_too(
 ) -> None:
     assert seller.member_id is not None
     member_services.member_deactivate(owner, member_id=seller.member_id)
-    member_services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
+    invitation_services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
     address = f"{MEMBERS}{seller.member_id}/reactivate/"
     answer = page.post(address)
     assert answer.status_code == 402
@@ -173,7 +173,7 @@ def test_on_the_last_day_what_is_paid_is_not_paid_again(
     member_services.member_deactivate(owner, member_id=seller.member_id)
     paying.day(paying.days_left)
     assert (paying.billed, paying.seats) == (5, 6)
-    member_services.invitation_send(paying.refreshed(owner), email="one@example.com", role="member")
+    invitation_services.invitation_send(paying.refreshed(owner), email="one@example.com", role="member")
     answer = page.post(MEMBERS, FORM)
     page.post(MEMBERS, FORM | {"seat_offer": sealed(answer)})
     assert paying.billed == 7
@@ -209,7 +209,7 @@ def test_a_guest_without_a_seat_is_let_in_by_who_pays_for_one_more(
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 7})
     with committing():
-        guest = member_services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
+        guest = invitation_services.invitation_send(paying.refreshed(owner), email="guest@example.com", role="member")
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 6})
     for _again in range(2):
@@ -238,7 +238,7 @@ def test_guests_who_wait_without_a_seat_are_counted_in_what_is_missing(
 ) -> None:
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 7})
-    member_services.invitation_send(paying.refreshed(owner), email="first@example.com", role="member")
+    invitation_services.invitation_send(paying.refreshed(owner), email="first@example.com", role="member")
     with shared():
         Tenant.objects.filter(id=paying.tenant.id).update(limits={"seats": 6})
     answer = page.post(MEMBERS, FORM | {"emails": "first@example.com guest@example.com"})

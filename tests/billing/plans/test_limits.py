@@ -21,7 +21,7 @@ from crm.records.write.undo import undo
 from crm.sales import services as sales
 from crm.sales.models import Pipeline
 from crm.workspace.models import Invitation, Member, Role, Team
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.leaving import member_leave
 from crm.workspace.people.role_services import role_create, role_delete, role_update
 from crm.workspace.people.team_services import team_create, team_delete, team_update
@@ -172,27 +172,27 @@ def test_undo_of_a_departure_needs_a_seat(owner: Actor, seller: Actor) -> None:
 
 def test_an_invitation_holds_its_seat_until_its_guest_comes(owner: Actor) -> None:
     limited = under(owner, seats=usage_of(owner.tenant, "seats").used + 1)
-    token = member_services.invitation_send(limited, email="guest@example.com", role="member").token
+    token = invitation_services.invitation_send(limited, email="guest@example.com", role="member").token
     with pytest.raises(LimitReached):
-        member_services.invitation_send(limited, email="other@example.com", role="member")
+        invitation_services.invitation_send(limited, email="other@example.com", role="member")
     with shared():
         guest = User.objects.create_user("guest@example.com", "correct horse")
-    assert member_services.invitation_accept(limited.tenant, token, guest).is_active
+    assert invitation_services.invitation_accept(limited.tenant, token, guest).is_active
     assert usage_of(limited.tenant, "seats").used == limited.tenant.limits["seats"]
 
 
 def test_under_fewer_seats_only_as_many_guests_come_as_there_are(owner: Actor) -> None:
     taken = usage_of(owner.tenant, "seats").used
     tokens = {
-        email: member_services.invitation_send(owner, email=email, role="member").token
+        email: invitation_services.invitation_send(owner, email=email, role="member").token
         for email in ("guest@example.com", "other@example.com")
     }
     fewer = under(owner, seats=taken + 1).tenant
     with shared():
         guests = [User.objects.create_user(email, "correct horse") for email in tokens]
-    member_services.invitation_accept(fewer, tokens["guest@example.com"], guests[0])
+    invitation_services.invitation_accept(fewer, tokens["guest@example.com"], guests[0])
     with pytest.raises(LimitReached):
-        member_services.invitation_accept(fewer, tokens["other@example.com"], guests[1])
+        invitation_services.invitation_accept(fewer, tokens["other@example.com"], guests[1])
     assert Invitation.objects.get(email="other@example.com").accepted_at is None
 
 

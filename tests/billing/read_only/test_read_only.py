@@ -16,7 +16,8 @@ from crm.records.models import Event, Job, Timer
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.workspace.models import Member
-from crm.workspace.people.member_services import invitation_send, member_create, member_user_change
+from crm.workspace.people.invitation_services import invitation_send
+from crm.workspace.people.member_services import member_create, member_user_change
 from tenants.actors import Actor, TenantRef
 from tenants.entitlements import Entitlements, WorkspaceClosed, entitlements_write, require_writable, why_not_writable
 from tenants.models import User, Wakeup

@@ -11,7 +11,7 @@ from django.conf import settings
 from billing.models import BillingAccount, Plan, SeatChange
 from billing.plans.catalog import plans_load
 from billing.seats import TRIAL_SEATS, seat_limit, seats_billable, seats_to_bill
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from tenants import accounts
 from tenants.actors import Actor, TenantRef
 from tenants.models import Membership, User
@@ -42,7 +42,7 @@ def test_what_is_billed_rises_at_once_and_falls_with_the_period(
 def test_who_is_active_counts_and_nobody_else(owner: Actor, seller: Actor, in_tenant: TenantRef) -> None:
     with shared():
         before = seats_billable(in_tenant.id)
-    member_services.invitation_send(owner, email="guest@example.com", role="member")
+    invitation_services.invitation_send(owner, email="guest@example.com", role="member")
     with shared():
         assert seats_billable(in_tenant.id) == before
     assert seller.member_id is not None
@@ -92,11 +92,11 @@ def test_who_leaves_and_who_comes_back_is_noted(owner: Actor, seller: Actor, in_
 
 
 def test_who_accepts_an_invitation_is_noted(owner: Actor, in_tenant: TenantRef) -> None:
-    invitation = member_services.invitation_send(owner, email="guest@example.com", role="member")
+    invitation = invitation_services.invitation_send(owner, email="guest@example.com", role="member")
     noted(in_tenant)
     with shared():
         user = accounts.account_create(email="guest@example.com", password="a long enough password", verified=True)
-    member_services.invitation_accept(in_tenant, invitation.token, user)
+    invitation_services.invitation_accept(in_tenant, invitation.token, user)
     assert noted(in_tenant) == 1
 
 

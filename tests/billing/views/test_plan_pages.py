@@ -11,7 +11,7 @@ from billing.checkout.upcoming import next_invoice
 from billing.models import CheckoutAttempt, Plan, StripeRequest
 from billing.plans.catalog import plans_load
 from crm.records.models import Event
-from crm.workspace.people.member_services import invitation_send
+from crm.workspace.people.invitation_services import invitation_send
 from tenants.hosts import tenant_host
 from tenants.scopes import shared, tenant_scope
 from tests.billing.accounts import account_of, standing

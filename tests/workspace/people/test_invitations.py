@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm.workspace.errors import Conflict, NotAllowed, WorkspaceError
 from crm.workspace.models import Invitation, Member
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services
 from tenants.actors import Actor, TenantRef
 from tenants.limits import LimitReached
 from tenants.models import Tenant, User
@@ -27,7 +27,7 @@ def invite(admin: Actor, committing: Any, mails: list[Any]) -> Callable[..., str
 
     def done(email: str = "new@example.com", **values: Any) -> str:
         with committing():
-            member_services.invitation_send(admin, email=email, **({"role": "member"} | values))
+            invitation_services.invitation_send(admin, email=email, **({"role": "member"} | values))
         assert mails[-1].to == [email]
         return link_in(mails[-1])
 
@@ -97,7 +97,7 @@ def test_it_expires_after_seven_days(invite: Callable[..., str], browser: Browse
 
 def test_a_revoked_one_is_closed(invite: Callable[..., str], admin: Actor, browser: Browser) -> None:
     link = invite()
-    member_services.invitation_revoke(admin, invitation_id=Invitation.objects.get().id)
+    invitation_services.invitation_revoke(admin, invitation_id=Invitation.objects.get().id)
     page = browser.post(link, JOIN)
     assert page.status_code == 410
     assert "was revoked" in page.content.decode()
@@ -112,7 +112,7 @@ def test_sent_again_only_the_newest_link_works(
 ) -> None:
     old = invite()
     with committing():
-        member_services.invitation_resend(admin, invitation_id=Invitation.objects.get().id)
+        invitation_services.invitation_resend(admin, invitation_id=Invitation.objects.get().id)
     assert browser.get(old).status_code == 404
     assert browser.get(link_in(mails[-1])).status_code == 200
 
@@ -148,26 +148,26 @@ def test_who_has_not_proven_his_own_address_invites_nobody(admin: Actor) -> None
     with shared():
         EmailAddress.objects.filter(email=admin.email).update(verified=False)
     with pytest.raises(NotAllowed, match="Confirm your own email address first"):
-        member_services.invitation_send(admin, email="new@example.com", role="member")
+        invitation_services.invitation_send(admin, email="new@example.com", role="member")
 
 
 def test_nobody_invites_to_more_than_he_is(admin: Actor) -> None:
     with pytest.raises(NotAllowed, match="more than your own"):
-        member_services.invitation_send(admin, email="new@example.com", role="owner")
+        invitation_services.invitation_send(admin, email="new@example.com", role="owner")
 
 
 def test_members_and_the_invited_are_not_invited_again(invite: Callable[..., str], admin: Actor) -> None:
     invite()
     with pytest.raises(Conflict, match="has an invitation already"):
-        member_services.invitation_send(admin, email="NEW@example.com", role="member")
+        invitation_services.invitation_send(admin, email="NEW@example.com", role="member")
     with pytest.raises(Conflict, match="belongs to a member"):
-        member_services.invitation_send(admin, email="seller@example.com", role="member")
+        invitation_services.invitation_send(admin, email="seller@example.com", role="member")
 
 
 def test_an_expired_one_makes_way_for_a_new_one(invite: Callable[..., str], admin: Actor) -> None:
     invite()
     Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
-    assert member_services.invitation_send(admin, email="new@example.com", role="member").token
+    assert invitation_services.invitation_send(admin, email="new@example.com", role="member").token
 
 
 def test_an_expired_one_is_sent_again_only_while_a_seat_is_free(invite: Callable[..., str], admin: Actor) -> None:
@@ -176,20 +176,20 @@ def test_an_expired_one_is_sent_again_only_while_a_seat_is_free(invite: Callable
     short = replace(admin, tenant=replace(admin.tenant, limits={"seats": 7}))
     invite()
     first = Invitation.objects.get().id
-    assert member_services.invitation_resend(short, invitation_id=first).token
+    assert invitation_services.invitation_resend(short, invitation_id=first).token
     Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
-    member_services.invitation_send(short, email="seventh@example.com", role="member")
+    invitation_services.invitation_send(short, email="seventh@example.com", role="member")
     with pytest.raises(LimitReached, match="All 7 seats"):
-        member_services.invitation_resend(short, invitation_id=first)
+        invitation_services.invitation_resend(short, invitation_id=first)
 
 
 def test_seats_are_counted_with_the_invited(invite: Callable[..., str], admin: Actor) -> None:
     from dataclasses import replace
 
     short = replace(admin, tenant=replace(admin.tenant, limits={"seats": 7}))
-    member_services.invitation_send(short, email="seventh@example.com", role="member")
+    invitation_services.invitation_send(short, email="seventh@example.com", role="member")
     with pytest.raises(LimitReached, match="All 7 seats"):
-        member_services.invitation_send(short, email="eighth@example.com", role="member")
+        invitation_services.invitation_send(short, email="eighth@example.com", role="member")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_seats_are_counted_with_the_invited(invite: Callable[..., str], admin: A
 )
 def test_nonsense_is_no_address(admin: Actor, email: str) -> None:
     with pytest.raises(WorkspaceError, match="not an email address"):
-        member_services.invitation_send(admin, email=email, role="member")
+        invitation_services.invitation_send(admin, email=email, role="member")
 
 
 def test_a_closed_workspace_lets_nobody_in(invite: Callable[..., str], admin: Actor, browser: Browser) -> None:

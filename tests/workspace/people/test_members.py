@@ -8,13 +8,14 @@ from uuid import UUID
 import pytest
 
 from crm.records.models import Event
+from crm.workspace.actors import actor_for_user
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.models import Invitation, Member, Role
 from crm.workspace.notifications.notify import notify
 from crm.workspace.notifications.services import notifications_mark_read
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.role_services import role_create, role_delete
-from crm.workspace.people.selectors import actor_for_user, grantable_roles
+from crm.workspace.people.selectors import grantable_roles
 from crm.workspace.permissions import FIXED_ROLES, covers, fixed_permissions
 from tenants.actors import Actor, Scope, TenantRef
 from tenants.api_keys import api_key_create
@@ -87,7 +88,7 @@ class TestChangingAMember:
         for work in (
             lambda: member_services.member_update(actor, member_id=member(seller_two).id, role="read_only"),
             lambda: member_services.member_deactivate(actor, member_id=member(seller_two).id),
-            lambda: member_services.invitation_send(actor, email="new@example.com", role="member"),
+            lambda: invitation_services.invitation_send(actor, email="new@example.com", role="member"),
         ):
             with pytest.raises(NotAllowed):
                 work()
@@ -317,13 +318,13 @@ class TestBeyondOnesOwn:
             member_services.member_reactivate(clerk, member_id=member(admin).id)
 
     def test_he_sends_no_invitation_of_theirs_again(self, owner: Actor, clerk: Actor) -> None:
-        sent = member_services.invitation_send(owner, email="new@example.com", role="admin")
+        sent = invitation_services.invitation_send(owner, email="new@example.com", role="admin")
         with pytest.raises(NotAllowed, match="more than your own"):
-            member_services.invitation_resend(clerk, invitation_id=sent.id)
+            invitation_services.invitation_resend(clerk, invitation_id=sent.id)
 
     def test_he_gives_no_greater_role_to_who_is_invited_by_removing_theirs(self, owner: Actor, clerk: Actor) -> None:
         small = role_create(owner, name="Small", permissions={"company": {"view": "all"}}, fields={})
-        member_services.invitation_send(owner, email="new@example.com", role=small)
+        invitation_services.invitation_send(owner, email="new@example.com", role=small)
         with pytest.raises(NotAllowed, match="more than your own"):
             role_delete(clerk, role_id=small.id, replacement=Role.objects.get(slug="admin"))
         assert Invitation.objects.get().role == small

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crm.workspace.models import Member, Role, Team
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services
 from tenants.actors import Actor
 from tenants.models import Tenant
 from tenants.names import NameRefused, name_mailed, name_read
@@ -62,7 +62,7 @@ def test_a_long_name_is_cut(admin: Actor, mails: list[Any], committing: Any) -> 
     with shared():
         Tenant.objects.filter(id=admin.tenant.id).update(name="Very long " * 12)
     with committing():
-        member_services.invitation_send(admin, email="new@example.com", role="member")
+        invitation_services.invitation_send(admin, email="new@example.com", role="member")
     assert len(mails[-1].subject) < 100
 
 

@@ -10,12 +10,12 @@ from django.utils.http import urlencode
 
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
+from crm.workspace.actors import actor_for_member
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.models import Invitation, Member, Role
-from crm.workspace.people import member_services
+from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.role_editor import PRESETS, grid_of, rights_sent
 from crm.workspace.people.role_services import RoleInvalid, role_create, role_delete, role_update
-from crm.workspace.people.selectors import actor_for_member
 from crm.workspace.permissions import ACTIONS, covers, role_nouns
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories
@@ -193,7 +193,7 @@ class TestRemoving:
     def test_members_and_invitations_get_the_other_role(self, owner: Actor, seller: Actor) -> None:
         role, other = made(owner), made(owner, "Other")
         member_services.member_update(owner, member_id=member_id(seller), role=role)
-        invited = member_services.invitation_send(owner, email="x@example.com", role=role)
+        invited = invitation_services.invitation_send(owner, email="x@example.com", role=role)
         for wrong in (None, role, uuid4(), "nothing"):
             refused("replacement_needed", role_delete, owner, role_id=role.id, replacement=wrong)
         role_delete(owner, role_id=role.id, replacement=other)

@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from crm.records.models import Event
+from crm.workspace.actors import actor_for_member, team_reach
 from crm.workspace.errors import NotAllowed, NotFound, WorkspaceError
 from crm.workspace.models import Invitation, Member, Role, Team
-from crm.workspace.people import member_services
-from crm.workspace.people.selectors import actor_for_member, team_reach, teams
+from crm.workspace.people import invitation_services, member_services
+from crm.workspace.people.selectors import teams
 from crm.workspace.people.team_services import team_create, team_delete, team_update
 from tenants.actors import Actor, TenantRef
 
@@ -142,7 +143,9 @@ def test_who_reaches_his_team_grants_no_more_than_that(
     assert lead
     for beyond in (tree["sales"], tree["south"]):
         refused("team_beyond_own", member_services.member_update, lead, member_id=seller.member_id, team=beyond)
-        refused("team_beyond_own", member_services.invitation_send, lead, email="x@example.com", role=role, team=beyond)
+        refused(
+            "team_beyond_own", invitation_services.invitation_send, lead, email="x@example.com", role=role, team=beyond
+        )
     refused("team_beyond_own", team_update, lead, team_id=tree["sales"].id, head=seller.member_id)
     for outside in (None, tree["south"]):
         member_services.member_update(owner, member_id=seller_two.member_id, team=outside)
@@ -152,7 +155,12 @@ def test_who_reaches_his_team_grants_no_more_than_that(
     refused("team_beyond_own", member_services.member_update, lead, member_id=seller_two.member_id, team=None)
     member_services.member_deactivate(owner, member_id=seller_two.member_id)
     refused(
-        "team_beyond_own", member_services.invitation_send, lead, email=seller_two.email, role=role, team=tree["north"]
+        "team_beyond_own",
+        invitation_services.invitation_send,
+        lead,
+        email=seller_two.email,
+        role=role,
+        team=tree["north"],
     )
     member_services.member_reactivate(owner, member_id=seller_two.member_id)
     member_services.member_update(owner, member_id=seller_two.member_id, team=tree["north"])
@@ -164,9 +172,11 @@ def test_an_invitation_brings_its_team_along(owner: Actor, tree: dict[str, Team]
     from tenants.scopes import shared
     from tests.cast import user
 
-    invited = member_services.invitation_send(owner, email="new.hand@example.com", role="member", team=tree["south"])
+    invited = invitation_services.invitation_send(
+        owner, email="new.hand@example.com", role="member", team=tree["south"]
+    )
     with shared():
         account = user("new_hand")
-    member_services.invitation_accept(tenant_a, invited.token, account)
+    invitation_services.invitation_accept(tenant_a, invited.token, account)
     assert Member.objects.get(user_id=account.id).team_id == tree["south"].id
     assert Invitation.objects.get(id=invited.id).team_id == tree["south"].id

@@ -14,10 +14,10 @@ from django.utils import timezone
 from PIL import Image
 
 from crm.records.models import Event
+from crm.workspace.actors import actor_for_user
 from crm.workspace.configuration import formats_of, kept, workspace_settings
 from crm.workspace.errors import NotAllowed, WorkspaceError
 from crm.workspace.models import Holiday, Member, Notification
-from crm.workspace.people.selectors import actor_for_user
 from crm.workspace.settings import services
 from crm.workspace.settings.logos import file_name, logo_set
 from tenants.hosts import subdomain_host, tenant_host
