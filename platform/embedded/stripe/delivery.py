@@ -1,4 +1,5 @@
-"""Webhooks out: each event is sent, signed, to every enabled endpoint that asked for its type, until it is taken.
+"""Webhooks out: each event is sent, signed, to every enabled endpoint that asked for its type, until it is taken. Some
+are on their way side by side, and so in no order, as Stripe's are.
 
 Only endpoints on this machine are reached. One that does not answer 2xx within ``ANSWER_SECONDS`` is asked again after
 ``RETRY_SECONDS``, by the machine's time and over restarts, then given up. For tests the way is made bad on request:
@@ -30,6 +31,8 @@ MODES = ("normal", "hold", "drop", "duplicate", "reorder", "late")
 RETRY_SECONDS = (1, 3, 10, 30, 60, 300, 900, 3600, 3600, 3600)
 ANSWER_SECONDS = 20.0
 REORDER_SECONDS = 0.5
+SIDE_BY_SIDE = 4
+"""How many are on their way at once, so that none is certain to come before another."""
 IDLE_SECONDS = 0.25
 MAX_COPIES = 50
 OURS = "The installation that started this stand-in"
@@ -122,30 +125,35 @@ class Delivery:
                 self.store.wait_for_events(IDLE_SECONDS)
 
     def _send_due(self) -> bool:
-        """Send the first that is due; False where none is."""
+        """Send those that are due first, side by side as Stripe does; False where none is."""
         with self.store.transaction():
             self._queue()
             way = self._way()["mode"]
             if way == "hold":
                 return False
-            order = "DESC" if way == "reorder" else "ASC"
-            row = self.store.connection.execute(
+            order, most = ("DESC", 1) if way == "reorder" else ("ASC", SIDE_BY_SIDE)
+            rows = self.store.connection.execute(
                 "SELECT id, event, endpoint, copies, attempts FROM deliveries WHERE due_at <= ?"  # noqa: S608
-                f" ORDER BY attempts, place {order}, id LIMIT 1",
-                (time.time(),),
-            ).fetchone()
-            if row is None:
-                return False
-            identity, event, endpoint = row[0], self.store.peek(row[1]), self.store.peek(row[2])
-        if event is None or endpoint is None or endpoint["status"] != "enabled":
-            self._note(identity, "endpoint gone", row[4], again=False)
-            return True
-        with ThreadPoolExecutor(max_workers=row[3]) as pool:
-            outcomes = list(pool.map(lambda _copy: post(endpoint, event), range(row[3])))
-        taken = any(outcome.startswith("2") for outcome in outcomes)
-        self._note(identity, outcomes[-1], row[4] + 1, again=not taken)
-        if taken:
-            self._count_down(event["id"])
+                f" ORDER BY attempts, place {order}, id LIMIT ?",
+                (time.time(), most),
+            ).fetchall()
+            due = [(row[0], self.store.peek(row[1]), self.store.peek(row[2]), *row[3:]) for row in rows]
+        if not due:
+            return False
+        with ThreadPoolExecutor(max_workers=sum(one[3] for one in due)) as pool:
+            sent = [
+                [pool.submit(post, endpoint, event) for _copy in range(copies)] if is_open(event, endpoint) else []
+                for _identity, event, endpoint, copies, _attempts in due
+            ]
+        for (identity, event, _endpoint, _copies, attempts), copies in zip(due, sent, strict=True):
+            outcomes = [one.result() for one in copies]
+            if not outcomes:
+                self._note(identity, "endpoint gone", attempts, again=False)
+                continue
+            taken = any(outcome.startswith("2") for outcome in outcomes)
+            self._note(identity, outcomes[-1], attempts + 1, again=not taken)
+            if taken:
+                self._count_down(event["id"])
         return True
 
     def _note(self, identity: int, outcome: str, attempts: int, *, again: bool) -> None:
@@ -189,6 +197,10 @@ class Delivery:
                     " VALUES (?, ?, ?, ?, ?, ?)",
                     (event["id"], endpoint["id"], copies, place, due_at, "dropped" if due_at is None else ""),
                 )
+
+
+def is_open(event: Body | None, endpoint: Body | None) -> bool:
+    return event is not None and endpoint is not None and endpoint["status"] == "enabled"
 
 
 def post(endpoint: Body, event: Body) -> str:

@@ -24,11 +24,12 @@ class Came:
 
 @dataclass
 class Receiver:
-    """``answers`` are given in turn, the last one for ever."""
+    """``answers`` are given in turn, the last one for ever; where ``together`` is set, 503 to whoever comes alone."""
 
     port: int = 0
     answers: list[int] = field(default_factory=lambda: [200])
     came: list[Came] = field(default_factory=list)
+    together: threading.Barrier | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -36,6 +37,11 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook/"
 
     def take(self, came: Came) -> int:
+        if self.together is not None:
+            try:
+                self.together.wait(10)
+            except threading.BrokenBarrierError:
+                return 503
         with self.lock:
             self.came.append(came)
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

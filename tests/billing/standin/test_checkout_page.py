@@ -72,6 +72,19 @@ def test_its_pages_run_no_script_and_are_kept_nowhere(session: Any) -> None:
     assert headers["cache-control"] == "no-store"
 
 
+def test_a_fault_of_its_own_is_a_page_without_details_and_stands_in_its_log(
+    stripe_server: Any, session: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = stripe_server.server.store
+    with store.transaction():
+        whole = store.get("checkout.session", session.id)
+        store.put(whole | {"currency": None})
+    shown = visit(session.url)
+    assert (shown.status, shown.text) == (500, "Something went wrong in the stand-in: see its log.")
+    assert shown.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_it_answers_to_names_of_this_machine_only(session: Any) -> None:
     assert visit(session.url, host="rebound.example").status == 404
 

@@ -83,7 +83,14 @@ def test_a_receipt_names_the_card() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "currency", "words"),
-    [(123456, "usd", "$1,234.56"), (5, "gbp", "£0.05"), (-870, "eur", "-€8.70"), (500, "jpy", "¥500")],
+    [
+        (123456, "usd", "$1,234.56"),
+        (5, "gbp", "£0.05"),
+        (-870, "eur", "-€8.70"),
+        (500, "jpy", "¥500"),
+        (1550, "isk", "ISK15.50"),
+        (1234, "kwd", "KWD1.234"),
+    ],
 )
 def test_amounts_are_in_the_smallest_unit(amount: int, currency: str, words: str) -> None:
     assert money(amount, currency) == words

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def pdf_of(document: dict[str, Any]) -> bytes:
             capture_output=True,
             timeout=WAIT_SECONDS,
             cwd=PLATFORM,
-            env={"PYTHONPATH": str(PLATFORM), "PATH": ""},
+            env={"PYTHONPATH": f"{PLATFORM}{os.pathsep}{PLATFORM.parent}", "PATH": ""},
             check=False,
         )
     except subprocess.TimeoutExpired:

@@ -4,13 +4,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency
+
+from billing.money import decimals
 
 
 def money(amount: float, currency: str) -> str:
-    """``amount`` is in the currency's smallest unit."""
-    digits = get_currency_precision(currency.upper())
-    return str(format_currency(Decimal(str(amount)).scaleb(-digits), currency.upper(), locale="en"))
+    """``amount`` is in the smallest unit that Stripe counts, or parts of one."""
+    code = currency.upper()
+    digits = decimals(code)
+    pattern = f"¤#,##0{'.' * bool(digits)}{'0' * digits}"
+    whole = Decimal(str(amount)).scaleb(-digits)
+    return str(format_currency(whole, code, format=pattern, currency_digits=False, locale="en"))
 
 
 def day(seconds: float) -> str:
