@@ -11,7 +11,7 @@ from api.v1.members import shaped, text
 from api.v1.records import RecordView, expected_version
 from api.views import ONE
 from crm.activities import services
-from crm.activities.following import series_follow
+from crm.activities.series.following import series_follow
 
 
 class ActivityView(RecordView):

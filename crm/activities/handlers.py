@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm.activities import rules
-from crm.activities.kinds import (
+from crm.activities.notification_kinds import (
     ASSIGNED,
     MEETING_CANCELLED,
     MEETING_INVITED,

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.activities import repeating
 from crm.activities.models import Place
+from crm.activities.series import recurrence
 from crm.activities.visibility import NOUNS
 from crm.records.events import timers
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
@@ -213,7 +213,7 @@ def reminders_have_a_time(batch: Batch) -> None:
 
 def day_moment(noun: str, on: date, zone: ZoneInfo) -> datetime:
     """A task is due at the end of its day, a meeting begins with it."""
-    return repeating.day_ends(on, zone) if noun == "task" else repeating.day_begins(on, zone)
+    return recurrence.day_ends(on, zone) if noun == "task" else recurrence.day_begins(on, zone)
 
 
 def lengths_fit(batch: Batch) -> None:
@@ -389,7 +389,7 @@ def reminded_at(noun: str, values: Mapping[str, Any], zone: ZoneInfo) -> datetim
         return None
     moment, day = WHEN[noun]
     on = values[day] if day else None
-    begins = repeating.instant(datetime.combine(on, REMINDED_FROM), zone) if on else values[moment]
+    begins = recurrence.instant(datetime.combine(on, REMINDED_FROM), zone) if on else values[moment]
     return begins - timedelta(minutes=values["reminder"]) if begins else None
 
 

@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm.activities import rules
-from crm.activities.following import series_answer
-from crm.activities.kinds import MEETING_INVITED, MEETING_MOVED
-from crm.activities.series import next_made
+from crm.activities.notification_kinds import MEETING_INVITED, MEETING_MOVED
+from crm.activities.series.following import series_answer
+from crm.activities.series.occurrences import next_made
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
 from crm.records.read import reading

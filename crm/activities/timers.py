@@ -9,8 +9,9 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.activities import rules, series
-from crm.activities.kinds import ESCALATION, REMINDER, TASK_OVERDUE
+from crm.activities import rules
+from crm.activities.notification_kinds import ESCALATION, REMINDER, TASK_OVERDUE
+from crm.activities.series import occurrences
 from crm.records.access.visibility import may_read, visible
 from crm.records.events import timers
 from crm.records.events.timers import Due
@@ -215,7 +216,7 @@ def meeting_series(tenant: TenantRef, due: Sequence[Due]) -> None:
             continue
         if record_type.rows.filter(series=record.series, occurrence__gt=record.occurrence, deleted_at=None).exists():
             continue
-        series.meetings_ahead(
+        occurrences.meetings_ahead(
             system_actor(tenant), record_type, snapshot(record_type, record), timezone.now(), source="timer"
         )
 

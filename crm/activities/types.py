@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from crm.activities import repeat_control, repeating, rules, series
-from crm.activities.following import series_follow
+from crm.activities import rules
+from crm.activities.series import occurrences, recurrence, repeat_control
+from crm.activities.series.following import series_follow
 from crm.activities.visibility import OwnOrAboutTheVisible
 from crm.records.schema.record_type import Choice, Field, Further, Kind, Pieces, RecordType, Way, register
 from crm.records.write.gate import Change
@@ -81,7 +82,7 @@ REPEAT = Field(
     kind=Kind.TEXT,
     max_length=200,
     help_text=_("A rule of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,WE;COUNT=10."),
-    words=repeating.words,
+    words=recurrence.words,
     pieces=Pieces(template="activities/repeat.html", read=repeat_control.read, shown=repeat_control.shown),
 )
 SERIES = (
@@ -109,7 +110,7 @@ def following(
 
 
 FOLLOWING = Further(
-    fields=frozenset({*series.CARRIED, "due_at", "starts_at"}),
+    fields=frozenset({*occurrences.CARRIED, "due_at", "starts_at"}),
     holds=lambda record: bool(getattr(record, "repeat", "")),
     only=_("Save for this one"),
     ways=(
@@ -118,7 +119,7 @@ FOLLOWING = Further(
     ),
 )
 
-PLANNED_HOOKS = (rules.done_is_told, rules.places_kept, series.series_goes_on, rules.timers_are_set)
+PLANNED_HOOKS = (rules.done_is_told, rules.places_kept, occurrences.series_goes_on, rules.timers_are_set)
 
 TASK = RecordType(
     slug="task",
@@ -157,9 +158,9 @@ TASK = RecordType(
         rules.whole_days_stay,
         rules.reminders_have_a_time,
         rules.done_has_its_time,
-        series.repeat_is_a_rule,
-        series.exceptions_are_noted,
-        series.one_of_each_time,
+        occurrences.repeat_is_a_rule,
+        occurrences.exceptions_are_noted,
+        occurrences.one_of_each_time,
     ),
     after_write=PLANNED_HOOKS,
     event_types=("task.done",),
@@ -204,9 +205,9 @@ CALL = RecordType(
         rules.times_are_known,
         rules.calls_to_come_have_no_outcome,
         rules.done_has_its_time,
-        series.repeat_is_a_rule,
-        series.exceptions_are_noted,
-        series.one_of_each_time,
+        occurrences.repeat_is_a_rule,
+        occurrences.exceptions_are_noted,
+        occurrences.one_of_each_time,
     ),
     after_write=PLANNED_HOOKS,
     event_types=("call.done",),
@@ -263,11 +264,11 @@ MEETING = RecordType(
         rules.lengths_fit,
         rules.moved_asks_again,
         rules.done_has_its_time,
-        series.repeat_is_a_rule,
-        series.exceptions_are_noted,
-        series.one_of_each_time,
+        occurrences.repeat_is_a_rule,
+        occurrences.exceptions_are_noted,
+        occurrences.one_of_each_time,
     ),
-    after_write=(rules.replies_are_told, *PLANNED_HOOKS, series.series_is_watched),
+    after_write=(rules.replies_are_told, *PLANNED_HOOKS, occurrences.series_is_watched),
     event_types=("meeting.done", "meeting.replied"),
     in_related=False,
     open_first=False,

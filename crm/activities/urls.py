@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from crm.activities import calendar_views, views
-from crm.activities.parts import COMPOSED
+from crm.activities import views
+from crm.activities.calendar import views as calendar_views
+from crm.activities.page_sections import COMPOSED
 from crm.records.schema.record_type import registry
 
 app_name = "activities"

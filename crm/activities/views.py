@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from crm.activities import parts, rules, services
-from crm.activities.following import series_follow
+from crm.activities import page_sections, rules, services
+from crm.activities.series.following import series_follow
 from crm.activities.visibility import PLANNED
 from crm.records.display.controls import is_sent, other_errors, read_values, with_companions
 from crm.records.display.presenting import record_url, row_title
@@ -51,7 +51,7 @@ def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
         "record_type": record_type,
         "title": row_title(record_type, row),
         "url": record_url(record_type.slug, id),
-        "part": parts.activity_context(
+        "part": page_sections.activity_context(
             request.actor,
             record_type,
             id,
@@ -76,12 +76,12 @@ def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> Http
     """Add a note, task, call, email or meeting to a record; the write gate asks whether he may."""
     record_type, made = record_type_or_404(noun), registry.get(what)
     reading.get_record(request.actor, record_type, id)
-    sent = [slug for slug in sum(parts.COMPOSED[what], ()) if is_sent(made.field(slug), request.POST)]
+    sent = [slug for slug in sum(page_sections.COMPOSED[what], ()) if is_sent(made.field(slug), request.POST)]
     if "outcome" in request.POST and "outcome" in made.by_slug:
         sent.append("outcome")
     values = read_values(request.actor, made, with_companions(made, sent), request.POST)
     values = {slug: value for slug, value in values.items() if value not in ("", None) or made.by_slug[slug].required}
-    added = str(parts.ADDED[what])
+    added = str(page_sections.ADDED[what])
     if what == "call" and is_to_come(request.actor, values.get("starts_at")):
         # The buttons that save are those of outcomes; a call that is only planned has none.
         values.pop("outcome", None)
@@ -93,7 +93,10 @@ def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> Http
     if not request.htmx:
         return gone_to(request, record_url(record_type.slug, id), added, undo=change.change_set.id)
     row = record_page.record_row(request.actor, record_type, id)
-    context = {"record_type": record_type, "part": parts.activity_context(request.actor, record_type, id, row=row)}
+    context = {
+        "record_type": record_type,
+        "part": page_sections.activity_context(request.actor, record_type, id, row=row),
+    }
     response = render(request, "activities/activity.html#timeline", context)
     trigger_client_event(response, "record:changed", {"id": str(id)}, after="settle")
     return toast(response, added, undo=change.change_set.id)
@@ -110,8 +113,8 @@ def is_to_come(actor: Actor, typed: Any) -> bool:
 
 def _refused(request: MemberRequest, record_type: RecordType, id: UUID, what: str, error: Invalid) -> HttpResponse:
     row = record_page.record_row(request.actor, record_type, id)
-    shown = with_companions(registry.get(what), sum(parts.COMPOSED[what], ()))
-    composer = parts.composer(
+    shown = with_companions(registry.get(what), sum(page_sections.COMPOSED[what], ()))
+    composer = page_sections.composer(
         request.actor, record_type, row, what, data=request.POST, error=error, errors=other_errors(error, shown)
     )
     context = {
@@ -166,7 +169,7 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     if "outcome" in request.GET:
         row = {**row, "outcome": request.GET["outcome"]}
     what = request.POST.get("what", request.GET.get("what", "task"))
-    what = what if what in parts.NEXT and actor.can(what, "create") else ""
+    what = what if what in page_sections.NEXT and actor.can(what, "create") else ""
     error: RecordError | None = None
     if (
         request.method == "POST"
@@ -200,9 +203,9 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
         "row": row,
         "title": row_title(record_type, row),
         "url": record_url(record_type.slug, id),
-        "next": parts.next_form(actor, record_type, row, what, data=request.POST or None, error=error),
+        "next": page_sections.next_form(actor, record_type, row, what, data=request.POST or None, error=error),
         "change": request.POST.get("change", request.GET.get("change", "")),
-        "errors": other_errors(error, with_companions(registry.get(what), parts.NEXT[what])) if what else [],
+        "errors": other_errors(error, with_companions(registry.get(what), page_sections.NEXT[what])) if what else [],
     }
     template = "activities/next.html#form" if request.htmx else "activities/next.html"
     return render(request, template, context, status=error.status if error else 200)
@@ -210,7 +213,9 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
 
 def _next_values(request: MemberRequest, what: str) -> Mapping[str, Any]:
     record_type = registry.get(what)
-    values = read_values(request.actor, record_type, with_companions(record_type, parts.NEXT[what]), request.POST)
+    values = read_values(
+        request.actor, record_type, with_companions(record_type, page_sections.NEXT[what]), request.POST
+    )
     return {slug: value for slug, value in values.items() if value not in ("", None)}
 
 

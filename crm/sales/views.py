@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from crm.activities.calendar_pages import nouns_shown
-from crm.activities.parts import entry_changes
+from crm.activities.calendar.pages import nouns_shown
+from crm.activities.page_sections import entry_changes
 from crm.records.access.visibility import may_write
 from crm.records.display.controls import controls, other_errors, read_values
 from crm.records.display.presenting import record_url

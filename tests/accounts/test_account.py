@@ -342,7 +342,7 @@ class TestAddress:
         tenant_a: Any,
         actor_named: Callable[..., Actor],
     ) -> None:
-        from crm.activities.feeds import feed_make, feed_read
+        from crm.activities.calendar.feeds import feed_make, feed_read
         from crm.records.models import Event
 
         owner, admin = actor_named("owner"), actor_named("admin")

@@ -12,7 +12,7 @@ import pytest
 from allauth.account.forms import default_token_generator
 from django.db import connections
 
-from crm.activities.feeds import feed_make
+from crm.activities.calendar.feeds import feed_make
 from crm.workspace.actors import actor_for_user
 from crm.workspace.people.invitation_services import invitation_send
 from crm.workspace.people.selectors import seats

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from crm.activities.models import Place
-from crm.activities.parts import activity_context
+from crm.activities.page_sections import activity_context
 from crm.activities.rules import places_mend
 from crm.activities.selectors import Timeline, planned, timeline
 from crm.activities.services import activity_done

@@ -20,9 +20,9 @@ from django.conf import settings as configured
 from django.db import transaction
 from django.utils import timezone
 
-from crm.activities import repeating
-from crm.activities.feeds import feed_make
+from crm.activities.calendar.feeds import feed_make
 from crm.activities.models import Place
+from crm.activities.series import recurrence
 from crm.records.events.dispatch import drain
 from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.sales.models import Stage
@@ -123,7 +123,7 @@ def value_of(record_type: RecordType, one: Field, target: Callable[[str, str], A
     text = f"hush{record_type.slug}{one.slug}".replace("_", "")
     if one.slug == "repeat":
         rule = f"FREQ=WEEKLY;INTERVAL={WEEKS[record_type.slug]};BYDAY=TU"
-        return rule, {rule, repeating.words(rule)}
+        return rule, {rule, recurrence.words(rule)}
     if one.slug == "domain":
         return f"{text}.example", {text}
     if one.slug == "phone":

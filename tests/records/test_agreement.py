@@ -20,7 +20,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from crm.activities.feeds import feed_make, feed_read
+from crm.activities.calendar.feeds import feed_make, feed_read
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda, planned, timeline
 from crm.activities.visibility import PLANNED

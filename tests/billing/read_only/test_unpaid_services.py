@@ -53,7 +53,7 @@ WRITE_UNPAID = {
 }
 """What changes something in a read-only workspace, and why."""
 PARTS = {
-    "crm.activities.series": {"make", "put"},
+    "crm.activities.series.occurrences": {"make", "put"},
     "crm.records.jobs.ownership_transfer": {"gifts", "give", "hand_over_once", "later", "move_once"},
     "crm.records.write.undo": {"locked", "reverse"},
     "crm.records.write.gate": {"locked", "throw"},

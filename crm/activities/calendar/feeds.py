@@ -11,12 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from crm.activities.ahead import heads
-from crm.activities.calendar_pages import MOST_SHOWN
-from crm.activities.ical import Writer, series_of
+from crm.activities.calendar.ical import Writer, series_of
+from crm.activities.calendar.pages import MOST_SHOWN
 from crm.activities.models import CalendarFeed
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda
+from crm.activities.series.ahead import heads
 from crm.records.errors import Forbidden
 from crm.workspace.actors import actor_for_member
 from crm.workspace.auditing import audit_note

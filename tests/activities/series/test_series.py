@@ -11,10 +11,10 @@ import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from crm.activities import repeating, series
-from crm.activities.following import series_follow
 from crm.activities.models import Meeting, Place, Task
 from crm.activities.selectors import agenda, planned
+from crm.activities.series import occurrences, recurrence
+from crm.activities.series.following import series_follow
 from crm.activities.services import activity_done, activity_followed, occurrence_skip, series_end
 from crm.activities.timers import escalation, manager_of, meeting_series, overdue
 from crm.records.errors import Invalid, NotFound
@@ -80,9 +80,9 @@ def test_nine_stays_nine_over_the_change_of_the_clocks(seller: Actor) -> None:
     berlin = living_in(seller, "Europe/Berlin")
     meeting = make(berlin, "meeting", starts_at="2027-03-22T09:00", repeat="FREQ=WEEKLY;BYDAY=MO;COUNT=3")
     rule, start = meeting.repeat, datetime.fromisoformat(meeting.series_start)
-    moments = [repeating.instant(local, BERLIN) for _number, local in repeating.times(rule, start)]
+    moments = [recurrence.instant(local, BERLIN) for _number, local in recurrence.times(rule, start)]
     assert [one.hour for one in moments] == [8, 7, 7]
-    series.meetings_ahead(berlin, MEETING, row_values.snapshot(MEETING, meeting), datetime(2027, 3, 1, tzinfo=UTC))
+    occurrences.meetings_ahead(berlin, MEETING, row_values.snapshot(MEETING, meeting), datetime(2027, 3, 1, tzinfo=UTC))
     assert list(Meeting.objects.order_by("occurrence").values_list("starts_at", flat=True)) == moments
 
 
@@ -97,7 +97,7 @@ def test_meetings_of_a_series_stand_ahead_and_the_timer_makes_more(seller: Actor
     assert timer.record_id == last.pk
     assert timer.due_at > timezone.now()
     in_four_weeks = timezone.now() + timedelta(days=28)
-    assert series.meetings_ahead(seller, MEETING, row_values.snapshot(MEETING, last), in_four_weeks) == 4
+    assert occurrences.meetings_ahead(seller, MEETING, row_values.snapshot(MEETING, last), in_four_weeks) == 4
     for _again in range(2):
         meeting_series(seller.tenant, [Due(last.pk, timer.due_at)])
     assert [row.occurrence for row in rows] == list(range(1, 18))

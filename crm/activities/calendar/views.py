@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from crm.activities import feeds
-from crm.activities.calendar import SPANS, Period, Span
-from crm.activities.calendar_pages import calendar_page, nouns_shown, whose
-from crm.activities.calendar_services import activity_move
+from crm.activities.calendar import feeds
+from crm.activities.calendar.layout import SPANS, Period, Span
+from crm.activities.calendar.pages import calendar_page, nouns_shown, whose
+from crm.activities.calendar.services import activity_move
 from crm.activities.rules import DAY, WHEN
 from crm.records.display.responses import gone_to, record_type_or_404, shows_errors, toast
 from crm.records.schema.record_type import registry

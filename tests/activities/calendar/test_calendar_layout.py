@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.activities.calendar import SLOTS, SPANS, TRACKS, Period, arranged, slots_of
+from crm.activities.calendar.layout import SLOTS, SPANS, TRACKS, Period, arranged, slots_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 days = st.dates(date(1990, 1, 1), date(2090, 12, 31))

@@ -9,8 +9,8 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.activities.repeating import BadRule, comes_again, dates, normalised
-from crm.activities.rule_days import WEEKDAYS
+from crm.activities.series.recurrence import BadRule, comes_again, dates, normalised
+from crm.activities.series.rule_days import WEEKDAYS
 from tests.depth import examples
 
 starts = st.datetimes(datetime(2000, 1, 1), datetime(2090, 12, 31)).map(

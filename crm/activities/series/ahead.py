@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db.models import Max, Q
 
-from crm.activities import repeating
 from crm.activities.rules import WHEN, day_moment
 from crm.activities.selectors import ActivityRow, activity_rows, columns_of, stands_in, takes_part
-from crm.activities.series import WATCH, Part, pattern
+from crm.activities.series import recurrence
+from crm.activities.series.occurrences import WATCH, Part, pattern
 from crm.records.access.visibility import may_read
 from crm.records.models import Timer
 from crm.records.read import reading
@@ -132,10 +132,10 @@ def held(head: Head, start: datetime, end: datetime, limit: int) -> Iterable[Act
     if made is None:
         return
     zone = part.time_zone
-    since = repeating.local(start, zone) - timedelta(days=row.days, minutes=row.minutes or 0)
+    since = recurrence.local(start, zone) - timedelta(days=row.days, minutes=row.minutes or 0)
     after = max(since, made + timedelta(seconds=1))
-    until = repeating.local(end, zone) + timedelta(days=1 if part.all_day else 0)
-    for local in repeating.standing(part.rule, part.start, after, until, limit):
+    until = recurrence.local(end, zone) + timedelta(days=1 if part.all_day else 0)
+    for local in recurrence.standing(part.rule, part.start, after, until, limit):
         yield at_time(row, part, local)
 
 
@@ -143,5 +143,5 @@ def at_time(row: ActivityRow, part: Part, local: datetime) -> ActivityRow:
     """A row like this one at a local time of its series."""
     _moment, day = WHEN[row.noun]
     on = local.date() if part.all_day and day else None
-    at = day_moment(row.noun, on, part.time_zone) if on else repeating.instant(local, part.time_zone)
+    at = day_moment(row.noun, on, part.time_zone) if on else recurrence.instant(local, part.time_zone)
     return replace(row, at=at, day=on, ahead=True)

@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from icalendar import Calendar
 
-from crm.activities.ahead import repeats
-from crm.activities.feeds import feed_make
-from crm.activities.following import series_follow
+from crm.activities.calendar.feeds import feed_make
 from crm.activities.models import Meeting, Task
+from crm.activities.series.ahead import repeats
+from crm.activities.series.following import series_follow
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
 from crm.records.schema.record_type import registry
 from crm.records.write import gate

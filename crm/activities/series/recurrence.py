@@ -14,7 +14,7 @@ from babel.dates import format_skeleton, get_day_names
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from crm.activities.rule_days import WEEKDAYS, RuleDays, check
+from crm.activities.series.rule_days import WEEKDAYS, RuleDays, check
 from crm.workspace.text.formats import babel_locale, date_text
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")

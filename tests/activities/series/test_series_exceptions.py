@@ -13,9 +13,9 @@ from django.utils import timezone
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from crm.activities import series
-from crm.activities.following import series_follow
 from crm.activities.models import Meeting, Task
+from crm.activities.series import occurrences
+from crm.activities.series.following import series_follow
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
 from crm.records.models import Timer
 from crm.records.schema.record_type import registry
@@ -253,7 +253,9 @@ def test_the_meetings_that_the_timer_makes_are_like_the_series_not_like_its_last
     gate.update(seller, MEETING, last.pk, {"name": "Farewell", "starts_at": last.starts_at + timedelta(hours=3)})
     meeting_reply(seller_two, id=last.pk, reply="declined")
     later = timezone.now() + timedelta(days=15)
-    made = series.meetings_ahead(seller, MEETING, row_values.snapshot(MEETING, Meeting.objects.get(pk=last.pk)), later)
+    made = occurrences.meetings_ahead(
+        seller, MEETING, row_values.snapshot(MEETING, Meeting.objects.get(pk=last.pk)), later
+    )
     assert made == 2
     new = live()[-1]
     assert (new.name, minute(seller, new), reply_of(new)) == ("Round", 600, "none")
@@ -267,7 +269,7 @@ def test_leaving_out_the_last_one_by_the_trash_does_not_end_the_series(seller: A
     Meeting.objects.filter(pk=rows[-2].pk).update(description="")
     Timer.objects.filter(pk=timer.pk).update(due_at=timezone.now() - timedelta(seconds=1))
     again = row_values.snapshot(MEETING, Meeting.objects.get(pk=rows[-2].pk))
-    assert series.meetings_ahead(seller, MEETING, again, timezone.now() + timedelta(days=10)) == 1
+    assert occurrences.meetings_ahead(seller, MEETING, again, timezone.now() + timedelta(days=10)) == 1
     assert [one.occurrence for one in live()][-2:] == [len(rows) - 1, len(rows) + 1]
 
 

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
-from crm.activities import repeating
 from crm.activities.rules import WHEN, undoes, writes, zones
+from crm.activities.series import recurrence
 from crm.records.events import timers
 from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, Timer
@@ -45,7 +45,7 @@ HANDED_OVER = "hand_over"
 WATCH = "meeting_series"
 """The timer that waits with the last meeting of a series that goes on."""
 
-nth = lru_cache(maxsize=4096)(repeating.nth)
+nth = lru_cache(maxsize=4096)(recurrence.nth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Part:
 
     @classmethod
     def beginning(cls, rule: str, on: date | None, when: datetime, zone: ZoneInfo, first: int) -> "Part":
-        start = datetime.combine(on, datetime.min.time()) if on else repeating.local(when, zone).replace(second=0)
+        start = datetime.combine(on, datetime.min.time()) if on else recurrence.local(when, zone).replace(second=0)
         return cls(rule, start.replace(microsecond=0), on is not None, zone.key, first)
 
     @property
@@ -87,19 +87,19 @@ class Part:
 
     def planned_each(self, numbers: Collection[int]) -> dict[int, datetime]:
         shift = self.first - 1
-        found = repeating.numbered(self.rule, self.start, [one - shift for one in numbers]) if self.rule else {}
+        found = recurrence.numbered(self.rule, self.start, [one - shift for one in numbers]) if self.rule else {}
         return {index + shift: moment for index, moment in found.items()}
 
-    def after(self, number: int, moment: datetime) -> repeating.Occurrence | None:
+    def after(self, number: int, moment: datetime) -> recurrence.Occurrence | None:
         """The first that comes after a number and a local moment."""
         shift = self.first - 1
-        found = repeating.after(self.rule, self.start, number - shift, moment) if self.rule else None
+        found = recurrence.after(self.rule, self.start, number - shift, moment) if self.rule else None
         return (found[0] + shift, found[1]) if found else None
 
-    def between(self, number: int, end: datetime, limit: int) -> list[repeating.Occurrence]:
+    def between(self, number: int, end: datetime, limit: int) -> list[recurrence.Occurrence]:
         """Those that come after a number, up to a local moment."""
         shift = self.first - 1
-        found = repeating.between(self.rule, self.start, number - shift, end, limit) if self.rule else []
+        found = recurrence.between(self.rule, self.start, number - shift, end, limit) if self.rule else []
         return [(index + shift, moment) for index, moment in found]
 
     def when(self, noun: str, local: datetime) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Part:
         moment, day = WHEN[noun]
         if self.all_day:
             return {day: local.date()}
-        return {moment: repeating.instant(local, self.time_zone), **({day: None} if day else {})}
+        return {moment: recurrence.instant(local, self.time_zone), **({day: None} if day else {})}
 
     def holds(self, noun: str, values: Mapping[str, Any], local: datetime | None) -> bool:
         """Whether an activity is where its rule names it: not moved by itself."""
@@ -118,7 +118,7 @@ class Part:
         if self.all_day:
             return on == local.date()
         when = values[moment]
-        return when is not None and when.replace(second=0, microsecond=0) == repeating.instant(local, self.time_zone)
+        return when is not None and when.replace(second=0, microsecond=0) == recurrence.instant(local, self.time_zone)
 
 
 # -- exceptions --------------------------------------------------------------------------------------------------------
@@ -185,8 +185,8 @@ def repeat_is_a_rule(batch: Batch) -> None:
         if "repeat" not in draft.changed:
             continue
         try:
-            rule = repeating.normalised(text) if text else ""
-        except repeating.BadRule as problem:
+            rule = recurrence.normalised(text) if text else ""
+        except recurrence.BadRule as problem:
             draft.error("repeat", "invalid", str(problem))
             continue
         draft.set("repeat", rule)
@@ -200,12 +200,12 @@ def repeat_is_a_rule(batch: Batch) -> None:
             draft.error("repeat", "needs_time", _("What repeats needs a time to begin with."))
             continue
         known = known or zones(batch)
-        on, last = draft.after[day] if day else None, repeating.until(rule)
+        on, last = draft.after[day] if day else None, recurrence.until(rule)
         if last is not None and last < (on or when.astimezone(known[draft.after["assignee"]]).date()):
             draft.error("repeat", "ends_before", _("This repetition ends before it begins."))
             continue
         zone = known[draft.after["assignee"]]
-        if not repeating.comes_again(rule, Part.beginning(rule, on, when, zone, 1).start):
+        if not recurrence.comes_again(rule, Part.beginning(rule, on, when, zone, 1).start):
             draft.error("repeat", "names_no_day", _("This repetition names no day after the first one."))
             continue
         begin(draft, rule, on, when, zone)
@@ -221,7 +221,7 @@ def begin(draft: Draft, rule: str, on: date | None, when: datetime, zone: ZoneIn
         planned = before.planned(draft.before["occurrence"])
         stays = not draft.changed & set(WHEN[noun])
         part = replace(before, start=planned) if planned and stays else part
-    part = replace(part, first=number, rule=repeating.completed(rule, part.start.date()))
+    part = replace(part, first=number, rule=recurrence.completed(rule, part.start.date()))
     values = {"series": draft.before["series"] or str(uuid4()), "occurrence": number, **part.values}
     for slug, value in values.items():
         draft.set(slug, value)
@@ -287,7 +287,7 @@ def rearrange(batch: Batch, draft: Draft) -> None:
     found = sorted(((row, snapshot(record_type, row)) for row in held), key=lambda one: one[1]["occurrence"])
     days = {row.pk: day_planned(values) for row, values in found}
     part = Part.of(draft.after if draft.after["series"] else {**before, "repeat": ""})
-    horizon = repeating.local(batch.at, part.time_zone) + HORIZON
+    horizon = recurrence.local(batch.at, part.time_zone) + HORIZON
     last = max([horizon, *(datetime.combine(day, datetime.max.time()) for day in days.values())])
     slots = {local.date(): (number, local) for number, local in part.between(part.first, last, MOST_AHEAD)}
     changes: dict[UUID, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -363,7 +363,7 @@ def next_made(
     if later.filter(Q(deleted_at=None) | Q(repeat="")).exists():
         return False
     out = left_out(record_type, values["series"], number)
-    found = part.after(number, max(repeating.local(now, part.time_zone), part.planned(number) or part.start))
+    found = part.after(number, max(recurrence.local(now, part.time_zone), part.planned(number) or part.start))
     while found is not None and found[0] in out:
         found = part.after(*found)
     if found is None:
@@ -398,7 +398,7 @@ def meetings_ahead(
     """Make the meetings of a series that come after all that there were, up to the horizon, like this one; says how
     many."""
     part = Part.of(values)
-    end = repeating.local(now, part.time_zone) + HORIZON
+    end = recurrence.local(now, part.time_zone) + HORIZON
     found = part.between(max(last_number(record_type, values["series"]), values["occurrence"]), end, MOST_AHEAD)
     if found:
         make(actor, record_type, values, found, change_set=change_set, source=source)
@@ -417,7 +417,7 @@ def series_is_watched(batch: Batch) -> None:
     for row in rows.filter(deleted_at=None).order_by("series", "-occurrence").distinct("series").values(*kept):
         part = Part.of(row)
         beyond = part.after(numbers[row["series"]], datetime.min)
-        due[row["pk"]] = repeating.instant(beyond[1], part.time_zone) - HORIZON if beyond else None
+        due[row["pk"]] = recurrence.instant(beyond[1], part.time_zone) - HORIZON if beyond else None
     of_series = Timer.objects.filter(
         kind=WATCH, record_id__in=batch.record_type.rows.filter(series__in=touched).values("pk")
     )
@@ -430,7 +430,7 @@ def make(
     actor: Actor,
     record_type: RecordType,
     values: Mapping[str, Any],
-    found: Sequence[repeating.Occurrence],
+    found: Sequence[recurrence.Occurrence],
     *,
     change_set: ChangeSet | None,
     source: str,

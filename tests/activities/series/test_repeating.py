@@ -11,8 +11,8 @@ from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.activities import repeat_control, repeating
-from crm.activities.repeating import BadRule, after, between, instant, normalised, times, words
+from crm.activities.series import recurrence, repeat_control
+from crm.activities.series.recurrence import BadRule, after, between, instant, normalised, times, words
 from tests.depth import examples
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo", "Asia/Tokyo"]
@@ -130,8 +130,8 @@ def test_of_an_hour_that_is_there_twice_the_first_is_meant() -> None:
 
 @given(st.dates(date(2020, 1, 1), date(2035, 1, 1)), zones)
 def test_a_day_ends_a_second_before_the_next_begins(day: date, zone: ZoneInfo) -> None:
-    ends = repeating.day_ends(day, zone)
-    assert ends + timedelta(seconds=1) == repeating.day_begins(day + timedelta(days=1), zone)
+    ends = recurrence.day_ends(day, zone)
+    assert ends + timedelta(seconds=1) == recurrence.day_begins(day + timedelta(days=1), zone)
     assert ends.astimezone(zone).date() == day
 
 
@@ -167,7 +167,7 @@ def test_what_is_chosen_is_a_rule_and_is_shown_as_it_was_chosen(chosen: dict[str
     assert not again.kept
     assert "FREQ" not in words(rule)
     start = datetime(2027, 3, 1, 9)
-    assert next(iter(repeating.times(rule, start))) == (1, start)
+    assert next(iter(recurrence.times(rule, start))) == (1, start)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_what_is_no_rule_comes_back_as_it_was_typed(wrong: dict[str, str]) -> No
     ],
 )
 def test_a_day_that_not_every_month_has_is_its_last_one(rule: str, first: date, days: list[date]) -> None:
-    found = repeating.times(repeating.completed(rule, first), datetime.combine(first, time(9)))
+    found = recurrence.times(recurrence.completed(rule, first), datetime.combine(first, time(9)))
     assert [moment.date() for _number, moment in islice(found, 3)] == days
 
 
@@ -235,4 +235,4 @@ def test_a_day_that_not_every_month_has_is_its_last_one(rule: str, first: date, 
     ],
 )
 def test_a_series_that_is_moved_to_another_day_names_that_day(rule: str, day: date, to: date, then: str | None) -> None:
-    assert repeating.moved(rule, day, to) == then
+    assert recurrence.moved(rule, day, to) == then

@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.activities.ahead import repeats
-from crm.activities.calendar import Period, Stand, arranged, days_touched, slots_of
+from crm.activities.calendar.layout import Period, Stand, arranged, days_touched, slots_of
 from crm.activities.rules import UNDATED, WHEN
 from crm.activities.selectors import ActivityRow, agenda
+from crm.activities.series.ahead import repeats
 from crm.records.access.visibility import writable_fields
 from crm.records.display.presenting import record_url
 from crm.records.schema.record_type import registry

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from icalendar import Alarm, Calendar, Event, vRecur
 
-from crm.activities import repeating
-from crm.activities.ahead import Head, at_time, plain_row, takes_part_in
-from crm.activities.calendar_pages import TASK_MINUTES
+from crm.activities.calendar.pages import TASK_MINUTES
 from crm.activities.rules import REMINDED_FROM
 from crm.activities.selectors import ActivityRow
-from crm.activities.series import Part, pattern
+from crm.activities.series import recurrence
+from crm.activities.series.ahead import Head, at_time, plain_row, takes_part_in
+from crm.activities.series.occurrences import Part, pattern
 from crm.records.display.presenting import record_url
 from crm.records.schema.record_type import MEMBER_TARGET, registry
 from crm.records.write.row_values import snapshot
@@ -100,7 +100,7 @@ class Writer:
         part, rows, first = series.part, dict(series.rows), series.first
         found: list[Event] = []
         begin = part.planned(first)
-        if begin is not None and first == part.first and next(repeating.dates(part.rule, begin), None) != begin:
+        if begin is not None and first == part.first and next(recurrence.dates(part.rule, begin), None) != begin:
             if (row := rows.pop(first, None)) is not None:
                 found.append(self.event(row))
             first += 1
@@ -160,13 +160,13 @@ class Writer:
 
 def rule_from(part: Part, first: int, last: int | None) -> str:
     """The rule of a part from one of its numbers on, up to another one where it does not go on."""
-    given = repeating.parts_of(repeating.shortened(part.rule, first - part.first))
-    until = repeating.until(part.rule)
+    given = recurrence.parts_of(recurrence.shortened(part.rule, first - part.first))
+    until = recurrence.until(part.rule)
     if last is not None:
         given.pop("UNTIL", None)
         given["COUNT"] = str(last - first + 1)
     elif until is not None and not part.all_day:
-        ends = repeating.instant(datetime.combine(until, time(23, 59, 59)), part.time_zone)
+        ends = recurrence.instant(datetime.combine(until, time(23, 59, 59)), part.time_zone)
         given["UNTIL"] = f"{ends:%Y%m%dT%H%M%SZ}"
     return ";".join(f"{key}={value}" for key, value in given.items())
 

@@ -15,9 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm.activities import repeating
 from crm.activities.rules import WHEN, answered, asked_again, zone_of
-from crm.activities.series import Part, differences, pattern, put
+from crm.activities.series import recurrence
+from crm.activities.series.occurrences import Part, differences, pattern, put
 from crm.records.errors import FieldError, Invalid
 from crm.records.read import reading
 from crm.records.schema.record_type import Kind, RecordType, registry
@@ -198,11 +198,11 @@ class Spread:
         here = part == own and not whole
         begins, first = (planned, number) if here else (part.start, part.first)
         from_day = planned.date() if part == own else part.start.date()
-        rule = repeating.moved(part.rule, from_day, from_day + shift)
+        rule = recurrence.moved(part.rule, from_day, from_day + shift)
         begins = datetime.combine(begins.date() + (shift if rule else timedelta()), to.start.time())
         if rule and not here:
-            begins = repeating.aligned(rule, begins)
-        rule = repeating.shortened(rule or part.rule, first - part.first)
+            begins = recurrence.aligned(rule, begins)
+        rule = recurrence.shortened(rule or part.rule, first - part.first)
         return Part(rule, begins, to.all_day, to.zone, first)
 
     def merged(self, slug: str, mine: Entries) -> list[dict[str, Any]]:

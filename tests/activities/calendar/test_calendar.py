@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from icalendar import Calendar
 
-from crm.activities.calendar_services import activity_move
+from crm.activities.calendar.services import activity_move
 from crm.activities.models import Call, Meeting, Task
 from crm.records.errors import Forbidden, Invalid, NotFound, VersionConflict
 from crm.records.models import Event

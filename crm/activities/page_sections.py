@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from crm.activities import repeating
 from crm.activities.selectors import TIMELINE_KINDS, ActivityRow, TimelineItem, planned, timeline
+from crm.activities.series import recurrence
 from crm.activities.visibility import NOUNS, PLANNED
 from crm.records.access.visibility import writable_fields
 from crm.records.display.controls import Control, Option, controls
@@ -283,7 +283,7 @@ def facts_of(actor: Actor, row: ActivityRow) -> list[str]:
     if row.place:
         said.append(row.place)
     if row.repeat:
-        said.append(repeating.words(row.repeat))
+        said.append(recurrence.words(row.repeat))
     if row.next_step:
         said.append(_("Next: %(step)s") % {"step": row.next_step})
     return said
@@ -394,7 +394,7 @@ def series(actor: Actor, record_type: RecordType, row: Mapping[str, Any]) -> Par
     context = {
         "id": row["id"],
         "record_type": record_type,
-        "words": repeating.words(row["repeat"]),
+        "words": recurrence.words(row["repeat"]),
         "may_edit": may_edit(actor, record_type, row),
         "may_skip": may_edit(actor, record_type, row, "delete") and not row.get("done"),
     }

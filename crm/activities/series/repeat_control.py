@@ -10,9 +10,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crm.activities import repeating
-from crm.activities.repeating import WORKDAYS
-from crm.activities.rule_days import WEEKDAYS
+from crm.activities.series import recurrence
+from crm.activities.series.recurrence import WORKDAYS
+from crm.activities.series.rule_days import WEEKDAYS
 from crm.workspace.text.formats import weekday_names
 
 NAME = "repeat"
@@ -27,7 +27,7 @@ HOWS = (
     ("YEARLY", gettext_lazy("Yearly")),
 )
 ENDS = (("", gettext_lazy("never")), ("until", gettext_lazy("on a day")), ("count", gettext_lazy("after")))
-PLACES = tuple(repeating.ORDINALS.items())
+PLACES = tuple(recurrence.ORDINALS.items())
 LAST_DAY = "-1"
 
 
@@ -65,7 +65,7 @@ class Repeat:
         elif self.how == "MONTHLY" and self.day == LAST_DAY:
             parts.append("BYMONTHDAY=-1")
         elif self.how == "MONTHLY" and self.day:
-            parts.append(repeating.monthly_on(int(self.day)) if self.day in DAYS else "BYMONTHDAY=?")
+            parts.append(recurrence.monthly_on(int(self.day)) if self.day in DAYS else "BYMONTHDAY=?")
         if self.ends == "until":
             parts.append(f"UNTIL={self.until.replace('-', '') or '?'}")
         elif self.ends == "count":
@@ -104,8 +104,8 @@ class Repeat:
 def words_or_text(rule: str) -> str:
     """A rule in words; what somebody sent that is none as it was sent."""
     try:
-        return repeating.words(repeating.normalised(rule))
-    except repeating.BadRule:
+        return recurrence.words(recurrence.normalised(rule))
+    except recurrence.BadRule:
         return rule
 
 
@@ -114,7 +114,7 @@ DAYS = tuple(str(day) for day in range(1, 32))
 
 def taken_apart(rule: str) -> Repeat:
     """What the control shows for a rule: the same rule comes out of it again."""
-    given = repeating.parts_of(rule)
+    given = recurrence.parts_of(rule)
     if not given:
         return Repeat()
     frequency, days = given["FREQ"], given.get("BYDAY", "")
@@ -131,7 +131,7 @@ def taken_apart(rule: str) -> Repeat:
     )
     if frequency == "WEEKLY" and days == WORKDAYS and found.interval == "1":
         found = replace(found, how="WORKDAYS")
-    elif frequency == "MONTHLY" and days and days[:-2] in repeating.ORDINALS:
+    elif frequency == "MONTHLY" and days and days[:-2] in recurrence.ORDINALS:
         found = replace(found, how="MONTHLY_NTH", place=days[:-2], weekday=days[-2:])
     said = set(found.days) <= set(WEEKDAYS) and found.weekday in WEEKDAYS and found.rule == rule
     return found if said else Repeat(how=KEEP, kept=rule)
