@@ -24,11 +24,11 @@ from tenants.accounts import (
 )
 from tenants.actors import TenantRef
 from tenants.api_keys import EVER, secrets_drop_since
+from tenants.finishing import setup_finish
 from tenants.hooks import member_user_change, sample_request
 from tenants.hosts import public_url, subdomain_host
 from tenants.mails import mail_queue
 from tenants.models import Domain, Membership, Tenant, User
-from tenants.provisioning import tenant_provision
 from tenants.scopes import shared, tenant_scope
 from tenants.subdomains import SubdomainTaken, subdomain_claim, subdomain_refusal
 
@@ -100,6 +100,8 @@ def sign_up(
 ) -> SignUp:
     """Make an account that has proven nothing yet, and its workspace, ready to use. Raises SubdomainTaken.
 
+    Where the setup of the workspace stops, it is gone on with by itself, and its address says so until then.
+
     The same happens for an address that somebody has proven: only the mail says so, and offers that account to take
     the new workspace over.
     """
@@ -113,11 +115,13 @@ def sign_up(
 
 
 def _furnish(tenant: Tenant, owner: User, *, sample: bool) -> TenantRef:
-    ref = tenant_provision(tenant, owner)
-    if sample:
-        with shared():
+    with shared():
+        problem = setup_finish(tenant)
+        tenant.refresh_from_db()
+        ref = tenant.ref()
+        if sample and not problem:
             Tenant.objects.filter(pk=tenant.pk).update(has_sample=True)
-        transaction.on_commit(partial(sample_request, ref, user_id=owner.pk), robust=True)
+            transaction.on_commit(partial(sample_request, ref, user_id=owner.pk), robust=True)
     return ref
 
 

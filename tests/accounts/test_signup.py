@@ -8,13 +8,16 @@ import pytest
 from allauth.account.models import EmailAddress
 
 from crm.workspace.actors import actor_for_user
-from tenants import accounts
+from tenants import accounts, provisioning
+from tenants.actors import TenantRef
 from tenants.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
-from tenants.models import Domain, Membership, Tenant, User
+from tenants.finishing import setup_finish
+from tenants.models import Domain, Membership, Tenant, TenantStep, User
 from tenants.scopes import shared, tenant_scope
 from tenants.signup import take_over
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
+from tests.registrations import anew
 
 pytestmark = pytest.mark.usefixtures("owner_alias")
 
@@ -43,6 +46,31 @@ def test_a_business_signs_up_and_stands_in_its_own_workspace_at_once(
         tenant = Tenant.objects.get(name="Ada Windows")
         assert tenant.state == Tenant.State.ACTIVE
         assert Membership.objects.get(tenant=tenant).user.email == "ada@windows.example"
+
+
+def test_a_setup_that_stops_is_waited_for_at_the_new_address(
+    sign_up: Callable[..., Any], browser: Browser, mails: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = dict(provisioning.provisioners)
+    anew(monkeypatch, provisioning, "provisioners")
+    provisioning.provisioner_register("fails", _no_space, order=10)
+    page = sign_up(sample="on")
+    assert (page.status_code, page["Refresh"]) == (503, "3")
+    assert browser.url.startswith("http://ada-windows.localhost/handover/")
+    assert "Your workspace is being set up" in page.content.decode()
+    assert [message.to for message in mails] == [["ada@windows.example"]]
+    with shared():
+        tenant = Tenant.objects.get(name="Ada Windows")
+        assert TenantStep.objects.get(tenant=tenant, kind="failed").detail == "OSError: No space left."
+        monkeypatch.setattr(provisioning, "provisioners", whole)
+        assert setup_finish(tenant) == ""
+    page = browser.get(browser.url)
+    assert page.status_code == 200, browser.trail
+    assert "Ada Windows" in page.content.decode()
+
+
+def _no_space(_ref: TenantRef, _owner: User | None) -> None:
+    raise OSError("No space left.")
 
 
 def test_the_mailed_link_confirms_the_address_and_the_reminder_goes(
