@@ -431,7 +431,7 @@ def handover(request: Request, tenant_id: UUID) -> HttpResponseBase:
     membership = accounts.membership_of(user.pk, tenant_id)
     visit = visit_waiting(operator_id=user.pk, tenant_id=tenant_id) if user.is_staff and membership is None else None
     if membership is None and visit is None:
-        return render(request, "account/not_member.html", {"email": user.email}, status=403)
+        return render(request, "account/not_member.html", {"email": user.email, "tenant_id": tenant_id}, status=403)
     ref = (membership or cast(SupportVisit, visit)).tenant.ref()
     if membership is not None and membership.tenant.requires_second_factor and not user.has_second_factor:
         open_until = membership.tenant.second_factor_from

@@ -63,7 +63,6 @@ DETAILS: Mapping[str, Promise] = {
     "problem": _("what went wrong"),
     "seats": _("seats"),
     "state": _("state"),
-    "step": _("step"),
     "to": _("to"),
     "until": _("until"),
     "visitor": _("visitor"),
@@ -118,10 +117,22 @@ def life_detail(step: TenantStep) -> str:
     return called(state, "access") if state != step.detail else step.detail
 
 
+def action_text(entry: AuditEntry) -> str:
+    """What an operator did; of a step that was only begun, or did not get through, which."""
+    label = entry.get_action_display()
+    step = dict(AuditEntry.Action.choices).get(entry.details.get("step"))
+    match entry.action:
+        case AuditEntry.Action.BEGUN if step:
+            return gettext("%(step)s (begun)") % {"step": step}
+        case AuditEntry.Action.STOPPED if step:
+            return gettext("%(step)s (did not get through)") % {"step": step}
+    return label
+
+
 def details_of(entry: AuditEntry) -> Iterator[tuple[str, str]]:
     """The details of an entry of the audit that say something, each with what it is called."""
     for name, value in entry.details.items():
-        if (text := _detail(name, value)) != "":
+        if name != "step" and (text := _detail(name, value)) != "":
             yield str(DETAILS.get(name, name)), text
 
 
@@ -137,8 +148,6 @@ def _detail(name: str, value: Any) -> str:
             parts = ((DETAILS.get(key, key), _detail(key, one)) for key, one in value.items())
             return "; ".join(f"{label}: {text}" for label, text in parts if text)
     match name:
-        case "step":
-            return str(dict(AuditEntry.Action.choices).get(value, value))
         case "state":
             return str(dict(StripeRequest.State.choices).get(value) or called(value, "access"))
         case "states":

@@ -83,6 +83,11 @@ class TestTrial:
         assert f"{account(tenant_a).trial_ends_at:%Y-%m-%dT%H:%M}" == until
         assert entry("trial_extended").details["until"].startswith(until)
 
+    def test_the_form_begins_with_the_end_that_it_has(self, console, tenant_a):
+        ends = account_of(tenant_a, trial_ends_at=timezone.now() + timedelta(days=3)).trial_ends_at
+        page = console.get(f"/console/workspaces/{tenant_a.id}/trial/").content.decode()
+        assert f'value="{ends:%Y-%m-%dT%H:%M}"' in page
+
     def test_one_that_is_over_opens_the_workspace_again(self, step, tenant_a):
         from billing.accounts.granting import access_apply
 
@@ -116,6 +121,16 @@ class TestContract:
         step("contract", plan="team", until=soon(days=30), seats="")
         with shared():
             assert Tenant.objects.get(id=tenant_a.id).access_until is not None
+
+    def test_the_form_begins_with_the_contract_that_holds(self, step, console, tenant_a):
+        def form():
+            return console.get(f"/console/workspaces/{tenant_a.id}/contract/").content.decode()
+
+        assert 'value="77"' not in form()
+        step("contract", plan=account(tenant_a).trial_plan_id or "", until=soon(days=90), seats=77)
+        assert 'value="77"' in form()
+        step("contract/end")
+        assert 'value="77"' not in form()
 
     def test_ended_the_workspace_is_what_it_paid_for(self, step, tenant_a):
         account_of(tenant_a, trial_ends_at=timezone.now() - timedelta(days=1))

@@ -172,7 +172,8 @@ def test_a_number_of_none_opens_an_empty_list(console, tenant_a):
 
 def test_on_a_phone_each_movement_is_called_what_it_is_called_above_the_column(console, story):
     page = console.get("/console/figures/").content.decode()
-    labels = set(re.findall(r'class="num" data-label="([^"]+)"', page))
+    movements = page.partition('id="revenue-EUR"')[2].partition("</section>")[0]
+    labels = set(re.findall(r'class="num[^"]*" data-label="([^"]+)"', movements))
     assert {"New", "More", "Less", "Lost", "Came back"} <= labels
     assert not {"Expansion", "Contraction", "Churn"} & labels
 

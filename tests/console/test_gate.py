@@ -135,3 +135,11 @@ class TestMakingOne:
     def test_an_address_that_nobody_has_proven_is_refused(self, db, tenant_a):
         with pytest.raises(CommandError, match=r"nobody@example\.com"):
             call_command("operator_add", "nobody@example.com")
+
+
+def test_the_way_into_the_console_is_on_an_operators_page_alone(console, signed_in):
+    link = b'href="/console/"'
+    page = console.get("/workspaces/")
+    assert link in page.content
+    assert b"You are in no workspace" not in page.content
+    assert link not in signed_in("owner").get("/workspaces/?choose=1").content

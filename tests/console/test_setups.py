@@ -114,6 +114,23 @@ def test_and_reads_what_stopped_it_again(stopped, broken, console):
     answer = console.post(f"/console/workspaces/{stopped.id}/setup/", {"why": ""})
     assert answer.status_code == 422
     assert "No space left." in answer.content.decode()
+    with shared():
+        steps = AuditEntry.objects.exclude(action="looked").order_by("id").values_list("action", "details__problem")
+        assert list(steps) == [("begun", None), ("stopped", "RuntimeError: No space left.")]
+
+
+def test_without_one_that_stopped_the_page_says_no_more_than_that(stopped, console):
+    with shared():
+        Tenant.objects.filter(id=stopped.id).update(created_at=timezone.now())
+    assert "No setup has stopped" in console.get("/console/setups/").content.decode()
+
+
+def test_a_try_that_is_due_is_one_to_come(stopped, console):
+    page = console.get("/console/setups/").content.decode()
+    assert "in a moment" in page
+    with shared():
+        TenantStep.objects.create(tenant=stopped, kind="failed", name="setup", detail="RuntimeError")
+    assert "in 1 minute" in console.get("/console/setups/").content.decode()
 
 
 def test_a_finished_one_has_nothing_to_finish(console, tenant_a):

@@ -156,6 +156,7 @@ class TestBeingSeen:
             page = browser_client(who).get("/settings/support/").content.decode()
             assert operator.email in page
             assert REASON in page
+            assert "not yet: " in page
         assert REASON not in browser_client(manager).get("/settings/support/").content.decode()
 
     def test_what_is_done_meanwhile_names_the_operator(self, visiting, tenant_a, operator):
@@ -286,6 +287,15 @@ class TestTheEnd:
         assert door == public_url(f"/console/workspaces/{tenant_a.id}/")
         assert self.gone(inside)
         assert console.get(path_of(door)).status_code == 200
+
+    def test_whoever_is_still_there_is_led_to_the_console(self, visiting, console, browser_client, owner, tenant_a):
+        inside = visiting("seller")
+        browser_client(owner).post("/support/end/")
+        answer = console.get(path_of(inside.get("/deals/")["Location"]))
+        assert answer.status_code == 403
+        page = answer.content.decode()
+        assert f'href="/console/workspaces/{tenant_a.id}/"' in page
+        assert "Ask the person who runs it" not in page
 
     def test_from_the_console(self, visiting, console, tenant_a):
         inside = visiting()

@@ -11,7 +11,7 @@ from billing.mails.notices import Kind
 from billing.models import BillingNotice, ReconcileRun, SeatLedger, StripeRequest, SubscriptionChange
 from billing.stripe_client import OPERATIONS
 from billing.sweeps.reconcile import state_of
-from console.auditing import Action, Operator, audit_note
+from console.auditing import Action, Operator, audit_note, step_noted
 from console.wording import WORDS, called
 from tenants.models import TenantStep
 from tenants.provisioning import provisioners
@@ -126,6 +126,15 @@ def test_the_audit_tells_details_in_words(console, operator, tenant_a):
         assert word in found, word
     for raw in ("past_due", "None", "{", "2026-12-01T10:30"):
         assert raw not in found.partition("<tbody>")[2].partition("</tbody>")[0], raw
+
+
+def test_a_step_that_was_begun_or_stopped_is_called_by_what_it_is(console, operator, tenant_a):
+    with shared(), pytest.raises(RuntimeError), step_noted(Operator(operator), Action.COUPON_APPLIED, about="HALF"):
+        raise RuntimeError("No such code.")
+    found = page(console, "/console/audit/?steps=on")
+    for word in ("applied a coupon (begun): <strong>HALF", "applied a coupon (did not get through): <strong>HALF"):
+        assert word in found, word
+    assert "what went wrong: No such code." in found
 
 
 def test_on_the_pages_below_a_tab_the_tab_is_marked(console, tenant_a):

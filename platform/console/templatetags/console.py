@@ -81,6 +81,11 @@ def life_detail(step: TenantStep) -> str:
 
 
 @register.filter
+def action(entry: AuditEntry) -> str:
+    return wording.action_text(entry)
+
+
+@register.filter
 def details(entry: AuditEntry) -> Iterable[tuple[str, str]]:
     return wording.details_of(entry)
 

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from billing import clock
 from billing.errors import AccountBusy, BillingRefused, StripeAway
 from billing.models import BillingAccount
 from console.access import step
@@ -30,7 +31,10 @@ type Act = Callable[[Operator, BillingAccount, dict[str, Any]], object]
 
 @dataclass(frozen=True, slots=True)
 class BillingStep:
-    """``act`` does it with what was filled in; what it gives is handed to ``said``, which says what was done."""
+    """``act`` does it with what was filled in; what it gives is handed to ``said``, which says what was done.
+
+    ``initial`` is what the form begins with: what holds now.
+    """
 
     path: str
     form: Callable[..., forms.Form]
@@ -40,12 +44,20 @@ class BillingStep:
     button: Promise
     said: Promise | Callable[[Any], str]
     kind: str = "primary"
+    initial: Callable[[BillingAccount], dict[str, Any]] = lambda account: {}
 
 
 def _differences(found: Mapping[str, object]) -> str:
     if not found:
         return str(_("All was as Stripe has it."))
     return ngettext("%(n)d thing was different.", "%(n)d things were different.", len(found)) % {"n": len(found)}
+
+
+def _contract(account: BillingAccount) -> dict[str, Any]:
+    """The contract that holds, as its form has it."""
+    if account.contract_at(clock.now()) is None:
+        return {}
+    return {"plan": account.contract_plan, "until": account.contract_until, "seats": account.contract_seats}
 
 
 STEPS: Mapping[str, BillingStep] = {
@@ -64,7 +76,7 @@ STEPS: Mapping[str, BillingStep] = {
         form=ReasonForm,
         act=lambda operator, account, values: overrides.resume(operator, account, reason=values["why"]),
         title=_("Resume the workspace"),
-        text=_("It is what it would be without the suspension: open, read-only or suspended, by what is paid."),
+        text=_("It becomes what it would be without the suspension: open, read-only or suspended, by what is paid."),
         button=_("Resume"),
         said=_("The workspace is open again, as far as it is paid for."),
     ),
@@ -75,9 +87,10 @@ STEPS: Mapping[str, BillingStep] = {
             operator, account, until=values["until"], reason=values["why"]
         ),
         title=_("Extend the trial"),
-        text=_("Also one that is over: the workspace opens again."),
+        text=_("A trial that is over can be extended too: the workspace opens again."),
         button=_("Extend"),
-        said=_("The trial is longer."),
+        said=_("The trial is extended."),
+        initial=lambda account: {"until": account.trial_ends_at},
     ),
     "contract": BillingStep(
         path="contract",
@@ -91,16 +104,17 @@ STEPS: Mapping[str, BillingStep] = {
             reason=values["why"],
         ),
         title=_("Grant a plan by contract"),
-        text=_("It holds without Stripe. A subscription that renews has to be cancelled first."),
+        text=_("Nothing is paid through Stripe. A subscription that renews has to be cancelled first."),
         button=_("Grant"),
-        said=_("The plan holds."),
+        said=_("The plan is granted."),
+        initial=_contract,
     ),
     "contract_end": BillingStep(
         path="contract/end",
         form=ReasonForm,
         act=lambda operator, account, values: overrides.contract_end(operator, account, reason=values["why"]),
         title=_("End the contract"),
-        text=_("From now on the workspace is what its subscription or its trial says; without either, read-only."),
+        text=_("From now on its subscription or its trial counts; without either the workspace is read-only."),
         button=_("End it"),
         said=_("The contract has ended."),
         kind="danger-fill",
@@ -112,7 +126,7 @@ STEPS: Mapping[str, BillingStep] = {
             operator, account, code=values["code"], reason=values["why"]
         ),
         title=_("Apply a coupon"),
-        text=_("A promotion code that was made at Stripe, for the subscription that there is. Each counts once."),
+        text=_("A promotion code made at Stripe, for the current subscription. Each counts once."),
         button=_("Apply"),
         said=_("The discount holds from the next invoice on."),
     ),
@@ -129,7 +143,7 @@ STEPS: Mapping[str, BillingStep] = {
         path="attention",
         form=ReasonForm,
         act=lambda operator, account, values: overrides.attention_done(operator, account, reason=values["why"]),
-        title=_("Looked after"),
+        title=_("Mark as done"),
         text=_("The note that the account needs an operator is taken off. What was done stands in the audit."),
         button=_("Done"),
         said=_("Noted."),
@@ -164,7 +178,7 @@ def view_of(one: BillingStep) -> Callable[..., HttpResponseBase]:
     def view(request: Request, tenant_id: UUID) -> HttpResponseBase:
         tenant = tenant_of(tenant_id)
         account = account_of(tenant)
-        form = one.form(request.POST or None)
+        form = one.form(request.POST or None, initial=one.initial(account))
         if request.method == "POST" and form.is_valid():
             done, found = acted(form, lambda: one.act(operator_of(request), account, form.cleaned_data))
             if done:

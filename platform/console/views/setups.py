@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from console.access import page
 from tenants.finishing import unfinished
@@ -10,4 +11,4 @@ from tenants.http import Request
 
 @page
 def setups(request: Request) -> HttpResponse:
-    return render(request, "console/setups.html", {"rows": unfinished()})
+    return render(request, "console/setups.html", {"rows": unfinished(), "now": timezone.now()})

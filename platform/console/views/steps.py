@@ -23,6 +23,10 @@ from tenants.support import SupportRefused
 from tenants.views import leads_to_workspaces
 
 
+class SetupStopped(RuntimeError):
+    """A setup that an operator went on with has stopped again; says why."""
+
+
 def step_page(request: Request, tenant: Tenant | None, form: forms.Form, **words: Any) -> HttpResponse:
     """The form of a step: ``title``, ``text`` on what follows, and what the button says."""
     context = {"tenant_shown": tenant, "form": form, **words}
@@ -42,13 +46,14 @@ def setup(request: Request, tenant_id: UUID) -> HttpResponseBase:
         raise Http404
     form = ReasonForm(request.POST or None, is_needed=False)
     if request.method == "POST" and form.is_valid():
-        with step_noted(
-            operator_of(request), Action.SETUP_FINISHED, tenant_id=tenant.id, reason=form.reason
-        ) as details:
-            problem = details["problem"] = setup_finish(tenant)
-        if not problem:
+        try:
+            with step_noted(operator_of(request), Action.SETUP_FINISHED, tenant_id=tenant.id, reason=form.reason):
+                if problem := setup_finish(tenant):
+                    raise SetupStopped(problem)
+        except SetupStopped as stopped:
+            form.add_error(None, _("It stopped again: %(problem)s") % {"problem": stopped})
+        else:
             return back(tenant, request, _("The workspace is ready."))
-        form.add_error(None, _("It stopped again: %(problem)s") % {"problem": problem})
     return step_page(
         request,
         tenant,
