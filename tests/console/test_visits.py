@@ -291,7 +291,8 @@ class TestTheEnd:
     def test_whoever_is_still_there_is_led_to_the_console(self, visiting, console, browser_client, owner, tenant_a):
         inside = visiting("seller")
         browser_client(owner).post("/support/end/")
-        answer = console.get(path_of(inside.get("/deals/")["Location"]))
+        asked = inside.get(inside.get("/deals/")["Location"])["Location"]
+        answer = console.get(path_of(asked))
         assert answer.status_code == 403
         page = answer.content.decode()
         assert f'href="/console/workspaces/{tenant_a.id}/"' in page

@@ -17,7 +17,7 @@ from billing.plans.catalog import CURRENCIES
 from console.access import page
 from console.billing import figures as found
 from console.billing.figures import Month, Moved
-from crm.workspace.formats import money_text, number_text
+from crm.workspace.text.formats import money_text, number_text
 from tenants.http import Request
 
 PAGE = 100
