@@ -54,12 +54,16 @@ def live(known: Mapping[str, Any]) -> dict[str, str]:
         first = account_of(Domain.objects.get(domain=subdomain_host(SUBDOMAIN)).tenant_id)
         payer = verified_user(OWNER.email)
         if not first.customer_id and payer is not None:
-            _pay_for_months((first, payer), (account_of(second.id), owner))
+            pay_for_months((first, payer), (account_of(second.id), owner))
         clock.move(datetime.now(UTC) - clock.now())
     return dict(zip(LATE, (tenant_url(second), owner.email), strict=True))
 
 
-def _pay_for_months(payer: tuple[BillingAccount, User], late_payer: tuple[BillingAccount, User]) -> None:
+def pay_for_months(payer: tuple[BillingAccount, User], late_payer: tuple[BillingAccount, User]) -> None:
+    """Let both pay until a payment failed three days ago, which the first has healed since. Called inside ``shared()``.
+
+    The clock is left a few hours after that.
+    """
     (first, owner), (late, late_owner) = payer, late_payer
     clock.move(first_payment() - clock.now())
     _subscribe(first, owner, "business_month_eur", 12, NAME)

@@ -38,6 +38,20 @@ def test_it_is_for_those_with_the_power(path, owner, admin, manager, seller, out
     assert client.get(path, headers={"host": tenant_host(owner.tenant)}).status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("stand_in", "pages"),
+    [("", "https://checkout.stripe.com https://billing.stripe.com"), ("http://127.0.0.1:12111",) * 2],
+    ids=["stripe", "the stand-in"],
+)
+def test_its_forms_may_lead_to_stripe_and_those_of_other_pages_not(stand_in, pages, owner, browser_client, settings):
+    settings.STRIPE_API_URL = stand_in
+    client = browser_client(owner)
+    for path in (PAGE, f"{PAGE}change/team_month_eur/?seats=6"):
+        account_of(owner.tenant)
+        assert f"form-action 'self' {pages};" in f"{client.get(path)['Content-Security-Policy']};"
+    assert pages not in client.get("/contacts/")["Content-Security-Policy"]
+
+
 def test_plan_seats_and_price_are_said(owner, browser_client):
     account = account_of(owner.tenant, currency="EUR")
     subscribed(account)
