@@ -1,4 +1,4 @@
-"""Each page and form of billing while Stripe does not answer: it says so and what is known, and nothing is half done."""
+"""Each page and form of billing while Stripe does not answer: it says so and what is known; nothing is half done."""
 
 from typing import Any
 
