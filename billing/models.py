@@ -403,6 +403,24 @@ class BillingNotice(models.Model):
         return f"{self.kind} · {self.key}"
 
 
+class MailToSend(models.Model):
+    """A mail about money that was written and that no mail server has taken yet."""
+
+    id = UUIDKey(verbose_name=_("id"))
+    account = models.ForeignKey(BillingAccount, models.PROTECT, related_name="+", verbose_name=_("account"))
+    message = models.JSONField(_("message"))
+    written_at = models.DateTimeField(_("written at"), editable=False)
+    due_at = models.DateTimeField(_("next try at"), db_index=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+
+    class Meta:
+        verbose_name = _("mail to be sent")
+        verbose_name_plural = _("mails to be sent")
+
+    def __str__(self) -> str:
+        return f"{self.pk} · {self.due_at}"
+
+
 class ClockShift(models.Model):
     """What the stand-in's clock was moved by. There is one row at most, and none where Stripe is real."""
 

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from billing import webhooks
 from billing.errors import AccountBusy, StripeAway
+from billing.mails import outbox
 from billing.outgoing import requests_finish
 from billing.stripe_client import OPERATIONS
 from billing.subscriptions import seat_sync
@@ -71,3 +72,8 @@ def seats_sweep() -> None:
 @shared_task(base=SharedTask, name="billing.tasks.lifecycle_sweep", queue="bulk", ignore_result=True)
 def lifecycle_sweep() -> None:
     lifecycle.lifecycle_sweep()
+
+
+@shared_task(base=SharedTask, name="billing.tasks.mails_pick_up", queue="interactive", ignore_result=True)
+def mails_pick_up() -> None:
+    outbox.mails_pick_up()

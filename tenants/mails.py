@@ -47,7 +47,15 @@ def power_holders(tenant: TenantRef, power: str) -> list[Recipient]:
     max_retries=40,
 )
 def mail_deliver(*, to: str, subject: str, text: str, html: str) -> None:
-    message = EmailMultiAlternatives(subject=subject, body=text, from_email=settings.DEFAULT_FROM_EMAIL, to=[to])
+    mail_send(to=to, subject=subject, text=text, html=html)
+
+
+def mail_send(*, to: str, subject: str, text: str, html: str, name: str = "") -> None:
+    """Give a mail to the mail server now; ``name`` tells a copy of it from another mail. Raises OSError and
+    SMTPException."""
+    sender = settings.DEFAULT_FROM_EMAIL
+    headers = {"Message-ID": f"<{name}@{sender.rpartition('@')[2].rstrip('> ')}>"} if name else {}
+    message = EmailMultiAlternatives(subject=subject, body=text, from_email=sender, to=[to], headers=headers)
     message.attach_alternative(html, "text/html")
     message.send()
 
@@ -57,14 +65,19 @@ def one_line(text: str) -> str:
 
 
 def mail_queue(template: str, *, to: str, context: Mapping[str, Any], locale: str = "") -> None:
-    """Render ``<template>_subject.txt``, ``.txt`` and ``.html`` now, and send them once the transaction commits."""
+    """Render a mail now, and send it once the transaction commits."""
+    message = mail_written(template, to=to, context=context, locale=locale)
+    transaction.on_commit(partial(mail_deliver.delay, **message), robust=True)
+
+
+def mail_written(template: str, *, to: str, context: Mapping[str, Any], locale: str = "") -> dict[str, str]:
+    """What ``mail_send`` takes, from ``<template>_subject.txt``, ``.txt`` and ``.html``."""
     language = locale if locale in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with translation.override(language):
         values = {**context, "language": language}
-        message = {
+        return {
             "to": to,
             "subject": one_line(render_to_string(f"{template}_subject.txt", values))[:200],
             "text": render_to_string(f"{template}.txt", values).strip() + "\n",
             "html": render_to_string(f"{template}.html", values),
         }
-    transaction.on_commit(partial(mail_deliver.delay, **message), robust=True)

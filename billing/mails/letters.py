@@ -10,12 +10,13 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from billing.access import KEPT, READ_ONLY, State
+from billing.mails.outbox import mail_keep
 from billing.models import LIVE, BillingAccount, BillingNotice
 from tenants.accounts import verified_among
 from tenants.actors import TenantRef
 from tenants.hosts import public_url, tenant_url
 from tenants.locales import zone
-from tenants.mails import Recipient, mail_queue, power_holders
+from tenants.mails import Recipient, mail_written, power_holders
 from tenants.models import Tenant
 from tenants.names import name_mailed
 from tenants.scopes import shared, tenant_scope
@@ -33,9 +34,9 @@ class Letter:
     locale: str
     context: Mapping[str, Any]
 
-    def queue(self) -> None:
-        """Send it after the commit."""
-        mail_queue("billing/mail/notice", to=self.to, locale=self.locale, context=self.context)
+    def keep(self, account: BillingAccount) -> None:
+        """Keep it in the transaction that notes what it tells; it is sent after that."""
+        mail_keep(account, mail_written("billing/mail/notice", to=self.to, locale=self.locale, context=self.context))
 
 
 def notice_letters(account: BillingAccount, kind: str, context: Mapping[str, Any]) -> list[Letter]:

@@ -49,7 +49,7 @@ def notice(account: BillingAccount, kind: Kind | str, key: str, context: Mapping
         _row, is_new = BillingNotice.objects.get_or_create(**wanted, defaults=given)
         if is_new:
             for one in letters:
-                one.queue()
+                one.keep(account)
     return is_new
 
 

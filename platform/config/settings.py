@@ -281,6 +281,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "tenants.tasks.sweep", "schedule": 3600.0, "options": {"queue": "bulk", "expires": 3600}},
     "stripe_events": {"task": "billing.tasks.events_pick_up", "schedule": 30.0, "options": {"expires": 30}},
     "stripe_requests": {"task": "billing.tasks.requests_finish", "schedule": 60.0, "options": {"expires": 60}},
+    "mails_about_money": {"task": "billing.tasks.mails_pick_up", "schedule": 30.0, "options": {"expires": 30}},
     "seats": {"task": "billing.tasks.seats_sweep", "schedule": 60.0, "options": {"expires": 60}},
     "lifecycle": {"task": "billing.tasks.lifecycle_sweep", "schedule": 300.0, "options": {"expires": 300}},
     "stripe_missed": {"task": "billing.tasks.events_sweep", "schedule": 3600.0, "options": {"expires": 3600}},
