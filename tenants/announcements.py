@@ -16,7 +16,7 @@ from tenants.models import Announcement, AnnouncementDismissal, AnnouncementReci
 from tenants.scopes import shared
 from tenants.selectors import BUILT
 
-MOST_SHOWN = 3
+MAX_SHOWN = 3
 BATCH_SIZE = 1000
 
 
@@ -133,7 +133,7 @@ def announcements_for(actor: Actor) -> list[Shown]:
         rows = Announcement.objects.filter(
             ~Exists(dismissed), recipients__tenant_id=actor.tenant.id, ended_at=None, until__gt=now
         )
-        found = list(rows.order_by("-id")[:MOST_SHOWN])
+        found = list(rows.order_by("-id")[:MAX_SHOWN])
     return [Shown(one.id, one.text_in(actor.locale)) for one in found]
 
 

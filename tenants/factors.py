@@ -26,7 +26,7 @@ CODES = 10
 FEW_CODES = 3
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 ISSUER = "Rapport"
-MOST_PASSKEYS = 20
+MAX_PASSKEYS = 20
 
 
 class FactorRefused(Exception):
@@ -208,8 +208,8 @@ def passkey_add(user: User, *, name: str, credential: str, challenge: str, visit
     _need_proven(user)
     with transaction.atomic():
         _lock(user)
-        if Passkey.objects.filter(user=user).count() >= MOST_PASSKEYS:
-            raise FactorRefused(_("%(most)s passkeys are the most. Remove one first.") % {"most": MOST_PASSKEYS})
+        if Passkey.objects.filter(user=user).count() >= MAX_PASSKEYS:
+            raise FactorRefused(_("%(most)s passkeys are the most. Remove one first.") % {"most": MAX_PASSKEYS})
         try:
             with transaction.atomic():
                 made = passkey_make(user, name=name, credential=credential, challenge=challenge)

@@ -64,7 +64,7 @@ def start_url(tenant: TenantRef, nonce: str, path: str) -> str:
     return public_url(f"/handover/{tenant.id}/?nonce={digest(nonce)}&next={quote(path)}")
 
 
-def door_url(tenant: TenantRef, path: str = "/") -> str:
+def entry_url(tenant: TenantRef, path: str = "/") -> str:
     """Where the public host sends people into a workspace."""
     return tenant_url(tenant, f"/handover/?next={quote(path)}")
 

@@ -18,7 +18,7 @@ from tenants.scopes import shared
 from tenants.subdomains import SubdomainTaken, subdomain_claim
 
 REDIRECTS_FOR = timedelta(days=90)
-MOST_ADDRESSES = 10
+MAX_ADDRESSES = 10
 
 
 class AddressRefused(Exception):
@@ -88,8 +88,8 @@ def _moved(actor: Actor, subdomain: str) -> Moved:
     new = next((one for one in own if one.domain == host), None)
     if new is None:
         subdomain_claim(subdomain, by=tenant.id)
-    if new is None and len(own) >= MOST_ADDRESSES:
-        raise AddressRefused(_("A workspace can have had %(count)d addresses at most.") % {"count": MOST_ADDRESSES})
+    if new is None and len(own) >= MAX_ADDRESSES:
+        raise AddressRefused(_("A workspace can have had %(count)d addresses at most.") % {"count": MAX_ADDRESSES})
     Domain.objects.filter(id=old.id).update(is_primary=False, redirect_until=until)
     if new is None:
         new = Domain.objects.create(tenant=tenant, domain=host, is_primary=True)

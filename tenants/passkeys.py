@@ -31,8 +31,8 @@ from tenants.models import Passkey, User
 from tenants.strict_json import read_json
 
 SALT = "passkey-challenge"
-SECONDS = 15 * 60
-MOST_TEXT = 20_000
+LIFETIME_SECONDS = 15 * 60
+MAX_TEXT = 20_000
 SIGN_IN = "sign-in"
 BROKEN = (WebAuthnException, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 """What the library raises at what is no credential at all."""
@@ -62,11 +62,11 @@ def _challenge_make(purpose: str) -> tuple[bytes, str]:
 def _challenge_take(token: str, purpose: str) -> bytes | None:
     """The challenge of a page that was made for this; None for a forged, old or used one."""
     try:
-        challenge, meant = signing.loads(token, salt=SALT, max_age=SECONDS)
+        challenge, meant = signing.loads(token, salt=SALT, max_age=LIFETIME_SECONDS)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     spent = f"passkey:{hashlib.sha256(token.encode()).hexdigest()}"
-    if meant != purpose or not cache.add(spent, 1, SECONDS + 60):
+    if meant != purpose or not cache.add(spent, 1, LIFETIME_SECONDS + 60):
         return None
     return base64url_to_bytes(challenge)
 
@@ -86,7 +86,7 @@ def make_options(user: User) -> dict[str, Any]:
         user_name=user.email,
         user_display_name=user.get_full_name(),
         challenge=challenge,
-        timeout=SECONDS * 1000,
+        timeout=LIFETIME_SECONDS * 1000,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
@@ -98,7 +98,7 @@ def make_options(user: User) -> dict[str, Any]:
 def passkey_make(user: User, *, name: str, credential: str, challenge: str) -> Passkey | None:
     """Keep what ``navigator.credentials.create`` gave; None when it does not hold."""
     wanted = _challenge_take(challenge, purpose_of("add", user))
-    if wanted is None or len(credential) > MOST_TEXT:
+    if wanted is None or len(credential) > MAX_TEXT:
         return None
     try:
         said = read_json(credential)
@@ -129,7 +129,7 @@ def use_options(action: str, user: User | None = None) -> dict[str, Any]:
     options = webauthn.generate_authentication_options(
         rp_id=rp_id(),
         challenge=challenge,
-        timeout=SECONDS * 1000,
+        timeout=LIFETIME_SECONDS * 1000,
         user_verification=UserVerificationRequirement.REQUIRED,
         allow_credentials=_descriptors(user) if user is not None else None,
     )
@@ -141,7 +141,7 @@ def passkey_use(
 ) -> User | None:
     """Whose passkey signed the challenge: anyone's, or only ``user``'s; None when it does not hold."""
     wanted = _challenge_take(challenge, SIGN_IN if user is None else purpose_of(action, user))
-    if wanted is None or len(credential) > MOST_TEXT:
+    if wanted is None or len(credential) > MAX_TEXT:
         return None
     try:
         said = read_json(credential)

@@ -19,7 +19,7 @@ from tenants.models import Membership, Tenant
 from tenants.scopes import shared
 from tenants.selectors import tenant_find
 
-MOST_GRACE = 90
+MAX_GRACE = 90
 COLUMNS = ("name", "locale", "currency", "time_zone")
 
 
@@ -74,8 +74,8 @@ def second_factor_require(actor: Actor, *, days: int) -> datetime:
     """
     _check_guard(actor)
     require_writable(actor.tenant)
-    if not 0 <= days <= MOST_GRACE:
-        raise SecondFactorRefused(_("Give members between 0 and %(most)s days.") % {"most": MOST_GRACE})
+    if not 0 <= days <= MAX_GRACE:
+        raise SecondFactorRefused(_("Give members between 0 and %(most)s days.") % {"most": MAX_GRACE})
     since = timezone.now() + timedelta(days=days)
     with transaction.atomic():
         with shared():

@@ -58,7 +58,7 @@ def sign_in(request: Request, user: User, *, target: str, method: str = PASSWORD
         if user.is_staff or not is_trusted(request, user):
             return second_step_ask(request, user, target=target)
         method = "password+device"
-    return enter(request, user, target=target, method=method)
+    return start_session(request, user, target=target, method=method)
 
 
 def second_step_ask(request: Request, user: User, *, target: str) -> HttpResponseBase:
@@ -78,7 +78,7 @@ def pending_of(request: Request) -> Pending | None:
     return None
 
 
-def enter(request: Request, user: User, *, target: str, method: str, trust: bool = False) -> HttpResponseBase:
+def start_session(request: Request, user: User, *, target: str, method: str, trust: bool = False) -> HttpResponseBase:
     """Begin a session under a new key. A browser that is new to an account is told to its owner."""
     request.session.pop(SECOND, None)
     login(request, user, backend=BACKEND)

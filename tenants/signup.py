@@ -84,7 +84,7 @@ def workspace_make(
     tenant = workspace_reserve(
         owner=owner, company=company, subdomain=subdomain, locale=locale, currency=currency, time_zone=time_zone
     )
-    return _furnish(tenant, owner, sample=sample)
+    return _finish_signup(tenant, owner, sample=sample)
 
 
 def sign_up(
@@ -110,11 +110,11 @@ def sign_up(
         tenant = workspace_reserve(
             owner=user, company=company, subdomain=subdomain, locale=locale, currency=currency, time_zone=time_zone
         )
-        proof_send(user)
-    return SignUp(user=user, tenant=_furnish(tenant, user, sample=sample))
+        send_verification(user)
+    return SignUp(user=user, tenant=_finish_signup(tenant, user, sample=sample))
 
 
-def _furnish(tenant: Tenant, owner: User, *, sample: bool) -> TenantRef:
+def _finish_signup(tenant: Tenant, owner: User, *, sample: bool) -> TenantRef:
     with shared():
         problem = setup_finish(tenant)
         tenant.refresh_from_db()
@@ -125,7 +125,7 @@ def _furnish(tenant: Tenant, owner: User, *, sample: bool) -> TenantRef:
     return ref
 
 
-def proof_send(user: User) -> None:
+def send_verification(user: User) -> None:
     """Mail the link that proves the address, or, where another account has proven it, the one to take over.
 
     The mail names nothing that was typed at sign-up: whoever typed it may have given a stranger's address.

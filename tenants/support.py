@@ -26,7 +26,7 @@ ENTERED = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY)
 """States in which there is something to see for a member, and so for support."""
 LONGEST = timedelta(hours=1)
 CONSENT_HOURS = (1, 4, 24, 72)
-MOST_TOLD = 50
+MAX_TOLD = 50
 
 
 class SupportRefused(Exception):
@@ -152,7 +152,7 @@ def support_of(actor: Actor) -> tuple[SupportConsent | None, Sequence[SupportVis
     with shared():
         seen: dict[str, Any] = {} if actor.can("workspace", "owners") else {"user_id": user_id}
         rows = SupportVisit.objects.select_related("operator", "user").filter(tenant_id=actor.tenant.id, **seen)
-        return consent_of(actor.tenant.id, user_id), list(rows.order_by("-id")[:MOST_TOLD])
+        return consent_of(actor.tenant.id, user_id), list(rows.order_by("-id")[:MAX_TOLD])
 
 
 def own_audit(actor: Actor, type: str, after: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from tenants.scopes import shared
 from tenants.selectors import BUILT
 from tenants.support import ENTERED, mark, open_among, own_audit, tell, user_of
 
-MOST_SWEPT = 200
+MAX_SWEPT = 200
 
 type Note = Callable[[SupportVisit], None]
 
@@ -46,7 +46,7 @@ def visits_sweep() -> int:
     ``shared()``."""
     now = timezone.now()
     rows = SupportVisit.objects.filter(ended_at=None)
-    over = rows.exclude(id__in=open_among(rows).values("id")).order_by("id")[:MOST_SWEPT]
+    over = rows.exclude(id__in=open_among(rows).values("id")).order_by("id")[:MAX_SWEPT]
     count = 0
     for visit in over:
         with transaction.atomic():

@@ -31,7 +31,7 @@ from tenants.browsers import known_as, trust_end
 from tenants.factor_pages import GO_ON, SECOND_STEP, factor_choices, not_fitting
 from tenants.factors import factors_drop
 from tenants.forms import NewPasswordForm, ResetForm, SignInForm, SignUpForm, WorkspaceForm
-from tenants.handover import door_url, is_digest, safe_path, token_issue
+from tenants.handover import entry_url, is_digest, safe_path, token_issue
 from tenants.hosts import public_url, tenant_url
 from tenants.http import Request
 from tenants.locales import currency_guess
@@ -41,10 +41,10 @@ from tenants.names import name_mailed
 from tenants.passkeys import SIGN_IN, use_options
 from tenants.rates import limited
 from tenants.sessions import PASSWORD
-from tenants.signing_in import enter, factor_check, passkey_shown, pending_of, sign_in
+from tenants.signing_in import factor_check, passkey_shown, pending_of, sign_in, start_session
 from tenants.signup import (
     proof_address,
-    proof_send,
+    send_verification,
     sign_up,
     subdomain_propose,
     take_over,
@@ -108,7 +108,7 @@ def signup(request: Request) -> HttpResponseBase:
             form.add_error("subdomain", _("Somebody took this address just now. Choose another."))
         else:
             stay_signed_in(request, made.user)
-            return HttpResponseRedirect(door_url(made.tenant))
+            return HttpResponseRedirect(entry_url(made.tenant))
     return render(request, "account/signup.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -197,7 +197,7 @@ def second_step(request: Request) -> HttpResponseBase:
         shown = factor_check(request, user, action=SECOND_STEP)
         if shown is not None:
             trust = shown != "recovery" and request.POST.get("remember") == "1"
-            return enter(request, user, target=pending.target, method=f"{PASSWORD}+{shown}", trust=trust)
+            return start_session(request, user, target=pending.target, method=f"{PASSWORD}+{shown}", trust=trust)
         problem = not_fitting(request)
     context = factor_choices(request, user, action=SECOND_STEP) | {"problem": problem, "email": user.email}
     return render(request, "account/second_step.html", context, status=422 if problem else 200)
@@ -334,7 +334,7 @@ def verify_again(request: Request) -> HttpResponseBase:
     if request.method == "POST":
         rates.count("verify", str(user.pk))
         with transaction.atomic():
-            proof_send(user)
+            send_verification(user)
         messages.success(request, _("The mail is on its way to %(email)s.") % {"email": user.email})
         return redirect("verify_again")
     return render(request, "account/verify_again.html", {"email": user.email})
@@ -364,7 +364,7 @@ def take_over_page(request: Request, token: str) -> HttpResponseBase:
         except LookupError:
             return render(request, "account/verify_invalid.html", status=410)
         if len(moved) == 1:
-            return HttpResponseRedirect(door_url(moved[0]))
+            return HttpResponseRedirect(entry_url(moved[0]))
         return redirect("workspaces")
     names = [one.tenant.name for one in accounts.memberships(duplicate)]
     return render(request, "account/take_over.html", {"email": user.email, "workspaces": names})
@@ -413,7 +413,7 @@ def workspace_new(request: Request) -> HttpResponseBase:
         except SubdomainTaken:
             form.add_error("subdomain", _("Somebody took this address just now. Choose another."))
         else:
-            return HttpResponseRedirect(door_url(made))
+            return HttpResponseRedirect(entry_url(made))
     return render(request, "account/workspace_new.html", {"form": form}, status=422 if form.errors else 200)
 
 

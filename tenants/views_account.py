@@ -22,7 +22,7 @@ from tenants.browsers import trust_end, trusted_browsers, visit_of
 from tenants.factor_pages import CONFIRM, GO_ON, factor_choices, not_fitting, password_confirms
 from tenants.factors import FactorRefused
 from tenants.forms import CodeForm, EmailForm, NewPasswordForm, PasskeyNameForm
-from tenants.handover import door_url, safe_path
+from tenants.handover import entry_url, safe_path
 from tenants.http import Request
 from tenants.models import Passkey, User
 from tenants.passkeys import make_options
@@ -125,7 +125,7 @@ def _codes_page(request: Request, codes: list[str]) -> HttpResponse:
     if tenant_id := request.session.pop(GO_ON, None):
         membership = accounts.membership_of(_user(request).pk, UUID(tenant_id))
     if membership is not None:
-        context |= {"go_on": door_url(membership.tenant.ref()), "workspace": membership.tenant.name}
+        context |= {"go_on": entry_url(membership.tenant.ref()), "workspace": membership.tenant.name}
     return render(request, "account/codes.html", context)
 
 

@@ -32,7 +32,7 @@ from tenants.models import User
 from tenants.rates import limited
 from tenants.scopes import shared
 from tenants.sessions import METHOD, PARENT
-from tenants.signup import proof_send
+from tenants.signup import send_verification
 from tenants.support import VISIT
 from tenants.support_ends import visit_end
 
@@ -127,7 +127,7 @@ def verify_again(request: Request) -> HttpResponseBase:
     user = cast(User, request.user)
     rates.count("verify", str(user.pk))
     with shared():
-        proof_send(user)
+        send_verification(user)
     messages.success(request, _("The mail is on its way to %(email)s.") % {"email": user.email})
     if request.htmx:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})

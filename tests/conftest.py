@@ -133,11 +133,11 @@ def _links_of_mails() -> Iterator[None]:
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in the background comes to its end in one turn, on however slow a machine."""
     for limit in (
-        "crm.records.events.dispatch.SECONDS",
-        "crm.records.jobs.jobs.SECONDS",
-        "crm.records.tasks.SECONDS",
-        "crm.records.events.timers.SECONDS",
-        "crm.workspace.notifications.mailing.SECONDS",
+        "crm.records.events.dispatch.TURN_SECONDS",
+        "crm.records.jobs.jobs.TURN_SECONDS",
+        "crm.records.tasks.TURN_SECONDS",
+        "crm.records.events.timers.TURN_SECONDS",
+        "crm.workspace.notifications.mailing.TURN_SECONDS",
         "tenants.turns.MESSAGE_SECONDS",
         "tenants.wakeups.TURN_SECONDS",
     ):

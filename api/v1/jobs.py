@@ -92,12 +92,12 @@ class RecordBulk(RecordView):
         return Selection(filter=tree, search=search)
 
 
-MOST_IDS = 10_000
+MAX_IDS = 10_000
 
 
 def ids_read(given: Any) -> list[UUID]:
-    if not isinstance(given, list) or not 0 < len(given) <= MOST_IDS:
-        message = _("ids must be a list of 1 to %(most)d ids.") % {"most": MOST_IDS}
+    if not isinstance(given, list) or not 0 < len(given) <= MAX_IDS:
+        message = _("ids must be a list of 1 to %(most)d ids.") % {"most": MAX_IDS}
         raise ApiError(400, "invalid_parameter", message, param="ids")
     try:
         return [UUID(str(one)) for one in given]

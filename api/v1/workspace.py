@@ -18,7 +18,7 @@ from api.v1.members import cursor_of, known, limit_of, shaped, text
 from api.views import ApiView
 from crm.records.fields.parsing import BadValue, as_json, number
 from crm.workspace.configuration import hours_to_json, workspace_settings
-from crm.workspace.currencies.files import MOST_RATES, Line
+from crm.workspace.currencies.files import MAX_RATES, Line
 from crm.workspace.currencies.services import (
     RatesRefused,
     currency_add,
@@ -37,7 +37,7 @@ from tenants.limits import usage
 from tenants.settings import workspace_now, workspace_update
 
 WEEKDAYS = tuple(map(str, range(7)))
-MOST_ERRORS = 100
+MAX_ERRORS = 100
 FORMATS = {"numbers": "number_format", "dates": "date_format", "times": "time_format", "week_start": "week_start"}
 
 
@@ -294,8 +294,8 @@ class RateList(SettingsView):
         return Response(_row(found), status=200)
 
     def _many(self, given: list[Any]) -> Response:
-        if len(given) > MOST_RATES:
-            problem = _("At most %(most)d rates can be given at once.") % {"most": MOST_RATES}
+        if len(given) > MAX_RATES:
+            problem = _("At most %(most)d rates can be given at once.") % {"most": MAX_RATES}
             raise ApiError(422, "too_many", problem, param="rates")
         rows = [one if isinstance(one, Mapping) else {} for one in given]
         lines = [
@@ -307,7 +307,7 @@ class RateList(SettingsView):
         except RatesRefused as error:
             errors = [
                 {"param": "rates", "code": error.code, "message": one.problem, "index": one.line.number - 1}
-                for one in error.refused[:MOST_ERRORS]
+                for one in error.refused[:MAX_ERRORS]
             ]
             raise ApiError(422, error.code, str(error.message), param="rates", errors=errors) from error
 

@@ -38,19 +38,19 @@ from tenants.limits import Usage, usage, usage_of
 from tenants.models import User
 from tenants.settings import workspace_now
 
-MOST_SEATS = 10_000
+MAX_SEATS = 10_000
 STOP_POLLING = 286
 
 
 class SeatsForm(forms.Form):
     """``price`` is the lookup key of a price, ``least`` the fewest seats that can be had of it now."""
 
-    seats = forms.IntegerField(label=gettext_lazy("Seats"), min_value=1, max_value=MOST_SEATS)
+    seats = forms.IntegerField(label=gettext_lazy("Seats"), min_value=1, max_value=MAX_SEATS)
 
     def __init__(self, *args: Any, least: int, most: int | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.least, self.most = least, most
-        self.fields["seats"].widget.attrs |= {"min": least, "max": most or MOST_SEATS}
+        self.fields["seats"].widget.attrs |= {"min": least, "max": most or MAX_SEATS}
         self.fields["seats"].initial = least
 
     def clean_seats(self) -> int:

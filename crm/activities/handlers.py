@@ -30,7 +30,7 @@ from crm.workspace.text.formats import date_text, moment_text
 from tenants.actors import TenantRef
 
 # Work in the background tells by itself, once at its end.
-MOST_TOLD = 5000
+MAX_TOLD = 5000
 QUIET_SOURCES = frozenset({"sample", "import", "bulk", "hand_over"})
 
 
@@ -234,7 +234,7 @@ def mentions_told(tenant: TenantRef, event: Event) -> None:
 
 def excerpt(text: str) -> str:
     """A text as an inbox shows it: whole, but for one that is as long as a chapter."""
-    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}…"
+    return text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}…"
 
 
 def clocks_followed(tenant: TenantRef, event: Event) -> None:

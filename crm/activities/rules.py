@@ -81,7 +81,7 @@ def main_record_is_not_also(batch: Batch) -> None:
             draft.set("also", [one for one in also if one != about])
 
 
-def places_kept(batch: Batch) -> None:
+def sync_links(batch: Batch) -> None:
     """After a write: bring what timelines and plans are read from to what the activities say."""
     noun = batch.record_type.slug
     due = [(draft.record, draft) for draft in batch.drafts if draft.record is not None]

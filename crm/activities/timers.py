@@ -191,7 +191,7 @@ def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -
     notify_each(
         kind,
         [
-            notify.Telling(
+            notify.Notice(
                 member_id,
                 f"{kind}:{record.pk}:{at.isoformat()}",
                 partial(title, readers[member_id]),

@@ -11,7 +11,16 @@ from crm.activities import rules
 from crm.activities.series import occurrences, recurrence, repeat_control
 from crm.activities.series.following import series_follow
 from crm.activities.visibility import OwnOrAboutTheVisible
-from crm.records.schema.record_type import Choice, Field, Further, Kind, Pieces, RecordType, Way, register
+from crm.records.schema.record_type import (
+    Choice,
+    CompositeWidget,
+    EditScope,
+    EditScopeOption,
+    Field,
+    Kind,
+    RecordType,
+    register,
+)
 from crm.records.write.gate import Change
 from crm.workspace.text.formats import minutes_text
 from tenants.actors import Actor
@@ -43,7 +52,7 @@ PARTS = (
     Choice(value="from", label=_("From"), color="green"),
     Choice(value="cc", label=_("Copy"), color="gray"),
 )
-MOST_MINUTES = 31 * rules.DAY
+MAX_MINUTES = 31 * rules.DAY
 
 
 def acting_member(actor: Actor) -> object:
@@ -60,7 +69,7 @@ MINUTES = Field(
     label=_("Length"),
     kind=Kind.INTEGER,
     minimum=1,
-    maximum=MOST_MINUTES,
+    maximum=MAX_MINUTES,
     help_text=_("In minutes."),
     words=minutes_text,
 )
@@ -69,7 +78,7 @@ REMINDER = Field(
     label=_("Reminder"),
     kind=Kind.INTEGER,
     minimum=0,
-    maximum=MOST_MINUTES,
+    maximum=MAX_MINUTES,
     help_text=_("Minutes before; of what lasts all day, before 09:00 of its day."),
     words=minutes_text,
 )
@@ -83,7 +92,7 @@ REPEAT = Field(
     max_length=200,
     help_text=_("A rule of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,WE;COUNT=10."),
     words=recurrence.words,
-    pieces=Pieces(template="activities/repeat.html", read=repeat_control.read, shown=repeat_control.shown),
+    pieces=CompositeWidget(template="activities/repeat.html", read=repeat_control.read, shown=repeat_control.shown),
 )
 SERIES = (
     Field(slug="series", label=_("Series"), kind=Kind.TEXT, editable=False, hidden=True),
@@ -109,17 +118,17 @@ def following(
     return series_follow(actor, noun=record_type.slug, id=id, values=values, whole=whole, seen_version=seen_version)
 
 
-FOLLOWING = Further(
+FOLLOWING = EditScope(
     fields=frozenset({*occurrences.CARRIED, "due_at", "starts_at"}),
     holds=lambda record: bool(getattr(record, "repeat", "")),
     only=_("Save for this one"),
-    ways=(
-        Way(name="1", label=_("This and the following"), save=following),
-        Way(name="all", label=_("All that are open"), save=partial(following, whole=True)),
+    options=(
+        EditScopeOption(name="1", label=_("This and the following"), save=following),
+        EditScopeOption(name="all", label=_("All that are open"), save=partial(following, whole=True)),
     ),
 )
 
-PLANNED_HOOKS = (rules.done_is_told, rules.places_kept, occurrences.series_goes_on, rules.timers_are_set)
+PLANNED_HOOKS = (rules.done_is_told, rules.sync_links, occurrences.series_goes_on, rules.timers_are_set)
 
 TASK = RecordType(
     slug="task",
@@ -150,7 +159,7 @@ TASK = RecordType(
     ),
     default_columns=("name", "due_at", "assignee", "about", "priority"),
     more_columns=("minutes", "reminder", "repeat", "also", "description"),
-    further=FOLLOWING,
+    edit_scope=FOLLOWING,
     default_sort=("due_at",),
     owner_field="assignee",
     rules=(
@@ -195,7 +204,7 @@ CALL = RecordType(
     ),
     default_columns=("name", "starts_at", "direction", "outcome", "minutes", "about", "assignee"),
     more_columns=("phone", "next_step", "reminder", "repeat", "also", "description"),
-    further=FOLLOWING,
+    edit_scope=FOLLOWING,
     default_sort=("-starts_at",),
     owner_field="assignee",
     rules=(
@@ -252,7 +261,7 @@ MEETING = RecordType(
     ),
     default_columns=("name", "starts_at", "minutes", "place", "about", "assignee"),
     more_columns=("guests", "reminder", "repeat", "also", "description"),
-    further=FOLLOWING,
+    edit_scope=FOLLOWING,
     default_sort=("-starts_at",),
     owner_field="assignee",
     rules=(
@@ -314,7 +323,7 @@ EMAIL = RecordType(
     is_history=True,
     rules=(rules.main_record_is_not_also, rules.emails_have_a_time),
     in_related=False,
-    after_write=(rules.places_kept,),
+    after_write=(rules.sync_links,),
     visible=OwnOrAboutTheVisible("assignee", "created_by"),
 )
 
@@ -333,7 +342,7 @@ NOTE = RecordType(
     ),
     default_columns=("body", "about", "created_by", "created_at"),
     rules=(rules.main_record_is_not_also,),
-    after_write=(rules.places_kept,),
+    after_write=(rules.sync_links,),
     visible=OwnOrAboutTheVisible("created_by"),
     in_sidebar=False,
     in_search=True,

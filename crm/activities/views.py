@@ -18,7 +18,7 @@ from crm.activities.series.following import series_follow
 from crm.activities.visibility import PLANNED
 from crm.records.display.controls import is_sent, other_errors, read_values, with_companions
 from crm.records.display.presenting import record_url, row_title
-from crm.records.display.responses import back, gone_to, record_type_or_404, shows_errors, toast
+from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to, return_url, toast
 from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import BadValue, parse
 from crm.records.lists import record_page
@@ -43,7 +43,7 @@ OPENED = {
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     row = record_page.record_row(request.actor, record_type, id)
@@ -71,7 +71,7 @@ def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
 
 @access(needs_noun("view"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> HttpResponseBase:
     """Add a note, task, call, email or meeting to a record; the write gate asks whether he may."""
     record_type, made = record_type_or_404(noun), registry.get(what)
@@ -91,7 +91,7 @@ def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> Http
     except Invalid as error:
         return _refused(request, record_type, id, what, error)
     if not request.htmx:
-        return gone_to(request, record_url(record_type.slug, id), added, undo=change.change_set.id)
+        return redirect_to(request, record_url(record_type.slug, id), added, undo=change.change_set.id)
     row = record_page.record_row(request.actor, record_type, id)
     context = {
         "record_type": record_type,
@@ -140,7 +140,7 @@ def planned_type(noun: str) -> RecordType:
 
 @access(needs_noun("edit"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def done_toggle(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Tick a task, a call or a meeting off, or open it again."""
     record_type = planned_type(noun)
@@ -148,7 +148,7 @@ def done_toggle(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase
     change = services.activity_done(request.actor, noun=record_type.slug, id=id, done=done)
     message = (DONE if done else OPENED)[record_type.slug]
     if not request.htmx:
-        return gone_to(request, back(request, reverse("home")), message, undo=change.change_set.id)
+        return redirect_to(request, return_url(request, reverse("home")), message, undo=change.change_set.id)
     context = {"noun": noun, "id": id, "done": done, "name": record_type.title_of(change.record)}
     response = render(request, "activities/tick.html", context)
     trigger_client_event(response, "task:changed", {"id": str(id), "done": done}, after="settle")
@@ -160,7 +160,7 @@ def done_toggle(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase
 
 @access(needs_noun("edit"))
 @require_http_methods(["GET", "POST"])
-@shows_errors
+@handle_record_errors
 def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """What came of an activity, and what is next: one change together with the tick before it."""
     record_type = planned_type(noun)
@@ -177,7 +177,7 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
         and request.POST.get("outcome", "") in ("", row["outcome"])
     ):
         closed = trigger_client_event(HttpResponse(status=204), "dialog:close", {})
-        return closed if request.htmx else gone_to(request, back(request, record_url(record_type.slug, id)))
+        return closed if request.htmx else redirect_to(request, return_url(request, record_url(record_type.slug, id)))
     if request.method == "POST":
         try:
             change = services.activity_followed(
@@ -192,9 +192,9 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
         except Invalid as found:
             error = found
         else:
-            url = back(request, record_url(record_type.slug, id))
+            url = return_url(request, record_url(record_type.slug, id))
             if not request.htmx:
-                return gone_to(request, url, _("Saved."), undo=change.change_set.id)
+                return redirect_to(request, url, _("Saved."), undo=change.change_set.id)
             response = trigger_client_event(HttpResponse(status=204), "dialog:close", {})
             trigger_client_event(response, "task:changed", {"id": str(id), "done": True})
             return toast(response, _("Saved."), undo=change.change_set.id)
@@ -237,7 +237,7 @@ SERIES = {
 
 @access(needs_noun("edit"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def series_change(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Leave out one time of a series, let it end, or have what follows be like this one."""
     record_type = planned_type(noun)
@@ -247,7 +247,7 @@ def series_change(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBa
     change = act(request.actor, noun=record_type.slug, id=id)
     gone = request.POST["act"] == "skip"
     url = reverse("records:list", args=[record_type.plural]) if gone else record_url(record_type.slug, id)
-    return gone_to(request, url, message, undo=change.change_set.id)
+    return redirect_to(request, url, message, undo=change.change_set.id)
 
 
 # -- invitations -------------------------------------------------------------------------------------------------------
@@ -261,14 +261,14 @@ ANSWERED = {
 
 @access(needs("meeting", "view"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def meeting_reply(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """A guest's answer to a meeting."""
     answer = request.POST.get("reply", "")
     change = services.meeting_reply(request.actor, id=id, reply=answer, following=request.POST.get("following") == "1")
     message = ANSWERED[answer]
     if not request.htmx:
-        return gone_to(request, back(request, record_url("meeting", id)), message, undo=change.change_set.id)
+        return redirect_to(request, return_url(request, record_url("meeting", id)), message, undo=change.change_set.id)
     response = HttpResponse(status=204)
     trigger_client_event(response, "record:changed", {"id": str(id)})
     return toast(response, message)

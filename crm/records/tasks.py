@@ -6,7 +6,7 @@ from celery import shared_task
 
 from crm.records import wakeups
 from crm.records.events import timers
-from crm.records.events.dispatch import SECONDS, drain
+from crm.records.events.dispatch import TURN_SECONDS, drain
 from crm.records.jobs import jobs
 from tenants.actors import TenantRef
 from tenants.scopes import current_tenant
@@ -17,18 +17,18 @@ from tenants.turns import Progress, Reached, turns
 
 @shared_task(base=SharedTask, name="crm.records.tasks.events_drain", ignore_result=True)
 def events_drain(*, tenant_ids: list[str]) -> None:
-    turns(wakeups.EVENTS, tenants_served(tenant_ids), SECONDS, events_turn)
+    turns(wakeups.EVENTS, tenants_served(tenant_ids), TURN_SECONDS, events_turn)
 
 
 def events_turn(tenant: TenantRef, until: float) -> Reached:
     """Hand events to their readers, and jobs that are due to the queue of bulk work."""
-    jobs.hand_out(tenant)
+    jobs.enqueue_due(tenant)
     return drain(tenant, until=until), None
 
 
 @shared_task(base=SharedTask, name="crm.records.tasks.timers_fire", ignore_result=True)
 def timers_fire(*, tenant_ids: list[str]) -> None:
-    turns(wakeups.TIMERS, tenants_served(tenant_ids), timers.SECONDS, timers.fire_due)
+    turns(wakeups.TIMERS, tenants_served(tenant_ids), timers.TURN_SECONDS, timers.fire_due)
 
 
 @shared_task(base=TenantTask, name="crm.records.tasks.job_work", ignore_result=True, serves_suspended=True)

@@ -33,10 +33,10 @@ def wake(work: str, due_at: datetime | None = None) -> None:
 def wake_now(tenant: TenantRef) -> None:
     """Note that there are events, and after the commit ask a worker to look at once."""
     wake(EVENTS)
-    transaction.on_commit(partial(nudge, tenant), robust=True)
+    transaction.on_commit(partial(request_turn, tenant), robust=True)
 
 
-def nudge(tenant: TenantRef) -> None:
+def request_turn(tenant: TenantRef) -> None:
     """Queue the reading of events; only quickness is lost when the queue cannot be reached or was just told.
 
     A workspace that is still being made, or is not in service, is left to its wake-ups.

@@ -243,7 +243,7 @@ class EntryRows:
             self.match, self.rows = filtering.rows_of(actor, self.deal, condition)
         else:
             self.match, self.rows = filtering.rows_sent(actor, self.deal, data)
-            if "add" in data and len(self.rows) < filtering.MOST_ROWS:
+            if "add" in data and len(self.rows) < filtering.MAX_ROWS:
                 self.rows.append(filtering.row(actor, self.deal, len(self.rows), "amount", "", []))
 
     @property
@@ -273,7 +273,7 @@ def pipeline_values(actor: Actor, pipeline: Pipeline) -> dict[str, Any]:
 def seen(actor: Actor, record: Pipeline | Stage, slug: str) -> Any:
     """What of a field the actor sees."""
     noun = registry.get("stage" if isinstance(record, Stage) else "pipeline")
-    return noun.field(slug).seen(actor, getattr(record, slug))
+    return noun.field(slug).redact(actor, getattr(record, slug))
 
 
 def stage_values(actor: Actor, stage: Stage) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def pipeline_is_sound(batch: Batch) -> None:
             draft.error("archived", "default_needed", _("The default pipeline stays. Make another the default first."))
 
 
-def archived_pipeline_is_at_rest(batch: Batch) -> None:
+def forbid_open_deals_when_archived(batch: Batch) -> None:
     """No open deal stands in an archived pipeline; ``pipeline_archive`` moves them first."""
     if batch.action != "update":
         return
@@ -110,7 +110,7 @@ def archived_pipeline_is_at_rest(batch: Batch) -> None:
     }
     if not leaving:
         return
-    pipelines_lock(leaving)
+    lock_pipelines(leaving)
     rows = Deal.objects.filter(pipeline_id__in=leaving, stage__kind=OPEN, deleted_at=None)
     for pk in rows.values_list("pipeline_id", flat=True).distinct():
         leaving[pk].error(
@@ -133,12 +133,12 @@ def pipelines_have_room(batch: Batch) -> None:
     hold_room(batch, "pipelines", adding, pipelines_in_use)
 
 
-def pipelines_lock(ids: Iterable[UUID]) -> None:
+def lock_pipelines(ids: Iterable[UUID]) -> None:
     """Wait for deals on their way into these pipelines, and keep others out until the end of the transaction."""
     list(Pipeline.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk").values_list("pk"))
 
 
-def pipelines_set_aside(ids: Iterable[UUID]) -> None:
+def lock_pipelines_shared(ids: Iterable[UUID]) -> None:
     """Keep other admins from these pipelines until the end of the transaction; deals still come and go."""
     list(Pipeline.objects.select_for_update(no_key=True).filter(pk__in=list(ids)).order_by("pk").values_list("pk"))
 
@@ -152,7 +152,7 @@ def pipeline_in_use_stays(batch: Batch) -> None:
     if batch.action != "trash":
         return
     ids = [draft.record.pk for draft in batch.drafts if draft.record]
-    pipelines_lock(ids)
+    lock_pipelines(ids)
     used = set(
         Deal.objects.filter(pipeline_id__in=ids, deleted_at=None).values_list("pipeline_id", flat=True).distinct()
     )
@@ -181,7 +181,7 @@ def one_pipeline_is_the_default(batch: Batch) -> None:
 # Stages
 
 
-def stage_is_sound(batch: Batch) -> None:
+def validate_stage(batch: Batch) -> None:
     if not writes(batch):
         return
     known = set(demandable_fields())
@@ -256,7 +256,7 @@ def _names_differ(batch: Batch) -> None:
             draft.error("name", "not_unique", _("This pipeline already has a stage of that name."))
 
 
-def every_pipeline_keeps_its_ends(batch: Batch) -> None:
+def require_open_won_lost(batch: Batch) -> None:
     """A pipeline that has stages keeps an open, a won and a lost one, until it goes itself."""
     leaving = {
         draft.record.pk: draft
@@ -266,7 +266,7 @@ def every_pipeline_keeps_its_ends(batch: Batch) -> None:
     if not leaving:
         return
     pipelines = {draft.before["pipeline"] for draft in leaving.values()}
-    pipelines_set_aside(pipelines)
+    lock_pipelines_shared(pipelines)
     gone = set(Pipeline.objects.filter(pk__in=pipelines, deleted_at__isnull=False).values_list("pk", flat=True))
     leaving = {pk: draft for pk, draft in leaving.items() if draft.before["pipeline"] not in gone}
     remaining: dict[UUID, Counter[str]] = defaultdict(Counter)
@@ -369,7 +369,7 @@ def _first_open(pipelines: Iterable[UUID]) -> dict[UUID, UUID]:
     return dict(rows.order_by("-position", "-pk").values_list("pipeline_id", "pk"))
 
 
-def deal_stands_in_a_stage(batch: Batch) -> None:
+def assign_stage(batch: Batch) -> None:
     """Give each deal its place, hold what the stage asks for, and keep what follows from it in step."""
     if batch.action == "trash":
         return
@@ -434,34 +434,34 @@ def _place_kept(draft: Draft) -> None:
 
 
 def _places_given(batch: Batch, stages: Stages) -> None:
-    homeless = []
+    without_stage = []
     for draft in batch.drafts:
         _place_kept(draft)
         stage = stages.of(draft)
         if stage is None or (batch.action == "restore" and stage.deleted_at):
-            homeless.append(draft)
+            without_stage.append(draft)
         elif stage.pipeline_id != draft.after["pipeline"]:
             if draft.after["pipeline"] is None or "pipeline" not in draft.given or "pipeline" not in draft.changed:
                 draft.set("pipeline", stage.pipeline_id)
             elif "stage" not in draft.given:
-                homeless.append(draft)
+                without_stage.append(draft)
             else:
                 draft.error("stage", "stage_of_another_pipeline", _("This stage belongs to another pipeline."))
-    if not homeless:
+    if not without_stage:
         return
-    if any(draft.after["pipeline"] is None for draft in homeless):
+    if any(draft.after["pipeline"] is None for draft in without_stage):
         default = (
             Pipeline.objects.filter(deleted_at=None, archived=False)
             .order_by("-is_default", "position")
             .values_list("pk", flat=True)
             .first()
         )
-        for draft in homeless:
+        for draft in without_stage:
             if draft.after["pipeline"] is None and default:
                 draft.set("pipeline", default)
-    first = _first_open({draft.after["pipeline"] for draft in homeless if draft.after["pipeline"]})
+    first = _first_open({draft.after["pipeline"] for draft in without_stage if draft.after["pipeline"]})
     stages.hold(first.values())
-    for draft in homeless:
+    for draft in without_stage:
         stage_id = first.get(draft.after["pipeline"])
         if stage_id is None:
             draft.error("pipeline", "no_stage", _("This pipeline has no open stage."))

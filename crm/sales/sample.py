@@ -102,7 +102,7 @@ def sample_load(
     """
     _need(actor)
     with transaction.atomic(), override(actor.tenant.locale):
-        _wait_for_turn()
+        _acquire_writer_locks()
         if sample_present(actor):
             return 0
         with nullcontext(team) if team else sample_people(actor.tenant, PEOPLE) as people:
@@ -111,7 +111,7 @@ def sample_load(
     return made
 
 
-def _wait_for_turn() -> None:
+def _acquire_writer_locks() -> None:
     """Of those who load and clear at once, one does it and the others find it done."""
     advisory_lock("sample")
 
@@ -246,7 +246,7 @@ def sample_clear(actor: Actor) -> SampleCleared:
     """Move all sample records to the trash, but those that a real record refers to, and what these refer to."""
     _need(actor)
     with transaction.atomic():
-        _wait_for_turn()
+        _acquire_writer_locks()
         sample = {noun: set(_ids(registry.get(noun), True)) for noun in CLEARED}
         for noun in PLANNED:
             sample[noun] |= _of_series(registry.get(noun), sample[noun])

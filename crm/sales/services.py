@@ -21,14 +21,14 @@ from crm.records.write import gate
 from crm.records.write.gate import Change, change_set_new
 from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
-from crm.sales.rules import OPEN, STANDING, pipelines_lock, pipelines_set_aside, stages_lock
+from crm.sales.rules import OPEN, STANDING, lock_pipelines, lock_pipelines_shared, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
 from tenants.ids import id_of
 
-MOST_AT_ONCE = 500
-MOST_ATTEMPTS = 20
+MAX_AT_ONCE = 500
+MAX_ATTEMPTS = 20
 ARCHIVING = "pipeline_archive"
 
 
@@ -60,7 +60,7 @@ def deals_move(
     Raises Forbidden for who may not deal with all of these together, and Invalid with the errors of each deal.
     """
     deal = registry.get("deal")
-    need_together(actor, deal_ids, "edit")
+    check_bulk_permission(actor, deal_ids, "edit")
     rows: dict[UUID, dict[str, Any]] = {deal_id: {"stage": stage_id} for deal_id in deal_ids}
     try:
         return gate.update_many(actor, deal, rows, source=source)
@@ -78,26 +78,26 @@ def deals_move(
 
 def deals_assign(actor: Actor, *, deal_ids: Sequence[UUID], owner_id: UUID | str) -> Change:
     """Give several deals to one member, all or none."""
-    need_together(actor, deal_ids, "edit")
+    check_bulk_permission(actor, deal_ids, "edit")
     return gate.update(actor, registry.get("deal"), deal_ids, {"owner": owner_id})
 
 
 def deals_trash(actor: Actor, *, deal_ids: Sequence[UUID]) -> Change:
     """Move several deals to the trash, all or none."""
-    need_together(actor, deal_ids, "delete")
+    check_bulk_permission(actor, deal_ids, "delete")
     return gate.trash(actor, registry.get("deal"), deal_ids)
 
 
-def need_together(actor: Actor, deal_ids: Sequence[UUID], action: str) -> None:
+def check_bulk_permission(actor: Actor, deal_ids: Sequence[UUID], action: str) -> None:
     """Raise Forbidden or Invalid unless the actor may deal with all of these at once."""
     deal = registry.get("deal")
     if not actor.can(deal.slug, "bulk") or not actor.can(deal.slug, action):
         raise Forbidden(_("Your role does not allow this for many records at once."))
     if not deal_ids:
         raise Invalid([], _("Select at least one record."))
-    if len(deal_ids) > MOST_AT_ONCE:
-        raise Invalid([], _("Select at most %(number)s records at once.") % {"number": MOST_AT_ONCE})
-    if reading.reach(actor, deal, "bulk").filter(pk__in=deal_ids).count() != len(deal_ids):
+    if len(deal_ids) > MAX_AT_ONCE:
+        raise Invalid([], _("Select at most %(number)s records at once.") % {"number": MAX_AT_ONCE})
+    if reading.rows_allowing(actor, deal, "bulk").filter(pk__in=deal_ids).count() != len(deal_ids):
         if reading.visible(actor, deal).filter(pk__in=deal_ids).count() != len(deal_ids):
             raise NotFound
         raise Forbidden(_("Your role does not allow this for all of these deals."))
@@ -148,7 +148,7 @@ def _order(actor: Actor, noun: str, rows: QuerySet[Any], ids: Sequence[UUID | st
     _need_settings(actor)
     wanted = [str(one) for one in ids]
     with transaction.atomic():
-        gate.wait_for_turn(registry.get(noun))
+        gate.acquire_writer_lock(registry.get(noun))
         found = {_key(row): row for row in rows.select_for_update(no_key=True).filter(deleted_at=None).order_by("pk")}
         if sorted(found) != sorted(wanted):
             raise Invalid([FieldError("", "rows_differ", _("The list has changed meanwhile. Look again."))])
@@ -197,7 +197,7 @@ def _stages_set_aside(stage: Stage) -> None:
     """Keep other admins from the stage, those that take deals from it and its pipeline; deals still come and go."""
     rows = Stage.objects.filter(Q(pk=stage.pk) | Q(enter_from__contains=[str(stage.pk)], deleted_at=None))
     list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
-    pipelines_set_aside([stage.pipeline_id])
+    lock_pipelines_shared([stage.pipeline_id])
 
 
 def _entries_without(actor: Actor, stage: Stage, target: Stage | None, change_set: ChangeSet) -> None:
@@ -223,7 +223,7 @@ def _deals_held(where: Q, close: Callable[[], None]) -> dict[UUID, UUID]:
     opened again to begin anew: to wait for them behind the closed stage could be to wait for somebody who waits for it.
     """
     rows = Deal.objects.filter(where, deleted_at=None).order_by("pk").values_list("pk", "stage_id")
-    for _attempt in range(MOST_ATTEMPTS):
+    for _attempt in range(MAX_ATTEMPTS):
         with suppress(_Newcomers), transaction.atomic():
             held = dict(rows.select_for_update(no_key=True))
             close()
@@ -289,7 +289,7 @@ def pipeline_archive_start(
     """
     _need_settings(actor)
     count = Deal.objects.filter(pipeline_id=pipeline_id, stage_id__in=moves, deleted_at=None).count()
-    if count <= MOST_AT_ONCE:
+    if count <= MAX_AT_ONCE:
         change_set = change_set_new(actor, source)
         return pipeline_archive(actor, pipeline_id=pipeline_id, moves=moves, change_set=change_set)
     targets = {stage: UUID(str(target)) for stage, target in moves.items()}
@@ -317,9 +317,9 @@ def archive_step(work: Work) -> bool:
     pipeline_id = UUID(work.job.params["pipeline"])
     moves = {UUID(stage): UUID(target) for stage, target in work.job.params["moves"].items()}
     rows = Deal.objects.filter(pipeline_id=pipeline_id, stage_id__in=moves, deleted_at=None).order_by("pk")
-    chunk = dict(rows.values_list("pk", "stage_id")[: MOST_AT_ONCE + 1])
+    chunk = dict(rows.values_list("pk", "stage_id")[: MAX_AT_ONCE + 1])
     try:
-        done = len(chunk) <= MOST_AT_ONCE
+        done = len(chunk) <= MAX_AT_ONCE
         if done:
             pipeline_archive(work.actor, pipeline_id=pipeline_id, moves=moves, change_set=work.change_set)
         else:
@@ -351,9 +351,10 @@ def pipeline_archive(
     with transaction.atomic():
         pipeline = reading.get_record(actor, pipeline_type, pipeline_id)
         targets = [one for one in moves.values() if id_of(str(one))]
-        gate.wait_for_turn(pipeline_type)
-        pipelines_set_aside([pipeline.pk, *Stage.objects.filter(pk__in=targets).values_list("pipeline_id", flat=True)])
-        deals = _deals_held(Q(pipeline_id=pipeline.pk), partial(pipelines_lock, [pipeline.pk]))
+        gate.acquire_writer_lock(pipeline_type)
+        to = Stage.objects.filter(pk__in=targets).values_list("pipeline_id", flat=True)
+        lock_pipelines_shared([pipeline.pk, *to])
+        deals = _deals_held(Q(pipeline_id=pipeline.pk), partial(lock_pipelines, [pipeline.pk]))
         by_stage: dict[UUID, list[UUID]] = defaultdict(list)
         for deal_id, stage_id in deals.items():
             by_stage[stage_id].append(deal_id)

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.records.display.presenting import record_url
-from crm.records.display.responses import gone_to, shows_errors, toast
+from crm.records.display.responses import handle_record_errors, redirect_to, toast
 from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.models import Job
 from crm.records.read import reading
@@ -41,12 +41,12 @@ SETTINGS = needs("workspace", "settings")
 SAMPLE = needs("workspace", "sample_data")
 FORM = ["GET", "POST"]
 PIPELINE, STAGE, LOST_REASON = "pipeline", "stage", "lost_reason"
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 
 
 def _done(request: MemberRequest, message: str, change: Change | None, url: str = "") -> HttpResponse:
     undo = change.change_set.pk if change and change.events else None
-    return gone_to(request, url or reverse("settings:pipelines"), message, undo=undo)
+    return redirect_to(request, url or reverse("settings:pipelines"), message, undo=undo)
 
 
 def _page_of(pipeline_id: UUID) -> str:
@@ -124,7 +124,7 @@ def _overview(request: MemberRequest, *, status: int = 200, **forms: Any) -> Htt
 
 @access(SETTINGS)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def pipelines(request: MemberRequest) -> HttpResponseBase:
     """All pipelines and the reasons for losing; a POST adds a pipeline, with the usual stages or like another."""
     if request.method == "GET":
@@ -146,7 +146,7 @@ def pipelines(request: MemberRequest) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def pipelines_order(request: MemberRequest) -> HttpResponseBase:
     change = services.pipelines_order(request.actor, pipeline_ids=_in_order(request))
     return _ordered(request, change, reverse("settings:pipelines"))
@@ -154,7 +154,7 @@ def pipelines_order(request: MemberRequest) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """A pipeline with its stages; a POST changes its own settings."""
     actor, record_type = request.actor, registry.get(PIPELINE)
@@ -191,15 +191,15 @@ def pipeline_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
 def _asks(actor: Actor, stage: selectors.StageRef) -> list[str]:
     """What a deal needs to come into a stage, in words."""
     deal, record_type = registry.get("deal"), registry.get(STAGE)
-    demanded = record_type.field("required_fields").seen(actor, stage.required_fields)
-    condition = record_type.field("entry_condition").seen(actor, stage.entry_condition)
+    demanded = record_type.field("required_fields").redact(actor, stage.required_fields)
+    condition = record_type.field("entry_condition").redact(actor, stage.entry_condition)
     needs = [str(deal.field(slug).label) for slug in demanded if deal.has_field(slug)]
     return needs + (entry.words(actor, condition) if condition else [])
 
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def pipeline_default(request: MemberRequest, id: UUID) -> HttpResponseBase:
     change = gate.update(request.actor, registry.get(PIPELINE), id, {"is_default": True})
     return _done(request, _("New deals start in this pipeline now."), change, _page_of(id))
@@ -207,7 +207,7 @@ def pipeline_default(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def pipeline_archive(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Show what archiving a pipeline means with the moves as chosen, then do it."""
     actor = request.actor
@@ -222,10 +222,10 @@ def pipeline_archive(request: MemberRequest, id: UUID) -> HttpResponseBase:
                 actor, pipeline_id=id, moves={stage: target for stage, target in moves.items() if target}
             )
         except Invalid as error:
-            errors = list(dict.fromkeys(str(one.message) for one in error.errors))[:MOST_SHOWN]
+            errors = list(dict.fromkeys(str(one.message) for one in error.errors))[:MAX_SHOWN]
         else:
             if isinstance(done, Job):
-                return gone_to(
+                return redirect_to(
                     request,
                     reverse("settings:pipelines"),
                     _("Its deals are being moved. You are told when it is done."),
@@ -246,7 +246,7 @@ def _id(text: str) -> UUID:
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def pipeline_restore(request: MemberRequest, id: UUID) -> HttpResponseBase:
     change = services.pipeline_restore(request.actor, pipeline_id=id)
     return _done(request, _("The pipeline is in use again."), change)
@@ -254,7 +254,7 @@ def pipeline_restore(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def pipeline_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
     change = gate.trash(request.actor, registry.get(PIPELINE), id)
     return _done(request, _("The pipeline is in the trash."), change)
@@ -265,7 +265,7 @@ def pipeline_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def stage_new(request: MemberRequest, id: UUID) -> HttpResponseBase:
     pipeline = reading.get_record(request.actor, registry.get(PIPELINE), id, action="edit")
     return _stage_page(request, pipeline, None)
@@ -273,7 +273,7 @@ def stage_new(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def stage_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
     stage = reading.get_record(request.actor, registry.get(STAGE), id, action="edit")
     return _stage_page(request, stage.pipeline, stage)
@@ -316,7 +316,7 @@ def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None)
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def stages_order(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """The stages of one kind of a pipeline, in a new order."""
     change = services.stages_order(request.actor, pipeline_id=id, stage_ids=_in_order(request))
@@ -325,7 +325,7 @@ def stages_order(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Show what removing a stage means, then do it."""
     effect = effects.stage_remove_preview(request.actor, stage_id=id)
@@ -334,7 +334,7 @@ def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
         try:
             change = services.stage_remove(request.actor, stage_id=id, move_to=request.POST.get("move_to") or None)
         except Invalid as error:
-            errors = list(dict.fromkeys(str(one.message) for one in error.errors))[:MOST_SHOWN]
+            errors = list(dict.fromkeys(str(one.message) for one in error.errors))[:MAX_SHOWN]
         else:
             return _done(request, _("The stage is gone."), change, _page_of(effect.stage.pipeline_id))
     targets = [(target, effect.lacking.get(target.id, 0)) for target in effect.targets]
@@ -347,7 +347,7 @@ def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def lost_reason_new(request: MemberRequest) -> HttpResponseBase:
     form = NameForm(request.POST)
     change = _written(form, lambda: gate.create(request.actor, registry.get(LOST_REASON), form.values), dict)
@@ -358,7 +358,7 @@ def lost_reason_new(request: MemberRequest) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def lost_reasons_order(request: MemberRequest) -> HttpResponseBase:
     change = services.lost_reasons_order(request.actor, reason_ids=_in_order(request))
     return _ordered(request, change, reverse("settings:pipelines"))
@@ -366,7 +366,7 @@ def lost_reasons_order(request: MemberRequest) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def lost_reason_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
     actor, record_type = request.actor, registry.get(LOST_REASON)
     reason = reading.get_record(actor, record_type, id, action="edit")
@@ -385,7 +385,7 @@ def lost_reason_edit(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SETTINGS)
 @require_POST
-@shows_errors
+@handle_record_errors
 def lost_reason_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
     change = gate.trash(request.actor, registry.get(LOST_REASON), id)
     return _done(request, _("The reason is in the trash. Deals that were lost for it keep it."), change)
@@ -396,20 +396,21 @@ def lost_reason_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 @access(SAMPLE)
 @require_http_methods(FORM)
-@shows_errors
+@handle_record_errors
 def sample_data(request: MemberRequest) -> HttpResponseBase:
     """Load the sample data, or clear it; what stays because something real rests on it is named."""
     here = reverse("settings:data")
     if request.method == "POST" and request.POST.get("do") == "load":
         count = sample.sample_load(request.actor)
         message = ngettext("%(count)d sample record is there.", "%(count)d sample records are there.", count)
-        return gone_to(request, here, message % {"count": count} if count else _("The sample data is there already."))
+        message = message % {"count": count} if count else _("The sample data is there already.")
+        return redirect_to(request, here, message)
     kept: list[dict[str, Any]] = []
     if request.method == "POST" and request.POST.get("do") == "clear":
         cleared = sample.sample_clear(request.actor)
         message = ngettext("%(count)d sample record is gone.", "%(count)d sample records are gone.", cleared.cleared)
         told = message % {"count": cleared.cleared} if cleared.cleared else _("There is no sample data to clear.")
-        gone = gone_to(request, here, told, undo=cleared.change_set_id)
+        gone = redirect_to(request, here, told, undo=cleared.change_set_id)
         if not cleared.kept:
             return gone
         kept = [

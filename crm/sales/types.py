@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.people.choices import SOURCES
 from crm.records.schema.policies import ByOwner, Everyone
 from crm.records.schema.record_type import Choice, Field, Kind, RecordType, register
-from crm.records.write.evaluate import divided_condition, divided_slugs
+from crm.records.write.evaluate import partial_condition, partial_slugs
 from crm.sales import rules, selectors
 from crm.workspace.colors import COLORS
 from tenants.actors import Actor
@@ -77,7 +77,7 @@ PIPELINE = RecordType(
             kind=Kind.JSON_LIST,
             filterable=False,
             help_text=_("Slugs of the fields that deals are shown with. Without any, all."),
-            divided=divided_slugs("deal"),
+            partial_value=partial_slugs("deal"),
         ),
     ),
     default_columns=("name", "is_default", "archived"),
@@ -85,12 +85,12 @@ PIPELINE = RecordType(
     rules=(
         rules.pipeline_has_its_place,
         rules.pipeline_is_sound,
-        rules.archived_pipeline_is_at_rest,
+        rules.forbid_open_deals_when_archived,
         rules.pipeline_in_use_stays,
         rules.pipelines_have_room,
     ),
     lock_order=-1,
-    one_writer=True,
+    serialize_writes=True,
     after_write=(rules.one_pipeline_is_the_default,),
     visible=Everyone(),
     limit="pipelines",
@@ -123,7 +123,7 @@ STAGE = RecordType(
             label=_("Fields it demands"),
             kind=Kind.JSON_LIST,
             filterable=False,
-            divided=divided_slugs("deal"),
+            partial_value=partial_slugs("deal"),
         ),
         Field(
             slug="stale_days",
@@ -145,7 +145,7 @@ STAGE = RecordType(
             label=_("Takes only deals where"),
             kind=Kind.CONDITION,
             help_text=_("A condition on deals in the query language. Judged when a deal comes into the stage."),
-            divided=divided_condition("deal"),
+            partial_value=partial_condition("deal"),
         ),
         Field(
             slug="enter_from",
@@ -157,7 +157,7 @@ STAGE = RecordType(
     ),
     default_columns=("name", "pipeline", "kind", "probability"),
     default_sort=("position",),
-    rules=(rules.stage_is_sound, rules.every_pipeline_keeps_its_ends, rules.stage_in_use_stays),
+    rules=(rules.validate_stage, rules.require_open_won_lost, rules.stage_in_use_stays),
     lock_order=-2,
     visible=Everyone(),
     in_sidebar=False,
@@ -235,7 +235,7 @@ DEAL = RecordType(
     card_fields=("company", "amount", "owner"),
     owner_field="owner",
     still_open=Q(stage__kind="open"),
-    rules=(rules.deal_stands_in_a_stage, rules.deal_money_has_a_currency),
+    rules=(rules.assign_stage, rules.deal_money_has_a_currency),
     after_write=(rules.stage_change_is_told,),
     event_types=("deal.stage_changed",),
     visible=ByOwner("owner"),

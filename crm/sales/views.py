@@ -17,7 +17,7 @@ from crm.activities.page_sections import entry_changes
 from crm.records.access.visibility import may_write
 from crm.records.display.controls import controls, other_errors, read_values
 from crm.records.display.presenting import record_url
-from crm.records.display.responses import back, gone_to, refused, shows_errors, toast
+from crm.records.display.responses import handle_record_errors, redirect_to, refused, return_url, toast
 from crm.records.errors import FieldError, Invalid, NotFound
 from crm.records.events.history import Entry
 from crm.records.lists import filtering
@@ -35,19 +35,19 @@ from tenants.actors import Actor
 from tenants.entitlements import why_not_writable
 from tenants.http import MemberRequest
 
-MOST_NEWS = 12
-MOST_LINES = 20
+MAX_NEWS = 12
+MAX_LINES = 20
 FIRST_STEPS = ("company", "contact", "deal")
 
 
 @access(MEMBER)
 @require_GET
-@shows_errors
+@handle_record_errors
 def home(request: MemberRequest) -> HttpResponseBase:
     """My day, or the first steps in a workspace that holds nothing yet."""
     actor = request.actor
-    day = my_day(actor, recent=MOST_NEWS * 2)
-    news = _together([entry for entry in day.recent if _is_news(entry)])[:MOST_NEWS]
+    day = my_day(actor, recent=MAX_NEWS * 2)
+    news = _together([entry for entry in day.recent if _is_news(entry)])[:MAX_NEWS]
     context: dict[str, Any] = {
         "day": day,
         "recent": [
@@ -90,7 +90,7 @@ def _is_news(entry: Entry) -> bool:
 
 @access(needs("deal", "view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def board(request: MemberRequest) -> HttpResponseBase:
     return _board_page(request, BoardAddress.of(request.actor, request))
 
@@ -137,7 +137,7 @@ def _printer(actor: Actor, address: BoardAddress) -> CardPrinter:
 
 @access(needs("deal", "view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
     """The next cards of a column."""
     actor = request.actor
@@ -154,7 +154,7 @@ def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
 
 @access(needs("deal", "edit"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Move a deal to a stage; when the stage asks for more, a form with only that."""
     actor = request.actor
@@ -167,7 +167,7 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
         return _asks_for_more(request, id, stage, error)
     message = _("Moved to %(stage)s.") % {"stage": stage.name}
     if not request.htmx:
-        return gone_to(request, back(request, record_url("deal", id)), message, undo=change.change_set.id)
+        return redirect_to(request, return_url(request, record_url("deal", id)), message, undo=change.change_set.id)
     if request.POST.get("on") != "board":
         response = HttpResponse()
         trigger_client_event(response, "record:changed", {"id": str(id)})
@@ -264,7 +264,7 @@ def _state_sent(request: MemberRequest) -> list[tuple[str, str]]:
 
 @access(needs("deal", "bulk"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def board_together(request: MemberRequest) -> HttpResponseBase:
     """Move, assign or trash the selected deals: all, or none with what stands in the way of each."""
     actor, action = request.actor, request.POST.get("action", "")
@@ -290,7 +290,7 @@ def board_together(request: MemberRequest) -> HttpResponseBase:
     message = told % {"count": len(ids), "stage": stage.name if stage else ""}
     address = BoardAddress.of(actor, request)
     if not request.htmx:
-        return gone_to(request, address.listing.url(), message, undo=change.change_set.id)
+        return redirect_to(request, address.listing.url(), message, undo=change.change_set.id)
     response = _board_page(request, address, part=True)
     trigger_client_event(response, "dialog:close", {}, after="settle")
     return toast(retarget(reswap(response, "outerHTML"), "#board"), message, undo=change.change_set.id)
@@ -315,8 +315,8 @@ def _refused_together(request: MemberRequest, ids: list[UUID], stage: Stage | No
         "stage": stage,
         "action_name": request.POST.get("action", ""),
         "ids": ids,
-        "lines": [(names[("deal", ids[index])], texts) for index, texts in sorted(lines.items())[:MOST_LINES]],
-        "more": max(0, len(lines) - MOST_LINES),
+        "lines": [(names[("deal", ids[index])], texts) for index, texts in sorted(lines.items())[:MAX_LINES]],
+        "more": max(0, len(lines) - MAX_LINES),
         "controls": controls(
             actor,
             deal,

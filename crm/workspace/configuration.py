@@ -16,7 +16,7 @@ from tenants.actors import Actor, ActorKind, TenantRef
 
 OFFERED = ("EUR", "USD", "GBP")
 WORKDAYS = range(5)
-MOST_KEPT = 2000
+MAX_KEPT = 2000
 
 type Span = tuple[time, time]
 
@@ -73,7 +73,7 @@ class Kept:
             self._by_tenant.clear()
 
 
-kept = Kept(MOST_KEPT)
+kept = Kept(MAX_KEPT)
 
 
 def workspace_settings(tenant: TenantRef) -> Configuration:

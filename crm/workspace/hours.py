@@ -10,7 +10,7 @@ from crm.workspace.models import Member, NotificationChoices
 from tenants.actors import TenantRef
 from tenants.locales import zone
 
-MOST_DAYS = 30
+MAX_DAYS = 30
 """Whoever is never awake in so many days is sent mails all the same."""
 
 
@@ -46,7 +46,7 @@ class Calendar:
 
     def awake(self, moment: datetime) -> datetime:
         """The moment itself, or the end of the quiet hours that it lies in."""
-        found, latest = moment, moment + timedelta(days=MOST_DAYS)
+        found, latest = moment, moment + timedelta(days=MAX_DAYS)
         while found < latest:
             end = self._quiet_until(found)
             if end is None:

@@ -43,4 +43,4 @@ def mails_send(*, tenant_ids: list[str]) -> None:
         progress = mailing.send_due(tenant, until)
         return progress, mailing.next_due() if progress is Progress.DONE else None
 
-    turns(MAILS, tenants_served(tenant_ids), mailing.SECONDS, act)
+    turns(MAILS, tenants_served(tenant_ids), mailing.TURN_SECONDS, act)

@@ -4,12 +4,12 @@ from django.conf import settings
 
 from config import wsgi  # first, since it sets up what the others import
 from config.buffering import Buffered
-from config.incoming import MOST_UPLOADED
+from config.incoming import MAX_UPLOADED
 from tenants.rates import network_of
 
 application = Buffered(
     wsgi.application,
     threads=settings.ENVIRONMENT.web_threads,
-    max_body=MOST_UPLOADED,
+    max_body=MAX_UPLOADED,
     client=network_of,
 )

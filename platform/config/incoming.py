@@ -19,7 +19,7 @@ from api.middleware import is_api
 from config.buffering import TOO_MANY, TOO_SLOW, UNREAD
 from config.errors import refused
 
-MOST_UPLOADED = 12 * 1024 * 1024
+MAX_UPLOADED = 12 * 1024 * 1024
 """Bytes of a form with files."""
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Signs that nobody sees; no address of ours holds one, and the database takes no NUL."""
@@ -104,7 +104,7 @@ def read_body(request: HttpRequest) -> None:
     if why := request.META.pop(UNREAD, ""):
         raise unread(why)
     multipart = request.content_type == "multipart/form-data"
-    most = MOST_UPLOADED if multipart else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    most = MAX_UPLOADED if multipart else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     meta = request.META
     packed = meta.pop("HTTP_CONTENT_ENCODING", "").strip().lower()
     if packed not in {"", "identity", "gzip", "x-gzip"}:

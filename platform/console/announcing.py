@@ -11,12 +11,12 @@ from console.auditing import Action, Operator, audit_note
 from tenants import announcements
 from tenants.models import Announcement, Tenant
 
-MOST_LISTED = 100
+MAX_LISTED = 100
 
 
 def announcements_made() -> QuerySet[Announcement]:
     """The newest, each with ``reached``: in how many workspaces it is shown."""
-    return Announcement.objects.annotate(reached=Count("recipients")).order_by("-id")[:MOST_LISTED]
+    return Announcement.objects.annotate(reached=Count("recipients")).order_by("-id")[:MAX_LISTED]
 
 
 def announce(

@@ -284,7 +284,7 @@ class TestExport:
 
 class TestHandOver:
     def test_a_key_steers_it_only_as_far_as_it_could_do_it_itself(self, api, owner, seller, seller_two, monkeypatch):
-        monkeypatch.setattr(ownership_transfer, "AT_ONCE", 1)
+        monkeypatch.setattr(ownership_transfer, "BATCH_SIZE", 1)
         for _number in range(3):
             factories.deal(seller)
         job = records_move(owner, member_id=seller.member_id, takers={"deal": seller_two.member_id}).job

@@ -312,8 +312,8 @@ class TestJobs:
     ):
         from crm.records.jobs import bulk, ownership_transfer
 
-        monkeypatch.setattr(ownership_transfer, "AT_ONCE", 1)
-        monkeypatch.setattr(bulk, "MOST_AT_ONCE", 1)
+        monkeypatch.setattr(ownership_transfer, "BATCH_SIZE", 1)
+        monkeypatch.setattr(bulk, "MAX_AT_ONCE", 1)
         ids = [str(factories.company(owner).pk)]
         wide = api(owner)
         assert wide.post("/api/v1/companies/bulk", {"ids": ids, "values": {"industry": "Glass"}}).status_code == 202

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 from tests.chromium import settled
 from tests.depth import DEEP
 
-MOST_STEPS = 400
+MAX_STEPS = 400
 WHERE = """(element) => {
     if (!element.isConnected) return null;
     const now = document.activeElement;
@@ -96,7 +96,7 @@ class Keyboard:
         page = shown(what).page
         element = what.element_handle()
         before, turns = 0, 0
-        for _step in range(MOST_STEPS):
+        for _step in range(MAX_STEPS):
             where = page.evaluate(WHERE, element)
             if where == 0:
                 return

@@ -240,7 +240,7 @@ class TestMany:
     ) -> None:
         from crm.records.jobs.bulk import undo_start
 
-        monkeypatch.setattr(ownership_transfer, "AT_ONCE", 3)
+        monkeypatch.setattr(ownership_transfer, "BATCH_SIZE", 3)
         monkeypatch.setattr(ownership_transfer, "CHUNK", 2)
         deals = [factories.deal(seller, name=f"Deal {number}").pk for number in range(5)]
         company = factories.company(seller)

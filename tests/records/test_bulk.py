@@ -355,23 +355,23 @@ class TestWorkers:
         job = start(owner)
         for _round in range(2):
             with django_capture_on_commit_callbacks(execute=True):
-                jobs.hand_out(owner.tenant)
+                jobs.enqueue_due(owner.tenant)
         assert sent == [job.pk]
         Job.objects.filter(pk=job.pk).update(next_at=timezone.now() - timedelta(seconds=1))
         with django_capture_on_commit_callbacks(execute=True):
-            jobs.hand_out(owner.tenant)
+            jobs.enqueue_due(owner.tenant)
         assert sent == [job.pk, job.pk]
 
     def test_a_workspace_has_a_few_at_work_at_once(self, owner, monkeypatch, django_capture_on_commit_callbacks):
         deals(owner, 2)
         sent: list[Any] = []
         monkeypatch.setattr(jobs, "send", lambda _tenant, job_id: sent.append(job_id))
-        for _number in range(jobs.AT_ONCE + 2):
+        for _number in range(jobs.MAX_RUNNING + 2):
             start(owner)
         with django_capture_on_commit_callbacks(execute=True):
-            jobs.hand_out(owner.tenant)
-            jobs.hand_out(owner.tenant)
-        assert len(sent) == jobs.AT_ONCE
+            jobs.enqueue_due(owner.tenant)
+            jobs.enqueue_due(owner.tenant)
+        assert len(sent) == jobs.MAX_RUNNING
 
     def test_statements_do_not_grow_with_the_chunk(self, owner, monkeypatch, django_assert_max_num_queries):
         monkeypatch.setattr(jobs, "CHUNK", 100)

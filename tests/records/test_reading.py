@@ -114,8 +114,8 @@ def test_seeing_is_not_changing(owner: Actor, seller: Actor, reader: Actor, deal
     for actor in (reader, seller):
         with pytest.raises(Forbidden):
             reading.get_record(actor, record_type, deal, action="edit")
-        assert not reading.reach(actor, record_type, "edit").filter(pk=deal).exists()
-    assert reading.reach(owner, record_type, "edit").filter(pk=deal).exists()
+        assert not reading.rows_allowing(actor, record_type, "edit").filter(pk=deal).exists()
+    assert reading.rows_allowing(owner, record_type, "edit").filter(pk=deal).exists()
 
 
 def test_another_workspace_sees_nothing(owner: Actor, outsider: Actor, deal: UUID, as_tenant: Any) -> None:

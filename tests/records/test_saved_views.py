@@ -204,7 +204,7 @@ class TestSaving:
         assert not SavedView.objects.exists()
 
     def test_there_is_an_end_to_their_number(self, owner, monkeypatch):
-        monkeypatch.setattr(saved_views, "MOST_VIEWS", 2)
+        monkeypatch.setattr(saved_views, "MAX_VIEWS", 2)
         save(owner)
         save(owner)
         with pytest.raises(Invalid):

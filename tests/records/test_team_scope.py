@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from crm.records.access.visibility import allows, reach
+from crm.records.access.visibility import allows, rows_allowing
 from crm.records.display.presenting import may_edit
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.read import reading
@@ -57,7 +57,7 @@ def test_a_narrower_scope_of_another_action_holds(seller: Actor, seller_two: Act
     with pytest.raises(Forbidden):
         gate.trash(lead, deal, [mine.pk, theirs.pk])
     for action, expected in (("edit", [mine.pk]), ("export", [mine.pk, theirs.pk]), ("bulk", [mine.pk, theirs.pk])):
-        assert sorted(reach(lead, deal, action).values_list("pk", flat=True)) == sorted(expected)
+        assert sorted(rows_allowing(lead, deal, action).values_list("pk", flat=True)) == sorted(expected)
         for record in (mine, theirs):
             assert allows(lead, deal, record, action) is (record.pk in expected)
     assert may_edit(lead, deal, {"owner": {"id": seller.member_id}})

@@ -65,11 +65,11 @@ def test_a_flood_of_one_has_one_turn_and_then_queues_behind_the_other(
     queue: list[list[str]] = []
     names = {str(tenant_a.id): tenant_a.name, str(tenant_b.id): tenant_b.name}
     monkeypatch.setattr(current_app, "send_task", lambda _task, kwargs, **_more: queue.append(kwargs["tenant_ids"]))
-    monkeypatch.setattr(timers, "AT_ONCE", 5)
+    monkeypatch.setattr(timers, "BATCH_SIZE", 5)
     looks = iter(range(10**6))
     monkeypatch.setattr(timers, "monotonic", lambda: next(looks))
     monkeypatch.setattr(turns, "monotonic", lambda: next(looks))
-    monkeypatch.setattr(timers, "SECONDS", 4)
+    monkeypatch.setattr(timers, "TURN_SECONDS", 4)
     monkeypatch.setattr(turns, "MESSAGE_SECONDS", 0.5)
     with tenant_scope(tenant_a):
         timers.schedule_many("ring", "task", [(uuid4(), ago(60)) for _number in range(60)])

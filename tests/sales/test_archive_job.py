@@ -22,7 +22,7 @@ def stage(name: str, pipeline: Any) -> Stage:
 @pytest.fixture
 def many(admin: Actor, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A second pipeline with seven open deals, where two count as many."""
-    monkeypatch.setattr(services, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(services, "MAX_AT_ONCE", 2)
     made = pipeline_create(admin, name="Service").record
     rows = [{"name": f"Deal {number}", "stage": stage("New", made).pk} for number in range(7)]
     gate.create_many(admin, registry.get("deal"), rows)

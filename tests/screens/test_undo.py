@@ -183,7 +183,7 @@ class TestTheLastThing:
         assert re.fullmatch(r"Undo: Moved \d+ [a-z]+ to the trash and more", title)
 
     def test_is_not_passed_over_while_it_is_underway(self, owner, browser_client, monkeypatch):
-        monkeypatch.setattr(bulk, "MOST_AT_ONCE", 1)
+        monkeypatch.setattr(bulk, "MAX_AT_ONCE", 1)
         client = browser_client(owner)
         company = factories.company(owner, name="Ahorn")
         renamed(client, company, "Buche")

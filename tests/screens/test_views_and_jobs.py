@@ -331,7 +331,7 @@ class TestBulk:
     def test_a_big_change_is_undone_in_the_background(self, owner, browser_client, monkeypatch):
         from crm.records.jobs import bulk
 
-        monkeypatch.setattr(bulk, "MOST_AT_ONCE", 2)
+        monkeypatch.setattr(bulk, "MAX_AT_ONCE", 2)
         client = browser_client(owner)
         ids = [str(factories.deal(owner).pk) for _place in range(4)]
         client.post("/deals/bulk/", {"id": ids, "action": "set", "field": "probability", "probability": "55"})

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from crm.activities.calendar.ical import Writer, series_of
-from crm.activities.calendar.pages import MOST_SHOWN
+from crm.activities.calendar.pages import MAX_SHOWN
 from crm.activities.models import CalendarFeed
 from crm.activities.rules import WHEN
 from crm.activities.selectors import agenda
@@ -25,7 +25,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.entitlements import require_writable
 
 PAST, AHEAD = timedelta(days=90), timedelta(days=365)
-MOST_IN_FEED = 4 * MOST_SHOWN
+MAX_IN_FEED = 4 * MAX_SHOWN
 SEEN_EVERY = timedelta(minutes=10)
 
 
@@ -85,7 +85,7 @@ def feed_read(tenant: TenantRef, token: str) -> Feed | None:
     if feed.read_at is None or feed.read_at < now - SEEN_EVERY:
         CalendarFeed.objects.filter(pk=feed.pk).update(read_at=now)
     nouns = [noun for noun in WHEN if actor.can(noun, "view")]
-    rows = agenda(actor, now - PAST, now + AHEAD, [actor.member_id], nouns=nouns, limit=MOST_IN_FEED)
+    rows = agenda(actor, now - PAST, now + AHEAD, [actor.member_id], nouns=nouns, limit=MAX_IN_FEED)
     series = series_of(actor, actor.member_id, rows, heads(actor, [actor.member_id], nouns))
     with override(actor.locale):
         body = Writer(tenant, actor.member_id).calendar(rows, series)

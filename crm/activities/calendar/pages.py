@@ -25,7 +25,7 @@ from tenants.actors import Actor
 from tenants.entitlements import why_not_writable
 
 COLORS = {"task": "blue", "call": "teal", "meeting": "violet"}
-MOST_SHOWN = 500
+MAX_SHOWN = 500
 MONTH_ENTRIES = 4
 TASK_MINUTES = 30
 EARLY = 7
@@ -94,10 +94,10 @@ def calendar_page(
 ) -> CalendarPage:
     """``member_ids`` None is everyone's; ``day_url`` has ``{day}`` where a day's own page goes."""
     start, end = period.moments(actor.time_zone)
-    rows = agenda(actor, start, end, member_ids, nouns=nouns, limit=MOST_SHOWN)
-    rows += repeats(actor, start, end, member_ids, nouns=nouns, limit=MOST_SHOWN)
+    rows = agenda(actor, start, end, member_ids, nouns=nouns, limit=MAX_SHOWN)
+    rows += repeats(actor, start, end, member_ids, nouns=nouns, limit=MAX_SHOWN)
     rows.sort(key=lambda row: (row.at or UNDATED, row.id))
-    shown = rows[:MOST_SHOWN]
+    shown = rows[:MAX_SHOWN]
     columns = [_column(actor, period, day, day_url) for day in period.days]
     by_day = {column.day: column for column in columns}
     own = member_ids is not None and list(member_ids) == [actor.member_id]
@@ -112,7 +112,7 @@ def calendar_page(
         columns=columns,
         hours=[time_text(datetime.min.replace(hour=hour).time()) for hour in range(24)],
         first_hour=max(min(opening, default=EARLY + 1) - 1, 0),
-        more=len(rows) > MOST_SHOWN,
+        more=len(rows) > MAX_SHOWN,
     )
 
 
@@ -224,7 +224,7 @@ def whose(actor: Actor) -> list[tuple[str, str]]:
     found = [("all", _("Everyone"))]
     if actor.member_id is not None:
         found.insert(0, ("me", _("Mine")))
-    others = active_members().values_list("id", "name")[:MOST_SHOWN]
+    others = active_members().values_list("id", "name")[:MAX_SHOWN]
     return [*found, *((str(one), name) for one, name in others if one != actor.member_id)]
 
 

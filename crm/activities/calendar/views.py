@@ -17,7 +17,7 @@ from crm.activities.calendar.layout import SPANS, Period, Span
 from crm.activities.calendar.pages import calendar_page, nouns_shown, whose
 from crm.activities.calendar.services import activity_move
 from crm.activities.rules import DAY, WHEN
-from crm.records.display.responses import gone_to, record_type_or_404, shows_errors, toast
+from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to, toast
 from crm.records.schema.record_type import registry
 from crm.workspace.text.formats import week_start
 from tenants.access import MEMBER, PUBLIC, access, needs_noun
@@ -35,7 +35,7 @@ SPAN_LABELS = {
 
 @access(MEMBER)
 @require_GET
-@shows_errors
+@handle_record_errors
 def calendar(request: MemberRequest) -> HttpResponseBase:
     """A day, a week or a month; the address says which, whose and of what."""
     actor = request.actor
@@ -117,7 +117,7 @@ def members_of(request: MemberRequest, who: str) -> list[UUID] | None:
 
 @access(needs_noun("edit"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def calendar_move(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Put an activity on another day, at another time or of another length."""
     record_type = record_type_or_404(noun)
@@ -143,20 +143,20 @@ def calendar_move(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBa
     )
     message = _("%(name)s moved.") % {"name": change.record.name}
     if not request.htmx:
-        return gone_to(request, reverse("activities:calendar"), message, undo=change.change_set.id)
+        return redirect_to(request, reverse("activities:calendar"), message, undo=change.change_set.id)
     return toast(HttpResponse(status=204), message, undo=change.change_set.id)
 
 
 @access(MEMBER, writes_unpaid=True)
 @require_http_methods(["GET", "POST"])
-@shows_errors
+@handle_record_errors
 def calendar_feed(request: MemberRequest) -> HttpResponseBase:
     """Make, renew or stop the secret address at which other calendars read one's activities."""
     address = ""
     if request.method == "POST":
         if request.POST.get("action") == "stop":
             feeds.feed_stop(request.actor)
-            return gone_to(request, reverse("activities:calendar_feed"), _("The feed has stopped."))
+            return redirect_to(request, reverse("activities:calendar_feed"), _("The feed has stopped."))
         token = feeds.feed_make(request.actor)
         address = request.build_absolute_uri(reverse("activities:calendar_ics", args=[token]))
     context = {"feed": feeds.feed_of(request.actor), "address": address}

@@ -20,7 +20,7 @@ from crm.records.write.row_values import snapshot
 from crm.workspace.models import Member
 from tenants.actors import Actor
 
-MOST_SERIES = 200
+MAX_SERIES = 200
 SHOWN = ("title", "text", "minutes", "priority", "direction", "phone", "place", "reminder", "people")
 """What of a row its series has in common, but for who does it and what it is on."""
 
@@ -55,7 +55,7 @@ def heads(actor: Actor, member_ids: Collection[UUID] | None, nouns: Collection[s
             for one in member_ids:
                 mine |= Q(plain__contains=str(one))
             rows = rows.filter(mine)
-        found += heads_of(actor, record_type, list(rows.order_by("-occurrence")[:MOST_SERIES]), member_ids)
+        found += heads_of(actor, record_type, list(rows.order_by("-occurrence")[:MAX_SERIES]), member_ids)
     return found
 
 

@@ -33,7 +33,7 @@ from tenants.locales import zone
 
 HORIZON = timedelta(days=90)
 """How far ahead the meetings of a series stand in calendars."""
-MOST_AHEAD = 100
+MAX_AHEAD = 100
 CARRIED = (
     "name", "minutes", "reminder", "description", "about", "also", "assignee", "priority", "direction", "phone",
     "place", "guests",
@@ -289,7 +289,7 @@ def rearrange(batch: Batch, draft: Draft) -> None:
     part = Part.of(draft.after if draft.after["series"] else {**before, "repeat": ""})
     horizon = recurrence.local(batch.at, part.time_zone) + HORIZON
     last = max([horizon, *(datetime.combine(day, datetime.max.time()) for day in days.values())])
-    slots = {local.date(): (number, local) for number, local in part.between(part.first, last, MOST_AHEAD)}
+    slots = {local.date(): (number, local) for number, local in part.between(part.first, last, MAX_AHEAD)}
     changes: dict[UUID, tuple[dict[str, Any], dict[str, Any]]] = {}
     gone: list[UUID] = []
     for row, values in found:
@@ -399,7 +399,7 @@ def meetings_ahead(
     many."""
     part = Part.of(values)
     end = recurrence.local(now, part.time_zone) + HORIZON
-    found = part.between(max(last_number(record_type, values["series"]), values["occurrence"]), end, MOST_AHEAD)
+    found = part.between(max(last_number(record_type, values["series"]), values["occurrence"]), end, MAX_AHEAD)
     if found:
         make(actor, record_type, values, found, change_set=change_set, source=source)
     return len(found)

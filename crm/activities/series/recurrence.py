@@ -19,7 +19,7 @@ from crm.workspace.text.formats import babel_locale, date_text
 
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 PARTS = ("FREQ", "INTERVAL", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS", "WKST", "COUNT", "UNTIL")
-MOST = 999
+MAX_COUNT = 999
 LONGEST = 200
 LIFE = timedelta(days=50 * 365)
 """How long after its first time a series ends in any case, so that a rule which names no day comes to an end too."""
@@ -44,8 +44,9 @@ def normalised(text: str) -> str:
     if given.get("FREQ") not in FREQUENCIES:
         raise problem
     for key in ("INTERVAL", "COUNT"):
-        if key in given and not (given[key].isdecimal() and given[key].isascii() and 1 <= int(given[key][:6]) <= MOST):
-            raise BadRule(_("A repetition is counted from 1 to %(most)d.") % {"most": MOST})
+        number = given.get(key, "1")
+        if not (number.isdecimal() and number.isascii() and 1 <= int(number[:6]) <= MAX_COUNT):
+            raise BadRule(_("A repetition is counted from 1 to %(most)d.") % {"most": MAX_COUNT})
     if "COUNT" in given and "UNTIL" in given:
         raise BadRule(_("A repetition ends on a day or after a number of times, not both."))
     if "UNTIL" in given:

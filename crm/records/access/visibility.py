@@ -134,7 +134,7 @@ def reader_values(actor: Actor) -> tuple[UUID | None, list[UUID]]:
     return actor.member_id, list(actor.team_members)
 
 
-def reach(actor: Actor, record_type: RecordType, action: str, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
+def rows_allowing(actor: Actor, record_type: RecordType, action: str, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
     """Of the rows the actor may see, those he may do ``action`` (edit, delete, export, bulk) to."""
     rows = visible(actor, record_type, trashed=trashed)
     scope = actor.scope(record_type.slug, action)

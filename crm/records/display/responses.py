@@ -16,7 +16,7 @@ from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, Unk
 from crm.records.schema.record_type import RecordType, Text, registry
 from tenants.http import MemberRequest
 
-MOST_SAID = 3
+MAX_SAID = 3
 
 type View[**P] = Callable[Concatenate[Any, P], HttpResponseBase]
 
@@ -50,7 +50,7 @@ def toast(
     return response
 
 
-def gone_to(
+def redirect_to(
     request: MemberRequest, url: str, message: object = "", *, undo: UUID | None = None, redo: UUID | None = None
 ) -> HttpResponse:
     """Go to another page, where the message is shown, with a way back (``undo``) or forth again (``redo``)."""
@@ -60,7 +60,7 @@ def gone_to(
     return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
 
 
-def back(request: MemberRequest, fallback: str) -> str:
+def return_url(request: MemberRequest, fallback: str) -> str:
     """Where the reader came from, if that is a page of this host."""
     for candidate in (request.POST.get("next", ""), request.headers.get("Referer", "")):
         if candidate and url_has_allowed_host_and_scheme(candidate, {request.get_host()}, request.is_secure()):
@@ -68,7 +68,7 @@ def back(request: MemberRequest, fallback: str) -> str:
     return fallback
 
 
-def shows_errors[**P](view: View[P]) -> View[P]:
+def handle_record_errors[**P](view: View[P]) -> View[P]:
     """Show what a person can cause as a page, to htmx as a toast; what is not visible is a 404 page."""
 
     @wraps(view)
@@ -91,10 +91,10 @@ def refused(request: MemberRequest, error: RecordError) -> HttpResponse:
         response = render(request, "records/refused.html#conflicts", context, status=error.status)
         return retarget(reswap(response, "innerHTML"), "#dialog-content")
     response = HttpResponse(status=error.status)
-    return toast(reswap(response, "none"), said(error), kind="error")
+    return toast(reswap(response, "none"), error_text(error), kind="error")
 
 
-def said(error: RecordError) -> Text:
+def error_text(error: RecordError) -> Text:
     """What is wrong, where no form is there to say it beside its fields: each thing once, and not too many."""
     problems = dict.fromkeys(str(one.message) for one in error.errors) if isinstance(error, Invalid) else {}
-    return " ".join(list(problems)[:MOST_SAID]) or error.message
+    return " ".join(list(problems)[:MAX_SAID]) or error.message

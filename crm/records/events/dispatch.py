@@ -53,7 +53,7 @@ def on(*types: str, name: str, handler: EventHandler) -> None:
 
 POSITIONS_AT_ONCE = 1000
 EVENTS_AT_ONCE = 200
-SECONDS = 2.0
+TURN_SECONDS = 2.0
 COUNTER = ""
 GIVE = """
     UPDATE records_event SET position = %s + numbered.number
@@ -71,7 +71,7 @@ def drain(tenant: TenantRef, *, until: float | None = None) -> Progress:
     In a workspace that is not paid for they are numbered, for whoever reads them, and handed over when it is: what the
     readers do is lost to nobody (see ``entitlements_write``).
     """
-    until = monotonic() + SECONDS if until is None else until
+    until = monotonic() + TURN_SECONDS if until is None else until
     while (given := give_positions()) == POSITIONS_AT_ONCE:
         if monotonic() >= until:
             return Progress.MORE
@@ -101,7 +101,7 @@ def run_handler(tenant: TenantRef, name: str, reader: EventReader, until: float)
     at_once = EVENTS_AT_ONCE
     while monotonic() < until:
         try:
-            handled = hand_over(tenant, name, reader, at_once)
+            handled = deliver(tenant, name, reader, at_once)
         except HandlerFailed as failed:
             if at_once == 1:
                 note_failure(tenant, name, failed)
@@ -121,7 +121,7 @@ class HandlerFailed(Exception):
         self.event = event
 
 
-def hand_over(tenant: TenantRef, name: str, reader: EventReader, at_once: int) -> int | None:
+def deliver(tenant: TenantRef, name: str, reader: EventReader, at_once: int) -> int | None:
     """One transaction: the effects of up to ``at_once`` events, and the reader's position behind them.
 
     Returns how many there were; None when another worker is at it.

@@ -21,8 +21,8 @@ from crm.records.write.gate import change_set_new
 from tenants.actors import Actor
 from tenants.limits import history_from
 
-MOST = 500
-MOST_LOOKED_AT = 5000
+MAX_EVENTS = 500
+MAX_LOOKED_AT = 5000
 
 
 def note(
@@ -71,7 +71,7 @@ def feed(actor: Actor, after: int = 0, limit: int = 50) -> Feed:
 
     A page is full unless it is the last. Nothing from before the days that the plan shows.
     """
-    limit = max(1, min(limit, MOST))
+    limit = max(1, min(limit, MAX_EVENTS))
     since = history_from(actor.tenant)
     if since is not None:
         after = max(after, position_before(since))
@@ -89,7 +89,7 @@ def feed(actor: Actor, after: int = 0, limit: int = 50) -> Feed:
         found += [position for position, *about in looked_at if position and tuple(about) in seen]
         if len(looked_at) < at_once:
             break
-        reached, at_once = looked_at[-1][0] or end, min(at_once * 4, MOST_LOOKED_AT)
+        reached, at_once = looked_at[-1][0] or end, min(at_once * 4, MAX_LOOKED_AT)
     has_more = len(found) > limit
     events = Event.objects.filter(position__in=found[:limit]).order_by("position").select_related("change_set")
     rows = [row(actor, event) for event in events]
@@ -122,7 +122,7 @@ def visible_ids(actor: Actor, about: Iterable[tuple[str, UUID]]) -> set[tuple[st
 def readable(actor: Actor, record_type: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
     """Of an event's values, those of fields that are shown today, and to the actor."""
     return {
-        slug: record_type.by_slug[slug].seen(actor, value)
+        slug: record_type.by_slug[slug].redact(actor, value)
         for slug, value in values.items()
         if slug in record_type.by_slug and may_read(actor, record_type, slug)
     }

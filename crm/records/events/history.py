@@ -18,7 +18,7 @@ from crm.records.read.reading import titles
 from crm.records.schema.record_type import Field, Kind, RecordType, Text, registry
 from tenants.actors import Actor
 
-ROUNDS = 5
+MAX_ROUNDS = 5
 KEYS = (
     SortKey("at", True, F("at"), False, Kind.DATETIME),
     SortKey("id", True, F("id"), False, Kind.RELATION),
@@ -99,7 +99,7 @@ def recent(actor: Actor, limit: int = 20) -> list[Entry]:
     seen: list[Event] = []
     events = events_read(actor).filter(record_type__in=known).order_by("-id")
     last: UUID | None = None
-    for _round in range(ROUNDS):
+    for _round in range(MAX_ROUNDS):
         batch = list((events.filter(id__lt=last) if last else events)[: limit * 2])
         visible = titles(actor, {(event.record_type, event.record_id) for event in batch})
         seen += [event for event in batch if (event.record_type, event.record_id) in visible]
@@ -168,8 +168,8 @@ def changed_fields(actor: Actor, event: Event) -> Iterable[tuple[Field, Any, Any
     for field in readable_fields(actor, registry.get(event.record_type)):
         if field.slug not in event.before and field.slug not in event.after:
             continue
-        before, after = (field.seen(actor, values.get(field.slug)) for values in (event.before, event.after))
-        if before != after or not field.divided:
+        before, after = (field.redact(actor, values.get(field.slug)) for values in (event.before, event.after))
+        if before != after or not field.partial_value:
             yield field, before, after
 
 

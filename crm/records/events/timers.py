@@ -84,8 +84,8 @@ def register(kind: str, handler: TimerHandler, *, alone: bool = False, unpaid: b
 
 LONGEST_WAIT = timedelta(hours=6)
 STEP = timedelta(milliseconds=250)
-AT_ONCE = 100
-SECONDS = 0.3
+BATCH_SIZE = 100
+TURN_SECONDS = 0.3
 """A turn's length: nobody waits longer for a workspace that has thousands of timers due."""
 
 
@@ -153,7 +153,7 @@ def fire_due(tenant: TenantRef, until: float) -> Reached:
         looked_at, next_at = fire_some(tenant, until)
         if monotonic() >= until:
             return Progress.MORE, None
-        if looked_at < AT_ONCE:
+        if looked_at < BATCH_SIZE:
             return Progress.DONE, next_at
 
 
@@ -192,7 +192,7 @@ def take(now: datetime, some: list[str] | None) -> list[Taken]:
     The commit does not wait for the disk: were it lost with the machine, so would be the effects, and both come again.
     """
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, {"now": now, "kinds": some, "most": AT_ONCE})
+        cursor.execute(TAKE, {"now": now, "kinds": some, "most": BATCH_SIZE})
         return [Taken(*row) for row in cursor.fetchall()]
 
 

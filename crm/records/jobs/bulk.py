@@ -25,7 +25,7 @@ from crm.records.jobs import jobs
 from crm.records.jobs.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted, freeze, freeze_ids, job_start
 from crm.records.models import ChangeSet, Event, Job
 from crm.records.query import language, search_text
-from crm.records.read.reading import reach
+from crm.records.read.reading import rows_allowing
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate, row_values, undo
 from crm.records.write.validation import NOT_USED, currency_problem
@@ -36,8 +36,8 @@ type Action = Literal["edit", "trash", "restore"]
 type OnError = Literal["skip", "stop"]
 
 NEEDS: Mapping[Action, str] = {"edit": "edit", "trash": "delete", "restore": "delete"}
-MOST_AT_ONCE = 500
-MOST_TITLE = 160
+MAX_AT_ONCE = 500
+MAX_TITLE = 160
 ASSIGNED = "assigned"
 FREEZE_EFFECTS = """
     INSERT INTO records_jobchunk (job_id, number, noun, ids)
@@ -70,7 +70,7 @@ def reached(actor: Actor, record_type: RecordType, action: Action) -> QuerySet[A
         require_scope(actor, record_type.slug, needed)
     if not actor.can(record_type.slug, "bulk") or not actor.can(record_type.slug, NEEDS[action]):
         raise Forbidden(_("Your role does not allow this for many records at once."))
-    return reach(actor, record_type, "bulk", trashed="only" if action == "restore" else "exclude")
+    return rows_allowing(actor, record_type, "bulk", trashed="only" if action == "restore" else "exclude")
 
 
 def selected(
@@ -89,9 +89,8 @@ def bulk_now(
 ) -> gate.Change:
     """Change a few, all or none, while somebody waits. Raises Forbidden, NotFound and Invalid."""
     rows = reached(actor, record_type, action)
-    if ids_of(reach(actor, record_type, "view", trashed="only" if action == "restore" else "exclude"), ids) - ids_of(
-        rows, ids
-    ):
+    visible = rows_allowing(actor, record_type, "view", trashed="only" if action == "restore" else "exclude")
+    if ids_of(visible, ids) - ids_of(rows, ids):
         raise Forbidden(_("Your role does not let you change some of these together."))
     match action:
         case "trash":
@@ -144,7 +143,7 @@ def check_values(actor: Actor, record_type: RecordType, values: Mapping[str, Any
         require_field(actor, record_type, slug)
         one = writable.get(slug)
         if one is None:
-            errors.append(FieldError(str(slug)[:100], *gate.unwritable(actor, record_type, str(slug))))
+            errors.append(FieldError(str(slug)[:100], *gate.why_not_writable(actor, record_type, str(slug))))
             continue
         if one.unique:
             errors.append(FieldError(slug, "unique", _("Each record has its own; many cannot be given the same.")))
@@ -195,9 +194,9 @@ def step(work: Work) -> bool:
         .values_list("pk")
     )
     trashed: Any = "only" if action == "restore" else "exclude"
-    there = ids_of(reach(actor, record_type, "view", trashed=trashed), chunk.ids)
+    there = ids_of(rows_allowing(actor, record_type, "view", trashed=trashed), chunk.ids)
     matching = ids_of(rows, chunk.ids)
-    allowed = ids_of(reach(actor, record_type, NEEDS[action], trashed=trashed), chunk.ids)
+    allowed = ids_of(rows_allowing(actor, record_type, NEEDS[action], trashed=trashed), chunk.ids)
     ready = []
     for one in chunk.ids:
         if one not in there:
@@ -294,7 +293,7 @@ def tell_owner(work: Work, record_type: RecordType) -> None:
 
 def is_many(change_set_id: UUID) -> bool:
     """Whether a change is too big to be taken back while somebody waits."""
-    return Event.objects.filter(change_set=change_set_id)[: MOST_AT_ONCE + 1].count() > MOST_AT_ONCE
+    return Event.objects.filter(change_set=change_set_id)[: MAX_AT_ONCE + 1].count() > MAX_AT_ONCE
 
 
 def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -> Job:
@@ -323,7 +322,7 @@ def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -
         undo.notices_follow(change_set)
         undo.people_back(actor, change_set, taken_back)
         what = made_by.title if made_by else changes.told(actor, [change_set])[0].brief
-        title = _("Undo: %(what)s") % {"what": Truncator(what).chars(MOST_TITLE)}
+        title = _("Undo: %(what)s") % {"what": Truncator(what).chars(MAX_TITLE)}
         job = job_start(
             actor,
             "undo",

@@ -40,12 +40,12 @@ from tenants.turns import Progress
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 25.0
+TURN_SECONDS = 25.0
 CHUNK = 1000
 LEASE = timedelta(seconds=90)
-AT_ONCE = 3
-MOST_OPEN = 50
-MOST_PROBLEMS = 100
+MAX_RUNNING = 3
+MAX_OPEN = 50
+MAX_PROBLEMS = 100
 TRIES = 5
 SOURCE = "bulk"
 OPEN = (Job.State.QUEUED, Job.State.RUNNING)
@@ -68,7 +68,7 @@ class Work:
     def skip(self, noun: str, record_id: UUID | None, code: str, message: Text, slug: str = "") -> None:
         """Note that a row was left as it was, and why."""
         self.job.skipped += 1
-        if len(self.job.problems) < MOST_PROBLEMS:
+        if len(self.job.problems) < MAX_PROBLEMS:
             self.job.problems = [
                 *self.job.problems,
                 {
@@ -126,7 +126,7 @@ def job_start(
         raise Forbidden
     if not found.reads:
         require_writable(actor.tenant)
-    if Job.objects.filter(state__in=OPEN).count() >= MOST_OPEN:
+    if Job.objects.filter(state__in=OPEN).count() >= MAX_OPEN:
         raise Invalid([], _("Too much work is waiting already. Try again when some of it is done."))
     with transaction.atomic():
         job = Job.objects.create(
@@ -183,7 +183,7 @@ def chunk_take(job: Job) -> JobChunk | None:
 # -- working -----------------------------------------------------------------------------------------------------------
 
 
-def hand_out(tenant: TenantRef) -> None:
+def enqueue_due(tenant: TenantRef) -> None:
     """Queue the jobs that are to be looked at now, a few of a workspace at once.
 
     Whoever works on one puts ``next_at`` off; a job whose worker was lost comes up again by itself. One that changes
@@ -194,7 +194,7 @@ def hand_out(tenant: TenantRef) -> None:
     with transaction.atomic():
         busy = open_ones.filter(state=Job.State.RUNNING, next_at__gt=now).count()
         due = open_ones.filter(next_at__lte=now).order_by("next_at", "id")
-        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[: max(0, AT_ONCE - busy)])
+        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[: max(0, MAX_RUNNING - busy)])
         if not ids:
             return
         Job.objects.filter(pk__in=ids).update(state=Job.State.RUNNING, next_at=now + LEASE)
@@ -216,7 +216,7 @@ def send(tenant: TenantRef, job_id: UUID) -> None:
 
 def run(tenant: TenantRef, job_id: UUID, *, until: float | None = None) -> Progress:
     """Work on a job chunk by chunk, as far as time (``monotonic``) allows."""
-    until = monotonic() + SECONDS if until is None else until
+    until = monotonic() + TURN_SECONDS if until is None else until
     while True:
         if not step(tenant, job_id):
             return Progress.DONE

@@ -18,7 +18,7 @@ from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from crm.records.access.visibility import reach, readable_fields, require_scope, writable_fields
+from crm.records.access.visibility import readable_fields, require_scope, rows_allowing, writable_fields
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.jobs.jobs import Work, job_start
 from crm.records.lists.saved_views import views_handed_over
@@ -39,7 +39,7 @@ from tenants.entitlements import require_writable
 type Part = Literal["open", "closed", "all"]
 
 SOURCE = "hand_over"
-AT_ONCE = 500
+BATCH_SIZE = 500
 """Records given away in one transaction; more go in the background."""
 CHUNK = 500
 TRIES = 40
@@ -90,7 +90,7 @@ def held(
 ) -> QuerySet[Any]:
     """The records of one member, outside the trash, that the actor may give away by all of ``actions``."""
     narrowest = min(actions, key=lambda action: actor.scope(record_type.slug, action))
-    rows = reach(actor, record_type, narrowest).filter(**{owner_of(record_type).column: member_id})
+    rows = rows_allowing(actor, record_type, narrowest).filter(**{owner_of(record_type).column: member_id})
     known = readable_fields(actor, record_type) if narrowest == "view" else writable_fields(actor, record_type)
     if record_type.owner_field not in {one.slug for one in known}:
         return rows.none()
@@ -144,7 +144,7 @@ def member_hand_over(
         raise Forbidden(_("You may not change members of this workspace."))
     if takers:
         require_writable(actor.tenant)
-    return at_rest(lambda: hand_over_once(actor, member_id, takers, closed_too, manager_id, heads))
+    return retry_on_lock(lambda: hand_over_once(actor, member_id, takers, closed_too, manager_id, heads))
 
 
 def hand_over_once(
@@ -157,18 +157,18 @@ def hand_over_once(
 ) -> Outcome:
     with transaction.atomic():
         people_lock(actor)
-        leaver = giver_locked(member_id)
+        leaver = lock_member(member_id)
         if not leaver.is_active:
             raise Conflict("deactivated", _("%(name)s is deactivated already.") % {"name": leaver.name})
-        given = gifts(actor, leaver, takers, closed_too, actions=("edit",))
+        given = records_to_transfer(actor, leaver, takers, closed_too, actions=("edit",))
         change_set = gate.change_set_new(actor, SOURCE)
         gate.change_set_save(change_set)
         for noun, taker in takers.items():
             views_handed_over(member_id=member_id, noun=noun, to=taker, change_set=change_set)
-        if sum(map(len, given.values())) <= AT_ONCE:
+        if sum(map(len, given.values())) <= BATCH_SIZE:
             counts = give(actor, given, takers, change_set)
             member_leave(actor, member_id=member_id, manager_id=manager_id, heads=heads, change_set=change_set)
-            tell(actor, leaver, takers, counts, change_set)
+            notify_new_owners(actor, leaver, takers, counts, change_set)
             return Outcome(change_set, counts)
         if member_id == actor.member_id:
             raise Conflict("too_much", _("You have too much to hand over while you leave. Ask a colleague to do it."))
@@ -184,7 +184,7 @@ def records_move(
         if noun not in registry or not (actor.can(noun, "bulk") and actor.can(noun, "edit")):
             raise Forbidden(_("Your role does not allow this for many records at once."))
     require_writable(actor.tenant)
-    return at_rest(lambda: move_once(actor, member_id, takers, closed_too))
+    return retry_on_lock(lambda: move_once(actor, member_id, takers, closed_too))
 
 
 def move_once(actor: Actor, member_id: UUID, takers: Mapping[str, UUID], closed_too: Collection[str]) -> Outcome:
@@ -193,18 +193,18 @@ def move_once(actor: Actor, member_id: UUID, takers: Mapping[str, UUID], closed_
         giver = Member.objects.filter(pk=member_id).first()
         if giver is None:
             raise NotFound
-        given = gifts(actor, giver, takers, closed_too, actions=actions)
+        given = records_to_transfer(actor, giver, takers, closed_too, actions=actions)
         if not any(given.values()):
             raise Conflict("nothing", _("%(name)s has nothing of this that you may give away.") % {"name": giver.name})
         change_set = gate.change_set_new(actor, SOURCE)
-        if sum(map(len, given.values())) > AT_ONCE:
+        if sum(map(len, given.values())) > BATCH_SIZE:
             return later(actor, giver, given, takers, closed_too, actions, change_set)
         counts = give(actor, given, takers, change_set)
-        tell(actor, giver, takers, counts, change_set)
+        notify_new_owners(actor, giver, takers, counts, change_set)
         return Outcome(change_set, counts)
 
 
-def at_rest(work: Callable[[], Outcome]) -> Outcome:
+def retry_on_lock(work: Callable[[], Outcome]) -> Outcome:
     """Do it as soon as nobody is at one of the records.
 
     Whoever holds one of them may be about to wait for the member's row. So nothing is waited for while it is held:
@@ -221,7 +221,7 @@ def at_rest(work: Callable[[], Outcome]) -> Outcome:
     raise Conflict("busy", _("Somebody is changing these records at this moment. Try again in a minute."))
 
 
-def giver_locked(member_id: UUID) -> Member:
+def lock_member(member_id: UUID) -> Member:
     """The member's row, once nothing that is being written names him; until the commit nothing new can."""
     found = Member.objects.select_for_update(of=("self",)).filter(pk=member_id).first()
     if found is None:
@@ -229,7 +229,7 @@ def giver_locked(member_id: UUID) -> Member:
     return found
 
 
-def gifts(
+def records_to_transfer(
     actor: Actor,
     giver: Member,
     takers: Mapping[str, UUID],
@@ -244,7 +244,7 @@ def gifts(
         if record_type.slug not in takers:
             continue
         rows = held(actor, record_type, giver.pk, part=part_of(record_type, closed_too), actions=actions).order_by("pk")
-        some = rows.select_for_update(of=("self",), no_key=True, nowait=True)[: AT_ONCE + 1]
+        some = rows.select_for_update(of=("self",), no_key=True, nowait=True)[: BATCH_SIZE + 1]
         found[record_type.slug] = list(some.values_list("pk", flat=True))
     return found
 
@@ -289,7 +289,7 @@ def give(
     return counts
 
 
-def tell(
+def notify_new_owners(
     actor: Actor, giver: Member, takers: Mapping[str, UUID], counts: Mapping[str, int], change_set: ChangeSet
 ) -> None:
     """Each who takes over is told once, of how much."""
@@ -365,7 +365,7 @@ def step(work: Work) -> bool:
     nouns = [noun for noun in takers if noun not in job.place.get("through", ())]
     counts: dict[str, int] = job.result.setdefault("counts", {})
     if not nouns:
-        tell(actor, giver, takers, counts, work.change_set)
+        notify_new_owners(actor, giver, takers, counts, work.change_set)
         return False
     record_type = registry.get(nouns[0])
     rows = held(

@@ -27,7 +27,7 @@ from crm.workspace.text.formats import date_text, number_text, separators, typed
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 VALUE_INPUTS = {Kind.DATE: "date", Kind.DATETIME: "date"}
 
 
@@ -236,7 +236,7 @@ def rows_sent(actor: Actor, record_type: RecordType, data: QueryDict) -> tuple[s
     """The form's rows as they were sent, with a changed field's operator and a changed operator's value made anew."""
     match = "any" if data.get("match") == "any" else "all"
     made: list[Row] = []
-    for place in [place for place in data.getlist("row") if place.isdigit()][:MOST_ROWS]:
+    for place in [place for place in data.getlist("row") if place.isdigit()][:MAX_ROWS]:
         if data.get("drop") == place:
             continue
         name = f"c{place}"

@@ -19,7 +19,7 @@ from crm.records.schema.record_type import Field, Kind, RecordType, registry
 from crm.workspace.text.folding import fold
 from tenants.actors import Actor
 
-MOST_GROUPS = 100
+MAX_GROUPS = 100
 NONE = "none"
 
 
@@ -58,8 +58,8 @@ def groups(
     elif one.kind is Kind.CHOICE:
         value = NullIf(one.column, Value(""))
     rows = reading.matching(actor, record_type, wanted).annotate(group_value=value)
-    sums = money_sums(actor, rows, money, {"worth": Part()}, by="group_value", most=MOST_GROUPS)
-    largest = islice(sums.items(), MOST_GROUPS)
+    sums = money_sums(actor, rows, money, {"worth": Part()}, by="group_value", most=MAX_GROUPS)
+    largest = islice(sums.items(), MAX_GROUPS)
     shown = [Group(key_of(one, raw), "", worth=parts["worth"]) for raw, parts in largest]
     name(actor, one, shown)
     return Groups(in_order(one, shown), len(sums) - len(shown))

@@ -12,9 +12,9 @@ from crm.records.access.visibility import hidden_slugs
 from crm.records.errors import BadQuery
 from crm.records.lists.saved_views import (
     DONE,
+    MAX_CARD_FIELDS,
+    MAX_COLUMNS,
     MINE,
-    MOST_CARD_FIELDS,
-    MOST_COLUMNS,
     footers_for,
     groupable,
     listed_fields,
@@ -133,7 +133,7 @@ def read_quick(record_type: RecordType, names: Iterable[str]) -> tuple[str, ...]
 
 def read_cards(actor: Actor, record_type: RecordType, slugs: Iterable[str]) -> tuple[str, ...]:
     known = {one.slug for one in listed_fields(actor, record_type)}
-    return tuple(slug for slug in dict.fromkeys(slugs) if slug in known)[:MOST_CARD_FIELDS]
+    return tuple(slug for slug in dict.fromkeys(slugs) if slug in known)[:MAX_CARD_FIELDS]
 
 
 def footers_text(footers: Mapping[str, str]) -> str:
@@ -154,7 +154,7 @@ def chosen_columns(actor: Actor, record_type: RecordType, slugs: Iterable[str]) 
 
 def pick_columns(actor: Actor, record_type: RecordType, slugs: Iterable[str]) -> tuple[Field, ...]:
     allowed = {one.slug: one for one in listed_fields(actor, record_type)}
-    chosen = [slug for slug in dict.fromkeys(slugs) if slug in allowed][:MOST_COLUMNS]
+    chosen = [slug for slug in dict.fromkeys(slugs) if slug in allowed][:MAX_COLUMNS]
     return tuple(allowed[slug] for slug in with_title(record_type, chosen)) if chosen else ()
 
 

@@ -39,8 +39,8 @@ from crm.records.lists.list_address import (
 from crm.records.lists.saved_views import (
     ALL,
     DONE,
+    MAX_CARD_FIELDS,
     MINE,
-    MOST_CARD_FIELDS,
     NO_FOOTER,
     View,
     Views,
@@ -525,7 +525,7 @@ class Listing:
 
     @property
     def most_on_cards(self) -> int:
-        return MOST_CARD_FIELDS
+        return MAX_CARD_FIELDS
 
     @property
     def choosable_on_cards(self) -> list[tuple[Field, bool]]:

@@ -27,10 +27,10 @@ from crm.workspace.models import Member, Team
 from tenants.actors import Actor
 from tenants.entitlements import require_writable
 
-MOST_VIEWS = 100
-MOST_COLUMNS = 20
-MOST_SORTS = 3
-MOST_CARD_FIELDS = 6
+MAX_VIEWS = 100
+MAX_COLUMNS = 20
+MAX_SORTS = 3
+MAX_CARD_FIELDS = 6
 ALL, MINE, DONE = "all", "mine", "done"
 LISTED_SYSTEM_FIELDS = ("created_at", "updated_at", "created_by")
 GROUPED_KINDS = frozenset({Kind.CHOICE, Kind.RELATION, Kind.MEMBER, Kind.DATE, Kind.DATETIME, Kind.BOOLEAN})
@@ -85,7 +85,7 @@ class Views:
 
     @cached_property
     def saved(self) -> list[SavedView]:
-        return list(seen(self.actor, self.record_type).order_by("created_at", "id")[: 2 * MOST_VIEWS])
+        return list(seen(self.actor, self.record_type).order_by("created_at", "id")[: 2 * MAX_VIEWS])
 
     @cached_property
     def built_in(self) -> list[View]:
@@ -310,7 +310,7 @@ def checked(actor: Actor, record_type: RecordType, values: Mapping[str, Any]) ->
             wrong("filter", str(error))
     if "sort" in values:
         sortable = sortable_fields(record_type, hidden_slugs(actor, record_type))
-        found["sort"] = listed("sort", MOST_SORTS)
+        found["sort"] = listed("sort", MAX_SORTS)
         if any(one.removeprefix("-") not in sortable for one in found["sort"]):
             wrong("sort", _("This list cannot be sorted like that."))
     if "columns" in values:
@@ -326,7 +326,7 @@ def checked(actor: Actor, record_type: RecordType, values: Mapping[str, Any]) ->
         ):
             wrong("footers", _("A column cannot be summed up like that."))
     if "card_fields" in values:
-        found["card_fields"] = listed("card_fields", MOST_CARD_FIELDS)
+        found["card_fields"] = listed("card_fields", MAX_CARD_FIELDS)
         if any(slug not in known for slug in found["card_fields"]):
             wrong("card_fields", _("One of these fields cannot be shown on a card."))
     if "quick" in values:
@@ -398,8 +398,8 @@ def columns_read(value: Any, known: Mapping[str, Field], wrong: Any) -> list[dic
     if not isinstance(given, list | tuple):
         wrong("columns", _("Columns are a list of fields."))
         return []
-    if len(given) > MOST_COLUMNS + 1:
-        wrong("columns", _("At most %(limit)d are possible.") % {"limit": MOST_COLUMNS})
+    if len(given) > MAX_COLUMNS + 1:
+        wrong("columns", _("At most %(limit)d are possible.") % {"limit": MAX_COLUMNS})
         return []
     for one in given:
         column = {"field": one} if isinstance(one, str) else dict(one) if isinstance(one, Mapping) else {}
@@ -419,7 +419,7 @@ def view_create(actor: Actor, record_type: RecordType, values: Mapping[str, Any]
         raise Forbidden
     require_writable(actor.tenant)
     found = checked(actor, record_type, {"name": "", **values})
-    if SavedView.objects.filter(noun=record_type.slug, owner=actor.member_id).count() >= MOST_VIEWS:
+    if SavedView.objects.filter(noun=record_type.slug, owner=actor.member_id).count() >= MAX_VIEWS:
         raise Invalid([], _("These are many views. Delete one that is not needed any more."))
     return SavedView.objects.create(noun=record_type.slug, owner_id=actor.member_id, **found)
 

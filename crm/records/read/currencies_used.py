@@ -14,7 +14,7 @@ from crm.workspace.text.formats import money_text
 from tenants.actors import Actor
 
 EVERY = Q()
-MOST_ALONE = 2
+MAX_ALONE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class MoneySum:
         if self.total is None:
             return ""
         alone = [money_text(self.exact[code], code, compact=compact) for code in self.total.missing]
-        if len(alone) > MOST_ALONE:
-            alone[MOST_ALONE:] = ["…"]
+        if len(alone) > MAX_ALONE:
+            alone[MAX_ALONE:] = ["…"]
         if self.total.amount or not alone:
             sign = "≈ " if self.total.rates_on else ""
             alone.insert(0, sign + money_text(self.total.amount, self.total.currency, compact=compact))

@@ -27,11 +27,11 @@ from crm.records.access.visibility import (
     allows,
     get_record,
     hidden_slugs,
-    reach,
     readable_fields,
     reader_values,
     require_field,
     require_scope,
+    rows_allowing,
     stand_in_reader,
     view_scopes,
     visible,
@@ -56,7 +56,7 @@ __all__ = [
     "get_row",
     "matching",
     "page",
-    "reach",
+    "rows_allowing",
     "search_all",
     "sums",
     "titles",
@@ -114,7 +114,8 @@ class Plan:
     """Which columns of a type are read, and what has to be done to make rows of them.
 
     ``slugs`` are the keys of a row, each at the place of its column; ``references`` say where a REFERENCE's id is,
-    ``lists`` are the REFERENCES, ``links`` where a LINKS field's JSON is, ``divided`` what is not shown whole to all.
+    ``lists`` are the REFERENCES, ``links`` where a LINKS field's JSON is, ``partial_values`` what is not shown whole to
+    all.
     """
 
     record_type: RecordType
@@ -123,7 +124,7 @@ class Plan:
     references: tuple[tuple[str, int], ...]
     lists: tuple[str, ...]
     links: tuple[tuple[Field, int], ...]
-    divided: tuple[Field, ...]
+    partial_values: tuple[Field, ...]
 
 
 NOTHING: frozenset[str] = frozenset()
@@ -166,8 +167,8 @@ def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: 
     columns += [f"{slug}_id" for slug in references]
     link_places = tuple((one, len(columns) + index) for index, one in enumerate(wanted_links)) if links else ()
     columns += [f"links_{one.slug}" for one, _place in link_places]
-    divided = tuple(one for one in record_type.fields if one.divided and one.slug in slugs)
-    return Plan(record_type, tuple(slugs), tuple(columns), places, tuple(lists), link_places, divided)
+    partial_values = tuple(one for one in record_type.fields if one.partial_value and one.slug in slugs)
+    return Plan(record_type, tuple(slugs), tuple(columns), places, tuple(lists), link_places, partial_values)
 
 
 def expansions(actor: Actor, record_type: RecordType, paths: Iterable[str]) -> Expansions:
@@ -379,9 +380,9 @@ def rows_of(actor: Actor, plan: Plan, found: Sequence[Sequence[Any]], tree: Expa
     for slug in plan.lists:
         for row in rows:
             row[slug] = [{**entry, "id": UUID(entry["id"])} for entry in row[slug]]
-    for one in plan.divided:
+    for one in plan.partial_values:
         for row in rows:
-            row[one.slug] = one.seen(actor, row[one.slug])
+            row[one.slug] = one.redact(actor, row[one.slug])
     for expanded in (False, True):
         single = [row[slug] for slug, _place in plan.references if (slug in tree) is expanded for row in rows]
         listed = [entry for slug in plan.lists if (slug in tree) is expanded for row in rows for entry in row[slug]]
@@ -491,7 +492,7 @@ def in_trash_of(actor: Actor, types: Sequence[RecordType]) -> list[RecordType]:
     return [record_type for record_type in types if record_type.slug in found]
 
 
-def holder(record_type: str, record_id: UUID) -> UUID | None:
+def owner_of(record_type: str, record_id: UUID) -> UUID | None:
     """The member whose own a record is, whoever asks; None for what is no record or nobody's."""
     if record_type not in registry:
         return None
@@ -502,7 +503,7 @@ def holder(record_type: str, record_id: UUID) -> UUID | None:
     return found
 
 
-def in_sight(actor: Actor) -> Q:
+def visible_q(actor: Actor) -> Q:
     """Of rows with ``record_type`` and ``record_id``: those of no record, and those of one that ``titles`` names."""
     targets = [*registry.all(), target_type(MEMBER_TARGET)]
     condition = Q(record_type="") | Q(

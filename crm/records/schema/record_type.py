@@ -88,7 +88,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pieces:
+class CompositeWidget:
     """A control of several inputs, named ``<slug>.…``, in place of one. ``read`` puts what they say together to a value
     for the gate; ``shown`` is what ``template`` shows as ``pieces``: of a value, or of what was sent."""
 
@@ -98,9 +98,9 @@ class Pieces:
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
-    """For a value that names fields of another noun: ``split`` it into what a reader sees and what his role hides;
-    ``join`` a new value of his with the latter, which he leaves as it is."""
+class PartialValue:
+    """For a value that names fields of another record type: ``split`` gives what a reader sees and what their role
+    hides; ``join`` a new value of theirs with the latter, which they leave as it is."""
 
     split: Callable[[Actor, Any], tuple[Any, Any]]
     join: Callable[[Any, Any], Any]
@@ -119,7 +119,7 @@ class Field:
     ``[{"id": UUID, "role": str}]``. ADDRESS is a JSON object with some of ``ADDRESS_PARTS``. PERCENT is 0 to 100.
     ``words`` say a value where its kind alone would not, ``pieces`` are its control where one input is not enough.
     CONDITION is a tree of the query language that a rule of the type judges; it cannot be filtered by. A value that is
-    ``divided`` is not shown whole to everybody.
+    ``partial_value`` is not shown whole to everybody.
 
     ``tidy`` brings what was typed into a TEXT, or looked for in it, into one form.
     ``options`` says what a form offers in a RELATION, by the other values of the record: ids and what they are called.
@@ -147,11 +147,11 @@ class Field:
     unique: bool = False
     help_text: Text = ""
     words: Callable[[Any], str] | None = None
-    pieces: Pieces | None = None
+    pieces: CompositeWidget | None = None
     group: str = "main"
     hidden: bool = False
     options: Options | None = None
-    divided: Divided | None = None
+    partial_value: PartialValue | None = None
     tidy: Callable[[str], str] | None = None
 
     def __post_init__(self) -> None:
@@ -197,14 +197,14 @@ class Field:
         """The array of normalised keys beside EMAILS and PHONES; empty for other kinds."""
         return f"{self.slug}_keys" if self.kind in {Kind.EMAILS, Kind.PHONES} else ""
 
-    def seen(self, actor: Actor, value: Any) -> Any:
+    def redact(self, actor: Actor, value: Any) -> Any:
         """What of a value the actor sees."""
-        return self.divided.split(actor, value)[0] if self.divided and value else value
+        return self.partial_value.split(actor, value)[0] if self.partial_value and value else value
 
-    def keeping(self, actor: Actor, before: Any, after: Any) -> Any:
+    def merge_hidden(self, actor: Actor, before: Any, after: Any) -> Any:
         """A new value of the actor, with what he did not see of the one before."""
-        unseen = self.divided.split(actor, before)[1] if self.divided else None
-        return self.divided.join(after, unseen) if self.divided and unseen else after
+        unseen = self.partial_value.split(actor, before)[1] if self.partial_value else None
+        return self.partial_value.join(after, unseen) if self.partial_value and unseen else after
 
     def choice(self, value: str) -> Choice | None:
         return next((one for one in self.choices if one.value == value), None)
@@ -228,8 +228,8 @@ SYSTEM_FIELDS: Mapping[str, Field] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
-    """Sent by a form as ``name``; ``save`` takes what an update of the write gate takes."""
+class EditScopeOption:
+    """A choice of the form, sent as ``name``; ``save`` takes what an update of the write gate takes."""
 
     name: str
     label: Text
@@ -237,13 +237,13 @@ class Way:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Further:
-    """Further ways to save some fields of a record for which ``holds`` says so: for more than this one ``only``."""
+class EditScope:
+    """How far a change of some fields may reach, for a record that ``holds`` names: ``only`` to it, or further."""
 
     fields: frozenset[str]
     holds: Callable[["Record"], bool]
     only: Text
-    ways: tuple["Way", ...]
+    options: tuple[EditScopeOption, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,11 +253,11 @@ class RecordType:
     Rules run before a write on a Batch and may set values and add errors; after_write hooks run after it, in the same
     transaction. ``event_types`` names the events that rules and hooks add to the usual four. ``fields_of`` says which
     fields a record with these values is shown with (None: all), as where a deal's pipeline has fields of its own.
-    ``more_columns`` stand in the form of a new record behind "More"; ``further`` is a second way to save a field.
+    ``more_columns`` stand in the form of a new record behind "More"; ``edit_scope`` asks how far a change reaches.
     ``still_open`` are the rows that still need somebody (None: all), which is what goes to others when their owner
     leaves; ``is_history`` says that records tell what somebody did, and stay his. Who locks records of several nouns
-    begins with those of the lowest ``lock_order``; writers of a noun with ``one_writer`` wait for each other first.
-    ``limit`` is the plan's limit under which its records are counted.
+    begins with those of the lowest ``lock_order``; writers of a noun with ``serialize_writes`` wait for each other
+    first. ``limit`` is the plan's limit under which its records are counted.
     """
 
     slug: str
@@ -280,7 +280,7 @@ class RecordType:
     still_open: Q | None = None
     is_history: bool = False
     lock_order: int = 0
-    one_writer: bool = False
+    serialize_writes: bool = False
     rules: tuple[Rule, ...] = ()
     after_write: tuple[Hook, ...] = ()
     event_types: tuple[str, ...] = ()
@@ -293,7 +293,7 @@ class RecordType:
     description: Text = ""
     limit: str = ""
     fields_of: Callable[[Actor, Mapping[str, Any]], Collection[str] | None] | None = None
-    further: Further | None = None
+    edit_scope: EditScope | None = None
     by_slug: Mapping[str, Field] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from crm.records.access.visibility import get_record
 from crm.records.display.presenting import record_url
-from crm.records.display.responses import record_type_or_404, shows_errors
+from crm.records.display.responses import handle_record_errors, record_type_or_404
 from crm.records.read.access_explanation import why
 from crm.workspace.people.selectors import active_members
 from tenants.access import access, needs_noun
@@ -17,7 +17,7 @@ from tenants.http import MemberRequest
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_why(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     """Of oneself; of another member for who looks after members."""
     record_type, actor = record_type_or_404(noun), request.actor

@@ -8,7 +8,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from crm.records.display.responses import gone_to, record_type_or_404, shows_errors
+from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to
 from crm.records.jobs.export import export_file as file_of_export
 from crm.records.jobs.export import export_start
 from crm.records.lists.listing import Listing
@@ -20,7 +20,7 @@ from tenants.models import Tenant
 
 @access(needs_noun("export"), writes_unpaid=True, serves_suspended=True)
 @require_POST
-@shows_errors
+@handle_record_errors
 def export(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Write what the list shows, all of it, to a file in the background."""
     record_type = record_type_or_404(noun)
@@ -30,12 +30,12 @@ def export(request: MemberRequest, noun: str) -> HttpResponseBase:
     name = f"{record_type.label_plural}: {listing.view.name}"
     export_start(request.actor, record_type, listing.columns, listing.query, name=name)
     done = reverse("records:jobs") if request.tenant.state == Tenant.State.SUSPENDED else listing.here
-    return underway(gone_to(request, done, _("Being exported in the background.")), request)
+    return underway(redirect_to(request, done, _("Being exported in the background.")), request)
 
 
 @access(MEMBER, serves_suspended=True)
 @require_GET
-@shows_errors
+@handle_record_errors
 def export_file(request: MemberRequest, job: UUID) -> HttpResponseBase:
     found, path = file_of_export(request.actor, job)
     name = f"{slugify(found.title) or 'export'}.csv"

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseStopPolling
 
 from crm.records.display.presenting import record_url
-from crm.records.display.responses import back, gone_to, shows_errors, toast
+from crm.records.display.responses import handle_record_errors, redirect_to, return_url, toast
 from crm.records.errors import NotFound
 from crm.records.jobs import jobs
 from crm.records.models import ChangeSet, Job
@@ -56,7 +56,7 @@ def listed(found: list[Job]) -> list[dict[str, Any]]:
 
 @access(MEMBER, serves_suspended=True)
 @require_GET
-@shows_errors
+@handle_record_errors
 def job_list(request: MemberRequest) -> HttpResponseBase:
     """The work of the member (of everyone, for who has the settings), the newest first."""
     rows = jobs.jobs_of(request.actor)
@@ -74,7 +74,7 @@ def job_list(request: MemberRequest) -> HttpResponseBase:
 
 @access(MEMBER, serves_suspended=True)
 @require_GET
-@shows_errors
+@handle_record_errors
 def job_detail(request: MemberRequest, job: UUID) -> HttpResponseBase:
     """How far one came, and which rows were left as they were."""
     found = jobs.job_get(request.actor, job)
@@ -97,7 +97,7 @@ def job_detail(request: MemberRequest, job: UUID) -> HttpResponseBase:
 
 @access(MEMBER, serves_suspended=True)
 @require_GET
-@shows_errors
+@handle_record_errors
 def job_work(request: MemberRequest) -> HttpResponseBase:
     """The corner of every page: polled while something is underway, silent (286) after that."""
     own = Job.objects.filter(member=request.actor.member_id).select_related("change_set").order_by("-id")[:5]
@@ -114,10 +114,10 @@ def job_work(request: MemberRequest) -> HttpResponseBase:
 
 @access(MEMBER)
 @require_POST
-@shows_errors
+@handle_record_errors
 def job_cancel(request: MemberRequest, job: UUID) -> HttpResponseBase:
     found = jobs.job_cancel(request.actor, job)
     message = _("Being stopped. What is done stays, and can be undone.")
     if request.htmx:
         return toast(HttpResponse(status=204), message, kind="info")
-    return gone_to(request, back(request, reverse("records:job", args=[found.pk])), message)
+    return redirect_to(request, return_url(request, reverse("records:job", args=[found.pk])), message)

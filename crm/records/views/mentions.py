@@ -17,7 +17,7 @@ from tenants.access import MEMBER, access
 from tenants.actors import Scope, TenantRef
 from tenants.http import MemberRequest
 
-MOST = 8
+MAX_SHOWN = 8
 
 
 @access(MEMBER)
@@ -31,7 +31,7 @@ def mentions(request: MemberRequest) -> HttpResponse:
     place, author = _place(request), request.actor.member_id
     options = [
         {"id": one.pk, "name": one.name, "color": one.color, "sees": _sees(request.tenant, author, one, place)}
-        for one in found[:MOST]
+        for one in found[:MAX_SHOWN]
     ]
     return render(request, "records/mentions.html", {"options": options})
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from crm.records.display.responses import gone_to
+from crm.records.display.responses import redirect_to
 from crm.records.errors import NotFound, RecordError
 from crm.records.jobs import ownership_transfer
 from crm.records.jobs.ownership_transfer import Outcome, Portion, counted, portions
@@ -73,7 +73,8 @@ def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
             except WorkspaceError as error:
                 refuse(form, error)
             else:
-                return gone_to(request, reverse("settings:members"), _("%(name)s is changed.") % {"name": shown.name})
+                message = _("%(name)s is changed.") % {"name": shown.name}
+                return redirect_to(request, reverse("settings:members"), message)
     context = {
         "shown": shown,
         "form": form,
@@ -93,7 +94,7 @@ def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
     """Everything that becomes of a member's work when he goes, to be chosen; then he is deactivated."""
     actor, leaver = request.actor, member_of(member_id)
     if not leaver.is_active:
-        return gone_to(request, reverse("settings:member", args=[leaver.pk]))
+        return redirect_to(request, reverse("settings:member", args=[leaver.pk]))
     reports = list(Member.objects.filter(manager=leaver, state=Member.State.ACTIVE).order_by(BY_NAME, "id"))
     stays_with = why_not_writable(actor.tenant)
     form = LeaveForm(
@@ -165,10 +166,10 @@ def handed_over(request: MemberRequest, done: Outcome, url: str, message: str) -
     parts = [message] if message else []
     if done.job is not None:
         parts.append(_("There is a lot to hand over: it goes on in the background."))
-        return gone_to(request, reverse("records:job", args=[done.job.pk]), " ".join(parts))
+        return redirect_to(request, reverse("records:job", args=[done.job.pk]), " ".join(parts))
     if done.total:
         parts.append(_("Handed over: %(what)s.") % {"what": counted(done.counts)})
-    return gone_to(request, url, " ".join(parts), undo=done.change_set.pk)
+    return redirect_to(request, url, " ".join(parts), undo=done.change_set.pk)
 
 
 def suggested(actor: Actor, leaver: Member) -> str:

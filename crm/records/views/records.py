@@ -23,7 +23,7 @@ from crm.records.display.presenting import (
     row_title,
     shown_fields,
 )
-from crm.records.display.responses import back, gone_to, record_type_or_404, shows_errors, toast
+from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to, return_url, toast
 from crm.records.errors import BadCursor, BadQuery, Forbidden, Invalid, RecordError, VersionConflict
 from crm.records.jobs import bulk
 from crm.records.lists import filtering, record_page
@@ -53,7 +53,7 @@ SEARCH_LIMIT = 20
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     listing = Listing.of(request.actor, record_type, request)
@@ -77,7 +77,7 @@ def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
         "may_bulk": actor.can(record_type.slug, "bulk")
         and (actor.can(record_type.slug, "edit") or actor.can(record_type.slug, "delete")),
         "may_export": actor.can(record_type.slug, "export"),
-        "most_at_once": bulk.MOST_AT_ONCE,
+        "most_at_once": bulk.MAX_AT_ONCE,
         "may_load": actor.can("workspace", "sample_data") and why_not_writable(actor.tenant) is None,
     }
     target = request.htmx.target if request.htmx else ""
@@ -90,7 +90,7 @@ def record_list(request: MemberRequest, noun: str) -> HttpResponseBase:
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_totals(request: MemberRequest, noun: str) -> HttpResponseBase:
     """How many and how much: asked for after the rows, so that they do not wait for it."""
     record_type = record_type_or_404(noun)
@@ -119,7 +119,7 @@ def record_totals(request: MemberRequest, noun: str) -> HttpResponseBase:
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
     """The filter as a form. ``apply`` goes to the list with the tree that the form means."""
     record_type = record_type_or_404(noun)
@@ -131,13 +131,13 @@ def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
         if "apply" in request.GET:
             try:
                 tree = filtering.tree_of(actor, record_type, match, rows) or None
-                return gone_to(request, listing.url(filter=tree))
+                return redirect_to(request, listing.url(filter=tree))
             except BadQuery:
                 status = 422
     else:
         match, rows = filtering.rows_of(actor, record_type, listing.tree)
     wanted = request.GET.get("add")
-    if wanted is not None and len(rows) < filtering.MOST_ROWS:
+    if wanted is not None and len(rows) < filtering.MAX_ROWS:
         paths = dict(filtering.filterable(actor, record_type))
         path = wanted if wanted in paths else next(iter(paths))
         rows.append(filtering.row(actor, record_type, len(rows), path, "", []))
@@ -155,7 +155,7 @@ def record_filter(request: MemberRequest, noun: str) -> HttpResponseBase:
 
 @access(needs_noun("view"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def record_columns(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Keep this member's choice and order of columns; in a saved view, and of the cards of a board, show it as a change
     to be saved."""
@@ -165,21 +165,21 @@ def record_columns(request: MemberRequest, noun: str) -> HttpResponseBase:
         chosen = (
             () if "reset" in request.POST else read_cards(request.actor, record_type, request.POST.getlist("column"))
         )
-        return gone_to(request, listing.url(cards=".".join(chosen) or None))
+        return redirect_to(request, listing.url(cards=".".join(chosen) or None))
     columns = (
         []
         if "reset" in request.POST
         else [one.slug for one in pick_columns(request.actor, record_type, request.POST.getlist("column"))]
     )
     if not listing.view.is_built_in:
-        return gone_to(request, listing.url(columns=".".join(columns or listing.view.columns)))
+        return redirect_to(request, listing.url(columns=".".join(columns or listing.view.columns)))
     choice_save(request.actor, record_type, columns=columns)
-    return gone_to(request, listing.here)
+    return redirect_to(request, listing.here)
 
 
 @access(needs_noun("edit"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_bulk_field(request: MemberRequest, noun: str) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     slug = request.GET.get("field", "")
@@ -190,7 +190,7 @@ def record_bulk_field(request: MemberRequest, noun: str) -> HttpResponseBase:
 
 @access(needs_noun("view"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Set one field of the selected records, or move them to the trash: some at once, all or none; many, and all that
     the list shows (``all=1``), in the background."""
@@ -206,8 +206,8 @@ def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
         field = _editable_field(actor, record_type, request.POST.get("field", ""))
         slugs = with_companions(record_type, [field.slug])
         values = read_values(actor, record_type, slugs, request.POST)
-    url = back(request, reverse("records:list", args=[record_type.plural]))
-    if everything or len(ids) > bulk.MOST_AT_ONCE:
+    url = return_url(request, reverse("records:list", args=[record_type.plural]))
+    if everything or len(ids) > bulk.MAX_AT_ONCE:
         listing = Listing.of(actor, record_type, request)
         if everything and listing.problem:
             raise listing.problem
@@ -226,7 +226,7 @@ def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
             "%(number)s records are being changed in the background.",
             job.total,
         )
-        return underway(gone_to(request, url, message % {"number": number_text(job.total)}), request)
+        return underway(redirect_to(request, url, message % {"number": number_text(job.total)}), request)
     try:
         change = bulk.bulk_now(actor, record_type, action, ids, values)
     except Invalid as error:
@@ -235,12 +235,12 @@ def record_bulk(request: MemberRequest, noun: str) -> HttpResponseBase:
         message = ngettext("%(number)s record moved to the trash.", "%(number)s records moved to the trash.", len(ids))
     else:
         message = ngettext("%(number)s record changed.", "%(number)s records changed.", len(ids))
-    return gone_to(request, url, message % {"number": len(ids)}, undo=change.change_set.id)
+    return redirect_to(request, url, message % {"number": len(ids)}, undo=change.change_set.id)
 
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_options(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Records to choose from, for a combobox."""
     record_type = record_type_or_404(noun)
@@ -266,7 +266,7 @@ def record_options(request: MemberRequest, noun: str) -> HttpResponseBase:
 
 @access(MEMBER)
 @require_GET
-@shows_errors
+@handle_record_errors
 def references(request: MemberRequest) -> HttpResponseBase:
     """Records of any type to choose from, or of the ``types`` asked for, for a combobox of references."""
     text = clean_search(request.GET.get("q", ""))
@@ -297,7 +297,7 @@ def _options(request: MemberRequest, options: list[dict[str, Any]]) -> HttpRespo
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_board(request: MemberRequest, noun: str) -> HttpResponseBase:
     """A noun whose records stand on no board is shown as a list."""
     return HttpResponseRedirect(reverse("records:list", args=[record_type_or_404(noun).plural]))
@@ -308,7 +308,7 @@ def record_board(request: MemberRequest, noun: str) -> HttpResponseBase:
 
 @access(needs_noun("view"))
 @require_GET
-@shows_errors
+@handle_record_errors
 def record_detail(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     row = record_page.record_row(request.actor, record_type, id)
@@ -329,7 +329,7 @@ def record_detail(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBa
 
 @access(needs_noun("create"))
 @require_http_methods(["GET", "POST"])
-@shows_errors
+@handle_record_errors
 def record_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     """A form with the fields that matter first; the address may fill some in, as in ``?company=<id>``."""
     record_type = record_type_or_404(noun)
@@ -376,10 +376,10 @@ def _created(request: MemberRequest, record_type: RecordType, change: gate.Chang
     message = _("%(noun)s created.") % {"noun": record_type.label}
     undo_id = change.change_set.id
     if request.POST.get("again"):
-        return gone_to(request, request.get_full_path(), message, undo=undo_id)
+        return redirect_to(request, request.get_full_path(), message, undo=undo_id)
     if request.POST.get("next"):
-        return gone_to(request, back(request, record_url(record_type.slug, change.id)), message, undo=undo_id)
-    return gone_to(request, record_url(record_type.slug, change.id), message, undo=undo_id)
+        return redirect_to(request, return_url(request, record_url(record_type.slug, change.id)), message, undo=undo_id)
+    return redirect_to(request, record_url(record_type.slug, change.id), message, undo=undo_id)
 
 
 def _creatable(request: MemberRequest) -> set[str]:
@@ -405,7 +405,7 @@ def _form_fields(record_type: RecordType, request: MemberRequest) -> list[str]:
 
 @access(needs_noun("edit"))
 @require_http_methods(["GET", "POST"])
-@shows_errors
+@handle_record_errors
 def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -> HttpResponseBase:
     """The editor of one field, as a piece of a page or as a page; saved, the value as it is shown again."""
     record_type = record_type_or_404(noun)
@@ -414,11 +414,9 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
         raise Http404
     actor = request.actor
     record = reading.get_record(actor, record_type, id, action="edit")
-    further = (
-        record_type.further
-        if record_type.further and edited.slug in record_type.further.fields and record_type.further.holds(record)
-        else None
-    )
+    scope = record_type.edit_scope
+    if scope and not (edited.slug in scope.fields and scope.holds(record)):
+        scope = None
     slugs = with_companions(record_type, [edited.slug])
     error: RecordError | None = None
     version = request.POST.get("version", "")
@@ -426,8 +424,8 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
     if request.method == "POST":
         values = read_values(actor, record_type, slugs, request.POST)
         try:
-            ways = further.ways if further else ()
-            save = next((one.save for one in ways if one.name == request.POST.get("further")), gate.update)
+            options = scope.options if scope else ()
+            save = next((one.save for one in options if one.name == request.POST.get("further")), gate.update)
             change = None if "keep" in request.POST else save(actor, record_type, id, values, seen_version=seen)
         except (Invalid, VersionConflict) as found:
             error = found
@@ -435,7 +433,7 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
             row = _field_row(request, record_type, id, edited)
             if not request.htmx:
                 said = _("Saved.") if change else ""
-                return gone_to(
+                return redirect_to(
                     request, record_url(record_type.slug, id), said, undo=change.change_set.id if change else None
                 )
             shown = cell(actor, record_type, edited, row, editable=True)
@@ -465,7 +463,7 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
         else None,
         "by": error.by if isinstance(error, VersionConflict) else "",
         "version": seen if isinstance(error, Invalid) and seen is not None else row["version"],
-        "further": further,
+        "edit_scope": scope,
         "action": request.path,
         "url": record_url(record_type.slug, id),
     }
@@ -480,27 +478,27 @@ def _field_row(request: MemberRequest, record_type: RecordType, id: UUID, field:
 
 @access(needs_noun("delete"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def record_trash(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     change = gate.trash(request.actor, record_type, id)
     message = _("%(noun)s moved to the trash.") % {"noun": record_type.label}
     url = reverse("records:list", args=[record_type.plural])
     if request.POST.get("next"):
-        url = back(request, url)
-    return gone_to(request, url, message, undo=change.change_set.id)
+        url = return_url(request, url)
+    return redirect_to(request, url, message, undo=change.change_set.id)
 
 
 @access(needs_noun("delete"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def record_restore(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     gate.restore(request.actor, record_type, id)
     url = record_url(record_type.slug, id) if record_type.in_sidebar else reverse("records:trash")
     if request.POST.get("next"):
-        url = back(request, url)
-    return gone_to(request, url, _("%(noun)s restored.") % {"noun": record_type.label})
+        url = return_url(request, url)
+    return redirect_to(request, url, _("%(noun)s restored.") % {"noun": record_type.label})
 
 
 # --- trash, search ---------------------------------------------------------------------------------------------------
@@ -508,7 +506,7 @@ def record_restore(request: MemberRequest, noun: str, id: UUID) -> HttpResponseB
 
 @access(MEMBER)
 @require_GET
-@shows_errors
+@handle_record_errors
 def trash(request: MemberRequest) -> HttpResponseBase:
     """What was thrown away, a noun at a time, the latest first."""
     actor = request.actor
@@ -542,7 +540,7 @@ def trash(request: MemberRequest) -> HttpResponseBase:
 
 @access(MEMBER)
 @require_GET
-@shows_errors
+@handle_record_errors
 def search(request: MemberRequest) -> HttpResponseBase:
     text = clean_search(request.GET.get("q", ""))
     hits = reading.search_all(request.actor, text, limit=SEARCH_LIMIT, texts=True) if text else []

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from crm.records.display.responses import gone_to, record_type_or_404, shows_errors
+from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to
 from crm.records.errors import Invalid
 from crm.records.lists import saved_views
 from crm.records.lists.list_address import BOARD, LIST, view_address
@@ -23,7 +23,7 @@ from tenants.http import MemberRequest
 
 @access(needs_noun("view"))
 @require_http_methods(["GET", "POST"])
-@shows_errors
+@handle_record_errors
 def view_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     """Save what the list shows as a view of one's own."""
     record_type = record_type_or_404(noun)
@@ -35,13 +35,13 @@ def view_new(request: MemberRequest, noun: str) -> HttpResponseBase:
         except Invalid as found:
             error = found
         else:
-            return gone_to(request, address(record_type, saved), _("View saved."))
+            return redirect_to(request, address(record_type, saved), _("View saved."))
     return form(request, record_type, listing, None, error)
 
 
 @access(needs_noun("view"))
 @require_http_methods(["GET", "POST"])
-@shows_errors
+@handle_record_errors
 def view_edit(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
     """Rename or share a view; with ``keep=1`` keep what the list shows now instead."""
     record_type = record_type_or_404(noun)
@@ -59,7 +59,7 @@ def view_edit(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase
         except Invalid as found:
             error = found
         else:
-            return gone_to(request, address(record_type, saved), _("View saved."))
+            return redirect_to(request, address(record_type, saved), _("View saved."))
     return form(request, record_type, None, saved, error)
 
 
@@ -99,26 +99,26 @@ def address(record_type: RecordType, saved: SavedView) -> str:
 
 @access(needs_noun("view"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def view_duplicate(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     saved = saved_views.view_duplicate(request.actor, record_type, view)
-    return gone_to(request, address(record_type, saved), _("A copy of your own."))
+    return redirect_to(request, address(record_type, saved), _("A copy of your own."))
 
 
 @access(needs_noun("view"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def view_delete(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
     saved_views.view_delete(request.actor, record_type, view)
     layout = BOARD if request.POST.get("layout") == BOARD else LIST
-    return gone_to(request, view_address(record_type, "", layout), _("View deleted."))
+    return redirect_to(request, view_address(record_type, "", layout), _("View deleted."))
 
 
 @access(needs_noun("view"))
 @require_POST
-@shows_errors
+@handle_record_errors
 def view_tab(request: MemberRequest, noun: str, view: str) -> HttpResponseBase:
     """Arrange one's tabs: show or hide this one, move it to the left or right, or open with it."""
     record_type = record_type_or_404(noun)
@@ -143,4 +143,4 @@ def view_tab(request: MemberRequest, noun: str, view: str) -> HttpResponseBase:
         case _:
             raise Http404
     layout = views.layout(view) or (BOARD if request.POST.get("layout") == BOARD else LIST)
-    return gone_to(request, view_address(record_type, view if request.POST["do"] != "hide" else "", layout))
+    return redirect_to(request, view_address(record_type, view if request.POST["do"] != "hide" else "", layout))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap, retarget
 
-from crm.records.display.responses import back, gone_to, shows_errors, toast
+from crm.records.display.responses import handle_record_errors, redirect_to, return_url, toast
 from crm.records.errors import NotFound
 from crm.records.events.changes import Told, change_told, is_within, origin_text, told
 from crm.records.jobs import bulk, jobs
@@ -30,7 +30,7 @@ IDENTITY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @access(MEMBER)
 @require_POST
-@shows_errors
+@handle_record_errors
 def undo(request: MemberRequest, change_set: UUID) -> HttpResponseBase:
     """Take a change back. What is of several records, or of people, is asked about first (``sure``), unless the button
     stood beside the words of what was done (``told``); people always."""
@@ -43,7 +43,7 @@ def undo(request: MemberRequest, change_set: UUID) -> HttpResponseBase:
 
 @access(MEMBER)
 @require_POST
-@shows_errors
+@handle_record_errors
 def undo_last(request: MemberRequest) -> HttpResponseBase:
     """Take back the last thing the member did: at once if it was just now and is of nothing but the records that the
     page shows (``shown``, their ids), else it is asked."""
@@ -63,7 +63,7 @@ def undo_last(request: MemberRequest) -> HttpResponseBase:
 
 @access(MEMBER)
 @require_POST
-@shows_errors
+@handle_record_errors
 def job_undo(request: MemberRequest, job: UUID) -> HttpResponseBase:
     """Take back all that a job did, in the background. Its line says what that is; people are asked about."""
     found = jobs.job_get(request.actor, job)
@@ -78,7 +78,7 @@ def job_undo(request: MemberRequest, job: UUID) -> HttpResponseBase:
 
 @access(MEMBER)
 @require_GET
-@shows_errors
+@handle_record_errors
 def own_changes(request: MemberRequest) -> HttpResponseBase:
     """What the member changed, the newest first, each with the way back as long as there is one."""
     rows = undoing.own_doings(request.actor)
@@ -96,7 +96,7 @@ def own_changes(request: MemberRequest) -> HttpResponseBase:
 def _asked(request: MemberRequest, found: Told, *, is_last: bool = True) -> HttpResponse:
     """Say what would go back, and ask."""
     again = origin_text(request.actor, found.change_set) if found.takes_back else ""
-    url = back(request, reverse("settings:changes"))
+    url = return_url(request, reverse("settings:changes"))
     context = {"told": found, "again": again, "is_last": is_last, "next": url}
     if not request.htmx:
         return render(request, "records/undo.html", context)
@@ -107,12 +107,12 @@ def _take_back(request: MemberRequest, found: Told) -> HttpResponse:
     if bulk.is_many(found.change_set.pk):
         return _begin(request, found.change_set.pk)
     made = undoing.undo(request.actor, found.change_set.pk).change_set.pk
-    url = back(request, reverse("home"))
+    url = return_url(request, reverse("home"))
     if found.takes_back:
         origin = origin_text(request.actor, found.change_set)
-        response = gone_to(request, url, _("Done again: %(what)s.") % {"what": origin}, undo=made)
+        response = redirect_to(request, url, _("Done again: %(what)s.") % {"what": origin}, undo=made)
     else:
-        response = gone_to(request, url, _("Undone: %(what)s.") % {"what": found.text}, redo=made)
+        response = redirect_to(request, url, _("Undone: %(what)s.") % {"what": found.text}, redo=made)
     if request.htmx:
         response["HX-Refresh"] = "true"
         del response["HX-Redirect"]
@@ -122,6 +122,6 @@ def _take_back(request: MemberRequest, found: Told) -> HttpResponse:
 def _begin(request: MemberRequest, change_set_id: UUID) -> HttpResponse:
     """Take back what is too much for one request, in the background."""
     job = bulk.undo_start(request.actor, change_set_id)
-    url = back(request, reverse("records:jobs"))
+    url = return_url(request, reverse("records:jobs"))
     message = _("%(what)s. This goes on in the background.") % {"what": job.title}
-    return underway(gone_to(request, url, message), request)
+    return underway(redirect_to(request, url, message), request)

@@ -9,7 +9,7 @@ from crm.records.models import Event, Record
 from crm.records.schema.record_type import RecordType
 from crm.records.write.batch import EVENT_ENDINGS, Draft
 
-MOST_MERGED = 500
+MAX_MERGED = 500
 
 
 def merge(draft: Draft, seen_version: int) -> None:
@@ -46,7 +46,7 @@ def changes_since(record_type: RecordType, record: Record, version: int) -> tupl
     Each write has one of the usual events. None when there are too many, or no such version.
     """
     count = record.version - version
-    if version < 1 or not 0 < count <= MOST_MERGED:
+    if version < 1 or not 0 < count <= MAX_MERGED:
         return None, ""
     written = Event.objects.filter(
         record_type=record_type.slug,

@@ -13,7 +13,7 @@ from crm.records.errors import BadQuery
 from crm.records.query import language
 from crm.records.query.authoring import added, condition_problem, parts_of, whole_of
 from crm.records.query.language import conditions_of
-from crm.records.schema.record_type import SYSTEM_FIELDS, Divided, Field, Kind, RecordType, registry
+from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, PartialValue, RecordType, registry
 from crm.records.write.batch import Draft
 from crm.records.write.row_values import snapshot
 from crm.workspace.actors import system_actor
@@ -54,7 +54,7 @@ def reads_all_of(actor: Actor, record_type: RecordType, node: Node) -> bool:
     return True
 
 
-def divided_condition(record_type: str) -> Divided:
+def partial_condition(record_type: str) -> PartialValue:
     """How the value of a CONDITION on records of a type is divided: by the fields that its parts name."""
 
     def split(actor: Actor, tree: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -65,7 +65,7 @@ def divided_condition(record_type: str) -> Divided:
             return tree, {}
         return whole_of([part for part in parts if part not in unseen]), whole_of(unseen)
 
-    return Divided(split, lambda one, other: whole_of([*parts_of(one), *parts_of(other)]))
+    return PartialValue(split, lambda one, other: whole_of([*parts_of(one), *parts_of(other)]))
 
 
 def _shows(actor: Actor, record_type: RecordType, part: Mapping[str, Any]) -> bool:
@@ -76,14 +76,14 @@ def _shows(actor: Actor, record_type: RecordType, part: Mapping[str, Any]) -> bo
         return False
 
 
-def divided_slugs(record_type: str) -> Divided:
+def partial_slugs(record_type: str) -> PartialValue:
     """How a list of the fields of a record type is divided."""
 
     def split(actor: Actor, slugs: Sequence[str]) -> tuple[list[str], list[str]]:
         hidden = hidden_slugs(actor, registry.get(record_type))
         return [slug for slug in slugs if slug not in hidden], [slug for slug in slugs if slug in hidden]
 
-    return Divided(split, lambda one, other: [*one, *other])
+    return PartialValue(split, lambda one, other: [*one, *other])
 
 
 class DraftValues(Mapping[str, Any]):

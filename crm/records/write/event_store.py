@@ -13,7 +13,7 @@ from crm.records.models import ChangeSet, Event
 from crm.records.write.statements import mark_saved
 from tenants.stamped import check_stamps
 
-AT_ONCE = 1000
+BATCH_SIZE = 1000
 MAX_MS = (1 << 48) - 1
 SAVE = """
     WITH held AS (
@@ -45,8 +45,8 @@ def save_events(change_set: ChangeSet, events: Sequence[Event], holders: Collect
     """
     check_stamps([change_set])
     holding = sorted(str(one) for one in set(holders))
-    for start in range(0, len(events), AT_ONCE):
-        part = events[start : start + AT_ONCE]
+    for start in range(0, len(events), BATCH_SIZE):
+        part = events[start : start + BATCH_SIZE]
         new = change_set._state.adding
         key = None if new else change_set.pk
         with connection.cursor() as cursor:

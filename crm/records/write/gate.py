@@ -41,7 +41,7 @@ __all__ = ["Batch", "Change", "Draft", "create", "create_many", "restore", "tras
 
 log = structlog.get_logger(__name__)
 
-MOST_VALUES = 500
+MAX_VALUES = 500
 DATED_SOURCES = {"sample", "import"}
 UNNAMED_SOURCES = {ActorKind.API_KEY: "api", ActorKind.SYSTEM: "system"}
 PERMISSIONS: Mapping[Action, str] = {"create": "create", "update": "edit", "trash": "delete", "restore": "delete"}
@@ -97,7 +97,7 @@ def create_many(
     """
     with transaction.atomic():
         scope = require(actor, record_type, "create")
-        wait_for_turn(record_type)
+        acquire_writer_lock(record_type)
         batch = batch_new(actor, record_type, "create", source, change_set, at)
         batch.details.update(details or {})
         whens = dates(batch, len(rows), at)
@@ -105,10 +105,10 @@ def create_many(
         bad: list[set[str]] = []
         for index, row in enumerate(rows):
             draft = Draft(batch=batch, index=index, record=None, before=nothing, after=dict(nothing), at=whens[index])
-            bad.append(take(draft, row, whole=True))
+            bad.append(apply_input(draft, row, whole=True))
             batch.drafts.append(draft)
         if scope is not Scope.ALL:
-            keep_within(batch, scope)
+            enforce_owner_scope(batch, scope)
         check_references(batch, bad)
         run_rules(batch, bad)
         return commit(batch)
@@ -166,9 +166,9 @@ def update_many(
         batch.details.update(details or {})
         batch.restoring = restoring
         lock(batch, list(rows), if_versions, dates(batch, len(rows), at))
-        bad = [take(draft, rows[draft.record.pk], restoring=restoring) for draft in batch.drafts if draft.record]
+        bad = [apply_input(draft, rows[draft.record.pk], restoring=restoring) for draft in batch.drafts if draft.record]
         if not restoring:
-            keep_unseen(batch)
+            preserve_hidden(batch)
         for draft in batch.drafts:
             if seen_versions and draft.record:
                 merge(draft, seen_versions[draft.record.pk])
@@ -187,7 +187,7 @@ def trash(
     source: str = "ui",
 ) -> Change:
     """Move records to the trash; what points to them stays. Those that lie there already are left alone."""
-    return throw(actor, record_type, "trash", ids, if_version, change_set, source)
+    return set_trashed(actor, record_type, "trash", ids, if_version, change_set, source)
 
 
 def restore(
@@ -200,10 +200,10 @@ def restore(
     source: str = "ui",
 ) -> Change:
     """Take records out of the trash."""
-    return throw(actor, record_type, "restore", ids, if_version, change_set, source)
+    return set_trashed(actor, record_type, "restore", ids, if_version, change_set, source)
 
 
-def throw(
+def set_trashed(
     actor: Actor,
     record_type: RecordType,
     action: Action,
@@ -307,7 +307,7 @@ def lock(
     actor, record_type = batch.actor, batch.record_type
     scope = require(actor, record_type, batch.action)
     require_scope(actor, record_type.slug)
-    wait_for_turn(record_type)
+    acquire_writer_lock(record_type)
     found = locked(actor, record_type, ids, live=batch.action == "update")
     if any(wanted not in found for wanted in ids):
         raise NotFound
@@ -334,9 +334,9 @@ def lock(
     batch.links = links
 
 
-def wait_for_turn(record_type: RecordType) -> None:
+def acquire_writer_lock(record_type: RecordType) -> None:
     """Of a noun with one writer, wait until no other transaction writes it. Comes before any lock of its rows."""
-    if record_type.one_writer:
+    if record_type.serialize_writes:
         advisory_lock(f"writer:{record_type.slug}")
 
 
@@ -350,15 +350,15 @@ def locked(actor: Actor, record_type: RecordType, ids: Sequence[UUID], *, live: 
     return {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk")}
 
 
-def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring: bool = False) -> set[str]:
+def apply_input(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring: bool = False) -> set[str]:
     """Parse the given values into ``after``; returns the slugs that could not be taken, their errors noted."""
     actor, record_type = draft.batch.actor, draft.batch.record_type
     rights = {} if restoring else field_rights(actor, record_type)
     if not isinstance(row, Mapping):
         draft.errors.append(FieldError("", "invalid", _("This must be an object of fields."), draft.index))
         return set()
-    if len(row) > MOST_VALUES:
-        problem = _("At most %(most)d fields can be given.") % {"most": MOST_VALUES}
+    if len(row) > MAX_VALUES:
+        problem = _("At most %(most)d fields can be given.") % {"most": MAX_VALUES}
         draft.errors.append(FieldError("", "too_many", problem, draft.index))
         return set()
     bad: set[str] = set()
@@ -367,7 +367,7 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
             require_field(actor, record_type, slug)
         one = record_type.by_slug.get(slug)
         if one is None or (not one.editable and not restoring) or rights.get(slug):
-            draft.errors.append(FieldError(str(slug), *unwritable(actor, record_type, str(slug)), draft.index))
+            draft.errors.append(FieldError(str(slug), *why_not_writable(actor, record_type, str(slug)), draft.index))
             bad.add(str(slug))
             continue
         try:
@@ -383,7 +383,7 @@ def take(draft: Draft, row: Mapping[str, Any], *, whole: bool = False, restoring
     return bad
 
 
-def unwritable(actor: Actor, record_type: RecordType, slug: str) -> tuple[str, str]:
+def why_not_writable(actor: Actor, record_type: RecordType, slug: str) -> tuple[str, str]:
     """Why a field cannot be set. One that the role hides is answered as one that there is not."""
     right = field_rights(actor, record_type).get(slug, "")
     if right == READ and record_type.by_slug[slug].editable:
@@ -401,7 +401,7 @@ def unwritable(actor: Actor, record_type: RecordType, slug: str) -> tuple[str, s
     return "unknown_field", _("There is no field “%(slug)s”.") % {"slug": slug[:100]}
 
 
-def keep_within(batch: Batch, scope: Scope) -> None:
+def enforce_owner_scope(batch: Batch, scope: Scope) -> None:
     """Who may only create his own, or his team's, becomes the owner, and cannot name another than these."""
     slug, actor = batch.record_type.own_field, batch.actor
     if actor.member_id is None:
@@ -417,13 +417,13 @@ def keep_within(batch: Batch, scope: Scope) -> None:
             draft.error(slug, "not_allowed", own if scope is Scope.OWN else theirs)
 
 
-def keep_unseen(batch: Batch) -> None:
+def preserve_hidden(batch: Batch) -> None:
     """What the actor was not shown stays as it is: of a list, links out of sight or in the trash; of a divided value,
     what his role hides."""
     for one in batch.record_type.fields:
-        for draft in batch.drafts if one.divided else ():
+        for draft in batch.drafts if one.partial_value else ():
             if one.slug in draft.given:
-                draft.after[one.slug] = one.keeping(batch.actor, draft.before[one.slug], draft.after[one.slug])
+                draft.after[one.slug] = one.merge_hidden(batch.actor, draft.before[one.slug], draft.after[one.slug])
     for one in batch.record_type.links:
         given = [draft for draft in batch.drafts if one.slug in draft.given]
         gone = {

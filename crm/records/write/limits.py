@@ -16,7 +16,7 @@ RATE = 2000
 """More records than all writers of one workspace together add in a second."""
 SPARE = 100
 """A write that finds room for this many like it need not wait for the others: so many are not at work at once."""
-MOST_KEPT = 2000
+MAX_KEPT = 2000
 
 
 class Key(NamedTuple):
@@ -59,7 +59,7 @@ class Counts:
         with self._lock:
             self._counts[key] = Count(used, monotonic() + (key.most - used) / 4 / RATE)
             self._counts.move_to_end(key)
-            while len(self._counts) > MOST_KEPT:
+            while len(self._counts) > MAX_KEPT:
                 self._counts.popitem(last=False)
 
     def clear(self) -> None:

@@ -71,7 +71,7 @@ def columns_of(model: type[Model]) -> "list[Field[Any, Any]]":
 @lru_cache(maxsize=64)
 def inserting(model: type[Model]) -> str:
     names = [sql.Identifier(str(one.column)) for one in columns_of(model)]
-    return worded(
+    return compiled(
         sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id, {}").format(
             sql.Identifier(model._meta.db_table),
             sql.SQL(", ").join(names),
@@ -88,7 +88,7 @@ def value_of(name: str) -> sql.Composable:
 @lru_cache(maxsize=512)
 def updating(model: type[Model], names: tuple[str, ...]) -> str:
     columns = [(sql.Identifier(str(column(model, name).column)), value_of(name)) for name in names]
-    return worded(
+    return compiled(
         sql.SQL("UPDATE {} SET {} WHERE id = {} RETURNING {}").format(
             sql.Identifier(model._meta.db_table),
             sql.SQL(", ").join([sql.SQL("{} = {}").format(*one) for one in columns]),
@@ -102,7 +102,7 @@ def column(model: type[Model], name: str) -> "Field[Any, Any]":
     return cast("Field[Any, Any]", model._meta.get_field(name))
 
 
-def worded(statement: sql.Composed) -> str:
+def compiled(statement: sql.Composed) -> str:
     connection.ensure_connection()
     return statement.as_string(connection.connection)
 

@@ -187,7 +187,7 @@ def locked(actor: Actor, effects: Sequence[Effect]) -> dict[tuple[str, UUID], Re
     found: dict[tuple[str, UUID], Record] = {}
     by_type = [(registry.get(slug), ids) for slug, ids in ids_by_type(effects).items()]
     for record_type, ids in sorted(by_type, key=lambda one: (one[0].lock_order, one[0].slug)):
-        gate.wait_for_turn(record_type)
+        gate.acquire_writer_lock(record_type)
         rows = record_type.visible_to(actor, record_type.rows.filter(pk__in=ids))
         for row in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
             found[record_type.slug, row.pk] = row

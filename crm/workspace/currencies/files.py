@@ -18,8 +18,8 @@ from crm.workspace.currencies.convert import PRECISION
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.text.numbers import PLAIN, WITH_COMMA, decimal_in
 
-MOST_BYTES = 8 * 1024 * 1024
-MOST_RATES = 10_000
+MAX_BYTES = 8 * 1024 * 1024
+MAX_RATES = 10_000
 EURO = "EUR"
 DIGITS = Decimal("1e-15")
 DATE_SHAPES = ("%Y-%m-%d", "%d %B %Y", "%d.%m.%Y", "%d/%m/%Y")
@@ -49,12 +49,12 @@ def refuse(message: str) -> WorkspaceError:
 
 
 def sheet_read(data: bytes, *, own: str, wanted: Iterable[str]) -> Sheet:
-    """The rates of a file of at most ``MOST_BYTES``. Raises WorkspaceError with what is wrong with it as a whole.
+    """The rates of a file of at most ``MAX_BYTES``. Raises WorkspaceError with what is wrong with it as a whole.
 
     Of the ECB's files only the currencies ``wanted`` are taken; of ours every line.
     """
-    if len(data) > MOST_BYTES:
-        raise refuse(_("This file is too large: at most %(size)d MB.") % {"size": MOST_BYTES // 1024 // 1024})
+    if len(data) > MAX_BYTES:
+        raise refuse(_("This file is too large: at most %(size)d MB.") % {"size": MAX_BYTES // 1024 // 1024})
     if not data.strip():
         raise refuse(_("This file is empty."))
     if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
@@ -92,7 +92,7 @@ def _plain(text: str) -> Sheet:
         if not lines and number == 1 and len(cells) >= 3 and not any(sign.isdigit() for sign in cells[2]):
             continue
         cells = [cell[:60] for cell in [*cells, "", "", ""]]
-        if len(lines) == MOST_RATES:
+        if len(lines) == MAX_RATES:
             raise _too_many()
         lines.append(Line(number, cells[0].upper(), cells[1], cells[2] if not any(cells[3:]) else ";".join(cells[2:])))
     if not lines:
@@ -101,7 +101,7 @@ def _plain(text: str) -> Sheet:
 
 
 def _too_many() -> WorkspaceError:
-    return refuse(_("There are more than %(count)d rates in this file. Take it in parts.") % {"count": MOST_RATES})
+    return refuse(_("There are more than %(count)d rates in this file. Take it in parts.") % {"count": MAX_RATES})
 
 
 type Day = tuple[int, str, dict[str, str]]
@@ -157,7 +157,7 @@ def _reference(days: Iterable[Day], *, own: str, wanted: Iterable[str]) -> Sheet
         table = {EURO: "1", **rates}
         seen |= dict.fromkeys(table)
         lines += [Line(number, code, on, _crossed(table, code, own)) for code in taken if code in table]
-        if len(lines) > MOST_RATES:
+        if len(lines) > MAX_RATES:
             raise _too_many()
     if seen and own not in seen:
         raise refuse(

@@ -26,7 +26,7 @@ from tenants.settings import metadata_changed, workspace_update
 
 LOWEST, HIGHEST = Decimal("0.000000001"), Decimal(1_000_000_000)
 EARLIEST = date(1970, 1, 1)
-MOST_CURRENCIES = 40
+MAX_CURRENCIES = 40
 BATCH = 2000
 NO_MONEY = frozenset({"XXX", "XTS"})
 """Codes of ISO 4217 for no currency, and for tests."""
@@ -251,10 +251,10 @@ def _use(actor: Actor, codes: Iterable[str]) -> list[str]:
     new = [code for code in codes if code not in present and code != actor.tenant.currency]
     if not new:
         return []
-    if len(present) + len(new) > MOST_CURRENCIES:
+    if len(present) + len(new) > MAX_CURRENCIES:
         raise Conflict(
             "too_many",
-            _("At most %(count)d currencies can be in use at once.") % {"count": MOST_CURRENCIES},
+            _("At most %(count)d currencies can be in use at once.") % {"count": MAX_CURRENCIES},
             field="currency",
         )
     row.currencies = [*present, *new]

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.currencies import services
-from crm.workspace.currencies.files import MOST_BYTES, Line, day_of, sheet_read
+from crm.workspace.currencies.files import MAX_BYTES, Line, day_of, sheet_read
 from crm.workspace.currencies.forms import CurrencyForm, RateFileForm, RateForm, currency_label
 from crm.workspace.currencies.services import Fate
 from crm.workspace.errors import Conflict, NotFound, WorkspaceError
@@ -46,7 +46,7 @@ def _page(request: MemberRequest, *, status: int = 200, **given: Any) -> HttpRes
         "currency_form": CurrencyForm(own=actor.tenant.currency, without=offered),
         "own_form": CurrencyForm(own=actor.tenant.currency, prefix="own"),
         "file_form": RateFileForm(),
-        "most_mb": MOST_BYTES // 1024 // 1024,
+        "most_mb": MAX_BYTES // 1024 // 1024,
         **given,
     }
     return render(request, "workspace/currencies.html", context, status=status)
@@ -187,10 +187,10 @@ def rate_file(request: MemberRequest) -> HttpResponse:
     if form.is_valid():
         wanted = [row.code for row in services.currency_rows(actor)]
         try:
-            if form.cleaned_data["file"].size > MOST_BYTES:
+            if form.cleaned_data["file"].size > MAX_BYTES:
                 raise WorkspaceError(
                     "too_large",
-                    _("This file is too large: at most %(size)d MB.") % {"size": MOST_BYTES // 1024 // 1024},
+                    _("This file is too large: at most %(size)d MB.") % {"size": MAX_BYTES // 1024 // 1024},
                     field="file",
                 )
             sheet = sheet_read(form.cleaned_data["file"].read(), own=actor.tenant.currency, wanted=wanted)

@@ -36,14 +36,14 @@ from tenants.wakeups import wake
 log = structlog.get_logger(__name__)
 
 State = NotificationMail.State
-SECONDS = 1.0
+TURN_SECONDS = 1.0
 PER_MINUTE = 300
 """Mails of one workspace in a minute, where ``tenant.limits["mails_per_minute"]`` says nothing else."""
 MINUTE = timedelta(minutes=1)
-MOST_TRIES = 12
+MAX_TRIES = 12
 LONGEST_WAIT = timedelta(hours=2)
 SERVER_AWAY = timedelta(seconds=30)
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 SALT = "notifications.unsubscribe"
 
 
@@ -148,7 +148,7 @@ def refused(letter: Letter, refusal: SMTPResponseException | SMTPRecipientsRefus
         else [refusal.smtp_code]
     )
     failures = letter.failures + 1
-    given_up = failures >= MOST_TRIES or all(500 <= code < 600 for code in codes)
+    given_up = failures >= MAX_TRIES or all(500 <= code < 600 for code in codes)
     retry_at = timezone.now() + min(timedelta(seconds=30 * 2**failures), LONGEST_WAIT)
     NotificationMail.objects.filter(pk=letter.id).update(
         state=State.FAILED if given_up else State.RETRY, failures=failures, due_at=retry_at, error=repr(refusal)[:2000]
@@ -224,7 +224,7 @@ def written(
                     for one in of
                 ],
             }
-            for kind, of in ((kind, list(found)) for kind, found in groupby(ordered[:MOST_SHOWN], lambda one: one.kind))
+            for kind, of in ((kind, list(found)) for kind, found in groupby(ordered[:MAX_SHOWN], lambda one: one.kind))
         ]
         context = {
             "language": member.locale or tenant.locale,
@@ -234,7 +234,7 @@ def written(
             "count": len(notifications),
             "first": notifications[0].title,
             "groups": rows,
-            "more": len(notifications) - MOST_SHOWN,
+            "more": len(notifications) - MAX_SHOWN,
             "inbox": address(tenant, "inbox"),
             "choose": address(tenant, "settings:notifications"),
             "stop": stop,

@@ -103,12 +103,12 @@ def kinds() -> Mapping[str, Kind]:
     return _kinds
 
 
-def worded(text: Text) -> str:
+def text_of(text: Text) -> str:
     return text() if callable(text) else str(text)
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Notice:
     """One thing that one member is told, once for every key, and again once a change that it told of was undone."""
 
     member_id: UUID
@@ -140,10 +140,10 @@ def notify(
     leads to the list of ``record_type``. What tells of a change goes with it when that is undone.
     """
     said = (key, title, body, record_type, record_id, count, change_id)
-    return notify_each(kind, [Telling(one, *said) for one in member_ids])
+    return notify_each(kind, [Notice(one, *said) for one in member_ids])
 
 
-def notify_each(kind: str, tellings: Iterable[Telling]) -> int:
+def notify_each(kind: str, tellings: Iterable[Notice]) -> int:
     """Like ``notify``, for many things of one kind, each to its member, in as many statements as for one."""
     if kind not in _kinds:
         raise ValueError(f"Nobody registered the kind of notification {kind!r}.")
@@ -167,7 +167,7 @@ def notify_each(kind: str, tellings: Iterable[Telling]) -> int:
             if not channels or (choices.only_mine and not _mine(_kinds[kind], member, one.record_type, one.record_id)):
                 continue
             with override(member.locale or tenant.locale):
-                said = worded(one.title)[:300], worded(one.body)
+                said = text_of(one.title)[:300], text_of(one.body)
             rows.append(
                 (member_id, key, *said, one.record_type, one.record_id, one.count, one.change_id,
                  Channel.IN_APP in channels, mail_kind(kind, channels))

@@ -10,7 +10,7 @@ from crm.workspace.models import Member, Role, Team
 from crm.workspace.people.selectors import active_members, grantable_roles, teams
 from tenants.actors import Actor
 
-MOST_INVITED = 50
+MAX_INVITED = 50
 type Choices = list[tuple[str, Any]]
 
 
@@ -72,8 +72,8 @@ class InviteForm(forms.Form):
         found = addresses_in(self.cleaned_data["emails"])
         if not found:
             raise forms.ValidationError(_("Name at least one address."), code="required")
-        if len(found) > MOST_INVITED:
-            raise forms.ValidationError(_("At most %(most)d at once."), code="too_many", params={"most": MOST_INVITED})
+        if len(found) > MAX_INVITED:
+            raise forms.ValidationError(_("At most %(most)d at once."), code="too_many", params={"most": MAX_INVITED})
         return found
 
 

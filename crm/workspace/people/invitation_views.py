@@ -27,7 +27,7 @@ from tenants.access import PUBLIC, access
 from tenants.actors import TenantRef
 from tenants.entitlements import why_not_writable
 from tenants.forms import JoinForm
-from tenants.handover import door_url
+from tenants.handover import entry_url
 from tenants.http import Request
 from tenants.limits import LimitReached
 from tenants.models import User
@@ -107,7 +107,7 @@ def _signed_in(request: Request, tenant: TenantRef, token: str, context: dict[st
             return _other(request, user, context["email"])
         with tenant_scope(tenant):
             invitation_accept(tenant, token, user)
-    return HttpResponseRedirect(door_url(tenant))
+    return HttpResponseRedirect(entry_url(tenant))
 
 
 def _other(request: Request, user: User, email: str) -> HttpResponse:
@@ -135,5 +135,5 @@ def _new(request: Request, tenant: TenantRef, token: str, context: dict[str, str
         except accounts.AddressTaken:
             return _sign_in_first(request, context["email"])
         stay_signed_in(request, user)
-        return HttpResponseRedirect(door_url(tenant))
+        return HttpResponseRedirect(entry_url(tenant))
     return render(request, "workspace/invitation.html", {**context, "form": form}, status=422 if form.errors else 200)

@@ -28,7 +28,7 @@ from tenants.actors import Actor, Permissions, Scope
 from tenants.entitlements import require_writable
 from tenants.limits import require_feature
 
-MOST_ROLES = 50
+MAX_ROLES = 50
 LONGEST_NAME = 80
 SHARED_SCOPES = frozenset({Scope.NONE, Scope.ALL})
 
@@ -50,8 +50,8 @@ def role_create(actor: Actor, *, name: str, about: str = "", permissions: Matrix
     require_feature(actor.tenant, "custom_roles")
     with transaction.atomic():
         people_lock(actor)
-        if Role.objects.filter(is_fixed=False).count() >= MOST_ROLES:
-            raise Conflict("too_many_roles", _("A workspace has at most %(most)d roles.") % {"most": MOST_ROLES})
+        if Role.objects.filter(is_fixed=False).count() >= MAX_ROLES:
+            raise Conflict("too_many_roles", _("A workspace has at most %(most)d roles.") % {"most": MAX_ROLES})
         role = Role(name=_name(name), about=_about(about))
         role.slug = _slug(role.name)
         role.permissions, role.fields = rights_checked(actor, permissions, fields)

@@ -15,7 +15,7 @@ from tenants.actors import Actor, Scope, TenantRef
 from tenants.locales import zone
 from tenants.mails import Recipient
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 def teams() -> list[Team]:
@@ -167,7 +167,7 @@ def owners() -> QuerySet[Member]:
 
 
 def _owners_named() -> str:
-    return ", ".join(owners().values_list("name", flat=True)[:MOST_NAMED])
+    return ", ".join(owners().values_list("name", flat=True)[:MAX_NAMED])
 
 
 def open_invitations() -> QuerySet[Invitation]:

@@ -16,7 +16,7 @@ from crm.workspace.configuration import Configuration, Span
 from crm.workspace.currencies.forms import EXAMPLE_AMOUNT
 from crm.workspace.errors import WorkspaceError
 from crm.workspace.models import Member
-from crm.workspace.settings.services import MOST_ESCALATION, holiday_regions, spans_read, spans_text
+from crm.workspace.settings.services import MAX_ESCALATION, holiday_regions, spans_read, spans_text
 from crm.workspace.text import formats
 from tenants.actors import TenantRef
 from tenants.names import NameRefused, name_read
@@ -172,7 +172,7 @@ class EscalationForm(forms.Form):
         label=_("Hours until a manager is told"),
         help_text=_("Counted from when a task or a call was due."),
         min_value=1,
-        max_value=MOST_ESCALATION,
+        max_value=MAX_ESCALATION,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
 

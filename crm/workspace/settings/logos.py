@@ -20,8 +20,8 @@ from tenants.actors import Actor
 from tenants.entitlements import require_writable
 from tenants.settings import metadata_changed
 
-MOST_BYTES = 2 * 1024 * 1024
-MOST_PIXELS = 25_000_000
+MAX_BYTES = 2 * 1024 * 1024
+MAX_PIXELS = 25_000_000
 KINDS = ("PNG", "JPEG", "WEBP")
 SIZES = (64, 256)
 
@@ -39,13 +39,13 @@ def drawn(upload: IO[bytes]) -> dict[int, bytes]:
 
     Its size is read from its head before any pixel is: a small file that unpacks to a huge picture is refused unpacked.
     """
-    data = upload.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
+    data = upload.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
         raise _wrong(_("This picture is too large: at most 2 MB."))
     many = _wrong(_("This picture has too many pixels: at most 25 million."))
     try:
         with Image.open(BytesIO(data), formats=KINDS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
+            if picture.width * picture.height > MAX_PIXELS:
                 raise many
             if min(picture.size) < 16:
                 raise _wrong(_("This picture is too small: at least 16 by 16 pixels."))

@@ -31,9 +31,9 @@ from tenants.hosts import tenant_host
 from tenants.moving import AddressRefused, Moved, subdomain_change
 from tenants.settings import metadata_changed
 
-MOST_SPANS = 6
-MOST_ESCALATION = 30 * 24
-MOST_HOLIDAYS = 1000
+MAX_SPANS = 6
+MAX_ESCALATION = 30 * 24
+MAX_HOLIDAYS = 1000
 NAME_LENGTH = 80
 CLOCK = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?\s*(am|pm)?", re.IGNORECASE)
 TO = re.compile(r"\s*(?:-|–|—|\bto\b)\s*")
@@ -94,8 +94,8 @@ def spans_read(text: str) -> tuple[Span, ...]:
     found.sort()
     if any(after[0] < before[1] for before, after in pairwise(found)):
         raise WorkspaceError("overlap", _("These hours overlap."), field="hours")
-    if len(found) > MOST_SPANS:
-        raise WorkspaceError("too_many", _("At most %(count)d spans a day.") % {"count": MOST_SPANS}, field="hours")
+    if len(found) > MAX_SPANS:
+        raise WorkspaceError("too_many", _("At most %(count)d spans a day.") % {"count": MAX_SPANS}, field="hours")
     return tuple(found)
 
 
@@ -124,8 +124,8 @@ def working_hours_set(actor: Actor, *, hours: Mapping[int, tuple[Span, ...]]) ->
 
 def escalation_set(actor: Actor, *, hours: int) -> None:
     """After how many hours a manager is told of what one of his people left undone."""
-    if not 1 <= hours <= MOST_ESCALATION:
-        problem = _("Choose between 1 and %(most)d hours.") % {"most": MOST_ESCALATION}
+    if not 1 <= hours <= MAX_ESCALATION:
+        problem = _("Choose between 1 and %(most)d hours.") % {"most": MAX_ESCALATION}
         raise WorkspaceError("out_of_range", problem, field="escalation_hours")
     _update(actor, {"escalation_hours": hours})
 
@@ -152,8 +152,8 @@ def holidays_add(actor: Actor, *, days: Sequence[tuple[date, str]]) -> int:
             if len(days) == 1:
                 raise Conflict("there", _("This day is a holiday already."), field="on")
             return 0
-        if Holiday.objects.count() + len(new) > MOST_HOLIDAYS:
-            raise Conflict("too_many", _("At most %(count)d holidays can be kept.") % {"count": MOST_HOLIDAYS})
+        if Holiday.objects.count() + len(new) > MAX_HOLIDAYS:
+            raise Conflict("too_many", _("At most %(count)d holidays can be kept.") % {"count": MAX_HOLIDAYS})
         Holiday.objects.bulk_create([Holiday(on=on, name=name) for on, name in new.items()])
         metadata_changed(actor.tenant)
         audit_note(actor, "settings.holidays_added", after={on.isoformat(): name for on, name in new.items()})

@@ -16,7 +16,7 @@ from console.forms import ReasonForm, VisitForm
 from console.views.workspaces import tenant_of
 from console.workspaces import visits
 from tenants.finishing import UNFINISHED, setup_finish
-from tenants.handover import door_url
+from tenants.handover import entry_url
 from tenants.http import Request
 from tenants.models import Tenant
 from tenants.support import SupportRefused
@@ -81,7 +81,7 @@ def visit(request: Request, tenant_id: UUID) -> HttpResponseBase:
         except SupportRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            return HttpResponseRedirect(door_url(tenant.ref()))
+            return HttpResponseRedirect(entry_url(tenant.ref()))
     return step_page(
         request,
         tenant,

@@ -14,7 +14,7 @@ from console.forms import WorkspaceFilter
 from console.workspaces.selectors import workspace_detail, workspace_page, workspaces_matching
 from console.workspaces.visits import visits_open
 from tenants.finishing import UNFINISHED
-from tenants.handover import door_url
+from tenants.handover import entry_url
 from tenants.http import Request
 from tenants.models import Tenant
 from tenants.support import ENTERED
@@ -58,7 +58,7 @@ def workspace(request: Request, tenant_id: UUID) -> HttpResponse:
         "can_finish": tenant.state in UNFINISHED,
         "can_visit": tenant.state in ENTERED,
         "visits": visits_open(tenant),
-        "door": door_url(tenant.ref()),
+        "door": entry_url(tenant.ref()),
         "entries": entry_page(tenant=tenant.id, steps=True).entries[:10],
     }
     return render(request, "console/workspace.html", context)

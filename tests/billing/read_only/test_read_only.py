@@ -231,7 +231,7 @@ class TestWork:
         columns = export.columns_of(reader, record_type)
         written = export.export_start(reader, record_type, columns, reading.Query(), name="Deals")
         with django_capture_on_commit_callbacks(execute=True):
-            jobs.hand_out(closed)
+            jobs.enqueue_due(closed)
         states = dict(Job.objects.values_list("pk", "state"))
         assert (states[job.pk], states[written.pk]) == ("queued", "done")
 
