@@ -1,6 +1,7 @@
-"""A workspace from trial to deletion, by mouse and by keyboard.
+"""A workspace from trial to deletion.
 
 Takes its time: half a year passes, by the clock of payments. It comes last of the stories, since that clock is for all.
+What a mouse does with these pages is told in ``test_billing``.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.hands import HANDS, Hand
+from tests.browser.hands import HANDS, LIVED_BY
 from tests.browser.office import Office
 from tests.browser.paying import FAILS_LATER, VISA, card_changed, card_given
 from tests.stack import Stack
@@ -28,8 +29,9 @@ def moved(office: Office, step: str) -> None:
     office.stack.manage("billing_clock", step)
 
 
-@pytest.mark.parametrize("hand", HANDS.values(), ids=HANDS)
-def test_a_workspace_lives_from_trial_to_deletion(hand: Hand, office: Office) -> None:
+@pytest.mark.parametrize("lived_by", LIVED_BY)
+def test_a_workspace_lives_from_trial_to_deletion(lived_by: str, office: Office) -> None:
+    hand = HANDS[lived_by]
     name = "Jutta Koeln"
     page = office.open(name)
     billing = f"{office.url}/settings/billing/"
