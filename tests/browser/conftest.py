@@ -15,9 +15,12 @@ from tests.stack import Stack, adopted_stack, running_stack
 AXE_OPTIONS = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
     "resultTypes": ["violations"],
+    "preload": False,
 }
 ALIKE = ["tbody > tr:nth-child(n+9)", "[data-card]:nth-child(n+5)"]
 """Rows and cards are made by one template: what is wrong with them is wrong with the first few."""
+FRAME = ".shell > .sidebar"
+"""What stands beside every page of a workspace."""
 AXE_RUN = """async ([where, options]) => (await axe.run(where, options)).violations.map(
     (one) => `${one.id}: ${one.help} — ${JSON.stringify(one.nodes.slice(0, 4).map((node) => node.target))}`
 )"""
@@ -63,20 +66,24 @@ def demo_page(browser: Browser, stack: Stack, signed_in_state: Any) -> Iterator[
     assert problems == []
 
 
-def axe_problems(page: Page, *, every_row: bool = False, rule: str = "") -> list[str]:
-    """What axe finds against WCAG 2.2 AA, or against one rule of it, one line each with the elements."""
+def axe_problems(page: Page, *, every_row: bool = False, framed: bool = True, rule: str = "") -> list[str]:
+    """What axe finds against WCAG 2.2 AA, or against one rule of it, one line each with the elements.
+
+    ``framed=False`` leaves the frame out, for pages after the first in the same look.
+    """
     settled(page)
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    where = {"include": [["html"]], "exclude": [] if every_row else [[one] for one in ALIKE]}
+    left_out = [*([] if every_row else ALIKE), *([] if framed else [FRAME])]
+    where = {"include": [["html"]], "exclude": [[one] for one in left_out]}
     options = AXE_OPTIONS | ({"runOnly": {"type": "rule", "values": [rule]}} if rule else {})
     found: list[str] = page.evaluate(AXE_RUN, [where, options])
     return found
 
 
-def problems_in_the_dark(page: Page) -> list[str]:
+def problems_in_the_dark(page: Page, *, framed: bool = True) -> list[str]:
     """What axe finds in dark colours of a page that it has seen in light ones: nothing but colours changes."""
     page.emulate_media(color_scheme="dark")
-    found = axe_problems(page, rule="color-contrast")
+    found = axe_problems(page, framed=framed, rule="color-contrast")
     page.emulate_media(color_scheme="light")
-    return found
+    return [f"in the dark: {problem}" for problem in found]

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import axe_problems, problems_in_the_dark
 from tests.chromium import open_page
+from tests.depth import DEEP
 from tests.stack import Stack
 
 PUBLIC = [
@@ -117,10 +118,11 @@ def test_every_page_is_clean(look: tuple[str, Page], stack: Stack) -> None:
     for address in addresses:
         page.goto(address)
         path = address.split("://", 1)[1].split("/", 1)[1]
-        found = axe_problems(page, every_row=name == "wide")
+        framed = path in {"", "deals/board/"}
+        found = axe_problems(page, every_row=DEEP, framed=framed)
         keep(page, name, path)
         if name == "wide":
-            found += [f"in the dark: {problem}" for problem in problems_in_the_dark(page)]
+            found += problems_in_the_dark(page, framed=framed)
         problems += [f"{address}: {problem}" for problem in found]
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wider > 1:
