@@ -58,7 +58,8 @@ def events_sweep(seconds: float = TURN_SECONDS) -> ReconcileRun:
 
 
 def _events_since() -> int:
-    last = ReconcileRun.objects.filter(kind=Kind.EVENTS).exclude(finished_at=None).first()
+    # One that was given up has not seen all from the one before it on.
+    last = ReconcileRun.objects.filter(kind=Kind.EVENTS, error="").exclude(finished_at=None).first()
     since = clock.now() - FIRST_LOOK_BACK if last is None else last.started_at - OVERLAP
     return int(since.timestamp())
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from billing import clock
 from billing.models import BillingAccount, Plan, SeatChange
 from billing.plans.catalog import plans_load
 from billing.seats import TRIAL_SEATS, seat_limit, seats_billable, seats_to_bill
@@ -17,6 +18,8 @@ from tenants.actors import Actor, TenantRef
 from tenants.models import Membership, User
 from tenants.scopes import shared
 from tenants.signup import take_over, workspace_reserve
+from tests.billing.a_workspace import PayingWorkspace
+from tests.billing.standin_server import StripeServer
 
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 
@@ -167,3 +170,19 @@ def test_an_account_is_deleted_where_its_memberships_are_told() -> None:
         if "user.delete()" in path.read_text() or "locked.delete()" in path.read_text()
     ]
     assert found == ["accounts.py"]
+
+
+# --- what a renewal bills ---------------------------------------------------------------------------------------------
+
+
+def test_seats_fewer_for_the_renewal_give_no_money_back_and_make_no_invoice(billing: StripeServer) -> None:
+    workspace = PayingWorkspace(billing)
+    workspace.join(2)
+    workspace.full("team")
+    workspace.leave()
+    clock.move(timedelta(days=workspace.days_left, hours=1))
+    workspace.settle()
+    assert (workspace.billed, workspace.invoices) == (2, 1)
+    clock.move(timedelta(days=1, hours=2))
+    newest = workspace.newest_invoice
+    assert (workspace.invoices, newest.total, newest.status) == (2, 2 * workspace.price("team").amount, "paid")

@@ -61,6 +61,26 @@ class TestEvents:
             assert ReconcileRun.objects.count() == 1
             assert StripeEvent.objects.count() == len(paying.events())
 
+    def test_after_one_that_nobody_went_on_with_nothing_is_left_out(self, paying, at_once):
+        at = clock.now()
+        with shared():
+            ReconcileRun.objects.create(kind="events", started_at=at - timedelta(hours=1), finished_at=at)
+        paying.server.pay(paying.start().session_id)
+        with shared():
+            left = ReconcileRun.objects.create(
+                kind="events", started_at=at + timedelta(hours=1), position='{"since": 0, "after": "evt_gone"}'
+            )
+        paying.move(hours=14)
+        with at_once():
+            run = events_sweep()
+            again = events_sweep()
+        with shared():
+            left.refresh_from_db()
+        assert left.error
+        assert run.id != left.id
+        assert paying.tenant.access_state == "active"
+        assert again.drift == []
+
     def test_while_stripe_is_away_it_says_so(self, paying):
         paying.server.fault("429", "GET /v1/events")
         with pytest.raises(StripeAway):
