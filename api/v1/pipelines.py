@@ -16,7 +16,7 @@ from api.views import ONE
 from crm.records.access.field_rights import require_sight
 from crm.records.models import Job
 from crm.sales import services
-from crm.sales.boards import Asked, Card, Column, board
+from crm.sales.board.columns import Asked, Card, Column, board
 from crm.workspace.currencies.convert import Converted
 
 

@@ -11,10 +11,10 @@ class SalesConfig(AppConfig):
         from crm.records.jobs import jobs
         from crm.records.lists.record_page import part_register
         from crm.sales import types  # noqa: F401
-        from crm.sales.parts import stage_bar
+        from crm.sales.page_sections import stage_bar
         from crm.sales.provisioning import provision
         from crm.sales.rules import pipelines_in_use
-        from crm.sales.sample import sample_load
+        from crm.sales.sample.loading import sample_load
         from crm.sales.services import archive_step
         from crm.workspace import hooks
         from tenants.limits import usage_register

@@ -17,8 +17,8 @@ from crm.records.schema.record_type import registry
 from crm.records.write import evaluate
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.limits import added, hold_room
-from crm.sales import entry
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
+from crm.sales.pipelines import stage_entry_rules
 from crm.sales.probability import weigh_deal, weigh_stages
 from tenants.ids import id_of
 from tenants.prepared import PreparedInstances
@@ -211,7 +211,7 @@ def validate_stage(batch: Batch) -> None:
 def _sources_exist(batch: Batch) -> None:
     """The stages that deals may come from are there."""
     named = [draft for draft in batch.drafts if "enter_from" in draft.changed and draft.after["enter_from"]]
-    wanted = {text for draft in named for text in draft.after["enter_from"] if text != entry.NEW}
+    wanted = {text for draft in named for text in draft.after["enter_from"] if text != stage_entry_rules.NEW}
     found = {
         str(pk)
         for pk in Stage.objects.filter(pk__in=[text for text in wanted if id_of(text)], deleted_at=None).values_list(
@@ -220,7 +220,9 @@ def _sources_exist(batch: Batch) -> None:
     }
     for draft in named:
         own = str(draft.record.pk) if draft.record else ""
-        if any(text != entry.NEW and (text not in found or text == own) for text in draft.after["enter_from"]):
+        if any(
+            text != stage_entry_rules.NEW and (text not in found or text == own) for text in draft.after["enter_from"]
+        ):
             draft.error("enter_from", "unknown_stage", _("One of these is no other stage."))
 
 
@@ -397,7 +399,7 @@ def assign_stage(batch: Batch) -> None:
             _hold_demands(draft, stage, moved)
     if batch.action != "restore":
         _hold_lost_reasons(batch, stages)
-        entry.hold_entry(batch, entering)
+        stage_entry_rules.hold_entry(batch, entering)
 
 
 def stage_gone(name: str) -> str:

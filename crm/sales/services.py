@@ -19,8 +19,8 @@ from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change, change_set_new
-from crm.sales.effects import pipeline_archive_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
+from crm.sales.pipelines.impact import pipeline_archive_preview
 from crm.sales.rules import OPEN, STANDING, lock_pipelines, lock_pipelines_shared, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor

@@ -23,9 +23,10 @@ from crm.records.events.history import Entry
 from crm.records.lists import filtering
 from crm.records.read import reading
 from crm.records.schema.record_type import Kind, registry
-from crm.sales import boards, services
-from crm.sales.board_address import BoardAddress
-from crm.sales.cards import CardPrinter, icons
+from crm.sales import services
+from crm.sales.board import columns
+from crm.sales.board.address import BoardAddress
+from crm.sales.board.cards import CardPrinter, icons
 from crm.sales.models import Stage
 from crm.sales.my_day import my_day
 from crm.sales.rules import stage_gone
@@ -100,7 +101,7 @@ def _board_page(request: MemberRequest, address: BoardAddress, *, part: bool = F
     actor, listing = request.actor, address.listing
     deal = registry.get("deal")
     try:
-        found = boards.board(actor, address.pipeline or None, address.asked)
+        found = columns.board(actor, address.pipeline or None, address.asked)
     except NotFound:
         if address.pipeline:
             raise
@@ -131,7 +132,7 @@ def _printer(actor: Actor, address: BoardAddress) -> CardPrinter:
         actor,
         may_move=actor.can("deal", "edit") and why_not_writable(actor.tenant) is None,
         may_bulk=actor.can("deal", "bulk") and actor.can("deal", "edit"),
-        more=boards.card_fields(actor, address.asked.card_fields),
+        more=columns.card_fields(actor, address.asked.card_fields),
     )
 
 
@@ -142,7 +143,7 @@ def board_column(request: MemberRequest, stage: UUID) -> HttpResponseBase:
     """The next cards of a column."""
     actor = request.actor
     address = BoardAddress.of(actor, request)
-    cards, next_cursor = boards.board_column(actor, stage, request.GET.get("cursor") or None, address.asked)
+    cards, next_cursor = columns.board_column(actor, stage, request.GET.get("cursor") or None, address.asked)
     context = {
         "cards": _printer(actor, address).cards(cards),
         "stage_id": stage,
@@ -174,8 +175,8 @@ def deal_move(request: MemberRequest, id: UUID) -> HttpResponseBase:
         trigger_client_event(response, "dialog:close", {})
         return toast(reswap(response, "none"), message, undo=change.change_set.id)
     address = BoardAddress.of(actor, request)
-    found = boards.board(actor, stage.pipeline_id, address.asked)
-    card = _printer(actor, address).card(boards.board_card(actor, id, address.asked), swapped=True)
+    found = columns.board(actor, stage.pipeline_id, address.asked)
+    card = _printer(actor, address).card(columns.board_card(actor, id, address.asked), swapped=True)
     context = {"board": found, "card": card}
     response = render(request, "sales/board.html#moved", context)
     trigger_client_event(response, "deal:moved", {"id": str(id), "stage": str(stage.pk)}, after="settle")

@@ -16,7 +16,7 @@ from billing.accounts.services import account_of
 from billing.checkout.hosted import checkout_start, portal_open
 from billing.models import BillingAccount, PlanPrice
 from billing.subscriptions.sync import subscription_sync
-from crm.sales.demo import NAME, OWNER, SECOND_NAME, SUBDOMAIN, second_workspace_ensure
+from crm.sales.sample.demo import NAME, OWNER, SECOND_NAME, SUBDOMAIN, second_workspace_ensure
 from tenants.accounts import verified_user
 from tenants.hosts import subdomain_host, tenant_url
 from tenants.models import Domain, User

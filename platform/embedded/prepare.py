@@ -81,7 +81,7 @@ def write_demo() -> None:
     if os.environ.get("DEMO") != "1":
         return
     from console.demo import demo_operator_ensure
-    from crm.sales.demo import demo_workspace_ensure
+    from crm.sales.sample.demo import demo_workspace_ensure
     from tenants.hosts import api_url, public_url
 
     path = settings.DATA / "demo.json"

@@ -46,7 +46,7 @@ from crm.records.read.reading import Query
 from crm.records.read.search import search_all
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
-from crm.sales import boards
+from crm.sales.board import columns
 from crm.workspace.actors import actor_for_member
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.permissions import ACTIONS, ACTIVITY_NOUNS
@@ -250,7 +250,7 @@ def test_sums_boards_and_relations_agree(data: st.DataObject, world: World) -> N
         total = Decimal(8888 * len(seen))
         assert reading.sums(actor, record_type, Query(search=WORD), "amount") == ({"EUR": total} if seen else {})
     if actor.can(DEAL, "view"):
-        board = boards.board(actor, asked=boards.Asked(search=WORD))
+        board = columns.board(actor, asked=columns.Asked(search=WORD))
         cards = [card for column in board.columns for card in column.cards]
         assert {card.id for card in cards} == {one.pk for one in seen}
         assert sum(column.count for column in board.columns) == len(seen)

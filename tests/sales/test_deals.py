@@ -246,7 +246,7 @@ def test_a_deal_restored_to_a_stage_that_went_stands_in_the_first(admin: Actor) 
 
 
 def test_every_field_that_a_stage_may_demand_can_be_looked_at_by_the_preview() -> None:
-    from crm.sales.effects import _is_empty
+    from crm.sales.pipelines.impact import _is_empty
 
     for slug in demandable_fields():
         assert Deal.objects.none().filter(_is_empty(slug)).query is not None

@@ -24,7 +24,7 @@ from crm.records.read.currencies_used import MoneySum
 from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
-from crm.sales.boards import board
+from crm.sales.board.columns import board
 from crm.sales.models import Stage
 from crm.sales.my_day import my_numbers
 from crm.workspace.models import ExchangeRate

@@ -17,10 +17,10 @@ from crm.people.models import Company, Contact
 from crm.records.models import Event
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
-from crm.sales.boards import board
+from crm.sales.board.columns import board
 from crm.sales.models import Deal
 from crm.sales.my_day import my_numbers
-from crm.sales.sample import sample_clear, sample_load
+from crm.sales.sample.loading import sample_clear, sample_load
 from crm.sales.selectors import stage_times
 from crm.workspace.currencies.services import exchange_rate_set
 from crm.workspace.permissions import EVERYTHING

@@ -14,7 +14,7 @@ from crm.records.views import undo as undo_views
 from crm.records.write import undo
 from crm.records.write.undo import last_own
 from crm.sales.models import Deal
-from crm.sales.sample import sample_clear, sample_load
+from crm.sales.sample.loading import sample_clear, sample_load
 from crm.workspace.models import Member
 from crm.workspace.people.member_services import member_deactivate
 from tests import factories

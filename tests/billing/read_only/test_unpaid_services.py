@@ -67,7 +67,7 @@ READ = {
     "crm.records.events.history": {"entries"},
     "crm.records.read.currencies_used": {"currencies_used"},
     "crm.records.read.reading": {"references_fill", "relations_expand"},
-    "crm.sales.boards": {"board_column"},
+    "crm.sales.board.columns": {"board_column"},
     "crm.sales.selectors": {"all_stages", "stages"},
 }
 """What only looks as if it wrote."""

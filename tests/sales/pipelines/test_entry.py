@@ -13,8 +13,8 @@ from crm.records.events.dispatch import drain
 from crm.records.events.feed import feed
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
-from crm.sales.effects import stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
+from crm.sales.pipelines.impact import stage_remove_preview
 from crm.sales.services import deal_move, pipeline_copy, pipeline_create, stage_remove
 from crm.workspace.actors import actor_for_member
 from crm.workspace.people.member_services import member_update

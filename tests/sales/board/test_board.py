@@ -16,7 +16,7 @@ from crm.records.errors import BadCursor, NotFound
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
-from crm.sales.boards import Asked, Column, board, board_card, board_column, quick_filters
+from crm.sales.board.columns import Asked, Column, board, board_card, board_column, quick_filters
 from crm.sales.models import Stage
 from crm.sales.my_day import deals_in_need, my_day, my_numbers
 from crm.sales.services import deal_move

@@ -7,10 +7,10 @@ from crm.records.models import SavedView
 from crm.records.read import reading
 from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
-from crm.sales.boards import board
-from crm.sales.demo import ABROAD, CARE, CARE_DEALS, OWNER, TRAINEE, VIEWS, demo_workspace_ensure
+from crm.sales.board.columns import board
 from crm.sales.models import Deal, Stage
-from crm.sales.sample import STAGES, sample_clear
+from crm.sales.sample.demo import ABROAD, CARE, CARE_DEALS, OWNER, TRAINEE, VIEWS, demo_workspace_ensure
+from crm.sales.sample.loading import STAGES, sample_clear
 from crm.workspace.actors import actor_for_user
 from crm.workspace.currencies.services import currency_rows
 from crm.workspace.models import Member

@@ -14,9 +14,9 @@ from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from crm.sales import rules, services
-from crm.sales.boards import board
-from crm.sales.effects import pipeline_archive_preview
+from crm.sales.board.columns import board
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
+from crm.sales.pipelines.impact import pipeline_archive_preview
 from crm.sales.provisioning import provision
 from crm.sales.selectors import pipeline_options, pipelines, stage_options, stages
 from crm.sales.services import (

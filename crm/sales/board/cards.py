@@ -15,7 +15,7 @@ from lucide.templatetags.lucide import lucide
 
 from crm.records.display.presenting import avatar, value_html
 from crm.records.schema.record_type import Field, Kind
-from crm.sales.boards import Card
+from crm.sales.board.columns import Card
 from crm.workspace.text.formats import day_text, money_text
 from tenants.actors import Actor
 

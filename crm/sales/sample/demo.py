@@ -16,7 +16,7 @@ from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.sales.models import Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
-from crm.sales.sample import STAGES, sample_load
+from crm.sales.sample.loading import STAGES, sample_load
 from crm.workspace.actors import actor_for_user
 from crm.workspace.currencies.files import Line
 from crm.workspace.currencies.services import exchange_rates_import

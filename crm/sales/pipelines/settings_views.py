@@ -19,8 +19,10 @@ from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change
-from crm.sales import effects, entry, sample, selectors, services
-from crm.sales.forms import (
+from crm.sales import selectors, services
+from crm.sales.models import Pipeline, Stage
+from crm.sales.pipelines import impact, stage_entry_rules
+from crm.sales.pipelines.forms import (
     Difference,
     EntryRows,
     GateForm,
@@ -31,7 +33,7 @@ from crm.sales.forms import (
     pipeline_values,
     stage_values,
 )
-from crm.sales.models import Pipeline, Stage
+from crm.sales.sample import loading
 from crm.workspace.people.plan_needs import room_need
 from tenants.access import access, needs
 from tenants.actors import Actor
@@ -194,7 +196,7 @@ def _asks(actor: Actor, stage: selectors.StageRef) -> list[str]:
     demanded = record_type.field("required_fields").redact(actor, stage.required_fields)
     condition = record_type.field("entry_condition").redact(actor, stage.entry_condition)
     needs = [str(deal.field(slug).label) for slug in demanded if deal.has_field(slug)]
-    return needs + (entry.words(actor, condition) if condition else [])
+    return needs + (stage_entry_rules.words(actor, condition) if condition else [])
 
 
 @access(SETTINGS)
@@ -214,7 +216,7 @@ def pipeline_archive(request: MemberRequest, id: UUID) -> HttpResponseBase:
     sent = request.POST if request.method == "POST" else request.GET
     asked = {name: str(value) for name, value in sent.items() if name.startswith("to-")}
     moves = {_id(name.removeprefix("to-")): _id(value) if value else None for name, value in asked.items()}
-    effect = effects.pipeline_archive_preview(actor, pipeline_id=id, moves=moves if asked else None)
+    effect = impact.pipeline_archive_preview(actor, pipeline_id=id, moves=moves if asked else None)
     errors: list[str] = []
     if request.method == "POST":
         try:
@@ -303,7 +305,7 @@ def _stage_page(request: MemberRequest, pipeline: Pipeline, stage: Stage | None)
         if form.conflict:
             theirs = now()["entry_condition"]
             if "entry_condition" in form.conflict.fields:
-                told = ["; ".join(entry.words(actor, one)) or "–" for one in (theirs, condition or {})]
+                told = ["; ".join(stage_entry_rules.words(actor, one)) or "–" for one in (theirs, condition or {})]
                 form.differences = [*form.differences, Difference(_("The stage takes only deals where"), *told)]
             elif "entry_condition" in form.conflict.kept:
                 rows = EntryRows(actor, None, theirs)
@@ -328,7 +330,7 @@ def stages_order(request: MemberRequest, id: UUID) -> HttpResponseBase:
 @handle_record_errors
 def stage_remove(request: MemberRequest, id: UUID) -> HttpResponseBase:
     """Show what removing a stage means, then do it."""
-    effect = effects.stage_remove_preview(request.actor, stage_id=id)
+    effect = impact.stage_remove_preview(request.actor, stage_id=id)
     errors: list[str] = []
     if request.method == "POST":
         try:
@@ -401,13 +403,13 @@ def sample_data(request: MemberRequest) -> HttpResponseBase:
     """Load the sample data, or clear it; what stays because something real rests on it is named."""
     here = reverse("settings:data")
     if request.method == "POST" and request.POST.get("do") == "load":
-        count = sample.sample_load(request.actor)
+        count = loading.sample_load(request.actor)
         message = ngettext("%(count)d sample record is there.", "%(count)d sample records are there.", count)
         message = message % {"count": count} if count else _("The sample data is there already.")
         return redirect_to(request, here, message)
     kept: list[dict[str, Any]] = []
     if request.method == "POST" and request.POST.get("do") == "clear":
-        cleared = sample.sample_clear(request.actor)
+        cleared = loading.sample_clear(request.actor)
         message = ngettext("%(count)d sample record is gone.", "%(count)d sample records are gone.", cleared.cleared)
         told = message % {"count": cleared.cleared} if cleared.cleared else _("There is no sample data to clear.")
         gone = redirect_to(request, here, told, undo=cleared.change_set_id)
@@ -417,5 +419,5 @@ def sample_data(request: MemberRequest) -> HttpResponseBase:
             {"label": registry.get(one.type).label, "title": one.title, "url": record_url(one.type, one.id)}
             for one in cleared.kept
         ]
-    context = {"present": sample.sample_present(request.actor), "kept": kept}
+    context = {"present": loading.sample_present(request.actor), "kept": kept}
     return render(request, "sales/settings/data.html", context)

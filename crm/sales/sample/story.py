@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from crm.sales.sample_money import Money
+from crm.sales.sample.money import Money
 from crm.workspace.text.folding import fold
 
 SEED = 20_260_214

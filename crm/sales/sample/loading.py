@@ -23,9 +23,9 @@ from crm.records.write import gate
 from crm.records.write.gate import change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules import LOST, OPEN, WON
-from crm.sales.sample_money import Money
-from crm.sales.sample_story import LANDS, OPEN_STAGES, Doing, story
-from crm.sales.sample_story import WON as STORY_WON
+from crm.sales.sample.money import Money
+from crm.sales.sample.story import LANDS, OPEN_STAGES, Doing, story
+from crm.sales.sample.story import WON as STORY_WON
 from crm.workspace.currencies.convert import rates_at
 from crm.workspace.models import Notification
 from crm.workspace.people.sample_people import sample_people

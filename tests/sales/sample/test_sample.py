@@ -14,9 +14,9 @@ from crm.people.models import Company, Contact
 from crm.records.errors import Forbidden
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
-from crm.sales.boards import board
+from crm.sales.board.columns import board
 from crm.sales.models import Deal, Pipeline, Stage
-from crm.sales.sample import sample_clear, sample_load, sample_present
+from crm.sales.sample.loading import sample_clear, sample_load, sample_present
 from crm.workspace.actors import actor_for_member, actor_for_user
 from crm.workspace.models import Member
 from crm.workspace.people.selectors import seats

@@ -9,8 +9,8 @@ import pytest
 from crm.records.errors import Forbidden, Invalid
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
-from crm.sales.effects import pipeline_archive_preview, stage_remove_preview
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
+from crm.sales.pipelines.impact import pipeline_archive_preview, stage_remove_preview
 from crm.sales.provisioning import provision
 from crm.sales.selectors import stages
 from crm.sales.services import pipeline_copy, pipeline_create, stage_create, stage_remove, stages_order

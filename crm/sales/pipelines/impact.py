@@ -13,9 +13,9 @@ from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum
 from crm.records.schema.record_type import registry
 from crm.records.write import evaluate
-from crm.sales import entry
-from crm.sales.boards import Column, add_sums
+from crm.sales.board.columns import Column, add_sums
 from crm.sales.models import Deal, Stage
+from crm.sales.pipelines import stage_entry_rules
 from crm.sales.rules import OPEN
 from crm.sales.selectors import KIND_ORDER, PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref, stages
 from tenants.actors import Actor
@@ -77,7 +77,7 @@ def not_taken(actor: Actor, deals: QuerySet[Deal], target: StageRef) -> int:
         left_out = language.compile(evaluate.judging(actor), registry.get("deal"), {"not": target.entry_condition})
         refused |= Q(pk__in=Deal.objects.filter(left_out).values("pk"))
     if target.enter_from:
-        refused |= ~Q(stage_id__in=[one for one in target.enter_from if one != entry.NEW])
+        refused |= ~Q(stage_id__in=[one for one in target.enter_from if one != stage_entry_rules.NEW])
     return deals.filter(refused).distinct().count()
 
 
