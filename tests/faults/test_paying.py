@@ -33,6 +33,7 @@ from billing.models import (
     BillingNotice,
     CheckoutAttempt,
     InvoiceMirror,
+    MailToSend,
     PlanPrice,
     SeatLedger,
     StripeEvent,
@@ -186,7 +187,7 @@ def account(works: Works) -> Iterator[BillingAccount]:
         works.stop()
         added_to_only_empty(made)
         with shared():
-            for model in (InvoiceMirror, StripeEvent, StripeRequest, CheckoutAttempt, Subscription):
+            for model in (MailToSend, InvoiceMirror, StripeEvent, StripeRequest, CheckoutAttempt, Subscription):
                 model._default_manager.filter(account=made).delete()
             StripeEvent.objects.filter(account=None).delete()
             BillingAccount.objects.filter(id=made.id).delete()
