@@ -52,6 +52,7 @@ def notice_letters(account: BillingAccount, kind: str, context: Mapping[str, Any
 def facts_of(account: BillingAccount, tenant: Tenant) -> dict[str, Any]:
     """What the words of all kinds may name, as it is now."""
     subscription = account.subscriptions.select_related("price__plan").filter(status__in=LIVE).first()
+    last = subscription or account.subscriptions.order_by("-started_at", "-id").first()
     price = subscription.price if subscription is not None else None
     seats = subscription.quantity if subscription is not None else None
     is_open = tenant.state in BUILT
@@ -64,6 +65,8 @@ def facts_of(account: BillingAccount, tenant: Tenant) -> dict[str, Any]:
         "total": price.amount * seats if price is not None and seats is not None else None,
         "next_payment": subscription.period_end if subscription and not subscription.cancel_at else None,
         "is_owed": subscription is not None and account.access_state == State.READ_ONLY,
+        "is_given_up": last is not None and last.status not in LIVE and last.grace_until is not None,
+        "has_invoices": account.invoices.exclude(status="draft").exists(),
         "until": account.access_until,
         "deleted_on": account.access_lost_at + KEPT if account.access_lost_at else None,
         "read_only_days": READ_ONLY.days,

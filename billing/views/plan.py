@@ -16,6 +16,7 @@ from billing import selectors
 from billing.audit import billing_note
 from billing.checkout.changes import ChangePreview, PriceChanged, change_apply, change_preview
 from billing.checkout.hosted import checkout_return, checkout_start
+from billing.errors import AccountBusy
 from billing.models import BillingAccount, PlanPrice
 from billing.money import Money
 from billing.plans.catalog import CURRENCIES
@@ -34,7 +35,7 @@ from billing.views.common import (
 from billing.views.pricing import chosen
 from tenants.access import access
 from tenants.http import MemberRequest
-from tenants.limits import Usage, usage, usage_of
+from tenants.limits import FEATURES, Usage, usage, usage_of
 from tenants.models import User
 from tenants.settings import workspace_now
 
@@ -131,6 +132,7 @@ def change(request: MemberRequest, price: str) -> HttpResponse:
         "price": wanted,
         "form": form,
         "over": over_limits(request, wanted),
+        "without": features_lost(request, wanted),
         "is_same": is_same,
     }
     if not form.is_valid():
@@ -150,6 +152,12 @@ def over_limits(request: MemberRequest, wanted: PlanPrice) -> list[Usage]:
     known = [one for one in usage(request.tenant) if one.limit in limits and one.limit != "seats"]
     over = [Usage(one.limit, one.label, one.used, limits[one.limit]) for one in known]
     return [one for one in over if one.is_over]
+
+
+def features_lost(request: MemberRequest, wanted: PlanPrice) -> list[str]:
+    """What the workspace's plan has and the plan wanted does not."""
+    had = [name for name in FEATURES if request.tenant.has_feature(name)]
+    return [str(FEATURES[name]) for name in had if name not in wanted.plan.features]
 
 
 def _checkout(
@@ -221,18 +229,19 @@ def _troubled(request: MemberRequest, trouble: Trouble, shown: dict[str, Any]) -
 @require_safe
 def returned(request: MemberRequest, attempt_id: UUID) -> HttpResponse:
     """What is known when somebody comes back from the checkout; it believes nothing but what Stripe says."""
-    found, waits = None, False
+    found, trouble = None, None
     try:
         found = checkout_return(account_here(request), attempt_id)
         if found is None:
             raise Http404
-    except TROUBLE:
-        waits = True
+    except TROUBLE as met:
+        trouble = met
     is_known = found is not None and (found.is_paid or found.attempt.state == "expired")
     context = {
         "attempt": found.attempt if found else None,
         "is_paid": found is not None and found.is_paid,
-        "is_unanswered": waits,
+        "is_busy": isinstance(trouble, AccountBusy),
+        "is_unanswered": trouble is not None,
         "is_known": is_known,
     }
     if is_known:

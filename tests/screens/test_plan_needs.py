@@ -103,6 +103,15 @@ def test_without_teams_and_roles_of_ones_own_those_there_can_be_opened_and_chang
     assert (Team.objects.count(), Role.objects.filter(is_fixed=False).count()) == (1, 1)
 
 
+def test_a_role_cannot_be_begun_from_any_other_without_the_feature(browser_client: Any, owner: Actor) -> None:
+    client = browser_client(owner)
+    assert "/settings/roles/new/?from=" in text(client.get("/settings/roles/"))
+    plan(owner.tenant, features=[])
+    page = text(client.get("/settings/roles/"))
+    assert "/settings/roles/new/" not in page
+    assert "Copy" in page
+
+
 def test_a_role_of_ones_own_stays_in_force(browser_client: Any, owner: Actor, seller: Actor) -> None:
     company = factories.company(owner)
     blind = role_create(owner, name="Blind", permissions={}, fields={})

@@ -17,8 +17,9 @@ class PlanNeed:
 
     @classmethod
     def of(cls, actor: Actor, error: NotEntitled) -> "PlanNeed":
-        may_pay = actor.can("workspace", "billing")
-        return cls(f"{error.message} {payment_remedy(actor)}", error.where if may_pay else "")
+        if actor.can("workspace", "billing"):
+            return cls(error.message, error.where)
+        return cls(f"{error.message} {payment_remedy(actor)}", "")
 
 
 def feature_need(actor: Actor, feature: str) -> PlanNeed | None:

@@ -16,7 +16,7 @@ What it cannot know, and only Stripe's test mode or the real thing shows:
   changed within the period); here each line is rounded half up to the cent by the second;
 - when a failed payment is tried again: Stripe chooses the hours by its own learning; here after 3, 5 and 7 days;
 - tax: automatic tax is taken and counted as complete, and every tax is zero; a VAT number counts as verified by its
-  form alone;
+  form alone, but for the endings 111111111 and 222222222;
 - how long webhooks take and in which order they come; here in order unless told otherwise;
 - what banks, networks and fraud checks do beyond the test cards;
 - whether a subscription that ends with its period says so by ``cancel_at_period_end`` or by ``cancel_at`` alone, and

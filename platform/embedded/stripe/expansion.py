@@ -72,7 +72,7 @@ def _subscriptions(store: Store, customer: Body) -> Body:
 
 
 def _tax_ids(store: Store, customer: Body) -> Body:
-    return _list(store.find("tax_id", customer=customer["id"]), f"/v1/customers/{customer['id']}/tax_ids")
+    return _list(store.find("tax_id", customer=customer["id"])[::-1], f"/v1/customers/{customer['id']}/tax_ids")
 
 
 def _refunds(store: Store, charge: Body) -> Body:

@@ -204,3 +204,24 @@ def test_what_happens_again_is_told_again(account, owner):
             again = account_of(owner.tenant, access_changed_at=UNTIL + timedelta(days=day))
             access_changed(again, State.ACTIVE, Access(State.CANCELING, UNTIL))
     assert len(mail.outbox) == 4
+
+
+def test_a_subscription_that_ended_since_nobody_paid_says_so(owner):
+    account = account_of(owner.tenant, access_until=UNTIL, access_lost_at=UNTIL - timedelta(days=30))
+    subscribed(account, status="canceled", grace_until=UNTIL - timedelta(days=30), ended_at=UNTIL - timedelta(days=30))
+    body = told(account, Kind.READ_ONLY)[0].body
+    assert "A payment failed, and the week to mend it is over, so the subscription has ended." in body
+    assert "Choose a plan" in body
+    assert "Pay the open invoice" not in body
+
+
+@pytest.mark.parametrize("kind", [Kind.DELETION_AHEAD, Kind.DELETED])
+def test_invoices_are_named_where_there_are_any(kind, owner):
+    account = account_of(owner.tenant, access_until=UNTIL, access_lost_at=UNTIL - timedelta(days=90))
+    assert "invoice" not in told(account, kind)[0].body
+    invoiced(account, "R-4")
+    assert "invoices" in told(account, kind, "y")[0].body
+
+
+def test_before_a_workspace_is_deleted_it_is_said_that_it_is_suspended_and_why(account):
+    assert "It is suspended now, since nobody pays for it." in told(account, Kind.DELETION_AHEAD)[0].body

@@ -111,6 +111,26 @@ def test_a_tax_id_is_judged_by_its_form_and_kept_once(stripe_server: StripeServe
     assert client.v1.customers.tax_ids.list(customer.id).data == []
 
 
+@pytest.mark.parametrize("value", ["DE12", "DE1234567890", "FR123", "XX123456789"])
+def test_a_vat_id_has_the_form_of_its_country(value: str, stripe_server: StripeServer) -> None:
+    client = stripe_server.client
+    customer = client.v1.customers.create({})
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.customers.tax_ids.create(customer.id, {"type": "eu_vat", "value": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("DE123456789", "verified"), ("DE111111111", "unverified"), ("DE222222222", "pending")],
+)
+def test_what_a_vat_id_for_trying_comes_to(value: str, status: str, stripe_server: StripeServer) -> None:
+    client = stripe_server.client
+    customer = client.v1.customers.create({})
+    made = client.v1.customers.tax_ids.create(customer.id, {"type": "eu_vat", "value": value})
+    assert made.verification is not None
+    assert made.verification.status == status
+
+
 def test_the_portal_does_not_change_plans_and_wants_a_configuration(stripe_server: StripeServer) -> None:
     client = stripe_server.client
     customer = client.v1.customers.create({})

@@ -408,6 +408,14 @@ def test_somebody_else_who_is_fetching_makes_a_page_not_wait(subscribed):
     assert [type(one) for one in seen] == [AccountBusy]
 
 
+def test_of_several_vat_ids_the_newest_counts(subscribed):
+    numbers = subscribed.server.client.v1.customers.tax_ids
+    numbers.create(subscribed.customer, {"type": "eu_vat", "value": "DE111111111"})
+    numbers.create(subscribed.customer, {"type": "eu_vat", "value": "DE123456789"})
+    subscribed.sync()
+    assert (subscribed.account.vat_id, subscribed.account.vat_status) == ("DE123456789", "verified")
+
+
 def test_the_same_fetched_again_writes_the_same(subscribed):
     def rows():
         with shared():

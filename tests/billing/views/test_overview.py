@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import BillingAccount, Plan
+from crm.sales.models import Pipeline
 from crm.workspace.models import Invitation, Role
 from tenants.hosts import tenant_host
 from tenants.models import Tenant
@@ -218,3 +219,33 @@ def test_a_contract_that_ended_is_not_called_a_trial(owner, browser_client):
     account_of(owner.tenant, contract_plan=business, contract_until=ended, access_lost_at=ended)
     standing(owner.tenant, "read_only")
     assert "The contract is over." in text(browser_client(owner))
+
+
+@pytest.mark.parametrize(("most", "mark", "words"), [(2, "is-full", "Full:"), (1, "is-over", "More than the plan holds")])
+def test_a_limit_that_is_reached_stands_out(most, mark, words, owner, browser_client):
+    account_of(owner.tenant)
+    Pipeline.objects.create(name="Repairs", position=9)
+    standing(owner.tenant, "active", limits={"pipelines": most})
+    assert Pipeline.objects.count() == 2
+    page = text(browser_client(owner))
+    assert f'class="{mark}"' in page
+    assert words in page
+
+
+def test_who_pays_no_more_has_no_seats_left_over(owner, browser_client):
+    account_of(owner.tenant, access_lost_at=timezone.now())
+    standing(owner.tenant, "read_only", limits={"seats": 10})
+    page = text(browser_client(owner))
+    assert "6 members" in page
+    assert "of 10 seats" not in page
+
+
+def test_a_suspension_by_the_operator_does_not_end_what_is_paid_and_says_so(owner, browser_client):
+    subscribed(account_of(owner.tenant))
+    standing(owner.tenant, "suspended", access_note="Unwanted mail.")
+    with shared():
+        Tenant.objects.filter(id=owner.tenant.id).update(state="suspended")
+    page = text(browser_client(owner))
+    assert "The reason: Unwanted mail." in page
+    assert "what it costs is charged as before, unless you cancel it" in page
+    assert "Everything works until" not in page
