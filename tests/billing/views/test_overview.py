@@ -221,7 +221,9 @@ def test_a_contract_that_ended_is_not_called_a_trial(owner, browser_client):
     assert "The contract is over." in text(browser_client(owner))
 
 
-@pytest.mark.parametrize(("most", "mark", "words"), [(2, "is-full", "Full:"), (1, "is-over", "More than the plan holds")])
+@pytest.mark.parametrize(
+    ("most", "mark", "words"), [(2, "is-full", "Full:"), (1, "is-over", "More than the plan holds")]
+)
 def test_a_limit_that_is_reached_stands_out(most, mark, words, owner, browser_client):
     account_of(owner.tenant)
     Pipeline.objects.create(name="Repairs", position=9)

@@ -147,8 +147,6 @@ def test_where_stripe_does_not_answer_the_way_back_says_so(paying, owner, browse
     assert "Stripe does not tell us yet." in shown(browser_client(owner), f"{PAGE}return/{attempt.id}/")
 
 
-
-
 def test_what_a_smaller_plan_does_not_have_is_named_before(paying, owner, browser_client):
     page = shown(browser_client(owner), TEAM)
     assert "Not part of it: Audit." in page
