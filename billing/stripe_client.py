@@ -162,6 +162,10 @@ def charges_of(customer_id: str, *, pages: int = 1) -> list[Fetched]:
     return listed(lambda params: client().v1.charges.list(cast(Any, params)), {"customer": customer_id}, pages)
 
 
+def charge_fetch(charge_id: str) -> Fetched:
+    return ask(lambda: client().v1.charges.retrieve(charge_id))
+
+
 def checkout_fetch(session_id: str) -> Fetched:
     return ask(lambda: client().v1.checkout.sessions.retrieve(session_id))
 

@@ -21,10 +21,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from billing import clock
-from billing.errors import AccountBusy, StripeAway
+from billing.errors import AccountBusy, StripeAway, StripeMissing
 from billing.models import BillingAccount, StripeEvent
 from billing.outgoing import Fetched
-from billing.stripe_client import API_VERSION, is_signed, signature_time
+from billing.stripe_client import API_VERSION, charge_fetch, is_signed, signature_time
 from billing.subscriptions.mirror import moment
 from billing.subscriptions.sync import subscription_sync
 from tenants.access import PUBLIC, access
@@ -155,10 +155,26 @@ def enqueue(event_id: UUID) -> None:
 def account_named(event: Fetched) -> BillingAccount | None:
     """The account that an event is about, by the customer it names; None for one that is none of ours."""
     about = event["data"]["object"]
-    customer = about.get("id") if about.get("object") == "customer" else about.get("customer")
+    return _account_of(about.get("id") if about.get("object") == "customer" else about.get("customer"))
+
+
+def _account_of(customer: Any) -> BillingAccount | None:
+    """By Stripe's customer, as its id or whole."""
     if isinstance(customer, dict):
         customer = customer.get("id")
     return BillingAccount.objects.filter(customer_id=customer).first() if isinstance(customer, str) else None
+
+
+def account_charged(event: Fetched) -> BillingAccount | None:
+    """The account that a dispute is about: it names a charge and no customer. Raises StripeAway."""
+    about = event["data"]["object"]
+    charge = about.get("charge")
+    if about.get("object") != "dispute" or not isinstance(charge, str):
+        return None
+    try:
+        return _account_of(charge_fetch(charge).get("customer"))
+    except StripeMissing:
+        return None
 
 
 @shared_task(base=SharedTask, name="billing.event_process", queue="interactive", ignore_result=True)
@@ -172,7 +188,7 @@ def event_process(*, event_id: str) -> None:
     if event is None:
         return
     try:
-        account = event.account or account_named(event.payload)
+        account = event.account or account_named(event.payload) or account_charged(event.payload)
         if account is not None:
             if event.account_id is None:
                 StripeEvent.objects.filter(id=event.id).update(account=account)

@@ -289,6 +289,29 @@ def test_a_payment_that_fails_and_one_that_heals_are_followed(paying, at_once):
     assert DECLINED not in json.dumps(paying.subscription.raw)
 
 
+def test_a_dispute_is_heard_of_though_it_names_no_customer(paying, at_once):
+    paying.subscribe()
+    charge = paying.server.client.v1.charges.list({"customer": paying.customer}).data[0]
+    paying.server.dispute(charge.id)
+    told = paying.events("charge.dispute.created")[0]
+    assert "customer" not in told["data"]["object"]
+    with at_once():
+        deliver(told)
+    assert "disputed" in paying.account.needs_attention
+    assert event_of(told).account_id == paying.account.id
+
+
+def test_a_dispute_of_a_charge_that_is_not_ours_is_kept_and_done(paying, at_once):
+    paying.subscribe()
+    charge = paying.server.client.v1.charges.list({"customer": paying.customer}).data[0]
+    paying.server.dispute(charge.id)
+    told = paying.events("charge.dispute.created")[0]
+    told["data"]["object"]["charge"] = "ch_of_somebody_else"
+    with at_once():
+        deliver(told)
+    assert (state_of(told), event_of(told).account_id) == ("done", None)
+
+
 def test_nothing_secret_is_told_where_a_webhook_is_refused(paid, told, caplog, settings):
     deliver(told, secret="whsec_of_somebody_else_012345")
     assert settings.STRIPE_WEBHOOK_SECRET not in caplog.text

@@ -311,6 +311,7 @@ def test_what_is_read_of_a_customer_comes_with_what_belongs_to_it(
     assert stripe_api.v1.invoices.retrieve(invoice.id).id == made.latest_invoice.id
     charge = stripe_api.v1.charges.list({"customer": customer.id}).data[0]
     assert (charge.amount, charge.paid, charge.disputed) == (7830, True, False)
+    assert stripe_api.v1.charges.retrieve(charge.id).customer == customer.id
     assert stripe_api.v1.products.retrieve(product.id).name == "Contract"
 
 
