@@ -54,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     point_settings(os.environ["DATABASE_ADMIN_URL"], worker)
     Path(django_settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     django_settings.PASSWORD_HASHERS = FAST_HASHERS
+    # Each client has middleware of its own, and WhiteNoise's would go through all static files to know them beforehand.
+    django_settings.WHITENOISE_AUTOREFRESH = True
     for noisy in ("rapport", "crm", "tenants", "api"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
