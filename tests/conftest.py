@@ -3,7 +3,8 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from django.test import Client
 from tenants.actors import Actor, TenantRef
 from tests.chromium import browser, chromium  # noqa: F401
 from tests.depth import examples
-from tests.scheduling import ByUnit, longest_first, over_budget
+from tests.scheduling import ByUnit, hold_to_budget, longest_first, over_budget
 
 # Playwright keeps an event loop in its thread from its first use on, in which Django would refuse every query.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -62,6 +63,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest_first(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    begun = time.process_time()
+    yield
+    hold_to_budget(item, time.process_time() - begun)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,16 +1,18 @@
 """In which order tests run, what of them stays together on one worker, and who takes long without saying why."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-HERE = Path(__file__).parent
-FIRST = [HERE / room for room in ("browser", "faults", "platform")]
+from tests.depth import DEEP
+
+FIRST = ("tests/browser/", "tests/faults/", "tests/platform/")
 """What speaks to running processes takes longest."""
 BUDGET_SECONDS = 1.0
+MOST_CPU_SECONDS = 3.0
+"""What a test of a second never takes of this process, however busy the machine."""
 LIVES = re.compile(r"\b(mouse|keyboard|wide|phone)\b")
 """A story is lived by each hand, and pages are looked at in each look, on whichever worker is free."""
 
@@ -28,7 +30,7 @@ def longest_first(items: list[pytest.Item]) -> None:
     """What takes long begins first, so that no worker is left with it at the end."""
 
     def rank(item: pytest.Item) -> int:
-        room = next((place for place, room in enumerate(FIRST) if room in item.path.parents), len(FIRST))
+        room = next((place for place, room in enumerate(FIRST) if item.nodeid.startswith(room)), len(FIRST))
         return room if room < len(FIRST) or item.get_closest_marker("slow") else len(FIRST) + 1
 
     items.sort(key=rank)
@@ -43,6 +45,19 @@ class ByUnit(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         return unit(nodeid)
+
+
+def hold_to_budget(item: pytest.Item, cpu_seconds: float) -> None:
+    """Fail a test that took far more than its share of CPU time and bears no ``slow`` mark with a reason.
+
+    Not by the clock, which on a busy machine runs for every test; nor in ``make test-deep``, which looks deeper.
+    """
+    if cpu_seconds > MOST_CPU_SECONDS and not DEEP and item.get_closest_marker("slow") is None:
+        pytest.fail(
+            f"{cpu_seconds:.1f} s of CPU time, and {MOST_CPU_SECONDS:g} is the most: make it cheaper, or say why it "
+            'takes that long by pytest.mark.slow("…")',
+            pytrace=False,
+        )
 
 
 def over_budget(reports: list[pytest.TestReport]) -> list[str]:

@@ -1,4 +1,5 @@
-"""What looks like a test is one: pytest runs it, nothing takes its place, and what a mutation takes out is there."""
+"""What looks like a test is one: pytest runs it, nothing takes its place, it keeps to its budget, and what a mutation
+takes out is there."""
 
 import ast
 from collections.abc import Iterator
@@ -6,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.depth import DEEP
 from tests.mutations.guards import GUARDS, Guard
+from tests.scheduling import MOST_CPU_SECONDS, hold_to_budget
 
 TESTS = Path(__file__).resolve().parents[1]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -39,3 +42,12 @@ def is_test(name: str) -> bool:
 @pytest.mark.parametrize("guard", GUARDS, ids=[guard.name for guard in GUARDS])
 def test_what_make_test_mutations_takes_out_stands_there(guard: Guard) -> None:
     assert (TESTS.parent / guard.path).read_text().count(guard.code) == 1
+
+
+@pytest.mark.skipif(DEEP, reason="what looks deeper takes longer")
+def test_who_takes_far_too_long_says_why(request: pytest.FixtureRequest) -> None:
+    hold_to_budget(request.node, MOST_CPU_SECONDS)
+    with pytest.raises(pytest.fail.Exception, match="make it cheaper"):
+        hold_to_budget(request.node, MOST_CPU_SECONDS + 1)
+    request.node.add_marker(pytest.mark.slow("has a reason"))
+    hold_to_budget(request.node, MOST_CPU_SECONDS + 1)

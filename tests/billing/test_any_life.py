@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as property_settings
@@ -139,6 +140,7 @@ def stripe_of_its_own(folder: Path, given: Any) -> Iterator[StripeServer]:
     assert server.problems == []
 
 
+@pytest.mark.slow("lives some lives of a year from sign-up to end")
 @example(steps=[("buy", "team", 3), ("join",), ("card breaks",), ("days", 12), ("days", 12), ("days", 12)])
 @example(steps=[("join",), ("buy", "starter", 4), ("leave",), ("days", 12), ("days", 12), ("days", 8), ("join",)])
 @example(steps=[("days", 12), ("days", 12), ("days", 12), ("days", 10), ("buy", "business", 2)])

@@ -68,6 +68,7 @@ def told(client: Any, method: str, path: str, **options: Any) -> Any:
     return answer
 
 
+@pytest.mark.slow("sends what nobody should to every route")
 def test_no_body_of_any_route_ends_in_an_error_of_ours(program: Any, owner: Any) -> None:
     planted = Planted(owner)
     document = program.get("/api/v1/openapi.json").json()

@@ -247,6 +247,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow("plays dozens of changes and takes each back")
 @settings(max_examples=examples(12))
 @given(plan=steps)
 def test_undone_in_reverse_everything_is_as_it_was(owner: Actor, plan: list[tuple[Any, ...]]) -> None:

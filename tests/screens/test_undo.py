@@ -169,6 +169,7 @@ class TestTheLastThing:
         member_deactivate(owner, member_id=seller.member_id)
         assert last_own(owner) == ChangeSet.objects.order_by("-id")[0].id
 
+    @pytest.mark.slow("loads the sample of half a year")
     def test_is_a_clearing_of_sample_data_and_never_a_part_of_its_loading(self, owner):
         company = factories.company(owner)
         own = last_own(owner)

@@ -237,6 +237,7 @@ class TestGroups:
         assert "Theirs" in html(rows)
         assert "Mine 1" not in html(rows)
 
+    @pytest.mark.slow("opens each list in each of its groups")
     def test_every_list_opens_in_groups_of_all_that_it_may_be_grouped_by(self, owner, browser_client):
         company, contact = factories.company(owner), factories.contact(owner)
         factories.deal(owner, company=company.id)

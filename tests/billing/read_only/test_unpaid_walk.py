@@ -22,7 +22,7 @@ from tests.billing.unpaid import changed, dump, put
 from tests.isolation.routes import routes
 from tests.isolation.test_canary import Planted, api_paths
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow("asks every page and every route by each method")]
 
 UNSAFE = ("post", "put", "patch", "delete")
 SAID = ("This workspace is read-only, so nothing was changed.", "This workspace is suspended")

@@ -296,6 +296,7 @@ def test_lost_reasons_are_added_renamed_and_removed(admin: Actor, browser_client
     assert "Left town" not in page(client.get("/settings/pipelines/"))
 
 
+@pytest.mark.slow("loads the sample of half a year")
 def test_sample_data_is_loaded_and_cleared_with_one_click_each(owner: Actor, browser_client: Browser) -> None:
     client = browser_client(owner)
     assert "Load sample data" in page(client.get("/settings/data/"))

@@ -195,6 +195,7 @@ def ten_thousand() -> bytes:
     ).encode()
 
 
+@pytest.mark.slow("reads ten thousand lines")
 def test_ten_thousand_lines_at_once(owner, browser_client, django_assert_max_num_queries):
     client = browser_client(owner)
     page = upload(client, ten_thousand())
