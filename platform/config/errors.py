@@ -23,11 +23,12 @@ from tenants.models import Tenant
 from tenants.outages import RETRY_SECONDS, is_outage
 
 
-def _page(request: HttpRequest, status: int, *, template: int = 0, **context: Any) -> HttpResponse:
+def _page(request: HttpRequest, status: int, *, template: int | str = 0, **context: Any) -> HttpResponse:
     actor = getattr(cast(Request, request), "actor", None)
     inside = actor is not None and actor.tenant.state != Tenant.State.SUSPENDED
     context |= {"layout": "layout/app.html" if inside else "layout/public.html"}
-    return render(request, f"errors/{template or status}.html", context, status=status)
+    name = template if isinstance(template, str) else f"errors/{template or status}.html"
+    return render(request, name, context, status=status)
 
 
 def refused(
@@ -84,6 +85,17 @@ def suspended(request: Request) -> HttpResponse:
             ],
         }
     return render(request, "layout/suspended.html", context, status=WorkspaceSuspended.status)
+
+
+def asked_first(request: HttpRequest, question: str) -> HttpResponse:
+    """The page between a form and what cannot be taken back: its question, and all that the form sent but that."""
+    sent = [
+        (name, value)
+        for name, values in request.POST.lists()
+        if name not in ("ask", "csrfmiddlewaretoken")
+        for value in values
+    ]
+    return _page(request, 200, template="layout/ask.html", question=question, sent=sent)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

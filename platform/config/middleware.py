@@ -9,11 +9,12 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 
-from config.errors import not_allowed, not_entitled
+from config.errors import asked_first, not_allowed, not_entitled
 from tenants.entitlements import NotEntitled
 from tenants.http import Request
 
 log = structlog.get_logger("rapport.request")
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 UNLOGGED = ("/static/", "/healthz", "/readyz")
 
 
@@ -81,3 +82,22 @@ class NotAllowedMiddleware:
         page = not_allowed(request)
         page["Allow"] = response.headers["Allow"]
         return page
+
+
+class AskFirstMiddleware:
+    """Asks before what cannot be taken back: a form with a field ``ask`` is answered by a page with that question.
+
+    A script asks in place and sends the form without the field; who clicks before it is loaded, or has none, gets here.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
+        if request.method != "POST" or request.content_type not in FORMS or getattr(request, "actor", None) is None:
+            return None
+        question = request.POST.get("ask", "")
+        return asked_first(request, question) if question else None

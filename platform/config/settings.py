@@ -172,6 +172,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "crm.workspace.middleware.ActorMiddleware",
+    "config.middleware.AskFirstMiddleware",
     "config.middleware.NotEntitledMiddleware",
     "config.middleware.NotAllowedMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -26,13 +26,16 @@ document.addEventListener(
   "submit",
   async (event) => {
     const form = event.target;
-    const source = event.submitter?.dataset.confirm ? event.submitter : form;
-    if (!source.dataset.confirm || !$("#confirm") || agreed.delete(form)) return;
+    /* What has a field "ask" would be asked by a page in between where this script is not there yet. */
+    const asking = $("input[name=ask]", form);
+    const question = event.submitter?.dataset.confirm || form.dataset.confirm || asking?.value;
+    if (!question || !$("#confirm") || agreed.delete(form)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     const { submitter } = event;
     const danger = submitter?.matches(".btn-danger, .btn-danger-fill, .menu-item-danger") ?? false;
-    if (!(await ask(source.dataset.confirm, { danger }))) return;
+    if (!(await ask(question, { danger }))) return;
+    if (asking) asking.disabled = true;
     agreed.add(form);
     form.requestSubmit(submitter);
   },
