@@ -23,6 +23,7 @@ MAY_CALL_SHARED = {
     "billing/accounts/contact.py",
     "billing/accounts/granting.py",
     "billing/sweeps/lifecycle.py",
+    "billing/mails/outbox.py",
     "billing/mails/letters.py",
     "billing/accounts/manual.py",
     "billing/mails/notices.py",
