@@ -66,6 +66,18 @@ class TestCoupon:
         step("coupon", code=code)
         assert step("coupon", code=code).status_code == 422
 
+    def test_another_takes_the_place_of_the_one_that_was_shown(self, step, customer, console, code):
+        step("coupon", code=code)
+        client = customer.server.client
+        coupon = client.v1.coupons.create({"percent_off": 20, "duration": "forever", "name": "A fifth"})
+        client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "FIFTH"})
+        assert step("coupon", code="FIFTH").status_code == 422
+        form = console.get(f"/console/workspaces/{customer.tenant.id}/coupon/").content.decode()
+        shown = form.partition('name="instead_of" value="')[2].partition('"')[0]
+        assert f"It takes the place of the coupon that runs: {shown}." in form
+        assert step("coupon", code="FIFTH", instead_of=shown).status_code == 302
+        assert "A fifth" in customer.subscription.coupon
+
     def test_one_that_there_is_not_is_refused(self, step, customer):
         assert step("coupon", code="NOPE").status_code == 422
         assert customer.subscription.coupon == ""

@@ -50,5 +50,15 @@ class ContractForm(ReasonForm):
 
 
 class CouponForm(ReasonForm):
+    """``instead_of`` is the coupon that runs as the form is shown: it says so, and the new one takes its place."""
+
     code = Line(label=_("Promotion code"), max_length=80)
+    instead_of = Line(max_length=200, required=False, widget=forms.HiddenInput)
     field_order = ("code", "why")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if running := self.get_initial_for_field(self.fields["instead_of"], "instead_of"):
+            self.fields["code"].help_text = _("It takes the place of the coupon that runs: %(coupon)s.") % {
+                "coupon": running
+            }

@@ -71,10 +71,13 @@ def contract_end(operator: Operator, account: BillingAccount, *, reason: str) ->
         audit_note(operator, Action.CONTRACT_ENDED, tenant_id=account.tenant_id, reason=reason)
 
 
-def coupon_apply(operator: Operator, account: BillingAccount, *, code: str, reason: str) -> None:
-    """Give the discount of a promotion code. Raises BillingRefused, AccountBusy and StripeAway."""
+def coupon_apply(operator: Operator, account: BillingAccount, *, code: str, instead_of: str = "", reason: str) -> None:
+    """Give the discount of a promotion code, in place of the coupon that runs where that is named.
+
+    Raises BillingRefused, AccountBusy and StripeAway.
+    """
     with step_noted(operator, Action.COUPON_APPLIED, tenant_id=account.tenant_id, about=code, reason=reason):
-        code_apply(account, code)
+        code_apply(account, code, instead_of=instead_of)
 
 
 def event_replay(operator: Operator, event: StripeEvent, *, reason: str) -> None:

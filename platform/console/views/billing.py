@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from billing import clock
+from billing.accounts.granting import subscription_newest
 from billing.errors import AccountBusy, BillingRefused, StripeAway
-from billing.models import BillingAccount
+from billing.models import LIVE, BillingAccount
 from console.access import step
 from console.auditing import Operator, operator_of
 from console.billing import overrides
@@ -58,6 +59,12 @@ def _contract(account: BillingAccount) -> dict[str, Any]:
     if account.contract_at(clock.now()) is None:
         return {}
     return {"plan": account.contract_plan, "until": account.contract_until, "seats": account.contract_seats}
+
+
+def _coupon(account: BillingAccount) -> dict[str, Any]:
+    """The coupon that runs, as the form of another has it."""
+    newest = subscription_newest(account)
+    return {"instead_of": newest.coupon} if newest is not None and newest.status in LIVE else {}
 
 
 STEPS: Mapping[str, BillingStep] = {
@@ -123,12 +130,13 @@ STEPS: Mapping[str, BillingStep] = {
         path="coupon",
         form=CouponForm,
         act=lambda operator, account, values: overrides.coupon_apply(
-            operator, account, code=values["code"], reason=values["why"]
+            operator, account, code=values["code"], instead_of=values["instead_of"], reason=values["why"]
         ),
         title=_("Apply a coupon"),
         text=_("A promotion code made at Stripe, for the current subscription. Each counts once."),
         button=_("Apply"),
         said=_("The discount holds from the next invoice on."),
+        initial=_coupon,
     ),
     "account_reconcile": BillingStep(
         path="fetch",
