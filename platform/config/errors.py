@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from api.errors import ApiError, as_api_error
 from api.middleware import is_api
 from api.views import plain_error
-from crm.records.display.responses import toast
+from crm.records.display.responses import return_url, toast
 from crm.records.schema.record_type import registry
 from crm.workspace.people.selectors import payment_remedy
 from tenants.access import is_hidden, to_sign_in
 from tenants.entitlements import NotEntitled, WorkspaceSuspended
-from tenants.http import Request
+from tenants.http import MemberRequest, Request
 from tenants.models import Tenant
 from tenants.outages import RETRY_SECONDS, is_outage
 
@@ -88,14 +88,18 @@ def suspended(request: Request) -> HttpResponse:
 
 
 def asked_first(request: HttpRequest, question: str) -> HttpResponse:
-    """The page between a form and what cannot be taken back: its question, and all that the form sent but that."""
+    """The page between a form and what cannot be taken back: its question, and all that the form sent but that.
+
+    ``next`` goes with it: for what is done then, the page that somebody comes from is this one.
+    """
+    back = return_url(cast(MemberRequest, request), "/")
     sent = [
         (name, value)
         for name, values in request.POST.lists()
-        if name not in ("ask", "csrfmiddlewaretoken")
+        if name not in ("ask", "next", "csrfmiddlewaretoken")
         for value in values
     ]
-    return _page(request, 200, template="layout/ask.html", question=question, sent=sent)
+    return _page(request, 200, template="layout/ask.html", question=question, sent=[*sent, ("next", back)], back=back)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

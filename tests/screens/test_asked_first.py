@@ -55,6 +55,19 @@ def test_it_is_done_only_after_the_page_in_between(browser_client: Any, owner: A
     assert is_revoked()
 
 
+def test_who_thinks_better_of_it_goes_back_to_where_they_were(browser_client: Any, owner: Actor, revoking: str) -> None:
+    client = browser_client(owner)
+    here = f"http://{tenant_host(owner.tenant)}{API}"
+    page = client.post(revoking, {"ask": QUESTION}, headers={"referer": here}).content.decode()
+    assert f'href="{here}"' in page
+    assert fields(page)["next"] == here
+    elsewhere = client.post(
+        revoking, {"ask": QUESTION, "next": "//evil.example/"}, headers={"referer": "http://b.example/"}
+    )
+    assert "evil.example" not in elsewhere.content.decode()
+    assert "b.example" not in elsewhere.content.decode()
+
+
 def test_a_question_is_words_and_nothing_else(browser_client: Any, owner: Actor, revoking: str) -> None:
     page = browser_client(owner).post(revoking, {"ask": "<script>alert(1)</script>"}).content.decode()
     assert "<script>alert(1)" not in page
