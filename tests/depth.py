@@ -9,4 +9,4 @@ DEEP = ROUNDS > 1
 
 def examples(few: int) -> int:
     """How many examples of a law are tried, of which every run tries a few."""
-    return few * 10 if DEEP else few
+    return few * ROUNDS
