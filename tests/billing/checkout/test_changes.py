@@ -3,12 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from billing.checkout.changes import PriceChanged, cancel, change_apply, change_preview, coupon_apply, reactivate
 from billing.errors import AccountBusy, AnswerAwaited, BillingRefused, StripeAway, StripeRefused
 from billing.models import StripeRequest
 from billing.money import Money
-from billing.outgoing import FRESH, requests_finish, send
+from billing.outgoing import FRESH, KEY_LIVES, requests_finish, send
 from billing.stripe_client import OPERATIONS
 from tenants.scopes import shared
 from tests.billing.paying import SEATS
@@ -263,6 +264,20 @@ class TestAway:
             assert row.idempotency_key == request.key
             answer = send(OPERATIONS[row.operation], row)
         assert answer["id"] == subscribed.subscription.stripe_id
+        assert len(charged(subscribed)) == 2
+
+    def test_a_day_later_stripe_has_forgotten_the_key_and_another_is_sent(self, subscribed):
+        subscribed.server.fault("drop", "POST /v1/subscriptions", times=5)
+        shown = previewed(subscribed)
+        with pytest.raises(StripeAway):
+            applied(subscribed, shown)
+        subscribed.server.heal()
+        with shared():
+            begun = StripeRequest.objects.filter(operation="subscription.update")
+            begun.update(created_at=timezone.now() - KEY_LIVES)
+        applied(subscribed, shown)
+        with shared():
+            assert sorted(begun.values_list("state", flat=True)) == ["begun", "done"]
         assert len(charged(subscribed)) == 2
 
 

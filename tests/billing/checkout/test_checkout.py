@@ -10,7 +10,7 @@ from allauth.account.models import EmailAddress
 from billing import clock
 from billing.checkout.hosted import checkout_return, checkout_start, portal_open
 from billing.errors import BillingRefused, StripeAway
-from billing.models import BillingAccount, CheckoutAttempt, SubscriptionChange
+from billing.models import BillingAccount, CheckoutAttempt, Plan, SubscriptionChange
 from billing.subscriptions.sync import subscription_sync
 from embedded.stripe.errors import Refused
 from tenants.models import Tenant
@@ -206,6 +206,13 @@ def test_who_has_not_proven_their_address_pays_nothing(paying):
 def test_so_many_seats_as_members_and_no_more_than_the_plan_has(paying, price, seats, words):
     with pytest.raises(BillingRefused, match=words):
         paying.start(price, seats)
+
+
+def test_a_plan_that_is_sold_no_more_is_not_bought(paying):
+    with shared():
+        Plan.objects.filter(code="team").update(is_sold=False)
+    with pytest.raises(BillingRefused, match="not sold any more"):
+        paying.start("team_month_eur")
 
 
 def test_a_workspace_that_is_being_deleted_is_not_paid_for(paying):

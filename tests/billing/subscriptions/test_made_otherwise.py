@@ -7,6 +7,7 @@ import pytest
 
 from billing.models import InvoiceMirror
 from billing.money import Money
+from billing.subscriptions.mirror import plan_item
 from billing.subscriptions.seat_sync import seats_tell
 from tenants.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
@@ -57,6 +58,20 @@ class TestAddOn:
             assert seats_tell(added.owner.tenant.id)
         items = added.server.client.v1.subscriptions.retrieve(added.subscription.stripe_id)["items"]["data"]
         assert sorted(one["quantity"] for one in items) == [1, SEATS + 2]
+
+
+def test_a_price_that_lost_its_lookup_key_to_a_new_amount_is_still_of_its_plan(paying: Paying) -> None:
+    price = {
+        "id": "price_of_last_year",
+        "lookup_key": None,
+        "currency": "eur",
+        "recurring": {"interval": "month"},
+        "metadata": {"plan": "team"},
+    }
+    with shared():
+        found = plan_item({"items": {"data": [{"id": "si_1", "price": price}]}})[1]
+    assert found is not None
+    assert found.lookup_key == "team_month_eur"
 
 
 def test_a_quantity_of_none_is_not_taken_for_one(billing: StripeServer) -> None:

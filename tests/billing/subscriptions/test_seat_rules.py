@@ -9,9 +9,10 @@ import pytest
 from django.conf import settings
 
 from billing import clock
-from billing.models import BillingAccount, Plan, SeatChange
+from billing.accounts import manual
+from billing.models import BillingAccount, Plan, SeatChange, Subscription
 from billing.plans.catalog import plans_load
-from billing.seats import TRIAL_SEATS, seat_limit, seats_billable, seats_to_bill
+from billing.seats import TRIAL_SEATS, renews_soon, seat_limit, seats_billable, seats_to_bill
 from crm.workspace.people import invitation_services, member_services
 from tenants import accounts
 from tenants.actors import Actor, TenantRef
@@ -19,6 +20,7 @@ from tenants.models import Membership, User
 from tenants.scopes import shared
 from tenants.signup import take_over, workspace_reserve
 from tests.billing.a_workspace import PayingWorkspace
+from tests.billing.accounts import subscribed
 from tests.billing.standin_server import StripeServer
 
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
@@ -73,6 +75,30 @@ def test_a_contract_says_how_many_while_it_lasts(account: BillingAccount) -> Non
     with shared():
         assert seat_limit(account, NOW) == 70
         assert seat_limit(account, NOW + timedelta(days=1)) == TRIAL_SEATS
+
+
+def test_no_more_than_the_plan_sells_whatever_stripe_bills(account: BillingAccount) -> None:
+    subscribed(account, quantity=60, paid_quantity=60)
+    with shared():
+        assert seat_limit(account, NOW) == 50
+
+
+def test_what_ends_is_not_lowered_for_a_renewal() -> None:
+    ends = Subscription(period_end=NOW + timedelta(hours=3))
+    assert renews_soon(ends, NOW)
+    ends.cancel_at = ends.period_end
+    assert not renews_soon(ends, NOW)
+
+
+def test_under_a_contract_stripe_is_told_of_nobody(billing: StripeServer) -> None:
+    """What was bought before it runs out beside it."""
+    workspace = PayingWorkspace(billing).full("team")
+    workspace.cancel()
+    with shared():
+        manual.contract_grant(workspace.account, plan=Plan.objects.get(code="business"), until=None, seats=20)
+    workspace.join(3)
+    workspace.settle()
+    assert (workspace.billed, workspace.seats) == (1, 20)
 
 
 # --- each change is noted ---------------------------------------------------------------------------------------------

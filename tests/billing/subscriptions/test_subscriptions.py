@@ -229,6 +229,7 @@ class TestSecondSubscription:
         client.refunds.create({"charge": client.charges.list({"customer": subscribed.customer}).data[0].id})
         subscribed.sync()
         assert client.subscriptions.retrieve(second).status == "canceled"
+        assert "by hand" not in subscribed.account.needs_attention
 
     def test_it_ends_too_when_its_payment_is_disputed_and_an_operator_looks_at_the_money(self, subscribed):
         second = second_made(subscribed)

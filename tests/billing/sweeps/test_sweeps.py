@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from billing import clock
 from billing.accounts.services import account_make, accounts_make_missing
 from billing.errors import StripeAway
-from billing.models import BillingAccount, ClockShift, PlanPrice, ReconcileRun, StripeEvent
+from billing.models import BillingAccount, ClockShift, InvoiceMirror, PlanPrice, ReconcileRun, StripeEvent
 from billing.plans.prices import prices_sync
-from billing.sweeps.reconcile import events_sweep
+from billing.sweeps.reconcile import events_sweep, reconcile_all
 from tenants.models import Tenant
 from tenants.scopes import shared
 from tests.billing.paying import deliver
@@ -87,6 +87,22 @@ class TestEvents:
             events_sweep()
         with shared():
             assert "429" in ReconcileRun.objects.get().error
+
+
+class TestComparison:
+    def test_it_looks_at_older_invoices_than_a_fetch_does(self, paying, monkeypatch):
+        paying.subscribe()
+        paying.move(days=95)
+        monkeypatch.setattr("billing.stripe_client.PAGE", 1)
+        with shared():
+            InvoiceMirror.objects.all().delete()
+        paying.sync()
+        with shared():
+            assert InvoiceMirror.objects.count() == 1
+        run = reconcile_all()
+        with shared():
+            assert InvoiceMirror.objects.count() == 4
+        assert len([one for one in run.drift if one["what"].startswith("in_")]) == 3
 
 
 class TestClock:
