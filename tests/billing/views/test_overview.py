@@ -251,3 +251,17 @@ def test_a_suspension_by_the_operator_does_not_end_what_is_paid_and_says_so(owne
     assert "The reason: Unwanted mail." in page
     assert "what it costs is charged as before, unless you cancel it" in page
     assert "Everything works until" not in page
+
+
+def test_a_plan_by_contract_is_changed_by_asking_and_nothing_else_is_offered(owner, browser_client):
+    account = account_of(owner.tenant)
+    standing(owner.tenant, "active")
+    client = browser_client(owner)
+    assert f"{PAGE}change/" in text(client, f"{PAGE}plans/")
+    with shared():
+        account.contract_plan = Plan.objects.get(code="team")
+        account.save(update_fields=["contract_plan"])
+    assert "Ask us, and we change it." in text(client)
+    page = text(client, f"{PAGE}plans/")
+    assert "Your plan is agreed by contract. Ask us, and we change it." in page
+    assert f"{PAGE}change/" not in page
