@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
@@ -48,9 +48,12 @@ class Operation:
     def answer(self) -> Any:
         return eval(self.answer_hint, {}, _checked_names(self.module))
 
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template)))
+
     def matches(self, method: str, path: str) -> bool:
-        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template))
-        return method.lower() == self.method and re.fullmatch(pattern, path) is not None
+        return method.lower() == self.method and self.pattern.fullmatch(path) is not None
 
 
 @cache
