@@ -26,7 +26,7 @@ class Line(forms.CharField):
 
 
 class WorkspaceFilter(forms.Form):
-    q = Line(label=_("Search"), max_length=200, required=False)
+    q = Line(label=_("Search"), max_length=200, required=False, widget=forms.SearchInput)
     state = forms.ChoiceField(label=_("State"), required=False)
     access = forms.ChoiceField(label=_("Billing"), required=False)
     plan = forms.ChoiceField(label=_("Plan"), required=False)
@@ -37,7 +37,6 @@ class WorkspaceFilter(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["q"].widget.attrs |= {
-            "type": "search",
             "data-search": "",
             "placeholder": _("Name, address, member's email or id"),
         }

@@ -132,6 +132,12 @@ def test_trials_of_a_month_are_one_line_whatever_became_of_them(tenant_a, tenant
     assert found.rate == Decimal("50.0")
 
 
+def test_the_list_of_an_outcome_is_named_by_it(console, tenant_a):
+    for outcome, word in (("converted", "Converted"), ("running", "Running"), ("lost", "Lost")):
+        page = console.get(f"/console/figures/trials/?month=2027-03&outcome={outcome}").content.decode()
+        assert f"<h1>Trials that began in March 2027: {word}</h1>" in page
+
+
 class TestMonth:
     @pytest.mark.parametrize("text", ["", "2027", "2027-13", "March", "2027-03-01", "\x00"])
     def test_what_is_none_is_refused(self, console, text):

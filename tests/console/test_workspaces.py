@@ -1,5 +1,6 @@
 """The list of workspaces and the page of one."""
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -47,6 +48,11 @@ class TestSearch:
     def test_by_its_id_and_by_its_schema(self, tenant_b):
         assert found(q=str(tenant_b.id)) == {tenant_b.name}
         assert found(q=tenant_b.schema_name) == {tenant_b.name}
+
+    def test_its_field_is_one_for_searching(self, console):
+        page = console.get("/console/").content.decode()
+        [field] = re.findall(r'<input[^>]*name="q"[^>]*>', page)
+        assert re.findall(r'type="([a-z]+)"', field) == ["search"]
 
     def test_every_word_counts(self):
         assert found(q="alder outsider@example.com") == set()

@@ -102,6 +102,11 @@ def _movement_table(currency: str, last: Month, total: Decimal, moved: Moved) ->
     )
 
 
+def _outcomes() -> dict[str, str]:
+    """What may become of a trial, as it is called."""
+    return {"converted": _("Converted"), "running": _("Running"), "lost": _("Lost")}
+
+
 def _trial_table(last: Month) -> MonthTable:
     rows = []
     for row in found.trials(last):
@@ -114,7 +119,7 @@ def _trial_table(last: Month) -> MonthTable:
         "trials",
         "hourglass",
         _("Trials, by the month in which they began"),
-        [_("Begun"), _("Converted"), _("Running"), _("Lost"), _("Conversion")],
+        [_("Begun"), *_outcomes().values(), _("Conversion")],
         rows,
     )
 
@@ -189,6 +194,8 @@ def trials(request: Request) -> HttpResponse:
     if outcome not in ("", *found.OUTCOMES):
         raise Http404
     title = _("Trials that began in %(month)s") % {"month": month.label}
+    if outcome:
+        title = f"{title}: {_outcomes()[outcome]}"
     return _listed(request, "accounts", found.trial_rows(month, outcome), title=title, outcome=outcome)
 
 
