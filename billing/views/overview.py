@@ -1,7 +1,11 @@
 """Settings → Billing: what is paid for, what it gives, and what follows."""
 
+from collections.abc import Mapping
+
+from babel import Locale
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from billing import selectors
@@ -11,9 +15,6 @@ from billing.views.common import BILLING, leads_to_stripe
 from tenants.access import access
 from tenants.http import MemberRequest
 from tenants.limits import usage
-
-ADDRESS = ("line1", "line2", "postal_code", "city", "state", "country")
-"""Stripe's names of the parts of an address, in the order in which they are shown."""
 
 
 @access(BILLING)
@@ -34,7 +35,7 @@ def index(request: MemberRequest) -> HttpResponse:
         "invited": max(seats.used - members, 0),
         "seats_paid": found.seats_paid if found else None,
         "usage": [one for one in used if one is not seats],
-        "address": [account.address[name] for name in ADDRESS if account.address.get(name)] if account else [],
+        "address": address_parts(account.address) if account else [],
         "vat_state": VAT_STATES.get(account.vat_status, "") if account else "",
         "vat_color": "green" if account and account.vat_status == "verified" else "amber",
         "state": state,
@@ -52,3 +53,11 @@ def index(request: MemberRequest) -> HttpResponse:
 def invoices(request: MemberRequest) -> HttpResponse:
     page = selectors.invoice_page(request.tenant.id, request.GET.get("page"))
     return render(request, "billing/invoices.html", {"page": page})
+
+
+def address_parts(address: Mapping[str, str]) -> list[str]:
+    """Stripe's address as it is read: the postal code with its town, the country by its name."""
+    town = " ".join(filter(None, (address.get("postal_code"), address.get("city"))))
+    code = address.get("country", "")
+    country = Locale.parse(get_language() or "en", sep="-").territories.get(code, code)
+    return [one for one in (address.get("line1"), address.get("line2"), town, address.get("state"), country) if one]

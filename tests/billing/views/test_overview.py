@@ -265,3 +265,15 @@ def test_a_plan_by_contract_is_changed_by_asking_and_nothing_else_is_offered(own
     page = text(client, f"{PAGE}plans/")
     assert "Your plan is agreed by contract. Ask us, and we change it." in page
     assert f"{PAGE}change/" not in page
+
+
+def test_the_address_is_written_as_it_is_read(owner, browser_client):
+    account_of(
+        owner.tenant, address={"line1": "Lindenweg 3", "postal_code": "80331", "city": "München", "country": "DE"}
+    )
+    assert "Lindenweg 3, 80331 München, Germany" in text(browser_client(owner))
+
+
+def test_a_country_that_is_not_known_is_shown_by_its_code(owner, browser_client):
+    account_of(owner.tenant, address={"city": "Somewhere", "country": "QQ"})
+    assert "Somewhere, QQ" in text(browser_client(owner))
