@@ -44,7 +44,7 @@ class Workspace:
 
     @property
     def by_team(self) -> "Workspace":
-        """The same workspace, asked by somebody whose role reaches as far as his team."""
+        """The same workspace, asked by somebody whose role reaches as far as their team."""
         return replace(self, key=self.lead_key, session=self.lead_session)
 
     def ask(self, method: str, path: str, body: Any = None) -> bytes:

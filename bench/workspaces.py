@@ -15,7 +15,7 @@ def main() -> None:
 
 def workspace(size: str, rows: int) -> dict[str, Any]:
     """A provisioned workspace with its owner, four sellers, a key of all scopes and a session; and the same of a
-    seller whose role reaches as far as his team, which is the four."""
+    seller whose role reaches as far as their team, which is the four."""
     from django.conf import settings
 
     from bench.stack import LIMITS, OWNERS

@@ -77,7 +77,7 @@ def access[**P](
     """Declare who may use a view.
 
     Nobody signed in: to sign-in and back (htmx: 401 with HX-Redirect). Not permitted: 404 when the noun may not even
-    be viewed, else 403. Who asks for the head of a page alone is answered as if he read it; the body is left out later.
+    be viewed, else 403. Who asks for the head of a page alone is answered as if they read it; the body goes later.
 
     In a workspace that is read-only a view changes nothing (WorkspaceClosed), unless ``writes_unpaid`` says that it
     does. In one that is suspended it is open (else WorkspaceSuspended) where ``serves_suspended`` says so: to those

@@ -68,5 +68,5 @@ def _tell_workspaces(user: User, event: AccountEvent) -> None:
 
 
 def account_events(user: User, *, limit: int = 10) -> list[AccountEvent]:
-    """What happened last, for the person himself."""
+    """What happened last, for the person themselves."""
     return list(AccountEvent.objects.filter(user=user).order_by("-id")[:limit])

@@ -109,8 +109,8 @@ class Actor:
 
     ``id`` names the actor of its kind (a member's or a key's id, None for the system); ``member_id`` the member on
     whose behalf it acts, if any. ``scopes`` are an API key's (``deal:read``); None means not limited by scopes.
-    ``team_members`` are those whose records count as the team's, himself among them: the members of his own team, of
-    the teams he heads and of all below; filled only where the permissions reach as far as a team.
+    ``team_members`` are those whose records count as the team's, themselves among them: members of their own team, of
+    the teams they head and of all below; filled only where the permissions reach as far as a team.
     """
 
     kind: ActorKind

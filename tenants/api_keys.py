@@ -139,7 +139,7 @@ def api_key_revoke(actor: Actor, *, key_id: UUID) -> ApiKey:
 
 def secrets_drop_since(user: User, moment: datetime) -> None:
     """Revoke the keys that were made in the user's name from a moment on, in every workspace, and with them what else
-    there reads in his name: when somebody else had the account."""
+    there reads in their name: when somebody else had the account."""
     for membership in accounts.memberships_built(user):
         if membership.member_id is None:
             continue

@@ -69,7 +69,7 @@ def is_trusted(request: Request, user: User) -> bool:
 
 
 def browser_note(request: Request, user: User, *, trust: bool) -> bool:
-    """Note that ``user`` has signed in here; True when he had before, but always elsewhere."""
+    """Note that ``user`` has signed in here; True when they had before, but always elsewhere."""
     token = _token(request) or secrets.token_urlsafe(32)
     request.browser_token = token
     now = timezone.now()

@@ -116,7 +116,7 @@ class NewPasswordForm(Cleaned):
 
 
 class JoinForm(Cleaned):
-    """What somebody new says of himself who accepts an invitation."""
+    """What somebody new says of themselves who accepts an invitation."""
 
     name = forms.CharField(label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     password = password_field(help_text=_("At least 10 characters. A few words make a good one."))

@@ -107,7 +107,7 @@ def schema_again_sql(schema: str) -> str:
 
 
 def tables_sql(tables: Collection[str], append_only: Mapping[str, tuple[str, ...]]) -> str:
-    """What the owner says of the tables in his path; safe to repeat."""
+    """What the owner says of the tables in their path; safe to repeat."""
     common = common_role()
     said = [f'REVOKE INSERT, UPDATE, DELETE ON {MIGRATIONS} FROM "{common}"'] if MIGRATIONS in tables else []
     for table, columns in sorted(append_only.items()):

@@ -221,7 +221,7 @@ class Domain(DomainMixin):  # type: ignore[misc]
 
 
 class Membership(models.Model):
-    """The index of who is where; the tenant's own Member says what he may do there."""
+    """The index of who is where; the tenant's own Member says what they may do there."""
 
     class State(models.TextChoices):
         ACTIVE = "active", _("active")

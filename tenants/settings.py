@@ -70,7 +70,7 @@ def _check_guard(actor: Actor) -> None:
 def second_factor_require(actor: Actor, *, days: int) -> datetime:
     """Ask all members for a second factor: nobody enters without after ``days``. Gives from when on.
 
-    Who asks for it must have one himself. Raises PermissionDenied for who may not, SecondFactorRefused.
+    Who asks for it must have one themselves. Raises PermissionDenied for who may not, SecondFactorRefused.
     """
     _check_guard(actor)
     require_writable(actor.tenant)

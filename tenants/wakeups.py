@@ -116,7 +116,7 @@ def _schema(role: str) -> str:
 
 
 def _left_to_nudges(now: datetime) -> Q:
-    """Those so fresh that whoever made them has a worker look by himself."""
+    """Those so fresh that whoever made them has a worker look by themselves."""
     fresh = Q(pk__in=[])
     for name, work in works.items():
         if work.nudged is not None:

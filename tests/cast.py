@@ -16,7 +16,7 @@ from tenants.scopes import shared, tenant_scope
 
 PASSWORD = "correct horse battery"
 
-# name → (role, the one that manages him)
+# name → (role, the one that manages them)
 PEOPLE_OF_A = {
     "owner": ("owner", None),
     "admin": ("admin", None),

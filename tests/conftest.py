@@ -205,7 +205,7 @@ def manager(actor_named: Callable[[str], Actor]) -> Actor:
 
 @pytest.fixture
 def seller(actor_named: Callable[[str], Actor]) -> Actor:
-    """A member who may edit what is his."""
+    """A member who may edit what is theirs."""
     return actor_named("seller")
 
 
@@ -235,7 +235,7 @@ def public_client(db: None) -> Client:
 
 @pytest.fixture
 def browser_client() -> Callable[..., Client]:
-    """``browser_client(actor)``: a browser on his workspace's host, signed in as him (``host=`` for another)."""
+    """``browser_client(actor)``: a browser on their workspace's host, signed in as them (``host=`` for another)."""
     from tenants.hosts import tenant_host
 
     def signed_in(actor: Actor, host: str | None = None) -> Client:
@@ -327,7 +327,7 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
 
     def make_key(actor: Actor, scopes: list[str]) -> str:
         with tenant_scope(actor.tenant):
-            # Whoever may make keys now may lose that right later; the key lives on with what his role allows then.
+            # Whoever may make keys now may lose that right later; the key lives on with what their role allows then.
             key, secret = api_key_create(replace(actor, permissions=EVERYTHING), name="Test", scopes=scopes)
         with shared():
             assert ApiKey.objects.filter(id=key.id).exists()

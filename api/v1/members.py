@@ -1,4 +1,4 @@
-"""``/v1/members``: who works here, in which role, team and under whom; and what becomes of his work when he leaves."""
+"""``/v1/members``: who works here, in which role, team and under whom; what becomes of their work when they leave."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -35,8 +35,8 @@ QUIET_SOURCES = frozenset({"sample", "import", "bulk", "hand_over"})
 
 
 def assignment_told(tenant: TenantRef, event: Event) -> None:
-    """Tell a member that somebody else gave him a task or a record; of many in one change he is told once, how many,
-    and of a series of its first one only."""
+    """Tell a member that somebody else gave them a task or a record; of many in one change they are told once, how
+    many, and of a series of its first one only."""
     if event.record_type not in registry:
         return
     record_type = registry.get(event.record_type)

@@ -298,7 +298,7 @@ def done_is_told(batch: Batch) -> None:
 
 
 def answered(guests: Sequence[Mapping[str, Any]], member_id: UUID | None, reply: str) -> list[dict[str, Any]] | None:
-    """The guests of a meeting with a member's reply; None if he is none of them."""
+    """The guests of a meeting with a member's reply; None if they are none of them."""
     found = [dict(one) for one in guests]
     own = [one for one in found if one["type"] == MEMBER_TARGET and str(one["id"]) == str(member_id)]
     for one in own:
@@ -321,7 +321,7 @@ def moved_asks_again(batch: Batch) -> None:
 
 
 def asked_again(guests: Sequence[Mapping[str, Any]], mover: UUID | None) -> list[dict[str, Any]]:
-    """The guests of a meeting that somebody moves: without their replies, but for his own."""
+    """The guests of a meeting that somebody moves: without their replies, but for their own."""
     own = (MEMBER_TARGET, str(mover))
     return [dict(one) if (one["type"], str(one["id"])) == own else {**one, "reply": "none"} for one in guests]
 

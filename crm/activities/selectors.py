@@ -229,7 +229,7 @@ class Plan:
 
 
 def my_plan(actor: Actor, *, limit: int = 30) -> Plan:
-    """The open tasks, calls and meetings that the actor takes part in: late ones, those of the rest of his day, and
+    """The open tasks, calls and meetings that the actor takes part in: late ones, those of the rest of their day, and
     those of the seven days after it. A meeting that has begun is no longer due."""
     if actor.member_id is None:
         return Plan([], [], [])
@@ -288,7 +288,7 @@ def agenda(
 
 
 def replies_of(actor: Actor, meeting_ids: Collection[UUID]) -> dict[UUID, str]:
-    """What the actor has answered to those of the meetings that he is a guest of and that are still to come."""
+    """What the actor has answered to those of the meetings that they are a guest of and that are still to come."""
     record_type = registry.get("meeting")
     mine = reading.visible(actor, record_type).filter(
         Q(starts_at__gt=timezone.now()) | Q(starts_on__gte=timezone.now().astimezone(actor.time_zone).date()),

@@ -109,7 +109,7 @@ def escalation(noun: str, tenant: TenantRef, due: Sequence[Due]) -> None:
 
 
 def manager_of(member: Member) -> Member | None:
-    """Who is told: the manager, or the next above him who is here and is not the member himself."""
+    """Who is told: the manager, or the next above them who is here and is not the member themselves."""
     seen = {member.pk}
     above = member.manager
     while above is not None and above.pk not in seen:
@@ -174,7 +174,7 @@ def guests_of(values: dict[str, Any]) -> list[UUID]:
 
 
 type Telling = tuple[UUID, Any, datetime, Callable[[Actor], str]]
-"""Who is told of which activity, for which of its times, in words that follow from what he may read."""
+"""Who is told of which activity, for which of its times, in words that follow from what they may read."""
 
 
 def told(tenant: TenantRef, noun: str, kind: str, tellings: Sequence[Telling]) -> None:

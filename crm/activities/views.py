@@ -73,7 +73,7 @@ def activity(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
 @require_POST
 @handle_record_errors
 def activity_add(request: MemberRequest, noun: str, id: UUID, what: str) -> HttpResponseBase:
-    """Add a note, task, call, email or meeting to a record; the write gate asks whether he may."""
+    """Add a note, task, call, email or meeting to a record; the write gate asks whether they may."""
     record_type, made = record_type_or_404(noun), registry.get(what)
     reading.get_record(request.actor, record_type, id)
     sent = [slug for slug in sum(page_sections.COMPOSED[what], ()) if is_sent(made.field(slug), request.POST)]

@@ -52,7 +52,7 @@ class MissingScope(RecordError):
 
 
 class HolderGone(RecordError):
-    """A member was deactivated while something was becoming his."""
+    """A member was deactivated while something was becoming theirs."""
 
     status = 409
     code = "member_deactivated"

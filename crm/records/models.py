@@ -182,7 +182,7 @@ class JobChunk(StampedModel):
 
 
 class SavedView(StampedModel):
-    """How somebody looks at the records of a noun: kept by name, for himself, his team or everyone.
+    """How somebody looks at the records of a noun: kept by name, for themselves, their team or everyone.
 
     ``columns`` are ``{"field"}`` in order, ``footers`` a field slug to how it is summed up; ``card_fields``
     and ``quick`` are what a board shows on its cards and which of its quick filters are on.
@@ -223,7 +223,7 @@ class SavedView(StampedModel):
 
 
 class ViewChoice(StampedModel):
-    """What one member made of the views of one noun: the tabs in their order, the first to open, his columns.
+    """What one member made of the views of one noun: the tabs in their order, the first to open, their columns.
 
     ``tabs`` are keys of views, built-in or saved; ``columns`` are those of the built-in views.
     """

@@ -1,4 +1,4 @@
-"""Settings pages that see every noun: a member with what is his, and the audit. Under the namespace ``settings``."""
+"""Settings pages that see every noun: a member with what is theirs, and the audit. Under the namespace ``settings``."""
 
 from django.urls import path
 

@@ -47,7 +47,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class MyDay:
-    """What the day asks of a member: his tasks, his deals that need something, what changed, and his numbers."""
+    """What the day asks of a member: their tasks, their deals that need something, what changed, and their numbers."""
 
     overdue: list[ActivityRow]
     today: list[ActivityRow]

@@ -334,7 +334,7 @@ class Stages:
 
     One that a deal comes into is locked against being removed or archived until the deal stands there: who removes it
     waits, and who comes too late sees that it is gone. Stages that deals leave are not locked, since who removes them
-    holds them while he waits for the deals.
+    holds them while they wait for the deals.
     """
 
     def __init__(self) -> None:

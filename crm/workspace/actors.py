@@ -40,7 +40,7 @@ def member_actor(
     """The Actor for a member already read together with its role. A key lives in the workspace's time zone, whoever
     made it.
 
-    ``details`` hold his ``color`` and ``user_id``, and ``unverified`` while his email address is not proven.
+    ``details`` hold their ``color`` and ``user_id``, and ``unverified`` while their email address is not proven.
     """
     permissions = member.role.matrix()
     return Actor(
@@ -78,21 +78,21 @@ REACHED_MEMBERS = f"{REACHED} SELECT id FROM workspace_member WHERE team_id IN (
 
 
 def team_reach(member_id: UUID, team_id: UUID | None) -> frozenset[UUID]:
-    """Whose records are the team's for this member: his own team's, those of the teams he heads, and of all below."""
+    """Whose records are the team's for this member: their own team's, those of teams they head, and of all below."""
     with connection.cursor() as cursor:
         cursor.execute(REACHED_MEMBERS, [team_id, member_id])
         return frozenset([member_id, *(row[0] for row in cursor.fetchall())])
 
 
 def reached_teams(member_id: UUID, team_id: UUID | None) -> frozenset[UUID]:
-    """His own team, those he heads, and all below."""
+    """Their own team, those they head, and all below."""
     with connection.cursor() as cursor:
         cursor.execute(REACHED_TEAMS, [team_id, member_id])
         return frozenset(row[0] for row in cursor.fetchall())
 
 
 def actor_for_user(tenant: TenantRef, user_id: UUID, request_id: str = "", *, unverified: bool = False) -> Actor | None:
-    """The Actor of a signed-in user here, in one query; None unless he is an active member."""
+    """The Actor of a signed-in user here, in one query; None unless they are an active member."""
     member = MEMBER_OF_USER.first(user_id)
     return None if member is None else member_actor(tenant, member, request_id=request_id, unverified=unverified)
 
@@ -124,7 +124,7 @@ def actor_for_member(
     scopes: frozenset[str] | None = None,
     request_id: str = "",
 ) -> Actor | None:
-    """An Actor that acts for a member (an API key, an automation), in one query; None unless he is active."""
+    """An Actor that acts for a member (an API key, an automation), in one query; None unless they are active."""
     member = MEMBER.first(member_id)
     if member is None:
         return None

@@ -97,8 +97,8 @@ def formats_of(configuration: Configuration, own: tuple[str, str, str] = ("", ""
 
 
 def first_weekday(actor: Actor) -> int:
-    """The first day of the actor's weeks, Monday 0 to Sunday 6: the workspace's; while it has chosen none, that of his
-    language, and of programs with a key that of the workspace's language."""
+    """The first day of the actor's weeks, Monday 0 to Sunday 6: the workspace's; while it has chosen none, that of
+    their language, and of programs with a key that of the workspace's language."""
     chosen = workspace_settings(actor.tenant).week_start
     if chosen is not None:
         return chosen

@@ -1,4 +1,4 @@
-"""When a member may be sent a mail: his digest's hour and his quiet hours, in his zone, on days long and short."""
+"""When a member may be sent a mail: the hour of their digest, quiet hours, in their zone, on long and short days."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field

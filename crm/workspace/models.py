@@ -80,7 +80,7 @@ class Role(WorkspaceModel):
 
 
 class Team(WorkspaceModel):
-    """People who work together, in a tree. Its head reaches it and all below, wherever he himself sits."""
+    """People who work together, in a tree. Its head reaches it and all below, wherever they sit."""
 
     name = models.CharField(_("name"), max_length=80)
     parent = models.ForeignKey(
@@ -155,7 +155,7 @@ class Member(WorkspaceModel):
 
     @property
     def formats(self) -> tuple[str, str, str]:
-        """How he writes numbers, dates and times; empty is as the workspace does."""
+        """How they write numbers, dates and times; empty is as the workspace does."""
         return self.number_format, self.date_format, self.time_format
 
     def snapshot(self) -> dict[str, Any]:
@@ -255,7 +255,7 @@ class Notification(WorkspaceModel):
 
 
 class NotificationMail(WorkspaceModel):
-    """A mail that will tell a member of notifications of one kind, or (no kind) of all that are for his digest.
+    """A mail that will tell a member of notifications of one kind, or (no kind) of all that are for their digest.
 
     It is claimed (``sending``) in a transaction before it is sent and marked sent in one after; whoever is killed in
     between leaves it at ``sending``, and it is not sent again.

@@ -114,8 +114,9 @@ DATABASES = {
     "owner": database(ENVIRONMENT.database_owner_url),
 }
 AUTH_USER_MODEL = "tenants.User"
-# The same address may stand at several users until one of them has proven it.
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+# W004: the same address may stand at several users until one of them has proven it.
+# W161 takes the hour at which quiet hours end for the moment of the check, if that runs within ten seconds of it.
+SILENCED_SYSTEM_CHECKS = ["auth.W004", "fields.W161"]
 AUTHENTICATION_BACKENDS = ["tenants.adapters.EmailBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

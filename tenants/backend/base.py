@@ -36,7 +36,7 @@ class Unstorable(SuspiciousOperation):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionScope:
-    """Where a connection looks, and as whom. ``role`` is None for the owner, who speaks as himself."""
+    """Where a connection looks, and as whom. ``role`` is None for the owner, who speaks as themselves."""
 
     schema: str
     role: str | None

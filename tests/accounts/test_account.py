@@ -311,7 +311,7 @@ class TestAddress:
     def test_with_it_go_the_factors_that_were_added_since(
         self, browser: Browser, other_browser: Browser, asked: str, mails: list[Any], committing: Any
     ) -> None:
-        """Somebody else who had the account comes back by none of his own, and keeps its owner not out."""
+        """Somebody else who had the account comes back by none of their own, and keeps its owner not out."""
         with shared():
             user = of(OWNER)
             Passkey.objects.create(user=user, name="Mine", credential_id="mine", public_key=b"")

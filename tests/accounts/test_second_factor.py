@@ -35,7 +35,7 @@ def of(email: str = OWNER) -> User:
 
 
 class App:
-    """An authenticator app that was set up for somebody, and the ten codes he got."""
+    """An authenticator app that was set up for somebody, and the ten codes they got."""
 
     def __init__(self, user: User) -> None:
         with shared():

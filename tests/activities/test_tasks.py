@@ -142,7 +142,7 @@ def tell(record: Record) -> None:
 
 
 def seeing_own(actor: Actor, *nouns: str) -> Actor:
-    """The actor with a role that sees only his own of some nouns."""
+    """The actor with a role that sees only their own of some nouns."""
     from dataclasses import replace
 
     everything = dict.fromkeys(("view", "create", "edit", "delete"), Scope.ALL)

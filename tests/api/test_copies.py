@@ -14,7 +14,7 @@ SINCE = "2020-01-01T00:00:00Z"
 
 @pytest.fixture
 def writer_at_work(owner):
-    """Somebody who has written and not committed; he takes it back in the end."""
+    """Somebody who has written and not committed; they take it back in the end."""
     wrote, may_end = threading.Event(), threading.Event()
 
     def write():

@@ -37,7 +37,7 @@ def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def sign_in(page: Page, stack: Stack) -> None:
-    """Sign the demo owner in and arrive in his workspace."""
+    """Sign the demo owner in and arrive in their workspace."""
     page.goto(f"{stack.demo['base_url']}/signin/")
     page.get_by_label("Email").fill(stack.demo["email"])
     page.get_by_label("Password").fill(stack.demo["password"])
@@ -47,7 +47,7 @@ def sign_in(page: Page, stack: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def signed_in_state(browser: Browser, stack: Stack) -> Any:
-    """The demo owner's cookies; anew for each file, since what a story does to his account may end his sessions."""
+    """The demo owner's cookies; anew for each file, since what a story does to their account may end their sessions."""
     page = open_page(browser, [])
     sign_in(page, stack)
     state = page.context.storage_state()

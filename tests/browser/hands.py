@@ -27,7 +27,7 @@ def shown(what: Locator) -> Locator:
 
 
 class Hand(Protocol):
-    """What somebody does on a page, whatever he does it with."""
+    """What somebody does on a page, whatever they do it with."""
 
     keyboard: bool
 

@@ -67,7 +67,7 @@ class Office:
         return page.get_by_test_id("new-key").inner_text()
 
     def join(self, owner: Page, name: str, role: str) -> Page:
-        """Invite somebody and let him follow the link in his mail; his page in the workspace."""
+        """Invite somebody and let them follow the link in their mail; their page in the workspace."""
         owner.goto(f"{self.url}/settings/members/")
         owner.get_by_label("Email addresses").fill(self.email(name))
         owner.locator("#invite [name=role]").select_option(label=role)

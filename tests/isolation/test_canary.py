@@ -223,7 +223,7 @@ def test_another_workspace_sees_nothing_on_pages(planted, outsider, browser_clie
 
 
 def test_another_workspaces_members_are_strangers_on_the_host(planted, owner, outsider, browser_client):
-    """His session is good on his own host; here he is nobody, and no page is told from one that is not."""
+    """Their session is good on their own host; here they are nobody, and no page is told from one that is not."""
     client = browser_client(outsider, host=tenant_host(owner.tenant))
     for path, answer in opened(client, planted):
         assert not holds(answer), path

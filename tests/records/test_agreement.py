@@ -374,7 +374,7 @@ def files(data: st.DataObject, actor: Actor, world: World, expected: dict[str, s
 
 
 def views(actor: Actor, world: World, expected: dict[str, set[UUID]]) -> None:
-    """A shared view of somebody who sees everything tells its reader no more than he sees."""
+    """A shared view of somebody who sees everything tells its reader no more than they see."""
     record_type = registry.get(DEAL)
     hidden = hidden_slugs(actor, record_type)
     worth = {"field": "amount", "op": "eq", "value": "1"}

@@ -143,9 +143,9 @@ class TestLeaving:
         sales, north = (team_create(owner, name=name, head=of(manager)) for name in ("Sales", "North"))
         member_hand_over(owner, member_id=of(manager), takers={}, manager_id=of(seller), heads={sales.pk: of(seller)})
         assert Member.objects.get(pk=of(seller_two)).manager_id == of(seller)
-        assert Member.objects.get(pk=of(seller)).manager_id == of(admin), "who takes over moves up himself"
+        assert Member.objects.get(pk=of(seller)).manager_id == of(admin), "who takes over moves up themselves"
         assert Team.objects.get(pk=sales.pk).head_id == of(seller)
-        assert Team.objects.get(pk=north.pk).head_id == of(admin), "else his own manager"
+        assert Team.objects.get(pk=north.pk).head_id == of(admin), "else their own manager"
 
     def test_it_is_undone_as_a_whole_and_done_again(
         self, owner: Actor, manager: Actor, seller: Actor, seller_two: Actor
@@ -383,11 +383,11 @@ class TestAtOnce:
             wait()
         assert really(lambda: Company.objects.get().owner_id) == of(people["otto"])
 
-    @pytest.mark.parametrize("named", ["himself", "by another"])
+    @pytest.mark.parametrize("named", ["themselves", "by another"])
     def test_nothing_becomes_his_once_he_is_leaving(
         self, people: dict[str, Actor], real_tenant: TenantRef, really: Any, named: str
     ) -> None:
-        """His own request that was let in before, or somebody who gives him something at this very moment."""
+        """Their own request that was let in before, or somebody who gives them something at this very moment."""
         company = registry.get("company")
         made = really(lambda: gate.create(people["olga"], company, {"name": "Acme"}).id)
         leaving = threading.Event()
@@ -401,7 +401,7 @@ class TestAtOnce:
         def write() -> str:
             leaving.wait(PATIENCE)
             try:
-                if named == "himself":
+                if named == "themselves":
                     gate.create(people["sam"], company, {"name": "Too late"})
                 else:
                     gate.update(people["olga"], company, made, {"owner": of(people["sam"])})

@@ -87,7 +87,7 @@ def test_a_worker_that_dies_in_a_chunk_leaves_no_trace_of_it(boss, really):
 
 
 def test_a_row_that_is_being_edited_is_waited_for_and_judged_by_what_it_becomes(boss, really):
-    """The editor holds the row while its chunk begins; by his edit it is not what was asked for any more."""
+    """The editor holds the row while its chunk begins; by their edit it is not what was asked for any more."""
     company = registry.get("company")
     first = really(lambda: Company.objects.order_by("id").values_list("pk", flat=True)[0])
     tree = {"field": "name", "op": "starts_with", "value": "Company"}

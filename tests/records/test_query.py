@@ -1,4 +1,4 @@
-"""What somebody asks for wrongly is named, with what he probably meant."""
+"""What somebody asks for wrongly is named, with what they probably meant."""
 
 import json
 from datetime import UTC, datetime
@@ -207,11 +207,11 @@ def test_a_relation_out_of_sight_satisfies_nothing(owner: Actor) -> None:
 
 
 def test_me_is_whoever_asks(owner: Actor, seller: Actor) -> None:
-    factories.deal(owner, name="His", owner=seller.member_id)
+    factories.deal(owner, name="Their", owner=seller.member_id)
     factories.deal(owner, name="Mine", owner=owner.member_id)
-    assert found(seller, "deal", field="owner", op="eq", value="me") == {"His"}
+    assert found(seller, "deal", field="owner", op="eq", value="me") == {"Their"}
     assert found(owner, "deal", field="owner", op="eq", value="me") == {"Mine"}
-    assert found(owner, "deal", field="owner.name", op="is_not_empty") == {"His", "Mine"}
+    assert found(owner, "deal", field="owner.name", op="is_not_empty") == {"Their", "Mine"}
 
 
 def test_days_begin_at_midnight_where_the_reader_is(owner: Actor) -> None:

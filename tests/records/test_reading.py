@@ -79,13 +79,13 @@ def test_what_is_out_of_sight_is_not_in_rows(owner: Actor, deal: UUID) -> None:
 def test_only_own_rows_are_seen_counted_and_summed(owner: Actor, seller: Actor, deal: UUID) -> None:
     record_type = registry.get("deal")
     narrow = replace(seller, permissions=OWN_ONLY)
-    his = factories.deal(owner, name="His windows", owner=seller.member_id, amount="7").pk
+    their = factories.deal(owner, name="Their windows", owner=seller.member_id, amount="7").pk
     page = reading.page(narrow, record_type, Query(count=True))
-    assert [row["id"] for row in page.rows] == [his]
+    assert [row["id"] for row in page.rows] == [their]
     assert page.count == 1
     assert reading.sums(narrow, record_type, Query(), "amount") == {"EUR": 7}
     assert reading.page(narrow, record_type, Query(search="windows")).rows == page.rows
-    assert {hit.id for hit in reading.search_all(narrow, "windows")} == {his}
+    assert {hit.id for hit in reading.search_all(narrow, "windows")} == {their}
     with pytest.raises(NotFound):
         one(narrow, deal)
     with pytest.raises(NotFound):

@@ -39,7 +39,7 @@ def keys(actor: Actor) -> list[str]:
 
 
 def blind(actor: Actor, *fields: str) -> Actor:
-    """The actor with fields of deals hidden from him."""
+    """The actor with fields of deals hidden from them."""
     matrix = actor.permissions.matrix
     return replace(actor, permissions=Permissions(matrix, {"deal": dict.fromkeys(fields, "hidden")}))
 

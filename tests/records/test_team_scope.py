@@ -18,7 +18,7 @@ ACTIONS = ("view", "create", "edit", "delete", "export", "bulk")
 
 
 def by_team(actor: Actor, *team: Actor, **scopes: Scope) -> Actor:
-    """The actor with a role that reaches as far as his team, ``scopes`` telling of actions that reach elsewhere."""
+    """The actor with a role that reaches as far as their team, ``scopes`` telling of actions that reach elsewhere."""
     matrix = {"*": dict.fromkeys(ACTIONS, Scope.TEAM) | scopes}
     for noun in ("pipeline", "stage", "lost_reason", "member"):
         matrix[noun] = dict.fromkeys(ACTIONS, Scope.ALL)

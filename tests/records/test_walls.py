@@ -37,7 +37,7 @@ SHARED = ("pipeline", "stage", "lost_reason", "member")
 
 @pytest.fixture
 def trainee(seller: Actor) -> Actor:
-    """Sees deals, companies and contacts of his own, and no amounts; may do what he likes with these."""
+    """Sees deals, companies and contacts of their own, and no amounts; may do what they like with these."""
     own = dict.fromkeys(ACTIONS, "own")
     rights = dict.fromkeys(("deal", "company", "contact", *ACTIVITY_NOUNS), own)
     rights |= {noun: {"view": "all"} for noun in SHARED} | {"workspace": {"api_keys": "all"}}
@@ -143,7 +143,7 @@ def test_the_work_of_others_on_what_the_role_does_not_show_is_not_there(
 
 
 def test_an_undo_that_is_refused_names_no_hidden_field_and_no_value(owner: Actor, trainee: Actor) -> None:
-    """His own change set the amount too, before his role hid it; somebody changed that since."""
+    """Their own change set the amount too, before their role hid it; somebody changed that since."""
     wide = replace(trainee, permissions=Permissions(trainee.permissions.matrix))
     deal = factories.deal(owner, name="Mine", owner=trainee.member_id)
     change = gate.update(wide, DEAL, deal.pk, {"amount": "5"})

@@ -80,10 +80,10 @@ class TestLeaving:
         assert Member.objects.get(pk=of(seller_two)).manager_id == of(seller)
         assert Team.objects.get(pk=team.pk).head_id == of(seller_two)
 
-    @pytest.mark.parametrize("taker", ["nonsense", "01a20223-0000-7000-8000-000000000000", "himself"])
+    @pytest.mark.parametrize("taker", ["nonsense", "01a20223-0000-7000-8000-000000000000", "themselves"])
     def test_a_forged_taker_is_refused(self, browser_client: Any, owner: Actor, seller: Actor, taker: str) -> None:
         factories.deal(seller)
-        wanted = str(of(seller)) if taker == "himself" else taker
+        wanted = str(of(seller)) if taker == "themselves" else taker
         answer = browser_client(owner).post(f"/settings/members/{of(seller)}/leave/", {"taker": wanted})
         assert answer.status_code == 422
         assert Member.objects.get(pk=of(seller)).is_active

@@ -51,7 +51,7 @@ def values_for(record_type: RecordType, actor: Actor, holder: Actor, place: int)
 
 @pytest.fixture
 def team(seller: Actor, seller_two: Actor) -> Team:
-    """The reader and a colleague of his; the manager is of no team."""
+    """The reader and a colleague of theirs; the manager is of no team."""
     made = Team.objects.create(name="Ours")
     Member.objects.filter(id__in=[str(seller.member_id), str(seller_two.member_id)]).update(team=made)
     return made

@@ -49,7 +49,7 @@ def screen(
 ) -> Iterator[Screen]:
     """``screen(actor, "/inbox/", width=390, theme="dark")``: a page whose script and policy errors fail the test.
 
-    Asked for after the actor and what he has, so that the page sees them.
+    Asked for after the actor and what they have, so that the page sees them.
     """
     pages: list[Page] = []
     # Playwright calls back in a context of its own, which has another database connection.

@@ -46,7 +46,7 @@ def _member_of(actor: Actor) -> UUID:
 
 
 def feed_make(actor: Actor) -> str:
-    """Give the member a feed, in place of the one he had; the secret part of its address, known only now."""
+    """Give the member a feed, in place of the one they had; the secret part of its address, known only now."""
     require_writable(actor.tenant)
     if actor.visitor:
         raise Forbidden(_("Only the member can make this address: it is a secret of theirs."))
@@ -76,7 +76,7 @@ def feed_of(actor: Actor) -> CalendarFeed | None:
 
 
 def feed_read(tenant: TenantRef, token: str) -> Feed | None:
-    """What stands in the calendar of the feed's member, as he may see it now; None for an unknown token."""
+    """What stands in the calendar of the feed's member, as they may see it now; None for an unknown token."""
     feed = CalendarFeed.objects.filter(token_hash=_hashed(token)).first()
     actor = actor_for_member(tenant, feed.member_id) if feed else None
     if feed is None or actor is None or actor.member_id is None:

@@ -37,7 +37,7 @@ class Head:
 
 
 def heads(actor: Actor, member_ids: Collection[UUID] | None, nouns: Collection[str]) -> list[Head]:
-    """The series that go on and, with ``member_ids``, are done by one of these or have him as a guest: three queries a
+    """The series that go on and, with ``member_ids``, are done by one of these or have them as a guest: three queries a
     noun that has some, one a noun that has none."""
     found: list[Head] = []
     for noun in nouns:

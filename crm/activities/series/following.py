@@ -236,8 +236,8 @@ def to_come(noun: str, values: Mapping[str, Any]) -> bool:
 def series_answer(
     actor: Actor, record_type: RecordType, meetings: Iterable[Any], reply: str, *, only: bool, source: str
 ) -> Change:
-    """Write a member's reply into meetings that he is invited to, and unless it is for these ``only`` into what their
-    series has in common."""
+    """Write a member's reply into meetings that they are invited to, and unless it is for these ``only`` into what
+    their series has in common."""
     changes: dict[UUID, tuple[dict[str, Any], dict[str, Any]]] = {}
     for row in meetings:
         values = snapshot(record_type, row)

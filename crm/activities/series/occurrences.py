@@ -341,7 +341,7 @@ def put(
 
 
 def maker(actor: Actor) -> Actor:
-    """The one who makes a series go on is never stopped by what he may not add: he may do what makes it go on."""
+    """The one who makes a series go on is never stopped by what they may not add: they may do what makes it go on."""
     return replace(actor, permissions=EVERYTHING, scopes=None)
 
 

@@ -1,4 +1,4 @@
-"""What an actor sees of a workspace, by kind: one answer, of his role and of an API key's scopes, for all who ask.
+"""What an actor sees of a workspace, by kind: one answer, of their role and of an API key's scopes, for all who ask.
 
 The feed of events, files, jobs, roles and the reasons why somebody sees a record go by it; each single record is judged
 besides, by ``RecordType.visible_to``.
@@ -60,7 +60,7 @@ def kinds_told_by(fields: Iterable[Field]) -> list[str]:
 
 
 def tells_something(actor: Actor) -> Q:
-    """Of events, those of anything that the actor may read: a change of hidden fields alone is none for him."""
+    """Of events, those of anything that the actor may read: a change of hidden fields alone is none for them."""
     condition = Q()
     for record_type in registry.all():
         if hidden_slugs(actor, record_type):

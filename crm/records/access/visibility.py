@@ -1,4 +1,4 @@
-"""What an actor may see, and what of that he may change."""
+"""What an actor may see, and what of that they may change."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -45,7 +45,7 @@ def hidden_slugs(actor: Actor, record_type: RecordType) -> frozenset[str]:
 
 
 def readable_fields(actor: Actor, record_type: RecordType) -> tuple[Field, ...]:
-    """The declared fields this actor may read, condition on and sort by: what is hidden is not there for him."""
+    """The declared fields this actor may read, condition on and sort by: what is hidden is not there for them."""
     rights = field_rights(actor, record_type)
     return (
         tuple(one for one in record_type.shown_fields if rights[one.slug] != HIDDEN)
@@ -69,7 +69,7 @@ def readable_quick_filters(actor: Actor, record_type: RecordType) -> list[str]:
 
 
 def writable_fields(actor: Actor, record_type: RecordType) -> tuple[Field, ...]:
-    """Of those the actor may read, the ones that he may set on the records he may add or edit."""
+    """Of those the actor may read, the ones that they may set on the records they may add or edit."""
     return tuple(one for one in record_type.shown_fields if may_write(actor, record_type, one))
 
 
@@ -85,7 +85,7 @@ def may_read(actor: Actor, record_type: RecordType, slug: str) -> bool:
 
 def field_rights(actor: Actor, record_type: RecordType) -> Mapping[str, str]:
     """``hidden``, ``read`` or nothing for every field; empty for who is not narrowed. A currency is as its amount, and
-    links to records of a noun that he may not view at all are hidden: an empty list would be untrue."""
+    links to records of a noun that they may not view at all are hidden: an empty list would be untrue."""
     given = actor.permissions.fields.get(record_type.slug, {})
     beyond = [one.slug for one in record_type.links if not actor.can(one.target, "view")]
     if not given and not beyond:
@@ -109,14 +109,14 @@ STAND_IN_TEAM = UUID(int=0x7EA3 << 112)
 
 
 def view_scopes(actor: Actor) -> ViewScopes:
-    """All that visibility goes by but for who the actor and his team are: the same for all who share a statement."""
+    """All that visibility goes by but for who the actor and their team are: the same for all who share a statement."""
     return tuple(
         int(actor.scope(record_type.slug, "view")) for record_type in registry.all()
     ), actor.member_id is not None
 
 
 def stand_in_reader(scopes: ViewScopes) -> Actor:
-    """Somebody with these scopes, to word a statement for; ``reader_values`` then put the real one in his place."""
+    """Somebody with these scopes, to word a statement for; ``reader_values`` then put the real one in their place."""
     by_noun, is_member = scopes
     matrix = {
         record_type.slug: {"view": Scope(scope)} for record_type, scope in zip(registry.all(), by_noun, strict=True)
@@ -135,7 +135,7 @@ def reader_values(actor: Actor) -> tuple[UUID | None, list[UUID]]:
 
 
 def rows_allowing(actor: Actor, record_type: RecordType, action: str, *, trashed: Trashed = "exclude") -> QuerySet[Any]:
-    """Of the rows the actor may see, those he may do ``action`` (edit, delete, export, bulk) to."""
+    """Of the rows the actor may see, those they may do ``action`` (edit, delete, export, bulk) to."""
     rows = visible(actor, record_type, trashed=trashed)
     scope = actor.scope(record_type.slug, action)
     if scope is Scope.NONE:
@@ -146,7 +146,7 @@ def rows_allowing(actor: Actor, record_type: RecordType, action: str, *, trashed
 
 
 def allows(actor: Actor, record_type: RecordType, record: Model, action: str) -> bool:
-    """Whether the actor may do ``action`` to a record that he can see."""
+    """Whether the actor may do ``action`` to a record that they can see."""
     scope = actor.scope(record_type.slug, action)
     if action == "view":
         return scope is not Scope.NONE

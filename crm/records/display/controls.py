@@ -133,7 +133,7 @@ class Control:
 
 def read_values(actor: Actor, record_type: RecordType, slugs: Sequence[str], data: QueryDict) -> dict[str, Any]:
     """The raw values of these fields as the write gate takes them; a blank one clears its field. What the actor's role
-    does not let him write is left out, as its control was."""
+    does not let them write is left out, as its control was."""
     values = {
         slug: _read(actor, record_type.field(slug), data)
         for slug in slugs
@@ -455,7 +455,7 @@ def _title(actor: Actor, record_type: RecordType, record_id: str, value: Any) ->
 
 
 def member_options(chosen: str, value: Any = None) -> list[Option]:
-    """The active members, and the chosen one although he may have left."""
+    """The active members, and the chosen one although they may have left."""
     found = [Option(str(key), name, str(key) == chosen) for key, name in active_members().values_list("id", "name")]
     if chosen and isinstance(value, Mapping) and not any(one.selected for one in found):
         found.append(Option(chosen, str(value.get("title") or ""), selected=True))

@@ -106,7 +106,7 @@ def position_before(moment: datetime) -> int:
 
 
 def visible_ids(actor: Actor, about: Iterable[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
-    """Of what events of kinds that the actor sees tell of, what he sees: in a query a record type."""
+    """Of what events of kinds that the actor sees tell of, what they see: in a query a record type."""
     wanted: dict[str, set[UUID]] = {}
     for kind, record_id in about:
         wanted.setdefault(kind, set()).add(record_id)
@@ -155,5 +155,5 @@ def row(actor: Actor, event: Event) -> dict[str, Any]:
 
 
 def names_whom(actor: Actor, change_set: ChangeSet) -> bool:
-    """Whether the actor may read who did something: himself, no member at all, or one of those whom he sees."""
+    """Whether the actor may read who did something: themselves, no member at all, or one of those whom they see."""
     return change_set.member_id in (None, actor.member_id) or sees(actor, MEMBER_TARGET)

@@ -65,7 +65,7 @@ class Selection:
 
 
 def reached(actor: Actor, record_type: RecordType, action: Action) -> QuerySet[Any]:
-    """The rows that the actor may deal with in bulk, those he may not ``action`` one by one among them."""
+    """The rows that the actor may deal with in bulk, those they may not ``action`` one by one among them."""
     for needed in ("bulk", NEEDS[action], "view"):
         require_scope(actor, record_type.slug, needed)
     if not actor.can(record_type.slug, "bulk") or not actor.can(record_type.slug, NEEDS[action]):
@@ -262,7 +262,7 @@ def touched(change: gate.Change) -> int:
 
 
 def tell_owner(work: Work, record_type: RecordType) -> None:
-    """Tell a member, once, of all that was made his."""
+    """Tell a member, once, of all that was made theirs."""
     values, changed = work.job.params.get("values") or {}, work.job.result.get("changed", 0)
     owner = values.get(record_type.owner_field) if record_type.owner_field else None
     if not owner or not changed or str(owner) == str(work.actor.member_id):
@@ -339,7 +339,7 @@ def undo_start(actor: Actor, change_set_id: UUID, *, ended: Job | None = None) -
 
 
 def may_undo(actor: Actor, change_set: ChangeSet) -> bool:
-    """Who made it, or who may do as much himself: change every record of each noun in it."""
+    """Who made it, or who may do as much themselves: change every record of each noun in it."""
     if actor.member_id is not None and change_set.member_id == actor.member_id:
         return True
     events = Event.objects.filter(change_set=change_set).exclude(record_type__in=undo.PEOPLE)

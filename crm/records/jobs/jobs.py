@@ -2,7 +2,7 @@
 nothing and skips nothing; with progress, cancel and undo.
 
 A runner, registered by its app for a kind of job, does one chunk of its work inside the transaction that is open, and
-says whether there is more. It acts as the member who started the job, with the rights he has at that moment.
+says whether there is more. It acts as the member who started the job, with the rights they have at that moment.
 """
 
 from collections.abc import Callable, Sequence
@@ -260,7 +260,7 @@ def work_once(tenant: TenantRef, job: Job) -> bool:
 
 
 def actor_of(tenant: TenantRef, job: Job) -> Actor:
-    """The member who started the job, with the rights that he (and his key) have now. Raises Forbidden."""
+    """The member who started the job, with the rights that they (and their key) have now. Raises Forbidden."""
     kind = ActorKind(job.actor_kind)
     scopes = None
     label = ""
@@ -351,7 +351,7 @@ def outcome(job: Job) -> str:
 
 
 def jobs_of(actor: Actor) -> QuerySet[Job]:
-    """The newest first, of nouns that the actor may view: his own, or everybody's if he has the settings."""
+    """The newest first, of nouns that the actor may view: their own, or everybody's if they have the settings."""
     unseen = [record_type.slug for record_type in registry.all() if not actor.can(record_type.slug, "view")]
     of_several = Q(params__takers__has_any_keys=unseen) | Q(params__nouns__has_any_keys=unseen)
     rows = Job.objects.select_related("member", "change_set").exclude(noun__in=unseen).order_by("-id")

@@ -1,8 +1,8 @@
-"""What is a member's, and giving it to others: when he leaves, or when work is shared out anew.
+"""What is a member's, and giving it to others: when they leave, or when work is shared out anew.
 
 A few hundred records go in one transaction, more in the background, chunk by chunk; either way as one change, with the
-leaving itself, that can be undone as a whole. Everybody gives away only what he may see and change himself: the rest
-stays where it is.
+leaving itself, that can be undone as a whole. Everybody gives away only what they may see and change themselves: the
+rest stays where it is.
 """
 
 import time
@@ -134,9 +134,9 @@ def member_hand_over(
     manager_id: UUID | str | None = None,
     heads: Mapping[UUID, UUID | str | None] | None = None,
 ) -> Outcome:
-    """Deactivate a member and give what he has open to others: ``takers`` by noun; what they do not name stays his.
+    """Deactivate a member and give what they have open to others: ``takers`` by noun; the rest stays theirs.
 
-    ``closed_too`` are nouns of which he gives away what is closed as well; ``manager_id`` and ``heads`` as in
+    ``closed_too`` are nouns of which they give away what is closed as well; ``manager_id`` and ``heads`` as in
     ``member_leave``. In a workspace that is not paid for a member can leave, but gives nothing away. Raises
     WorkspaceError, RecordError and WorkspaceClosed.
     """
@@ -222,7 +222,7 @@ def retry_on_lock(work: Callable[[], Outcome]) -> Outcome:
 
 
 def lock_member(member_id: UUID) -> Member:
-    """The member's row, once nothing that is being written names him; until the commit nothing new can."""
+    """The member's row, once nothing that is being written names them; until the commit nothing new can."""
     found = Member.objects.select_for_update(of=("self",)).filter(pk=member_id).first()
     if found is None:
         raise NotFound
@@ -254,7 +254,7 @@ def part_of(record_type: RecordType, closed_too: Collection[str]) -> Part:
 
 
 def check_takers(actor: Actor, giver: Member, takers: Mapping[str, UUID]) -> None:
-    """Raise WorkspaceError for a taker who is not active, is the giver himself, or may not see such records, and
+    """Raise WorkspaceError for a taker who is not active, is the giver themselves, or may not see such records, and
     MissingScope for records that a key may not read or change."""
     seen: dict[UUID, Actor | None] = {}
     for noun, taker_id in takers.items():

@@ -392,7 +392,7 @@ class Listing:
 
     @cached_property
     def tabs(self) -> list[Tab]:
-        """The reader's tabs; the view he looks at is among them even if it is not one of his."""
+        """The reader's tabs; the view they look at is among them even if it is not one of theirs."""
         keys = self.views.tabs
         if self.view.key not in keys:
             keys = [*keys, self.view.key]
@@ -400,7 +400,7 @@ class Listing:
 
     @cached_property
     def other_views(self) -> list[Tab]:
-        """Views that are shared with the reader or were put aside by him."""
+        """Views that are shared with the reader or were put aside by them."""
         shown = {tab.key for tab in self.tabs}
         return [self.tab(key) for key in self.views.keys if key not in shown]
 

@@ -1,7 +1,9 @@
-"""Views: how the records of a noun are looked at. Some are built in, others are saved by a member for himself, for his
-team or for everyone; which of them are his tabs, and which opens first, everyone chooses for himself.
+"""Views: how the records of a noun are looked at.
 
-A view never shows more than its reader may see: what it says about fields that are gone or hidden from him is left out.
+Some are built in, others are saved by a member for themselves, for their team or for everyone; which of them are tabs,
+and which opens first, everyone chooses for themselves.
+
+A view never shows more than its reader may see: of fields that are gone or hidden from them nothing is said.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,7 +79,7 @@ class Views:
 
     @cached_property
     def choice(self) -> ViewChoice:
-        """What the reader chose; a blank one when he has not."""
+        """What the reader chose; a blank one when they have not."""
         found = None
         if self.actor.member_id is not None:
             found = ViewChoice.objects.filter(member_id=self.actor.member_id, noun=self.record_type.slug).first()
@@ -110,7 +112,7 @@ class Views:
 
     @cached_property
     def keys(self) -> list[str]:
-        """All views in the reader's order: those he has not placed come last."""
+        """All views in the reader's order: those they have not placed come last."""
         known = [*(one.key for one in self.built_in), *(str(one.pk) for one in self.saved)]
         placed = [key for key in self.choice.tabs if key in known]
         return [*placed, *(key for key in known if key not in placed)]
@@ -156,7 +158,7 @@ class Views:
 
 
 def seen(actor: Actor, record_type: RecordType) -> QuerySet[SavedView]:
-    """The saved views of a noun that the actor may open: his own and those shared with him."""
+    """The saved views of a noun that the actor may open: their own and those shared with them."""
     shared = Q(sharing=SavedView.Sharing.EVERYONE)
     if actor.member_id is not None:
         team = Member.objects.filter(pk=actor.member_id, team__isnull=False).values("team")
@@ -472,9 +474,9 @@ def view_delete(actor: Actor, record_type: RecordType, view_id: UUID) -> None:
 
 
 def views_handed_over(*, member_id: UUID, noun: str, to: UUID, change_set: ChangeSet) -> int:
-    """Give the views of a member who leaves to who takes over his records of a noun; what nobody takes stays his.
+    """Give the views of a member who leaves to who takes over their records of a noun; what nobody takes stays theirs.
 
-    Shared ones go on either way; private ones that stay are seen by nobody until he comes back.
+    Shared ones go on either way; private ones that stay are seen by nobody until they come back.
     """
     rows = SavedView.objects.filter(owner=member_id, noun=noun)
     return rows.update(owner=to, owner_before=member_id, handed_over_by=change_set)

@@ -49,7 +49,7 @@ def search_q(actor: Actor, record_type: RecordType, text: str) -> Q:
     """Rows whose search text has every term; one or two characters are looked for at the beginning of words.
 
     ``search_text`` has what all may search. Where the role hides a searched field, each term must be in one of the
-    others too, so that nobody finds a record by what he may not read.
+    others too, so that nobody finds a record by what they may not read.
     """
     if len(text) > MAX_TEXT or "\0" in text:
         raise BadQuery(_("This text cannot be searched for."), param="search", code="bad_value")

@@ -99,7 +99,7 @@ def subject_of(noun: str, id: UUID) -> Facts | None:
 
 
 def reason_for(member_id: UUID, permissions: Permissions, facts: Facts, people: People) -> Reason | None:
-    """Why this member sees the record; None when he does not."""
+    """Why this member sees the record; None when they do not."""
     scope = permissions.scope(facts.record_type.slug, "view")
     if scope is Scope.NONE:
         return None
@@ -145,7 +145,7 @@ class Others:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Of one member: whether and why he sees the record, what he may do with it, and what his role hides of it."""
+    """Of one member: whether and why they see the record, what they may do with it, and what their role hides of it."""
 
     name: str
     is_self: bool

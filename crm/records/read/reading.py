@@ -132,7 +132,7 @@ NOTHING: frozenset[str] = frozenset()
 
 @lru_cache(maxsize=512)
 def plan_for(rt_slug: str, fields: tuple[str, ...] | None, links: bool, hidden: frozenset[str] = NOTHING) -> Plan:
-    """``hidden`` are the fields that the reader's role hides: for him they are not there."""
+    """``hidden`` are the fields that the reader's role hides: for them they are not there."""
     record_type = target_type(rt_slug)
     readable = {one.slug: one for one in record_type.shown_fields if one.slug not in hidden}
     system = ("id",) if record_type is MEMBER_TYPE else SYSTEM_COLUMNS

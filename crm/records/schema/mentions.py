@@ -44,7 +44,7 @@ def plain(text: str) -> str:
 
 
 def html(text: str, known: People) -> SafeString:
-    """The text escaped, with a chip for each member it mentions; who is none is shown as he was typed."""
+    """The text escaped, with a chip for each member it mentions; who is none is shown as they were typed."""
     parts: list[str] = []
     place = 0
     for found in MENTION.finditer(text):

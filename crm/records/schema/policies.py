@@ -25,11 +25,11 @@ class VisibilityPolicy(ABC):
 
     @abstractmethod
     def rows(self, actor: Actor, record_type: str, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Of the rows of a record type, by its slug, those the actor sees; his view scope there is not NONE."""
+        """Of the rows of a record type, by its slug, those the actor sees; their view scope there is not NONE."""
 
 
 class ByOwner(VisibilityPolicy):
-    """All rows to who may view all; else those where one of the MEMBER fields is himself or one of his team."""
+    """All rows to who may view all; else those where one of the MEMBER fields is themselves or one of their team."""
 
     def __init__(self, *holders: str) -> None:
         self.holders = holders
@@ -48,7 +48,7 @@ class Everyone(VisibilityPolicy):
 
 
 def held_by(actor: Actor, scope: Scope, *fields: str) -> Q:
-    """That one of the MEMBER fields is the actor or, within the scope ``team``, one of his team; never without one."""
+    """That one of the MEMBER fields is the actor or, within the scope ``team``, one of their team; never nobody."""
     if actor.member_id is None or scope is Scope.NONE:
         return Q(pk__in=[])
     condition = Q()

@@ -202,7 +202,7 @@ class Field:
         return self.partial_value.split(actor, value)[0] if self.partial_value and value else value
 
     def merge_hidden(self, actor: Actor, before: Any, after: Any) -> Any:
-        """A new value of the actor, with what he did not see of the one before."""
+        """A new value of the actor, with what they did not see of the one before."""
         unseen = self.partial_value.split(actor, before)[1] if self.partial_value else None
         return self.partial_value.join(after, unseen) if self.partial_value and unseen else after
 
@@ -255,7 +255,7 @@ class RecordType:
     fields a record with these values is shown with (None: all), as where a deal's pipeline has fields of its own.
     ``more_columns`` stand in the form of a new record behind "More"; ``edit_scope`` asks how far a change reaches.
     ``still_open`` are the rows that still need somebody (None: all), which is what goes to others when their owner
-    leaves; ``is_history`` says that records tell what somebody did, and stay his. Who locks records of several nouns
+    leaves; ``is_history`` says that records tell what somebody did, and stay theirs. Who locks records of several nouns
     begins with those of the lowest ``lock_order``; writers of a noun with ``serialize_writes`` wait for each other
     first. ``limit`` is the plan's limit under which its records are counted.
     """
@@ -434,7 +434,7 @@ class RecordType:
         return self.visible.rows(actor, self.slug, rows)
 
     def shows_all_to(self, actor: Actor) -> bool:
-        """Whether the actor sees every row, so that a statement for him is everybody's."""
+        """Whether the actor sees every row, so that a statement for them is everybody's."""
         query = self.visible_to(actor).query
         return not (query.where or query.combinator or query.is_sliced or query.distinct)
 

@@ -1,4 +1,4 @@
-"""Whom one may mention: members by name, each with whether he could see what he is mentioned in."""
+"""Whom one may mention: members by name, each with whether they could see what they are mentioned in."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Settings → Members → one of them: what is open with him, and giving it to others."""
+"""Settings → Members → one of them: what is open with them, and giving it to others."""
 
 from typing import Any
 from uuid import UUID
@@ -52,7 +52,7 @@ def movable(actor: Actor, member: Member) -> list[Portion]:
 @access(needs("member", "view"), serves_suspended=True)
 @require_http_methods(FORM)
 def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
-    """A colleague: where he stands and what is open with him; for those who may, to be changed."""
+    """A colleague: where they stand and what is open with them; for those who may, to be changed."""
     actor, shown = request.actor, member_of(member_id)
     may = actor.can("workspace", "members")
     form = MemberForm(request.POST if request.method == "POST" else None, actor=actor, member=shown) if may else None
@@ -91,7 +91,7 @@ def member(request: MemberRequest, member_id: UUID) -> HttpResponse:
 @access(needs("workspace", "members"), writes_unpaid=True, serves_suspended=True)
 @require_http_methods(FORM)
 def member_leave(request: MemberRequest, member_id: UUID) -> HttpResponse:
-    """Everything that becomes of a member's work when he goes, to be chosen; then he is deactivated."""
+    """Everything that becomes of a member's work when they go, to be chosen; then they are deactivated."""
     actor, leaver = request.actor, member_of(member_id)
     if not leaver.is_active:
         return redirect_to(request, reverse("settings:member", args=[leaver.pk]))
@@ -173,7 +173,7 @@ def handed_over(request: MemberRequest, done: Outcome, url: str, message: str) -
 
 
 def suggested(actor: Actor, leaver: Member) -> str:
-    """Who is likely to take over: his manager, else the head of his team."""
+    """Who is likely to take over: their manager, else the head of their team."""
     if leaver.manager is not None and leaver.manager.is_active:
         return str(leaver.manager_id)
     head = leaver.team.head if leaver.team is not None else None

@@ -67,9 +67,9 @@ class GiveForm(forms.Form):
 
 
 class LeaveForm(GiveForm):
-    """And who follows him as manager of his reports and head of his teams."""
+    """And who follows them as manager of their reports and head of their teams."""
 
-    manager = forms.ChoiceField(label=_("New manager of those who report to him or her"), required=False)
+    manager = forms.ChoiceField(label=_("New manager of those who report to them"), required=False)
 
     def __init__(
         self, *args: Any, giver: Member, reports: Sequence[Member], teams: Sequence[Team], **kwargs: Any

@@ -1,4 +1,4 @@
-"""Two people who edit one record: each keeps what only he changed; what both changed is a conflict."""
+"""Two people who edit one record: each keeps what only they changed; what both changed is a conflict."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ MAX_MERGED = 500
 
 
 def merge(draft: Draft, seen_version: int) -> None:
-    """Take only what the caller changed of what he saw; raise VersionConflict where somebody else changed the same."""
+    """Take what the caller changed of what they saw; raise VersionConflict where somebody else changed the same."""
     record, record_type = draft.record, draft.batch.record_type
     if record is None or record.version == seen_version:
         return

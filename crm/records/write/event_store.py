@@ -41,7 +41,7 @@ def save_events(change_set: ChangeSet, events: Sequence[Event], holders: Collect
     """Insert events in their order, and before them their change if it is not saved yet.
 
     ``holders`` are the members whom the change makes something of: they are active, and whoever deactivates one waits
-    until this is committed, so that what becomes his now is not overlooked there. Raises HolderGone.
+    until this is committed, so that what becomes theirs now is not overlooked there. Raises HolderGone.
     """
     check_stamps([change_set])
     holding = sorted(str(one) for one in set(holders))

@@ -129,7 +129,7 @@ def update(
     """Give all of ``ids`` the same ``values``, or none of them.
 
     With ``if_version`` nobody may have written since; with ``seen_version``, what the caller looked at, nobody the same
-    fields, and what he leaves as he saw it stays as others made it. Raises VersionConflict.
+    fields, and what they leave as they saw it stays as others made it. Raises VersionConflict.
     """
     wanted = id_list(ids)
     return update_many(
@@ -290,7 +290,7 @@ def change_set_save(change_set: ChangeSet) -> None:
 
 
 def require(actor: Actor, record_type: RecordType, action: Action) -> Scope:
-    """How far the actor reaches with ``action``. Raises Forbidden, NotFound if he may not even see the noun, and
+    """How far the actor reaches with ``action``. Raises Forbidden, NotFound if they may not even see the noun, and
     MissingScope."""
     scope = actor.scope(record_type.slug, PERMISSIONS[action])
     if scope is Scope.NONE:
@@ -402,7 +402,7 @@ def why_not_writable(actor: Actor, record_type: RecordType, slug: str) -> tuple[
 
 
 def enforce_owner_scope(batch: Batch, scope: Scope) -> None:
-    """Who may only create his own, or his team's, becomes the owner, and cannot name another than these."""
+    """Who may only create their own, or their team's, becomes the owner, and cannot name another than these."""
     slug, actor = batch.record_type.own_field, batch.actor
     if actor.member_id is None:
         raise Forbidden
@@ -419,7 +419,7 @@ def enforce_owner_scope(batch: Batch, scope: Scope) -> None:
 
 def preserve_hidden(batch: Batch) -> None:
     """What the actor was not shown stays as it is: of a list, links out of sight or in the trash; of a divided value,
-    what his role hides."""
+    what their role hides."""
     for one in batch.record_type.fields:
         for draft in batch.drafts if one.partial_value else ():
             if one.slug in draft.given:

@@ -202,7 +202,7 @@ def problems(
     actor: Actor, effect: Effect, records: Mapping[tuple[str, UUID], Record], links: Links, *, own: bool
 ) -> Iterator[UndoProblem]:
     """Why this record cannot go back: it is gone, went to the trash or came back, or a field changed since; or, of a
-    change that is not the actor's ``own``, it is of a field that he may not write."""
+    change that is not the actor's ``own``, it is of a field that they may not write."""
     record_type = effect.record_type
     record = records.get((record_type.slug, effect.record_id))
 

@@ -205,7 +205,7 @@ def _fill(tenant: TenantRef, owner: Actor) -> None:
 
 
 def _teams(tenant: TenantRef, owner: Actor, boss: Member) -> None:
-    """Sales with two teams below it, and a trainee who sees his team's records and no amounts."""
+    """Sales with two teams below it, and a trainee who sees their team's records and no amounts."""
     people = [Member.objects.get(email=person.email) for person in (MANAGER, *SELLERS)]
     for name, above, head in TEAMS:
         team_create(owner, name=name, parent=Team.objects.get(name=above) if above else None, head=people[head])

@@ -1,4 +1,4 @@
-"""The inbox: what a member has been told, a line a record and kind, and the number of what he has not read yet."""
+"""The inbox: what a member has been told, a line a record and kind, and the number of what they have not read yet."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -185,7 +185,7 @@ def claimed(tenant: TenantRef, mail: NotificationMail) -> Letter | None:
 def seen(actor: Actor, notifications: Sequence[Notification]) -> list[Notification]:
     """Those of the notifications whose record the actor may see now; the record is looked up once a type.
 
-    A body tells of fields of the record: where his role hides any of them by now, it is not in what is given.
+    A body tells of fields of the record: where their role hides any of them by now, it is not in what is given.
     """
     places = {(one.record_type, one.record_id) for one in notifications if one.record_type and one.record_id}
     titles = record_titles(actor, places) if places else {}

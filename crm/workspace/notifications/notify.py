@@ -135,7 +135,7 @@ def notify(
 ) -> int:
     """Tell active members something, each once for every key; gives how many had not been told before.
 
-    Only members who may see the record: the caller knows why he tells whom. ``count`` is how many things a single
+    Only members who may see the record: the caller knows why they tell whom. ``count`` is how many things a single
     notification stands for: told again with a greater one, it is worded anew and unread. Without a ``record_id`` it
     leads to the list of ``record_type``. What tells of a change goes with it when that is undone.
     """
@@ -205,7 +205,7 @@ def chosen(choices: NotificationChoices, kind: str) -> frozenset[Channel]:
 
 
 def _mine(kind: Kind, member: Member, record_type: str, record_id: UUID | None) -> bool:
-    """Whether a member is told although he wants only what is his: it is about him, or about a record of his."""
+    """Whether a member who wants only what is theirs is told: it is about them, or about a record of theirs."""
     if kind.personal or record_id is None:
         return True
     return bool(record_owner(record_type, record_id) == member.pk)

@@ -9,7 +9,7 @@ from tenants.actors import Actor
 
 
 def notifications_of(actor: Actor) -> QuerySet[Notification]:
-    """What stands in the actor's own inbox: nothing of records that are out of his sight by now, or of
+    """What stands in the actor's own inbox: nothing of records that are out of their sight by now, or of
     changes that were undone."""
     if actor.member_id is None:
         return Notification.objects.none()

@@ -1,4 +1,4 @@
-"""Changes to a member's notifications, and to how he is told."""
+"""Changes to a member's notifications, and to how they are told."""
 
 from collections.abc import Collection, Mapping
 from datetime import time
@@ -86,7 +86,7 @@ def notification_choices_update(
 
 
 def notification_mail_stop(member: Member, *, kind: str) -> None:
-    """End a member's mails of a kind (all digests for the kind of digests); what he is told in the app stays."""
+    """End a member's mails of a kind (all digests for the kind of digests); what they are told in the app stays."""
     with transaction.atomic():
         choices, _made = NotificationChoices.objects.select_for_update().get_or_create(member=member)
         if kind == DIGEST:

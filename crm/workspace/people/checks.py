@@ -127,9 +127,9 @@ def find_team(team: Team | UUID | str | None, *, field: str = "team") -> Team | 
 
 
 def check_placing(actor: Actor, team: Team | None, member: Member | None = None) -> None:
-    """Who reaches no further than his teams puts people into these only: nobody grants more than he has.
+    """Who reaches no further than their teams puts people into these only: nobody grants more than they have.
 
-    Nor does he take a ``member`` in from elsewhere, or out of there, and with him what is his.
+    Nor do they take a ``member`` in from elsewhere, or out of there, and with them what is theirs.
     """
     if not actor.permissions.by_team or actor.member_id is None:
         return
@@ -160,7 +160,7 @@ def people_lock(actor: Actor | None = None) -> None:
     """One at a time changes who works here and how they stand to each other, until the end of the transaction.
 
     Taken before any row: the last owner, circles of managers and seats are told from many rows, and two who change
-    each other would wait for each other. Raises NotAllowed for an actor who was deactivated while he waited.
+    each other would wait for each other. Raises NotAllowed for an actor who was deactivated while they waited.
     """
     advisory_lock("people")
     if actor is None or actor.member_id is None:

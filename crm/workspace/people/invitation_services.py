@@ -216,7 +216,7 @@ def invitation_hold(token: str) -> Invitation:
 
 
 def invitation_accept(tenant: TenantRef, token: str, user: User, *, name: str = "") -> Member:
-    """Make the user a member by his invitation, inside the tenant's scope. His email must be the invited one.
+    """Make the user a member by their invitation, inside the tenant's scope. Their email must be the invited one.
 
     Raises LimitReached where the members alone take all seats.
     """

@@ -116,7 +116,7 @@ def _other(request: Request, user: User, email: str) -> HttpResponse:
 
 
 def _new(request: Request, tenant: TenantRef, token: str, context: dict[str, str]) -> HttpResponseBase:
-    """Somebody who has proven no account: the invitation came to his mailbox, so the address is his."""
+    """Somebody who has proven no account: the invitation came to their mailbox, so the address is theirs."""
     form = JoinForm(request.POST or None, email=context["email"])
     if request.method == "POST" and form.is_valid():
         try:

@@ -1,4 +1,4 @@
-"""A member leaves: his reports get another manager, his teams another head, and the door closes behind him."""
+"""A member leaves: their reports get another manager, their teams another head, and the door closes behind them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,10 +27,10 @@ def member_leave(
     heads: Mapping[UUID, UUID | str | None] | None = None,
     change_set: object | None = None,
 ) -> Member:
-    """Deactivate a member and leave nobody under him.
+    """Deactivate a member and leave nobody under them.
 
-    ``manager_id`` is whom his reports have from now on, else his own manager; who is chosen among the reports himself
-    moves up to that one. ``heads`` gives the teams he heads their next one, None for none; those not named get his
+    ``manager_id`` is whom their reports have from now on, else their own manager; one who is chosen among the reports
+    moves up to that one. ``heads`` gives the teams they head their next one, None for none; those not named get their
     manager.
     """
     with transaction.atomic():

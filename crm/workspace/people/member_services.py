@@ -76,7 +76,7 @@ def member_create(
     team: Team | None = None,
     actor: Actor | None = None,
 ) -> Member:
-    """Make the user a member here and note him in the shared index of who is where; safe to repeat.
+    """Make the user a member here and note them in the shared index of who is where; safe to repeat.
 
     A user who was deactivated before becomes active again, with the given role.
     """
@@ -118,7 +118,7 @@ def member_update(
     change_set: object | None = None,
     leaving: bool = False,
 ) -> Member:
-    """Change a member's role, manager or team (``manager=None`` takes him away, the default leaves him; so ``team``).
+    """Change a member's role, manager or team (``manager=None`` takes them away, the default leaves them; so ``team``).
 
     ``leaving``: somebody else leaves, which happens in a workspace that is not paid for too. Raises NotAllowed beyond
     the actor's own reach and Conflict for the last owner.
@@ -158,7 +158,7 @@ def member_profile_update(
     date_format: str = "",
     time_format: str = "",
 ) -> Member:
-    """Change what a member says of himself. What is empty is as the workspace has it; an empty colour stays."""
+    """Change what a member says of themselves. What is empty is as the workspace has it; an empty colour stays."""
     if actor.member_id is None:
         raise NotAllowed("forbidden", _("Only a member has personal settings."))
     require_writable(actor.tenant)
@@ -199,9 +199,9 @@ def member_profile_update(
 
 
 def member_deactivate(actor: Actor, *, member_id: UUID, change_set: object | None = None) -> Member:
-    """Shut a member out: his sessions end, his keys sleep. What he had stays his: see ``leaving`` for all of it.
+    """Shut a member out: their sessions end, their keys sleep. What they had stays theirs (see ``leaving``).
 
-    Waits for what is becoming his at this moment, and what would become his later is refused.
+    Waits for what is becoming theirs at this moment, and what would become theirs later is refused.
     """
     check_people_power(actor, "members", unpaid=True)
     with transaction.atomic():
@@ -222,7 +222,7 @@ def member_deactivate(actor: Actor, *, member_id: UUID, change_set: object | Non
 
 
 def member_reactivate(actor: Actor, *, member_id: UUID, change_set: object | None = None) -> Member:
-    """Let a deactivated member in again, with the role he had; his keys wake."""
+    """Let a deactivated member in again, with the role they had; their keys wake."""
     check_people_power(actor, "members")
     with transaction.atomic():
         people_lock(actor)
@@ -254,7 +254,7 @@ def member_user_change(tenant: TenantRef, *, old_user: User, new_user: User) -> 
 
 
 def member_email_follow(tenant: TenantRef, *, user: User) -> None:
-    """The person has proven another address: his member carries it, inside the tenant's scope."""
+    """The person has proven another address: their member carries it, inside the tenant's scope."""
     with transaction.atomic():
         member = Member.objects.select_for_update().select_related("role").filter(user_id=user.pk).first()
         if member is not None and member.email != user.email:

@@ -1,4 +1,4 @@
-"""Roles of a workspace's own: made, copied, changed and removed, never beyond what their maker may do himself."""
+"""Roles of a workspace's own: made, copied, changed and removed, never beyond what their maker may do themselves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -44,7 +44,7 @@ class RoleInvalid(WorkspaceError):
 
 
 def role_create(actor: Actor, *, name: str, about: str = "", permissions: Matrix, fields: Matrix) -> Role:
-    """A role of the workspace's own. Raises RoleInvalid, NotAllowed for what the actor may not do himself, and
+    """A role of the workspace's own. Raises RoleInvalid, NotAllowed for what the actor may not do themselves, and
     FeatureMissing: under a plan without them, those that are there stay in force and can be changed and removed."""
     _need(actor)
     require_feature(actor.tenant, "custom_roles")

@@ -176,7 +176,7 @@ def open_invitations() -> QuerySet[Invitation]:
 
 
 def grantable_roles(actor: Actor) -> list[Role]:
-    """The roles this actor may give to others: none that reaches further than his own."""
+    """The roles this actor may give to others: none that reaches further than their own."""
     order = {"owner": 0, "admin": 1, "manager": 2, "member": 3, "read_only": 4}
     roles = [role for role in Role.objects.all() if covers(actor.permissions, role.matrix())]
     return sorted(roles, key=lambda role: (order.get(role.slug, 9), fold(role.name)))

@@ -123,7 +123,7 @@ def working_hours_set(actor: Actor, *, hours: Mapping[int, tuple[Span, ...]]) ->
 
 
 def escalation_set(actor: Actor, *, hours: int) -> None:
-    """After how many hours a manager is told of what one of his people left undone."""
+    """After how many hours a manager is told of what one of their people left undone."""
     if not 1 <= hours <= MAX_ESCALATION:
         problem = _("Choose between 1 and %(most)d hours.") % {"most": MAX_ESCALATION}
         raise WorkspaceError("out_of_range", problem, field="escalation_hours")

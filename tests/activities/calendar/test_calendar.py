@@ -157,14 +157,14 @@ def test_a_broken_address_shows_a_calendar_all_the_same(owner: Any, browser_clie
 def test_mine_is_what_i_do_or_am_invited_to(owner: Any, seller: Any, browser_client: Any):
     guests = [{"type": "member", "id": str(seller.member_id)}]
     plan(owner, "meeting", name="With the seller", starts_at="2027-02-03T09:00", guests=guests)
-    plan(owner, "meeting", name="Without him", starts_at="2027-02-03T11:00")
+    plan(owner, "meeting", name="Without them", starts_at="2027-02-03T11:00")
     client = browser_client(seller)
     mine = client.get("/calendar/?date=2027-02-03").content.decode()
     assert "With the seller" in mine
-    assert "Without him" not in mine
-    assert "Without him" in client.get("/calendar/?date=2027-02-03&who=all").content.decode()
+    assert "Without them" not in mine
+    assert "Without them" in client.get("/calendar/?date=2027-02-03&who=all").content.decode()
     owners = client.get(f"/calendar/?date=2027-02-03&who={owner.member_id}&show=task").content.decode()
-    assert "Without him" not in owners
+    assert "Without them" not in owners
 
 
 @pytest.fixture
@@ -241,10 +241,10 @@ def test_my_day_has_the_meeting_that_a_colleague_invited_me_to(owner: Any, selle
     guests = [{"type": "member", "id": str(seller.member_id)}]
     soon = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
     plan(owner, "meeting", name="With the seller", starts_at=soon, guests=guests)
-    plan(owner, "meeting", name="Without him", starts_at=soon)
+    plan(owner, "meeting", name="Without them", starts_at=soon)
     deal = factories.deal(seller, name="Windows")
     assert deal
     page = browser_client(seller).get("/").content.decode()
     todo = page.split('id="home-tasks"')[1].split("</section>")[0]
     assert "With the seller" in todo
-    assert "Without him" not in todo
+    assert "Without them" not in todo

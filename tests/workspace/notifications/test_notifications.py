@@ -196,11 +196,11 @@ def test_what_comes_together_goes_together(seller: Actor, seller_two: Actor, box
     for number in range(20):
         tell(seller, f"n{number}")
     tell(seller, "other", kind="handed_over")
-    tell(seller_two, "his")
+    tell(seller_two, "their")
     send(seller)
     subjects = sorted(mail["subject"] for mail in box.mails(seller.email))
     assert subjects == ["20 things new in Alder Windows", "Title other"]
-    assert [mail["subject"] for mail in box.mails(seller_two.email)] == ["Title his"]
+    assert [mail["subject"] for mail in box.mails(seller_two.email)] == ["Title their"]
 
 
 def test_mails_of_a_kind_keep_their_distance(seller: Actor, box: Catcher) -> None:

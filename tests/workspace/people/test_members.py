@@ -299,7 +299,7 @@ def test_a_key_cannot_make_a_key(admin: Actor, api: Any) -> None:
 
 
 class TestBeyondOnesOwn:
-    """Who looks after members and roles, but may do less with records than those he would touch."""
+    """Who looks after members and roles, but may do less with records than those they would touch."""
 
     @pytest.fixture
     def clerk(self, owner: Actor, reader: Actor) -> Actor:
