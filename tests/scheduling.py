@@ -13,14 +13,16 @@ FIRST = ("tests/browser/", "tests/faults/", "tests/platform/")
 BUDGET_SECONDS = 1.0
 MOST_CPU_SECONDS = 3.0
 """What a test of a second never takes of this process, however busy the machine."""
+WHOLE = ("tests/browser/", "tests/platform/test_copies.py")
+"""Whose tests share what takes long to start."""
 LIVES = re.compile(r"\b(mouse|keyboard|wide|phone)\b")
 """A story is lived by each hand, and pages are looked at in each look, on whichever worker is free."""
 
 
 def unit(nodeid: str) -> str:
-    """What one worker runs as a whole: in a browser a file, by one hand or in one look; elsewhere a single test."""
+    """What one worker runs as a whole: of ``WHOLE`` a file, by one hand or in one look; elsewhere a single test."""
     file, _colons, name = nodeid.partition("::")
-    if not file.startswith("tests/browser/"):
+    if not file.startswith(WHOLE):
         return nodeid
     life = LIVES.search(name.partition("[")[2])
     return f"{file}[{life[1]}]" if life else file

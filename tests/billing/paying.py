@@ -103,9 +103,10 @@ def stock(server: StripeServer) -> None:
     with shared(), store.transaction():
         for plan in Plan.objects.all():
             products.create(store, dict(product_params(plan)))
-        for price in PlanPrice.objects.select_related("plan"):
+        sold = list(PlanPrice.objects.select_related("plan"))
+        for price in sold:
             price.stripe_price_id = prices.create(store, dict(price_params(price)))["id"]
-            price.save(update_fields=["stripe_price_id"])
+        PlanPrice.objects.bulk_update(sold, ["stripe_price_id"])
 
 
 def deliver(
