@@ -1,8 +1,7 @@
-"""How many requests a key may make a minute: reads and writes apart, counted in the cache."""
+"""How many requests a workspace's keys may make a minute: reads and writes apart, counted in the cache."""
 
 import time
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 from django.utils.translation import gettext as _
@@ -34,8 +33,8 @@ class Allowance:
         }
 
 
-def spend(tenant: TenantRef, key_id: UUID, *, write: bool) -> Allowance:
-    """Count one request. Raises ApiError 429 when the minute's allowance is used up.
+def spend(tenant: TenantRef, *, write: bool) -> Allowance:
+    """Count one request of whichever key. Raises ApiError 429 when the minute's allowance is used up.
 
     Without a cache nothing is counted: the API goes on, and the failure is logged.
     """
@@ -43,7 +42,7 @@ def spend(tenant: TenantRef, key_id: UUID, *, write: bool) -> Allowance:
     limit = int(tenant.limits.get(name, DEFAULTS[name]))
     now = time.time()
     reset = WINDOW - int(now) % WINDOW
-    slot = f"api-limit:{key_id}:{name}:{int(now) // WINDOW}"
+    slot = f"api-limit:{tenant.id}:{name}:{int(now) // WINDOW}"
     try:
         used = count(slot, WINDOW * 2)
     except (OSError, ValueError) as error:
@@ -51,7 +50,7 @@ def spend(tenant: TenantRef, key_id: UUID, *, write: bool) -> Allowance:
         used = 0
     allowance = Allowance(limit, max(0, limit - used), reset)
     if used > limit:
-        message = _("This key has used up its %(limit)s requests of this minute. Wait %(seconds)s seconds.")
+        message = _("The keys of this workspace have used up the %(limit)s requests of this minute. Wait %(seconds)s seconds.")
         raise ApiError(
             429,
             "rate_limited",

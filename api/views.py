@@ -59,7 +59,7 @@ class ApiView(APIView):
             require_open(tenant)
             with tenant_scope(tenant):
                 actor = key.actor(request_id)
-                allowance = spend(tenant, key.id, write=not self._reads(request))
+                allowance = spend(tenant, write=not self._reads(request))
                 self.actor = actor
                 request.actor = actor  # type: ignore[attr-defined]
                 response = super().dispatch(request, *args, **kwargs)

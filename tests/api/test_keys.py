@@ -108,6 +108,18 @@ def test_every_answer_has_a_request_id(api, owner):
     assert response.headers["Request-Id"]
 
 
+def test_what_the_plan_allows_is_for_all_keys_of_a_workspace_together_and_writes_are_apart(api, owner, outsider):
+    limits = {"api_reads_per_minute": 2, "api_writes_per_minute": 1}
+    first, second = api(owner, limits=limits), api(owner, limits=limits)
+    left = [client.get("/api/v1/companies").headers["RateLimit-Remaining"] for client in (first, second)]
+    assert left in (["1", "0"], ["1", "1"])
+    assert 429 in [client.get("/api/v1/companies").status_code for client in (first, second, first)]
+    written = [client.post("/api/v1/companies", {"name": "One"}).status_code for client in (first, second, first)]
+    assert written[0] == 201
+    assert 429 in written
+    assert api(outsider, limits=limits).get("/api/v1/companies").status_code == 200
+
+
 def test_used_up_allowance_is_429_with_a_wait(api, owner, settings):
     client = api(owner, limits={"api_reads_per_minute": 2})
     answers = [client.get("/api/v1/companies") for _ in range(4)]
