@@ -50,7 +50,9 @@ def spend(tenant: TenantRef, *, write: bool) -> Allowance:
         used = 0
     allowance = Allowance(limit, max(0, limit - used), reset)
     if used > limit:
-        message = _("The keys of this workspace have used up the %(limit)s requests of this minute. Wait %(seconds)s seconds.")
+        message = _(
+            "The keys of this workspace have used up the %(limit)s requests of this minute. Wait %(seconds)s seconds."
+        )
         raise ApiError(
             429,
             "rate_limited",
