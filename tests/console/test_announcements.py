@@ -25,8 +25,8 @@ def said(console, tenant_a):
         until = f"{timezone.now() + timedelta(hours=hours):%Y-%m-%dT%H:%M}"
         form = {"text_en": WORDS, "until": until} | values
         first = console.post("/console/announcements/new/", form)
-        found = first.context["count"] if first.context else None
-        return console.post("/console/announcements/new/", {**form, "count": found}) if found else first
+        counted = first.context["counted"] if first.context else ""
+        return console.post("/console/announcements/new/", {**form, "counted": counted}) if counted else first
 
     return announce
 
@@ -45,6 +45,16 @@ def test_first_it_is_said_how_many_will_see_it(console):
     until = f"{timezone.now() + timedelta(hours=1):%Y-%m-%dT%H:%M}"
     page = console.post("/console/announcements/new/", {"text_en": WORDS, "until": until})
     assert "It will be shown in 2 workspaces." in page.content.decode()
+    with shared():
+        assert not Announcement.objects.exists()
+
+
+def test_another_audience_of_the_same_size_is_counted_anew(console, tenant_a, tenant_b):
+    until = f"{timezone.now() + timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    form = {"text_en": WORDS, "until": until, "ids": str(tenant_a.id)}
+    counted = console.post("/console/announcements/new/", form).context["counted"]
+    changed = {**form, "ids": str(tenant_b.id), "counted": counted}
+    assert "It will be shown in 1 workspace." in console.post("/console/announcements/new/", changed).content.decode()
     with shared():
         assert not Announcement.objects.exists()
 

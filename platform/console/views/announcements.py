@@ -1,5 +1,6 @@
 """Announcements: those there were, one more, and the end of one."""
 
+import json
 from uuid import UUID
 
 from django.conf import settings
@@ -29,16 +30,17 @@ def announcements(request: Request) -> HttpResponse:
 
 @step
 def announcement_new(request: Request) -> HttpResponseBase:
-    """Says first how many workspaces will see it; sent once more with that number, it is shown there."""
+    """Says first how many workspaces will see it; sent again for the same audience and number, it is shown there."""
     form = AnnouncementForm(request.POST or None)
-    count = None
+    count, counted = None, ""
     if request.method == "POST" and form.is_valid():
         chosen = {name: form.cleaned_data[name] for name in ("plans", "states", "ids")}
         to = audience_of(**chosen)
         count = to.count()
+        counted = json.dumps([count, chosen], default=str)
         if not count:
             form.add_error(None, _("No workspace in service fits that."))
-        elif request.POST.get("count") == str(count):
+        elif request.POST.get("counted") == counted:
             made = announce(
                 operator_of(request),
                 texts=form.texts,
@@ -51,7 +53,7 @@ def announcement_new(request: Request) -> HttpResponseBase:
                 request, ngettext("Shown in %(n)d workspace.", "Shown in %(n)d workspaces.", made) % {"n": made}
             )
             return redirect("console:announcements")
-    context = {"form": form, "count": count}
+    context = {"form": form, "count": count, "counted": counted}
     return render(request, "console/announcement_new.html", context, status=422 if form.errors else 200)
 
 
