@@ -4,12 +4,12 @@
  * by data attributes, which the style sheet turns into places; the server has the last word and the page shows it.
  */
 
+import { announce } from "./announce.js";
 import { $, $$, on } from "./dom.js";
+import { draggable, scrollNearEdge } from "./drag.js";
 
 const SLOT = 15;
 const SLOTS = 96;
-const PRESS = 280;
-const SLACK = 5;
 const EDGE = 40;
 const SPEED = 10;
 
@@ -18,13 +18,13 @@ const pageUrl = () => calendar().dataset.calendar;
 const dayOf = (element) => element?.closest("[data-day]");
 const linkOf = (entry) => $("[data-entry-link]", entry);
 
-const say = (name, entry) => {
-  const region = $("[data-announce]");
+const clockOf = (minutes) => `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+
+/** Say of an entry what the calendar's data attribute `name` has words for. */
+const announceEntry = (name, entry) => {
   const day = dayOf(entry);
-  const minutes = Number(entry.dataset.from ?? 0) * SLOT;
-  const clock = "timed" in day.dataset ? `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}` : "";
-  const values = { name: entry.dataset.name, day: day.dataset.label, time: clock };
-  region.textContent = (calendar().dataset[name] ?? "").replace(/%\((\w+)\)s/g, (_all, key) => values[key] ?? "").trim();
+  const time = "timed" in day.dataset ? clockOf(Number(entry.dataset.from ?? 0) * SLOT) : "";
+  announce($("[data-announce]"), calendar().dataset[name], { name: entry.dataset.name, day: day.dataset.label, time });
 };
 
 /* A place: the day's element, the slot in it and how many slots long. ------ */
@@ -75,121 +75,56 @@ const send = (entry, start, { focus = false, resized = false } = {}) => {
 
 /* Pointer ---------------------------------------------------------------- */
 
-let drag = null;
-let suppressClick = false;
-
 const slotAt = (day, y) => {
   const box = listIn(day).getBoundingClientRect();
   return Math.floor(((y - box.top) / box.height) * SLOTS);
 };
 
-const begin = () => {
-  drag.active = true;
-  drag.entry.classList.add("is-carried");
-  calendar().classList.add("is-dragging");
-  getSelection()?.removeAllRanges();
-  scroll();
-};
-
-const follow = (x, y) => {
-  drag.x = x;
-  drag.y = y;
-  if (drag.resize) {
-    const from = Number(drag.start.from);
-    drag.entry.dataset.slots = Math.max(1, Math.min(slotAt(dayOf(drag.entry), y) - from + 1, SLOTS - from));
-    return;
-  }
-  const day = document.elementsFromPoint(x, y).map(dayOf).find(Boolean);
-  if (!day) return;
-  const slots = Number(drag.start.slots ?? 4);
-  const from = "timed" in day.dataset ? Math.max(0, Math.min(slotAt(day, y) - drag.grip, SLOTS - slots)) : 0;
-  if (day === dayOf(drag.entry) && ("timed" in day.dataset ? drag.entry.dataset.from === String(from) : true)) return;
-  set(drag.entry, day, from, slots);
-};
-
-const scroll = () => {
-  if (!drag?.active) return;
-  const area = $("[data-hours]");
-  if (area) {
-    const box = area.getBoundingClientRect();
-    if (drag.y < box.top + EDGE && drag.y > box.top - EDGE) area.scrollTop -= SPEED;
-    else if (drag.y > box.bottom - EDGE) area.scrollTop += SPEED;
-  }
-  requestAnimationFrame(scroll);
-};
-
-const end = (drop) => {
-  if (!drag) return;
-  const { entry, start, active, timer, resize } = drag;
-  clearTimeout(timer);
-  entry.classList.remove("is-carried");
-  calendar()?.classList.remove("is-dragging");
-  drag = null;
-  if (!active) return;
-  suppressClick = true;
-  setTimeout(() => {
-    suppressClick = false;
-  });
-  if (drop) send(entry, start, { resized: resize });
-  else put(entry, start);
-};
-
-on("pointerdown", "[data-move]", (event, entry) => {
-  if (event.button !== 0 || !event.isPrimary || event.target.closest("button")) return;
-  end(false);
-  const start = placeOf(entry);
-  const day = dayOf(entry);
-  const grip = "timed" in day.dataset ? slotAt(day, event.clientY) - Number(start.from) : 0;
-  drag = { entry, start, grip, x: event.clientX, y: event.clientY, id: event.pointerId, active: false, touch: event.pointerType === "touch", resize: Boolean(event.target.closest("[data-length]")) };
-  if (drag.touch) drag.timer = setTimeout(() => drag && !drag.active && begin(), PRESS);
-});
-
-document.addEventListener("pointermove", (event) => {
-  if (!drag || event.pointerId !== drag.id) return;
-  if (!drag.active) {
-    if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < SLACK) return;
-    if (drag.touch) {
-      end(false);
+draggable("[data-move]", {
+  ignores: "button",
+  slack: 5,
+  start: (event, entry) => {
+    const start = placeOf(entry);
+    const day = dayOf(entry);
+    const grip = "timed" in day.dataset ? slotAt(day, event.clientY) - Number(start.from) : 0;
+    return { start, grip, resized: Boolean(event.target.closest("[data-length]")) };
+  },
+  begin: ({ element }) => {
+    element.classList.add("is-carried");
+    calendar().classList.add("is-dragging");
+  },
+  follow: ({ element, start, grip, resized, x, y }) => {
+    if (resized) {
+      const from = Number(start.from);
+      element.dataset.slots = Math.max(1, Math.min(slotAt(dayOf(element), y) - from + 1, SLOTS - from));
       return;
     }
-    begin();
-  }
-  follow(event.clientX, event.clientY);
-});
-document.addEventListener("pointerup", (event) => {
-  if (drag && event.pointerId === drag.id) end(true);
-});
-document.addEventListener("pointercancel", () => end(false));
-addEventListener("blur", () => end(false));
-document.addEventListener(
-  "touchmove",
-  (event) => {
-    if (drag?.active) event.preventDefault();
+    const day = document.elementsFromPoint(x, y).map(dayOf).find(Boolean);
+    if (!day) return;
+    const slots = Number(start.slots ?? 4);
+    const from = "timed" in day.dataset ? Math.max(0, Math.min(slotAt(day, y) - grip, SLOTS - slots)) : 0;
+    if (day === dayOf(element) && ("timed" in day.dataset ? element.dataset.from === String(from) : true)) return;
+    set(element, day, from, slots);
   },
-  { passive: false },
-);
-on("contextmenu", "[data-move]", (event) => {
-  if (drag?.touch) event.preventDefault();
-});
-on("dragstart", "[data-move]", (event) => event.preventDefault());
-document.addEventListener(
-  "click",
-  (event) => {
-    if (!suppressClick) return;
-    event.preventDefault();
-    event.stopPropagation();
+  scroll: ({ y }) => {
+    const area = $("[data-hours]");
+    if (area && y > area.getBoundingClientRect().top - EDGE) scrollNearEdge(area, "y", y, EDGE, SPEED);
   },
-  true,
-);
+  end: ({ element, start, resized }, dropped) => {
+    element.classList.remove("is-carried");
+    calendar()?.classList.remove("is-dragging");
+    if (dropped) send(element, start, { resized });
+    else put(element, start);
+  },
+});
 
 /* A click on an empty half hour begins a meeting there. */
 on("click", "[data-timed]", (event, day) => {
   if (!calendar().dataset.newUrl || event.target.closest("[data-entry]")) return;
   const minutes = Math.max(0, Math.min(Math.floor(slotAt(day, event.clientY) / 2) * 30, 23 * 60 + 30));
-  const clock = `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
   const url = new URL(calendar().dataset.newUrl, location.href);
   url.searchParams.set("starts_at.day", day.dataset.day);
-  url.searchParams.set("starts_at.time", clock);
+  url.searchParams.set("starts_at.time", clockOf(minutes));
   url.searchParams.set("next", pageUrl());
   window.htmx.ajax("GET", `${url.pathname}${url.search}`, { target: "#dialog-content" });
 });
@@ -203,21 +138,21 @@ const neighbour = (day, step) => {
   return row[row.indexOf(day) + step];
 };
 
-const letGo = (drop) => {
+const drop = (moves) => {
   const { entry, start, resized } = carried;
   carried = null;
   entry.classList.remove("is-carried");
-  if (drop) {
-    say("dropped", entry);
+  if (moves) {
+    announceEntry("dropped", entry);
     send(entry, start, { focus: true, resized });
   } else {
     put(entry, start);
-    say("putBack", entry);
+    announceEntry("putBack", entry);
   }
   linkOf(entry).focus();
 };
 
-const carry = (key, shift) => {
+const moveBy = (key, shift) => {
   const { entry } = carried;
   const day = dayOf(entry);
   const timed = "timed" in day.dataset;
@@ -238,7 +173,7 @@ const carry = (key, shift) => {
     const other = neighbour(day, down * 7);
     if (other) set(entry, other, from, slots);
   }
-  say("over", entry);
+  announceEntry("over", entry);
   linkOf(entry).focus();
   entry.scrollIntoView({ block: "nearest" });
 };
@@ -248,26 +183,26 @@ on("keydown", "[data-move] [data-entry-link]", (event, link) => {
   const entry = link.closest("[data-entry]");
   if (event.key === " ") {
     event.preventDefault();
-    if (carried) letGo(true);
+    if (carried) drop(true);
     else {
       carried = { entry, start: placeOf(entry), resized: false };
       entry.classList.add("is-carried");
-      say("lifted", entry);
+      announceEntry("lifted", entry);
     }
   } else if (carried && event.key.startsWith("Arrow")) {
     event.preventDefault();
-    carry(event.key, event.shiftKey);
+    moveBy(event.key, event.shiftKey);
   } else if (carried && event.key === "Enter") {
     event.preventDefault();
-    letGo(true);
+    drop(true);
   } else if (carried && (event.key === "Escape" || event.key === "Tab")) {
     event.preventDefault();
     event.stopPropagation();
-    letGo(false);
+    drop(false);
   }
 });
 document.addEventListener("focusout", (event) => {
-  if (carried && event.relatedTarget && !carried.entry.contains(event.relatedTarget)) letGo(false);
+  if (carried && event.relatedTarget && !carried.entry.contains(event.relatedTarget)) drop(false);
 });
 
 /* The hours of work are in sight at first, and the line of now stays where now is. */

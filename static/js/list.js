@@ -64,7 +64,7 @@ const everything = (bar, on) => {
   }
 };
 
-const tell = () => {
+const updateSelection = () => {
   const all = boxes();
   const total = $("[data-count]");
   const chosen = all.filter((box) => box.checked).length;
@@ -97,14 +97,14 @@ on("click", "[data-grid] tbody input[name=id]", (event, box) => {
     });
   }
   last = box;
-  tell();
+  updateSelection();
 });
 
 const check = (checked) => {
   boxes().forEach((box) => {
     box.checked = checked;
   });
-  tell();
+  updateSelection();
 };
 
 on("change", "[data-check-all]", (event, every) => check(every.checked));
@@ -133,7 +133,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 /* Where everything is selected, so are the rows that come while one scrolls. */
-document.addEventListener("htmx:afterSettle", () => ($("[data-bulkbar] [data-all]")?.value === "1" ? check(true) : tell()));
+document.addEventListener("htmx:afterSettle", () => ($("[data-bulkbar] [data-all]")?.value === "1" ? check(true) : updateSelection()));
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.target.matches("[data-bulkbar]") && $("[data-all]", event.target).value === "1") event.detail.formData.delete("id");
 });
@@ -166,4 +166,4 @@ document.addEventListener("htmx:afterSwap", (event) => {
   (rows.length ? $("select, input:not([type=hidden])", rows.at(-1)) : $("button[name=add]", menu))?.focus();
 });
 
-tell();
+updateSelection();

@@ -4,6 +4,7 @@
  * is said in the list's [data-announce]. The form named by data-form then sends the ids in their new order.
  */
 
+import { announce } from "./announce.js";
 import { $, $$, on } from "./dom.js";
 
 let held = null;
@@ -11,11 +12,11 @@ let held = null;
 const items = (list) => $$("[data-sort-item]", list);
 const handleOf = (item) => $("[data-sort-handle]", item);
 
-const say = (list, name, item) => {
-  const region = document.getElementById(list.dataset.announce);
+/** Say of an item what the list's data attribute `name` has words for. */
+const announceItem = (list, name, item) => {
   const all = items(list);
   const values = { name: item.dataset.name, place: all.indexOf(item) + 1, count: all.length };
-  if (region) region.textContent = (list.dataset[name] ?? "").replace(/%\((\w+)\)s/g, (_all, key) => values[key] ?? "");
+  announce(document.getElementById(list.dataset.announce), list.dataset[name], values);
 };
 
 const lift = (item) => {
@@ -24,7 +25,7 @@ const lift = (item) => {
   item.classList.add("is-lifted");
 };
 
-const carry = (step) => {
+const moveBy = (step) => {
   const all = items(held.list);
   const other = all[all.indexOf(held.item) + step];
   if (!other) return;
@@ -32,20 +33,20 @@ const carry = (step) => {
   else other.after(held.item);
   handleOf(held.item).focus();
   held.item.scrollIntoView({ block: "nearest" });
-  say(held.list, "over", held.item);
+  announceItem(held.list, "over", held.item);
 };
 
 const restore = ({ list, before }) => before.forEach((item) => list.append(item));
 
-const letGo = (drop) => {
+const drop = (moves) => {
   const { item, list, before } = held;
   const move = held;
   held = null;
   item.classList.remove("is-lifted");
   const changed = items(list).some((one, place) => one !== before[place]);
-  if (!drop) restore(move);
-  say(list, drop && changed ? "dropped" : "back", item);
-  if (drop && changed) send(move);
+  if (!moves) restore(move);
+  announceItem(list, moves && changed ? "dropped" : "back", item);
+  if (moves && changed) send(move);
 };
 
 const send = (move) => {
@@ -57,7 +58,7 @@ const send = (move) => {
     const focused = document.activeElement;
     restore(move);
     focused?.focus();
-    say(move.list, "back", move.item);
+    announceItem(move.list, "back", move.item);
   };
   document.addEventListener("htmx:afterRequest", failed);
   form.requestSubmit();
@@ -69,24 +70,24 @@ on("keydown", "[data-sort-handle]", (event, handle) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (key === " " || key === "Enter") {
     event.preventDefault();
-    if (held) letGo(true);
+    if (held) drop(true);
     else {
       lift(item);
-      say(held.list, "lifted", item);
+      announceItem(held.list, "lifted", item);
     }
   } else if (held && ["ArrowUp", "ArrowDown"].includes(key)) {
     event.preventDefault();
-    carry(key === "ArrowUp" ? -1 : 1);
+    moveBy(key === "ArrowUp" ? -1 : 1);
   } else if (held && key === "Escape") {
     event.preventDefault();
     event.stopPropagation();
-    letGo(false);
+    drop(false);
     handle.focus();
   }
 });
 
 document.addEventListener("focusout", (event) => {
-  if (held && !held.pointer && event.relatedTarget && !held.item.contains(event.relatedTarget)) letGo(false);
+  if (held && !held.pointer && event.relatedTarget && !held.item.contains(event.relatedTarget)) drop(false);
 });
 
 on("pointerdown", "[data-sort-handle]", (event, handle) => {
@@ -116,9 +117,9 @@ document.addEventListener("pointermove", (event) => {
 });
 
 document.addEventListener("pointerup", (event) => {
-  if (held && held.pointer === event.pointerId) letGo(true);
+  if (held && held.pointer === event.pointerId) drop(true);
 });
-document.addEventListener("pointercancel", () => held?.pointer !== undefined && letGo(false));
+document.addEventListener("pointercancel", () => held?.pointer !== undefined && drop(false));
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && held?.pointer !== undefined) letGo(false);
+  if (event.key === "Escape" && held?.pointer !== undefined) drop(false);
 });
