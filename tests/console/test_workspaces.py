@@ -196,7 +196,8 @@ class TestOne:
         for word in ("No way.", "failed 3 times", "Disk full.", "Failed: 1"):
             assert word in page
 
-    def test_what_is_used_has_its_unit(self, console, tenant_a):
+    def test_what_is_used_has_its_unit(self, console, tenant_a, settings, tmp_path):
+        settings.MEDIA_ROOT = tmp_path
         Tenant.objects.filter(id=tenant_a.id).update(limits={"storage_mb": 50_000, "contacts": 2000})
         page = console.get(f"/console/workspaces/{tenant_a.id}/").content.decode()
         assert "0 MB / 50 GB" in page

@@ -35,6 +35,7 @@ from billing.models import (
     InvoiceMirror,
     MailToSend,
     PlanPrice,
+    ReconcileRun,
     SeatLedger,
     StripeEvent,
     StripeRequest,
@@ -190,6 +191,7 @@ def account(works: Works) -> Iterator[BillingAccount]:
             for model in (MailToSend, InvoiceMirror, StripeEvent, StripeRequest, CheckoutAttempt, Subscription):
                 model._default_manager.filter(account=made).delete()
             StripeEvent.objects.filter(account=None).delete()
+            ReconcileRun.objects.all().delete()
             BillingAccount.objects.filter(id=made.id).delete()
             PlanPrice.objects.update(stripe_price_id="")
             tenant.delete()

@@ -31,7 +31,7 @@ from tests.isolation.test_canary import Planted
 pytestmark = pytest.mark.django_db
 
 WRITING = re.compile(
-    r"atomic\(|at_rest\(|\.save\(|\.create\(|\.delete\(|\.update\(|writing\.\w+\(|(bulk|get_or|or)_create|"
+    r"atomic\(|retry_on_lock\(|\.save\(|\.create\(|\.delete\(|\.update\(|gate\.\w+\(|(bulk|get_or|or)_create|"
     r"_(start|create|update|order|set|deactivate|reactivate)\("
 )
 WRITE_UNPAID = {
@@ -54,9 +54,9 @@ WRITE_UNPAID = {
 """What changes something in a read-only workspace, and why."""
 PARTS = {
     "crm.activities.series.occurrences": {"make", "put"},
-    "crm.records.jobs.ownership_transfer": {"gifts", "give", "hand_over_once", "later", "move_once"},
+    "crm.records.jobs.ownership_transfer": {"records_to_transfer", "give", "hand_over_once", "later", "move_once"},
     "crm.records.write.undo": {"locked", "reverse"},
-    "crm.records.write.gate": {"locked", "throw"},
+    "crm.records.write.gate": {"locked", "set_trashed"},
     "crm.workspace.people.leaving": {"people_undo"},
 }
 """Steps of services, which have asked before."""
