@@ -12,8 +12,8 @@ from rest_framework.request import Request
 
 from api.errors import ApiError
 from crm.workspace import actors
+from tenants.accounts.api_keys import ApiKeyRefused, api_key_authenticate
 from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.api_keys import ApiKeyRefused, api_key_authenticate
 from tenants.models import ApiKey
 
 

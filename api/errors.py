@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from crm.records.errors import BadCursor, BadQuery, Invalid, MissingScope, NotFound, RecordError, UndoConflict
 from crm.workspace.errors import NotFound as NotThere
 from crm.workspace.errors import WorkspaceError
-from tenants.entitlements import NotEntitled
+from tenants.db.scopes import WorkspaceBehind
 from tenants.outages import RETRY_SECONDS, is_outage
-from tenants.rates import TooMany
-from tenants.scopes import WorkspaceBehind
+from tenants.rate_limits import TooMany
+from tenants.workspaces.entitlements import NotEntitled
 
 log = structlog.get_logger(__name__)
 

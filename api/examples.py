@@ -11,7 +11,7 @@ from crm.records.read import reading
 from crm.records.read.reading import Query
 from crm.records.schema.record_type import registry
 from tenants.actors import Actor
-from tenants.hosts import tenant_host, tenant_url
+from tenants.workspaces.hosts import tenant_host, tenant_url
 
 PLACEHOLDER = "rpt_live_…"
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from api.errors import ApiError
 from tenants.actors import TenantRef
-from tenants.caching import count
+from tenants.db.caching import count
 
 log = structlog.get_logger(__name__)
 

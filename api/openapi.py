@@ -26,7 +26,7 @@ from crm.records.access.visibility import hidden_slugs
 from crm.records.query.operators import OPERATORS, Operator
 from crm.records.schema.record_type import Field, RecordType, Text, registry
 from tenants.actors import Actor
-from tenants.hosts import api_url, tenant_url
+from tenants.workspaces.hosts import api_url, tenant_url
 
 CACHE_SECONDS = 3600
 BUILDING = threading.Lock()

@@ -19,9 +19,9 @@ from api.examples import Examples, examples
 from api.forms import ApiKeyForm
 from api.openapi import document
 from crm.workspace.models import Member
-from tenants.access import MEMBER, access, needs
-from tenants.api_keys import api_key_create, api_key_list, api_key_revoke, api_keys_reach_all
+from tenants.accounts.api_keys import api_key_create, api_key_list, api_key_revoke, api_keys_reach_all
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access, needs
 
 REFERENCE_CSP: dict[str, Any] = {**settings.SECURE_CSP, "style-src": [CSP.SELF, CSP.UNSAFE_INLINE]}
 

@@ -15,10 +15,10 @@ from api.encoding import MEDIA_TYPE, AlwaysJson, JsonParser, JsonRenderer, dumps
 from api.errors import ApiError, as_api_error, error_body, handle, missing_scope, not_found
 from api.limits import spend
 from api.params import refuse_repeated, refuse_unknown, unknown_parameter
-from tenants.access import API_KEY
 from tenants.actors import Actor
-from tenants.entitlements import require_open, require_writable
-from tenants.scopes import WorkspaceBehind, tenant_scope
+from tenants.db.scopes import WorkspaceBehind, tenant_scope
+from tenants.web.access import API_KEY
+from tenants.workspaces.entitlements import require_open, require_writable
 
 READING = {"GET", "HEAD"}
 

@@ -83,10 +83,10 @@ def make(count: int) -> None:
     import django
 
     django.setup()
+    from tenants.db.release import template_digest
+    from tenants.db.scopes import shared
     from tenants.models import Tenant
-    from tenants.release import template_digest
-    from tenants.scopes import shared
-    from tenants.template import schema_create
+    from tenants.workspaces.schema_template import schema_create
 
     for _number in range(count):
         tenant = Tenant(name="Fleet", state=Tenant.State.ACTIVE, schema_version=template_digest())

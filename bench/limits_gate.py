@@ -34,8 +34,8 @@ def main() -> None:
     from crm.records.write.batch import Batch, Draft
     from crm.records.write.limits import counted, counts
     from crm.workspace.actors import system_actor
+    from tenants.db.scopes import shared, tenant_scope
     from tenants.models import Tenant
-    from tenants.scopes import shared, tenant_scope
 
     with shared():
         tenant = Tenant.objects.get(schema_name=sys.argv[1]).ref()

@@ -20,12 +20,12 @@ def main() -> None:
     from crm.records.schema.record_type import registry
     from crm.workspace.actors import actor_for_user
     from crm.workspace.people.invitation_services import invitation_accept, invitation_send
-    from tenants import accounts
-    from tenants.api_keys import api_key_create
-    from tenants.hosts import subdomain_host, tenant_host
+    from tenants.accounts import services
+    from tenants.accounts.api_keys import api_key_create
+    from tenants.db.scopes import shared, tenant_scope
     from tenants.models import Domain, Tenant, User
-    from tenants.provisioning import tenant_drop, tenant_provision
-    from tenants.scopes import shared, tenant_scope
+    from tenants.workspaces.hosts import subdomain_host, tenant_host
+    from tenants.workspaces.provisioning import tenant_drop, tenant_provision
 
     with (folder / "sales_teams.csv").open(newline="", encoding="utf-8-sig") as file:
         teams = [(row["sales_agent"].strip(), row["manager"].strip()) for row in csv.DictReader(file)]
@@ -36,7 +36,7 @@ def main() -> None:
     with shared():
         Domain.objects.filter(domain=subdomain_host(subdomain)).delete()
         User.objects.filter(email__endswith="@opportunities.example").delete()
-        owner_user = accounts.account_create(email=email_of("owner"), password="", name="Owner", verified=True)
+        owner_user = services.account_create(email=email_of("owner"), password="", name="Owner", verified=True)
         tenant = Tenant.objects.create(name="Opportunities", currency="USD", limits=LIMITS)
         Domain.objects.create(tenant=tenant, domain=subdomain_host(subdomain), is_primary=True)
     ref = tenant_provision(tenant, owner_user)
@@ -50,7 +50,7 @@ def main() -> None:
                 owner, email=email_of(name), role=role, manager=managers[manager] if manager else None
             )
             with shared():
-                user = accounts.account_create(email=email_of(name), password="", name=name, verified=True)
+                user = services.account_create(email=email_of(name), password="", name=name, verified=True)
             managers[name] = invitation_accept(ref, invitation.token, user, name=name).pk
         nouns = [*(record_type.slug for record_type in registry.all()), "member"]
         scopes = [f"{noun}:{right}" for noun in nouns for right in ("read", "write")]

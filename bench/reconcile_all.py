@@ -29,8 +29,8 @@ def main() -> None:
     from billing import stripe_client
     from billing.accounts.services import account_make
     from billing.models import BillingAccount, PlanPrice
+    from tenants.db.scopes import shared
     from tenants.models import Tenant
-    from tenants.scopes import shared
 
     client = stripe.StripeClient(settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_URL})
     with shared():

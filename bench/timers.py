@@ -125,10 +125,10 @@ def ran(stack: Stack, *arguments: str, plan: Any = None) -> str:
 
 
 def make_workspaces(count: int) -> list[str]:
-    from tenants.hosts import subdomain_host
+    from tenants.db.scopes import shared
     from tenants.models import Domain, Tenant, User
-    from tenants.provisioning import tenant_provision
-    from tenants.scopes import shared
+    from tenants.workspaces.hosts import subdomain_host
+    from tenants.workspaces.provisioning import tenant_provision
 
     schemas = []
     for number in range(count):
@@ -146,8 +146,8 @@ def make_tasks(name: str, due: Due, at_once: dict[str, int]) -> tuple[float, flo
     from crm.records.write import gate
     from crm.workspace.actors import actor_for_member
     from crm.workspace.models import Member
+    from tenants.db.scopes import shared, tenant_scope
     from tenants.models import Tenant
-    from tenants.scopes import shared, tenant_scope
 
     began = time.monotonic()
     total = sum(map(len, due.values())) + sum(at_once.values())

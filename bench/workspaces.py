@@ -23,11 +23,11 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
     from crm.workspace.actors import actor_for_user
     from crm.workspace.models import Member, Role, Team
     from crm.workspace.people.member_services import member_create
-    from tenants.api_keys import api_key_create
-    from tenants.hosts import subdomain_host, tenant_host
+    from tenants.accounts.api_keys import api_key_create
+    from tenants.db.scopes import shared, tenant_scope
     from tenants.models import Domain, Tenant, User
-    from tenants.provisioning import tenant_provision
-    from tenants.scopes import shared, tenant_scope
+    from tenants.workspaces.hosts import subdomain_host, tenant_host
+    from tenants.workspaces.provisioning import tenant_provision
 
     with shared():
         people = [User.objects.create_user(f"bench.{size}.{place}@example.com") for place in range(OWNERS)]
@@ -71,7 +71,7 @@ def session(user: Any, tenant_id: Any) -> str:
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
-    from tenants.scopes import shared
+    from tenants.db.scopes import shared
     from tenants.sessions import SessionStore
 
     with shared():

@@ -11,10 +11,10 @@ class BillingConfig(AppConfig):
         from billing.checkout.seat_sales import SeatSales
         from billing.plans.offers import plan_offering
         from billing.seats import seats_changed
-        from tenants.accounts import members_changed
-        from tenants.limits import plan_with
-        from tenants.provisioning import provisioner_register
-        from tenants.seat_offers import seat_seller
+        from tenants.workspaces.limits import plan_with
+        from tenants.workspaces.memberships import members_changed
+        from tenants.workspaces.provisioning import provisioner_register
+        from tenants.workspaces.seat_offers import seat_seller
 
         members_changed.register(seats_changed)
         plan_with.register(plan_offering)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from billing.errors import StripeAway
 from billing.models import ClockShift
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 
 class ClockFixed(Exception):

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from tenants.fields import UUIDKey
+from tenants.db.fields import UUIDKey
 from tenants.models import Tenant
 
 LIVE = ("trialing", "active", "past_due", "unpaid", "paused")
@@ -15,7 +15,10 @@ LIVE = ("trialing", "active", "past_due", "unpaid", "paused")
 
 
 class Plan(models.Model):
-    """What can be bought. ``limits`` are numbers by their names in tenants.entitlements.LIMITS, ``features`` words."""
+    """What can be bought.
+
+    ``limits`` are numbers by their names in tenants.workspaces.entitlements.LIMITS, ``features`` words.
+    """
 
     code = models.SlugField(_("code"), primary_key=True, max_length=30)
     name = models.CharField(_("name"), max_length=60)

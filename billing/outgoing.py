@@ -22,7 +22,7 @@ from billing import clock
 from billing.errors import AccountBusy, AnswerAwaited, StripeAway, StripeMissing, StripeRefused
 from billing.locking import account_lock
 from billing.models import BillingAccount, StripeRequest
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 log = structlog.get_logger(__name__)
 

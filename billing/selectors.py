@@ -13,7 +13,7 @@ from billing.models import LIVE, BillingAccount, CheckoutAttempt, InvoiceMirror,
 from billing.plans.wording import FOR_WHOM
 from billing.seats import seats_billable
 from billing.subscriptions.mirror import FAILED
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 INVOICES_SHOWN = 6
 INVOICES_A_PAGE = 50

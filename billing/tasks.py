@@ -12,7 +12,7 @@ from billing.stripe_client import OPERATIONS
 from billing.subscriptions import seat_sync
 from billing.subscriptions.sync import subscription_sync
 from billing.sweeps import lifecycle, reconcile
-from tenants.tasks import SharedTask
+from tenants.work.task_classes import SharedTask
 
 
 @shared_task(base=SharedTask, name="billing.tasks.events_pick_up", queue="interactive", ignore_result=True)

@@ -27,11 +27,11 @@ from billing.outgoing import Fetched
 from billing.stripe_client import API_VERSION, charge_fetch, is_signed, signature_time
 from billing.subscriptions.mirror import moment
 from billing.subscriptions.sync import subscription_sync
-from tenants.access import PUBLIC, access
+from tenants.db.scopes import shared
 from tenants.http import Request
-from tenants.scopes import shared
 from tenants.strict_json import NotJson, read_json
-from tenants.tasks import SharedTask
+from tenants.web.access import PUBLIC, access
+from tenants.work.task_classes import SharedTask
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from tenants.release import template_digest
+from tenants.db.release import template_digest
 
 
 class TenantsConfig(AppConfig):
@@ -11,8 +11,8 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         """Know the release by the files that this process runs, and not by those that the next one puts there."""
         template_digest()
-        from tenants.announcements import announcements_provision
-        from tenants.provisioning import provisioner_register
+        from tenants.workspaces.announcements import announcements_provision
+        from tenants.workspaces.provisioning import provisioner_register
 
         # What is announced goes by the workspace's plan, so it is the last to look.
         provisioner_register("announcements", announcements_provision, order=100)

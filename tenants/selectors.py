@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from tenants.actors import TenantRef
+from tenants.db.prepared import Among, PreparedInstances
 from tenants.models import Domain, Tenant
-from tenants.prepared import Among, PreparedInstances
 
 BUILT = (Tenant.State.ACTIVE, Tenant.State.READ_ONLY, Tenant.State.SUSPENDED)
 """States in which there is a schema to read."""

@@ -11,8 +11,8 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from tenants.db.scopes import shared
 from tenants.models import Session
-from tenants.scopes import shared
 
 PARENT = "_parent_key"
 METHOD = "_method"

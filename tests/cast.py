@@ -9,10 +9,10 @@ from allauth.account.models import EmailAddress
 from crm.workspace.models import Member
 from crm.workspace.people.member_services import member_create
 from tenants.actors import TenantRef
-from tenants.hosts import subdomain_host
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Domain, Tenant, User
-from tenants.provisioning import tenant_provision
-from tenants.scopes import shared, tenant_scope
+from tenants.workspaces.hosts import subdomain_host
+from tenants.workspaces.provisioning import tenant_provision
 
 PASSWORD = "correct horse battery"
 

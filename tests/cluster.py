@@ -13,11 +13,11 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg2 import sql
 
-from tenants.backend.base import OWNER_ALIAS
+from tenants.db.backend.base import OWNER_ALIAS
+from tenants.db.database_roles import owner_role
+from tenants.db.release import template_digest
 from tenants.management.commands.database_prepare import prepare
-from tenants.release import template_digest
-from tenants.roles import owner_role
-from tenants.template import TEMPLATE_SCHEMA, schema_drop
+from tenants.workspaces.schema_template import TEMPLATE_SCHEMA, schema_drop
 
 PASSWORD = "test"
 KEPT_TABLES = {"django_migrations", "tenants_templaterecording"}
@@ -50,7 +50,7 @@ def digest() -> str:
     for config in sorted(apps.get_app_configs(), key=lambda config: config.label):
         for path in sorted((Path(config.path) / "migrations").glob("*.py")):
             found.update(f"{config.label}/{path.name}\n".encode() + path.read_bytes())
-    for name in ("grants.py", "catalogue_grants.py", "management/commands/database_prepare.py"):
+    for name in ("db/grants.py", "db/catalogue_grants.py", "management/commands/database_prepare.py"):
         found.update(Path(config_path(name)).read_bytes())
     return found.hexdigest()
 
@@ -87,7 +87,7 @@ def database_ready(admin_url: str) -> None:
 
 def empty() -> None:
     """Take away what the run before has left: every tenant and every shared row."""
-    from tenants.scopes import owner_scope
+    from tenants.db.scopes import owner_scope
 
     with owner_scope("public"), connections[OWNER_ALIAS].cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -99,7 +99,7 @@ def empty() -> None:
 
 def schemas() -> set[str]:
     """The tenants' schemas that there are, the template's not counted."""
-    from tenants.scopes import owner_scope
+    from tenants.db.scopes import owner_scope
 
     with owner_scope("public"), connections[OWNER_ALIAS].cursor() as cursor:
         cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'")

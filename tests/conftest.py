@@ -148,8 +148,8 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         "crm.records.tasks.TURN_SECONDS",
         "crm.records.events.timers.TURN_SECONDS",
         "crm.workspace.notifications.mailing.TURN_SECONDS",
-        "tenants.turns.MESSAGE_SECONDS",
-        "tenants.wakeups.TURN_SECONDS",
+        "tenants.work.turns.MESSAGE_SECONDS",
+        "tenants.work.wakeups.TURN_SECONDS",
     ):
         monkeypatch.setattr(limit, 120)
 
@@ -157,7 +157,7 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def as_tenant() -> Callable[[TenantRef], Any]:
     """``with as_tenant(ref):`` speaks for that workspace."""
-    from tenants.scopes import tenant_scope
+    from tenants.db.scopes import tenant_scope
 
     return tenant_scope
 
@@ -165,7 +165,7 @@ def as_tenant() -> Callable[[TenantRef], Any]:
 @pytest.fixture
 def in_tenant(db: None, tenant_a: TenantRef) -> Iterator[TenantRef]:
     """The test speaks for workspace A."""
-    from tenants.scopes import tenant_scope
+    from tenants.db.scopes import tenant_scope
 
     with tenant_scope(tenant_a):
         yield tenant_a
@@ -175,7 +175,7 @@ def in_tenant(db: None, tenant_a: TenantRef) -> Iterator[TenantRef]:
 def actor_named(in_tenant: TenantRef, the_cast: Any) -> Callable[[str], Actor]:
     """The actor of a person of the cast, by name."""
     from crm.workspace.actors import actor_for_user
-    from tenants.scopes import tenant_scope
+    from tenants.db.scopes import tenant_scope
     from tests.cast import PEOPLE_OF_B
 
     def named(name: str) -> Actor:
@@ -228,7 +228,7 @@ def outsider(actor_named: Callable[[str], Actor]) -> Actor:
 @pytest.fixture
 def public_client(db: None) -> Client:
     """A browser on the public host, signed in nowhere."""
-    from tenants.hosts import public_url
+    from tenants.workspaces.hosts import public_url
 
     return Client(headers={"host": public_url("").partition("//")[2]})
 
@@ -236,7 +236,7 @@ def public_client(db: None) -> Client:
 @pytest.fixture
 def browser_client() -> Callable[..., Client]:
     """``browser_client(actor)``: a browser on their workspace's host, signed in as them (``host=`` for another)."""
-    from tenants.hosts import tenant_host
+    from tenants.workspaces.hosts import tenant_host
 
     def signed_in(actor: Actor, host: str | None = None) -> Client:
         client = Client(headers={"host": host or tenant_host(actor.tenant)})
@@ -250,8 +250,8 @@ def browser_client() -> Callable[..., Client]:
 
 def session_key(user_id: UUID, tenant: TenantRef | None) -> str:
     """The key of a new session of the user on the workspace's host (None: on the public host)."""
+    from tenants.db.scopes import shared
     from tenants.models import User
-    from tenants.scopes import shared
     from tenants.sessions import SessionStore
 
     with shared():
@@ -303,10 +303,10 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
     from dataclasses import replace
 
     from crm.workspace.permissions import EVERYTHING
-    from tenants.api_keys import api_key_create
-    from tenants.hosts import tenant_host
+    from tenants.accounts.api_keys import api_key_create
+    from tenants.db.scopes import shared, tenant_scope
     from tenants.models import ApiKey, Tenant
-    from tenants.scopes import shared, tenant_scope
+    from tenants.workspaces.hosts import tenant_host
 
     def with_key(
         actor: Actor,
@@ -339,7 +339,7 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
 @pytest.fixture
 def owner_alias(db: None, the_cast: Any) -> Iterator[None]:
     """The owner's connection, not rolled back: for sign-up and migrations. The next that asks drops what was made."""
-    from tenants.template import schema_drop
+    from tenants.workspaces.schema_template import schema_drop
     from tests.cluster import schemas
 
     connection = connections["owner"]

@@ -7,7 +7,7 @@ from crm.records.write import gate
 from crm.workspace.configuration import kept, workspace_settings
 from crm.workspace.models import WorkspaceSettings
 from tenants.actors import Actor
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
 
 
 def make(actor: Actor, slug: str, values: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from api.v1.members import PeopleView, cursor_of, known, limit_of, text
 from crm.records.access.visibility import require_scope
 from crm.workspace.people import selectors
 from crm.workspace.people.invitation_services import invitation_resend, invitation_revoke, invitation_send
-from tenants import rates
+from tenants import rate_limits
 
 FIELDS = ("email", "role", "team", "manager")
 
@@ -43,7 +43,7 @@ class InvitationList(InvitationView):
     def post(self, request: Request) -> Response:
         """Send one: the link in the mail holds for seven days."""
         body = known(self.body(request), FIELDS)
-        rates.count("invite", str(self.actor.tenant.id))
+        rate_limits.count("invite", str(self.actor.tenant.id))
         sent = invitation_send(
             self.actor,
             email=text(body, "email"),
@@ -74,6 +74,6 @@ class InvitationResend(InvitationView):
 
     def post(self, request: Request, invitation_id: UUID) -> Response:
         self.row(invitation_id)
-        rates.count("invite", str(self.actor.tenant.id))
+        rate_limits.count("invite", str(self.actor.tenant.id))
         invitation_resend(self.actor, invitation_id=invitation_id)
         return Response(self.row(invitation_id))

@@ -33,8 +33,8 @@ from crm.workspace.people.member_services import member_profile_update
 from crm.workspace.settings import services as settings
 from crm.workspace.settings.forms import PersonalForm, WorkspaceForm
 from tenants.actors import POWER_SCOPES, Scope, TenantRef
-from tenants.limits import usage
-from tenants.settings import workspace_now, workspace_update
+from tenants.workspaces.limits import usage
+from tenants.workspaces.settings import workspace_now, workspace_update
 
 WEEKDAYS = tuple(map(str, range(7)))
 MAX_ERRORS = 100

@@ -2,7 +2,7 @@
 
 from billing import stripe_client
 from billing.models import BillingAccount
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 
 @shared()

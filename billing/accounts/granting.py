@@ -12,9 +12,9 @@ from billing.access import TENANT_STATE, Access, Facts, State, access_of
 from billing.mails.notices import access_changed
 from billing.models import LIVE, BillingAccount, Plan, Subscription
 from billing.seats import seat_limit
-from tenants.entitlements import Entitlements, entitlements_write
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
+from tenants.workspaces.entitlements import Entitlements, entitlements_write
 
 
 @shared()

@@ -12,7 +12,7 @@ from billing.access import Access
 from billing.accounts.granting import access_apply
 from billing.errors import BillingRefused
 from billing.models import LIVE, BillingAccount, Plan
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 MAX_TRIAL = timedelta(days=180)
 """How far from now a trial may end."""

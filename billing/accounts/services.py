@@ -9,8 +9,8 @@ from billing.accounts.granting import access_apply
 from billing.models import BillingAccount, Plan
 from billing.plans.catalog import TRIAL_PLAN, plans_load
 from tenants.actors import TenantRef
+from tenants.db.scopes import shared
 from tenants.models import Tenant, User
-from tenants.scopes import shared
 
 
 class NoAccount(LookupError):

@@ -19,7 +19,7 @@ from billing.plans.prices import price_ensure
 from billing.seats import seats_kept
 from billing.subscriptions.mirror import moment
 from billing.subscriptions.sync import subscription_sync
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 REASONS = (
     "too_expensive",

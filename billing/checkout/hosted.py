@@ -16,10 +16,10 @@ from billing.outgoing import Fetched
 from billing.plans.prices import price_ensure
 from billing.seats import seats_billable
 from billing.subscriptions.sync import subscription_sync
-from tenants.accounts import is_verified
-from tenants.hosts import tenant_url
+from tenants.accounts.services import is_verified
+from tenants.db.scopes import shared
 from tenants.models import Tenant, User
-from tenants.scopes import shared
+from tenants.workspaces.hosts import tenant_url
 
 OPEN_FOR = timedelta(hours=24)
 """How long Stripe keeps a checkout open."""

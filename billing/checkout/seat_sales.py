@@ -1,4 +1,4 @@
-"""Seats sold in the step that needs them: rooms below ask by tenants.seat_offers."""
+"""Seats sold in the step that needs them: rooms below ask by tenants.workspaces.seat_offers."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,11 +16,11 @@ from billing.money import Money
 from billing.seats import subscription_live
 from billing.subscriptions.seat_sync import quantity_set, seats_note
 from billing.subscriptions.sync import subscription_sync
-from tenants.access import check
 from tenants.actors import Actor
+from tenants.db.scopes import shared, tenant_scope
 from tenants.hooks import audit_note
-from tenants.scopes import shared, tenant_scope
-from tenants.seat_offers import SeatOffer, SeatsNotSold
+from tenants.permission_checks import check
+from tenants.workspaces.seat_offers import SeatOffer, SeatsNotSold
 
 
 def _told[**P, T](work: Callable[P, T]) -> Callable[P, T]:
@@ -42,7 +42,7 @@ def _told[**P, T](work: Callable[P, T]) -> Callable[P, T]:
 
 
 class SeatSales:
-    """Sells seats of the plan that a workspace has, to who may pay. See tenants.seat_offers.SeatSeller."""
+    """Sells seats of the plan that a workspace has, to who may pay. See tenants.workspaces.seat_offers.SeatSeller."""
 
     def refusal(self, actor: Actor) -> str:
         try:

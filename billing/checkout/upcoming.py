@@ -9,7 +9,7 @@ from billing import stripe_client
 from billing.checkout.changes import Line, line_of
 from billing.models import LIVE, BillingAccount
 from billing.money import Money
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 KEPT_SECONDS = 300
 

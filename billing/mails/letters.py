@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 from billing.access import KEPT, READ_ONLY, State
 from billing.mails.outbox import mail_keep
 from billing.models import LIVE, BillingAccount, BillingNotice
-from tenants.accounts import verified_among
+from tenants.accounts.services import verified_among
 from tenants.actors import TenantRef
-from tenants.hosts import public_url, tenant_url
-from tenants.locales import zone
-from tenants.mails import Recipient, mail_written, power_holders
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Tenant
 from tenants.names import name_mailed
-from tenants.scopes import shared, tenant_scope
 from tenants.selectors import BUILT
+from tenants.work.mail import Recipient, mail_written, power_holders
+from tenants.workspaces.hosts import public_url, tenant_url
+from tenants.workspaces.locales import zone
 
 SAME_WORDS = {"trial_ending_3": "trial_ending", "trial_ending_1": "trial_ending"}
 DAYS = {"trial_ending_3": 3, "trial_ending_1": 1}

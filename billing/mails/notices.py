@@ -10,7 +10,7 @@ from billing import clock
 from billing.access import Access, State
 from billing.mails.letters import notice_letters
 from billing.models import BillingAccount, BillingNotice
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 
 class Kind(StrEnum):

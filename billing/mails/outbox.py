@@ -17,9 +17,9 @@ from django.db import transaction
 
 from billing import clock
 from billing.models import BillingAccount, MailToSend
-from tenants.mails import mail_send
-from tenants.scopes import shared
-from tenants.tasks import SharedTask
+from tenants.db.scopes import shared
+from tenants.work.mail import mail_send
+from tenants.work.task_classes import SharedTask
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ReconcileRun",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "kind",
                     models.CharField(
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="BillingAccount",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "customer_id",
                     models.CharField(
@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PlanPrice",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "interval",
                     models.CharField(
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="CheckoutAttempt",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("quantity", models.PositiveIntegerField(verbose_name="seats")),
                 (
                     "state",
@@ -261,7 +261,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SeatLedger",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "at",
                     models.DateTimeField(
@@ -290,7 +290,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="StripeEvent",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("stripe_id", models.CharField(max_length=80, verbose_name="Stripe's event")),
                 ("livemode", models.BooleanField(verbose_name="real money")),
                 ("type", models.CharField(max_length=80, verbose_name="type")),
@@ -341,7 +341,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="StripeRequest",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("operation", models.CharField(max_length=60, verbose_name="operation")),
                 ("idempotency_key", models.CharField(max_length=120, unique=True, verbose_name="idempotency key")),
                 ("params", models.JSONField(default=dict, verbose_name="parameters")),
@@ -382,7 +382,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Subscription",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("stripe_id", models.CharField(max_length=80, unique=True, verbose_name="Stripe's subscription")),
                 ("item_id", models.CharField(blank=True, default="", max_length=80, verbose_name="Stripe's item")),
                 ("status", models.CharField(max_length=30, verbose_name="state at Stripe")),
@@ -428,7 +428,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SubscriptionChange",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("at", models.DateTimeField(verbose_name="at")),
                 (
                     "kind",
@@ -468,7 +468,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="BillingNotice",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("kind", models.CharField(max_length=30, verbose_name="kind")),
                 ("key", models.CharField(max_length=120, verbose_name="about")),
                 ("sent_to", models.JSONField(default=list, verbose_name="sent to")),
@@ -497,7 +497,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="InvoiceMirror",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("stripe_id", models.CharField(max_length=80, unique=True, verbose_name="Stripe's invoice")),
                 ("number", models.CharField(blank=True, default="", max_length=60, verbose_name="number")),
                 ("status", models.CharField(max_length=20, verbose_name="state")),

@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SeatChange",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "at",
                     models.DateTimeField(

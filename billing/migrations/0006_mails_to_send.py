@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="MailToSend",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("message", models.JSONField(verbose_name="message")),
                 ("written_at", models.DateTimeField(editable=False, verbose_name="written at")),
                 ("due_at", models.DateTimeField(db_index=True, verbose_name="next try at")),

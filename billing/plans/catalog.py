@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from billing.models import Plan, PlanPrice
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 CURRENCIES = ("EUR", "USD", "GBP")
 INTERVALS = (PlanPrice.Interval.MONTH, PlanPrice.Interval.YEAR)

@@ -4,7 +4,7 @@ from billing import stripe_client
 from billing.models import Plan, PlanPrice
 from billing.money import Money
 from billing.outgoing import Fetched, Params
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 KEYS_A_CALL = 10
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.access import State
 from billing.models import Plan, PlanPrice
-from tenants.limits import FEATURES, LIMIT_LABELS
+from tenants.workspaces.limits import FEATURES, LIMIT_LABELS
 
 type Unit = Literal["count", "days"]
 

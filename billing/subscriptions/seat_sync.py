@@ -11,8 +11,8 @@ from billing.errors import AccountBusy, BillingRefused, StripeAway
 from billing.models import LIVE, BillingAccount, SeatChange, SeatLedger, Subscription
 from billing.seats import RENEWAL, renews_soon, seats_billable, seats_to_bill, subscription_live
 from billing.subscriptions.sync import subscription_sync
+from tenants.db.scopes import shared
 from tenants.models import Membership
-from tenants.scopes import shared
 
 log = structlog.get_logger(__name__)
 

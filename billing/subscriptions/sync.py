@@ -31,7 +31,7 @@ from billing.subscriptions.mirror import (
     subscription_of,
 )
 from billing.subscriptions.news import news_tell, standing_of
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 log = structlog.get_logger(__name__)
 

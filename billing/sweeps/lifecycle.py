@@ -23,9 +23,9 @@ from billing.mails.notices import Kind, notice
 from billing.models import LIVE, BillingAccount
 from billing.stripe_client import subscription_cancel
 from billing.subscriptions.sync import subscription_sync
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.provisioning import tenant_drop, tenant_state_set
-from tenants.scopes import shared
+from tenants.workspaces.provisioning import tenant_drop, tenant_state_set
 
 log = structlog.get_logger(__name__)
 

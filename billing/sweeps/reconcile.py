@@ -21,7 +21,7 @@ from billing.models import BillingAccount, ReconcileRun
 from billing.plans.wording import INVOICES, STATES, SUBSCRIPTIONS, price_text
 from billing.subscriptions.sync import subscription_sync
 from billing.webhooks import event_take
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 log = structlog.get_logger(__name__)
 

@@ -19,8 +19,8 @@ from billing.checkout.hosted import portal_open
 from billing.checkout.upcoming import next_invoice
 from billing.plans.wording import REASONS
 from billing.views.common import BILLING, TROUBLE, account_here, asks_stripe, leads_to_stripe, status_of, words_of
-from tenants.access import access
 from tenants.http import MemberRequest
+from tenants.web.access import access
 
 PAGE = "billing:index"
 

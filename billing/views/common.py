@@ -12,9 +12,9 @@ from django.views.decorators.csp import csp_override
 from billing.accounts.services import NoAccount, account_of
 from billing.errors import AccountBusy, AlreadyAsked, BillingRefused, StripeAway
 from billing.models import BillingAccount
-from tenants.access import View, needs
 from tenants.http import MemberRequest, Request
-from tenants.rates import TooMany, count, too_many
+from tenants.rate_limits import TooMany, count, too_many
+from tenants.web.access import View, needs
 
 BILLING = needs("workspace", "billing")
 STRIPE_PAGES = ("https://checkout.stripe.com", "https://billing.stripe.com")

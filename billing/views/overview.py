@@ -12,9 +12,9 @@ from billing import selectors
 from billing.access import KEPT, READ_ONLY, State
 from billing.plans.wording import STATE_COLORS, STATES, VAT_STATES
 from billing.views.common import BILLING, leads_to_stripe
-from tenants.access import access
 from tenants.http import MemberRequest
-from tenants.limits import usage
+from tenants.web.access import access
+from tenants.workspaces.limits import usage
 
 
 @access(BILLING)

@@ -33,11 +33,11 @@ from billing.views.common import (
     words_of,
 )
 from billing.views.pricing import chosen
-from tenants.access import access
 from tenants.http import MemberRequest
-from tenants.limits import FEATURES, Usage, usage, usage_of
 from tenants.models import User
-from tenants.settings import workspace_now
+from tenants.web.access import access
+from tenants.workspaces.limits import FEATURES, Usage, usage, usage_of
+from tenants.workspaces.settings import workspace_now
 
 MAX_SEATS = 10_000
 STOP_POLLING = 286

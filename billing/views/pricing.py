@@ -11,8 +11,8 @@ from billing.models import PlanPrice
 from billing.plans.catalog import CURRENCIES
 from billing.plans.wording import ALWAYS, feature_rows, limit_rows
 from billing.selectors import offered
-from tenants.access import PUBLIC, access
 from tenants.http import Request
+from tenants.web.access import PUBLIC, access
 
 CURRENCY_OF = {"en-gb": "GBP", "en": "USD"}
 """What a reader of that language is shown first; all others see euros."""

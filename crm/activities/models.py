@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.db.models.functions import UUID7, Now
 
 from crm.records.models import Record
-from tenants.fields import UUIDKey
-from tenants.stamped import StampedModel
+from tenants.db.fields import UUIDKey
+from tenants.db.stamped import StampedModel
 
 LIVE = Q(deleted_at__isnull=True)
 OPEN = Q(deleted_at__isnull=True, done=False)

@@ -20,7 +20,7 @@ from crm.records.write.row_values import snapshot
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member
 from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.locales import zone
+from tenants.workspaces.locales import zone
 
 UNDATED = datetime(9999, 1, 1, tzinfo=UTC)
 """When an open activity without a time is planned for: after all that have one."""

@@ -23,8 +23,8 @@ from crm.workspace.notifications import notify
 from crm.workspace.notifications.notify import notify_each
 from crm.workspace.text.formats import date_text, minutes_text, moment_text
 from tenants.actors import Actor, TenantRef
-from tenants.locales import zone
-from tenants.prepared import Among, PreparedInstances
+from tenants.db.prepared import Among, PreparedInstances
+from tenants.workspaces.locales import zone
 
 GRACE = timedelta(minutes=1)
 """A reminder that fires so late is still worth telling after the thing itself began."""

@@ -25,9 +25,9 @@ from crm.records.lists import record_page
 from crm.records.read import reading
 from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
-from tenants.access import access, needs, needs_noun
 from tenants.actors import Actor
 from tenants.http import MemberRequest
+from tenants.web.access import access, needs, needs_noun
 
 DONE = {
     "task": gettext_lazy("Task done."),

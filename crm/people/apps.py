@@ -10,6 +10,6 @@ class PeopleConfig(AppConfig):
     def ready(self) -> None:
         from crm.people import types
         from crm.records.write.limits import counted
-        from tenants.limits import usage_register
+        from tenants.workspaces.limits import usage_register
 
         usage_register("contacts", lambda _tenant: counted(types.CONTACT))

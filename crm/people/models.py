@@ -5,8 +5,8 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from crm.records.models import Record
-from tenants.fields import UUIDKey
-from tenants.stamped import StampedModel
+from tenants.db.fields import UUIDKey
+from tenants.db.stamped import StampedModel
 
 
 class Company(Record):

@@ -11,7 +11,7 @@ from crm.people import names
 from crm.people.models import Company
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.limits import added, counted, hold_room
-from tenants.locks import advisory_lock
+from tenants.db.locks import advisory_lock
 
 PARTS = ("first_name", "last_name")
 

@@ -17,7 +17,7 @@ class RecordsConfig(AppConfig):
         from crm.records.schema.record_type import registry
         from crm.workspace import hooks, permissions
         from tenants.hooks import record_type_of
-        from tenants.wakeups import work_register
+        from tenants.work.wakeups import work_register
 
         work_register(wakeups.TIMERS, tasks.timers_fire, queue="timers", together=20)
         work_register(wakeups.EVENTS, tasks.events_drain, queue="interactive", nudged=wakeups.NUDGE_PAUSE)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.auditing import AUDITED
-from tenants.stamped import StampedModel
+from tenants.db.stamped import StampedModel
 
 
 class Record(StampedModel):

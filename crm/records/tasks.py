@@ -9,10 +9,10 @@ from crm.records.events import timers
 from crm.records.events.dispatch import TURN_SECONDS, drain
 from crm.records.jobs import jobs
 from tenants.actors import TenantRef
-from tenants.scopes import current_tenant
+from tenants.db.scopes import current_tenant
 from tenants.selectors import tenants_served
-from tenants.tasks import SharedTask, TenantTask
-from tenants.turns import Progress, Reached, turns
+from tenants.work.task_classes import SharedTask, TenantTask
+from tenants.work.turns import Progress, Reached, turns
 
 
 @shared_task(base=SharedTask, name="crm.records.tasks.events_drain", ignore_result=True)

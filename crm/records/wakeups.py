@@ -11,8 +11,8 @@ from django.db.models import Min
 from django.utils import timezone
 
 from crm.records.models import Event, HandlerPosition, Job, Timer
-from tenants import turns, wakeups
 from tenants.actors import TenantRef
+from tenants.work import turns, wakeups
 
 log = structlog.get_logger(__name__)
 

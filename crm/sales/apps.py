@@ -17,8 +17,8 @@ class SalesConfig(AppConfig):
         from crm.sales.sample.loading import sample_load
         from crm.sales.services import archive_step
         from crm.workspace import hooks
-        from tenants.limits import usage_register
-        from tenants.provisioning import provisioner_register
+        from tenants.workspaces.limits import usage_register
+        from tenants.workspaces.provisioning import provisioner_register
 
         hooks.sample_load.register(sample_load)
         jobs.register("pipeline_archive", archive_step)

@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import F, JSONField, Q, Value
 
 from crm.records.models import Record
-from tenants.fields import UUIDKey
-from tenants.stamped import StampedModel
+from tenants.db.fields import UUIDKey
+from tenants.db.stamped import StampedModel
 
 
 class Pipeline(Record):

@@ -20,8 +20,8 @@ from crm.records.write.limits import added, hold_room
 from crm.sales.models import Deal, LostReason, Pipeline, PipelineLostReason, Stage
 from crm.sales.pipelines import stage_entry_rules
 from crm.sales.probability import weigh_deal, weigh_stages
+from tenants.db.prepared import PreparedInstances
 from tenants.ids import id_of
-from tenants.prepared import PreparedInstances
 
 OPEN, WON, LOST = "open", "won", "lost"
 FREE_SLUGS = frozenset({"name", "pipeline", "stage", "stage_entered_at", "probability", "closed_on", "lost_reason"})

@@ -24,8 +24,8 @@ from crm.sales.pipelines.impact import pipeline_archive_preview
 from crm.sales.rules import OPEN, STANDING, lock_pipelines, lock_pipelines_shared, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
 from tenants.ids import id_of
+from tenants.workspaces.entitlements import require_writable
 
 MAX_AT_ONCE = 500
 MAX_ATTEMPTS = 20

@@ -31,10 +31,10 @@ from crm.sales.models import Stage
 from crm.sales.my_day import my_day
 from crm.sales.rules import stage_gone
 from crm.workspace.people.selectors import active_members
-from tenants.access import MEMBER, access, needs
 from tenants.actors import Actor
-from tenants.entitlements import why_not_writable
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access, needs
+from tenants.workspaces.entitlements import why_not_writable
 
 MAX_NEWS = 12
 MAX_LINES = 20

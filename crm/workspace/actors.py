@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 
 from crm.workspace.models import Member
 from crm.workspace.permissions import EVERYTHING, for_visitor
-from tenants import accounts
+from tenants.accounts import services
 from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.locales import zone
+from tenants.db.prepared import Among, PreparedInstances
+from tenants.db.scopes import shared
 from tenants.models import SupportVisit
-from tenants.prepared import Among, PreparedInstances
-from tenants.scopes import shared
+from tenants.workspaces.locales import zone
 
 ACTIVE = Member.State.ACTIVE
 MEMBER = PreparedInstances(lambda id: Member.objects.filter(id=id, state=ACTIVE).order_by(), UUID, related=("role",))
@@ -155,4 +155,4 @@ def proven_users(user_ids: Iterable[UUID]) -> set[UUID]:
     """Those of the users who have proven their address; nobody else is mailed what others wrote."""
     wanted = list(user_ids)
     with shared():
-        return accounts.verified_among(wanted)
+        return services.verified_among(wanted)

@@ -13,10 +13,11 @@ class WorkspaceConfig(AppConfig):
         from crm.workspace.people import member_services, provisioning
         from crm.workspace.people.selectors import power_holders, seats
         from crm.workspace.storage import stored_mb
-        from tenants import hooks, mails
-        from tenants.limits import usage_register
-        from tenants.provisioning import provisioner_register
-        from tenants.wakeups import work_register
+        from tenants import hooks
+        from tenants.work import mail
+        from tenants.work.wakeups import work_register
+        from tenants.workspaces.limits import usage_register
+        from tenants.workspaces.provisioning import provisioner_register
 
         work_register(notify.MAILS, tasks.mails_send, queue="interactive")
         provisioner_register("workspace", provisioning.provision, order=10)
@@ -25,6 +26,6 @@ class WorkspaceConfig(AppConfig):
         hooks.member_user_change.register(member_services.member_user_change)
         hooks.member_email_follow.register(member_services.member_email_follow)
         hooks.sample_request.register(tasks.sample_request)
-        mails.power_holders.register(power_holders)
+        mail.power_holders.register(power_holders)
         usage_register("seats", lambda tenant: seats(tenant).used)
         usage_register("storage_mb", stored_mb)

@@ -8,8 +8,8 @@ from django.utils.functional import SimpleLazyObject
 
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.notifications.selectors import unread_count
-from tenants.announcements import announcements_for
-from tenants.hosts import public_url
+from tenants.workspaces.announcements import announcements_for
+from tenants.workspaces.hosts import public_url
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

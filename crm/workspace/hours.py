@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.models import Member, NotificationChoices
 from tenants.actors import TenantRef
-from tenants.locales import zone
+from tenants.workspaces.locales import zone
 
 MAX_DAYS = 30
 """Whoever is never awake in so many days is sent mails all the same."""

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from crm.workspace.actors import actor_for_user, visitor_actor
 from crm.workspace.configuration import reader_formats
 from crm.workspace.text import formats
-from tenants.accounts import UNVERIFIED
+from tenants.accounts.services import UNVERIFIED
 from tenants.http import Request
 
 THEMES = ("light", "dark")

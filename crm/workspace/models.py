@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.workspace.permissions import FIXED_BY_SLUG, OWNER, fixed_permissions
 from tenants.actors import Permissions
-from tenants.fields import UUIDKey
-from tenants.stamped import StampedModel
+from tenants.db.fields import UUIDKey
+from tenants.db.stamped import StampedModel
 
 
 class WorkspaceModel(StampedModel):

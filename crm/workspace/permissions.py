@@ -171,9 +171,9 @@ VISITOR_POWERS: Mapping[str, bool] = {
 """Which of a member's powers an operator on a visit keeps: none by which somebody gets in, pays, or owns.
 
 What is kept has its own limits where it is decided (``Actor.visitor``): a visitor neither asks for second factors nor
-lets others in without (tenants.settings), agrees to no visit (tenants.support), makes no calendar address
-(crm.activities.calendar.feeds) and puts away no announcement. Passwords and second factors are on the public host,
-where the operator is only the operator. Undoing a change of members or roles asks for the power ``members``, as
+lets others in without (tenants.workspaces.settings), agrees to no visit (tenants.workspaces.support), makes no calendar
+address (crm.activities.calendar.feeds) and puts away no announcement. Passwords and second factors are on the public
+host, where the operator is only the operator. Undoing a change of members or roles asks for the power ``members``, as
 making it does. Records are looked at and mended, not carried away: nothing is exported on a visit.
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.conf import settings
 
 from tenants.actors import TenantRef
-from tenants.limits import LimitReached
+from tenants.workspaces.limits import LimitReached
 
 MB = 1024 * 1024
 

@@ -9,11 +9,11 @@ from crm.workspace.hooks import sample_load
 from crm.workspace.notifications import mailing
 from crm.workspace.notifications.notify import MAILS
 from tenants.actors import TenantRef
+from tenants.db.scopes import current_tenant
 from tenants.models import Tenant
-from tenants.scopes import current_tenant
 from tenants.selectors import tenants_served
-from tenants.tasks import SharedTask, TenantTask
-from tenants.turns import Progress, Reached, turns
+from tenants.work.task_classes import SharedTask, TenantTask
+from tenants.work.turns import Progress, Reached, turns
 
 
 @shared_task(base=TenantTask, name="crm.workspace.tasks.sample_fill", queue="interactive")

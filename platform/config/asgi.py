@@ -5,7 +5,7 @@ from django.conf import settings
 from config import wsgi  # first, since it sets up what the others import
 from config.buffering import Buffered
 from config.incoming import MAX_UPLOADED
-from tenants.rates import network_of
+from tenants.rate_limits import network_of
 
 application = Buffered(
     wsgi.application,

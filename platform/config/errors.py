@@ -16,11 +16,11 @@ from api.views import plain_error
 from crm.records.display.responses import return_url, toast
 from crm.records.schema.record_type import registry
 from crm.workspace.people.selectors import payment_remedy
-from tenants.access import is_hidden, to_sign_in
-from tenants.entitlements import NotEntitled, WorkspaceSuspended
 from tenants.http import MemberRequest, Request
 from tenants.models import Tenant
 from tenants.outages import RETRY_SECONDS, is_outage
+from tenants.web.access import is_hidden, to_sign_in
+from tenants.workspaces.entitlements import NotEntitled, WorkspaceSuspended
 
 
 def _page(request: HttpRequest, status: int, *, template: int | str = 0, **context: Any) -> HttpResponse:

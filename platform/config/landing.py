@@ -4,8 +4,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from tenants.access import PUBLIC, access
 from tenants.http import Request
+from tenants.web.access import PUBLIC, access
 
 
 @access(PUBLIC)

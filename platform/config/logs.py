@@ -14,7 +14,7 @@ from config.redaction import redact
 
 def add_tenant(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The schema that the connection speaks for now, if any; lines written while Django loads have none."""
-    scopes = sys.modules.get("tenants.scopes")
+    scopes = sys.modules.get("tenants.db.scopes")
     schema = scopes.current_schema() if scopes is not None else None
     if schema:
         event.setdefault("tenant", schema)

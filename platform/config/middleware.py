@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 
 from config.errors import asked_first, not_allowed, not_entitled
-from tenants.entitlements import NotEntitled
 from tenants.http import Request
+from tenants.workspaces.entitlements import NotEntitled
 
 log = structlog.get_logger("rapport.request")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")

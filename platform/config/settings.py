@@ -18,7 +18,7 @@ def database(url: str) -> dict[str, object]:
     """Turn ``postgresql://user:password@host:port/name?sslmode=…`` into Django's settings of one connection."""
     parts = urlsplit(url)
     return {
-        "ENGINE": "tenants.backend",
+        "ENGINE": "tenants.db.backend",
         "NAME": unquote(parts.path.lstrip("/")) or "rapport",
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -107,7 +107,7 @@ INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 PUBLIC_SCHEMA_NAME = "public"
-TENANT_SYNC_ROUTER = "tenants.routers.TenantRouter"
+TENANT_SYNC_ROUTER = "tenants.db.routers.TenantRouter"
 DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
 DATABASES = {
     "default": database(ENVIRONMENT.database_url),
@@ -117,7 +117,7 @@ AUTH_USER_MODEL = "tenants.User"
 # W004: the same address may stand at several users until one of them has proven it.
 # W161 takes the hour at which quiet hours end for the moment of the check, if that runs within ten seconds of it.
 SILENCED_SYSTEM_CHECKS = ["auth.W004", "fields.W161"]
-AUTHENTICATION_BACKENDS = ["tenants.adapters.EmailBackend"]
+AUTHENTICATION_BACKENDS = ["tenants.accounts.adapters.EmailBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {
@@ -130,13 +130,13 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 60 * 60 * 4
 LOGIN_URL = "/signin/"
 LOGIN_REDIRECT_URL = "/workspaces/"
-ACCOUNT_ADAPTER = "tenants.adapters.AccountAdapter"
+ACCOUNT_ADAPTER = "tenants.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = "strict"
-# tenants.rates counts tries, for all forms alike.
+# tenants.rate_limits counts tries, for all forms alike.
 ACCOUNT_RATE_LIMITS = False
 # How many reverse proxies stand in front; each adds the address it saw to X-Forwarded-For.
 TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
@@ -154,17 +154,17 @@ SHARED_APPEND_ONLY = [
 ]
 
 MIDDLEWARE = [
-    "tenants.middleware.RequestIdMiddleware",
+    "tenants.web.middleware.RequestIdMiddleware",
     "config.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "tenants.middleware.HealthMiddleware",
+    "tenants.web.middleware.HealthMiddleware",
     "config.middleware.NoStoreMiddleware",
-    "tenants.middleware.HostMiddleware",
+    "tenants.web.middleware.HostMiddleware",
     "config.incoming.IncomingMiddleware",
     "api.middleware.ApiMiddleware",
-    "tenants.middleware.SessionMiddleware",
+    "tenants.web.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -241,14 +241,14 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 VALKEY_URL = ENVIRONMENT.valkey_url
 CACHES: dict[str, dict[str, object]] = {
     "default": {
-        "BACKEND": "tenants.caching.Cache",
+        "BACKEND": "tenants.db.caching.Cache",
         "LOCATION": valkey(VALKEY_URL, 1),
         "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
     }
     if VALKEY_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
-CACHES["default"] |= {"KEY_PREFIX": INSTALLATION, "KEY_FUNCTION": "tenants.caching.cache_key"}
+CACHES["default"] |= {"KEY_PREFIX": INSTALLATION, "KEY_FUNCTION": "tenants.db.caching.cache_key"}
 
 MAILERS = {"default": mailer(ENVIRONMENT.email_url)}
 DEFAULT_FROM_EMAIL = ENVIRONMENT.email_from

@@ -6,8 +6,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from crm.records.templatetags.navigation import settings_entries
-from tenants.access import MEMBER, access
 from tenants.http import Request
+from tenants.web.access import MEMBER, access
 
 
 @access(MEMBER, serves_suspended=True)

@@ -8,7 +8,7 @@ from crm.workspace.settings.appearance import appearance
 urlpatterns = [
     path("", landing, name="landing"),
     path("appearance/", appearance, name="appearance"),
-    path("", include("tenants.urls")),
+    path("", include("tenants.web.urls")),
     path("", include("crm.workspace.urls_public")),
     path("", include("billing.urls_public")),
     path("console/", include("console.urls")),

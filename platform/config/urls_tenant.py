@@ -32,7 +32,7 @@ urlpatterns = [
     path("inbox/badge/", inbox.inbox_badge, name="inbox_badge"),
     path("inbox/read/", inbox.inbox_read, name="inbox_read"),
     path("inbox/<uuid:id>/", inbox.inbox_open, name="inbox_open"),
-    path("", include("tenants.urls_tenant")),
+    path("", include("tenants.web.urls_tenant")),
     path("", include("api.settings_urls")),
     path("settings/billing/", include("billing.urls_tenant")),
     path("settings/", include((settings_pages, "settings"))),

@@ -9,10 +9,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from console.auditing import Action, audit_note, operator_of
-from tenants.access import OPERATOR, access
+from tenants.accounts.sign_in import recently_confirmed
 from tenants.http import Request
-from tenants.rates import limited
-from tenants.signing_in import recently_confirmed
+from tenants.rate_limits import limited
+from tenants.web.access import OPERATOR, access
 
 LED_AWAY = (301, 302)
 """Statuses of an answer that shows nothing by itself."""

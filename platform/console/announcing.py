@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 
 from console.auditing import Action, Operator, audit_note
-from tenants import announcements
 from tenants.models import Announcement, Tenant
+from tenants.workspaces import announcements
 
 MAX_LISTED = 100
 

@@ -8,6 +8,6 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         from console.workspaces.visits import visit_end_note
-        from tenants.support_ends import visit_ended
+        from tenants.accounts.support_ends import visit_ended
 
         visit_ended.register(visit_end_note)

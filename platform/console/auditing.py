@@ -7,7 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from console.models import AuditEntry
-from tenants.browsers import visit_of
+from tenants.accounts.browsers import visit_of
 from tenants.http import Request
 from tenants.models import Tenant, User
 

@@ -8,12 +8,12 @@ import pyotp
 from django.db import transaction
 from django.utils import timezone
 
-from tenants import accounts
-from tenants.browsers import Visit
-from tenants.factors import factors_drop, totp_begin, totp_confirm
-from tenants.hosts import public_url
+from tenants.accounts import services
+from tenants.accounts.browsers import Visit
+from tenants.accounts.two_factor import factors_drop, totp_begin, totp_confirm
+from tenants.db.scopes import shared
 from tenants.models import User
-from tenants.scopes import shared
+from tenants.workspaces.hosts import public_url
 
 EMAIL = "operator@rapport.example"
 NAME = "Operator"
@@ -26,7 +26,7 @@ def demo_operator_ensure(known: Mapping[str, Any] | None = None) -> dict[str, st
     """
     password, secret = (str((known or {}).get(name) or "") for name in ("operator_password", "operator_totp"))
     with shared(), transaction.atomic():
-        user = accounts.verified_user(EMAIL)
+        user = services.verified_user(EMAIL)
         if user is None or not password or not secret:
             password = secrets.token_urlsafe(15)
             user, secret = _made(user, password)
@@ -40,7 +40,7 @@ def demo_operator_ensure(known: Mapping[str, Any] | None = None) -> dict[str, st
 
 def _made(user: User | None, password: str) -> tuple[User, str]:
     if user is None:
-        user = accounts.account_create(email=EMAIL, password=password, name=NAME, verified=True)
+        user = services.account_create(email=EMAIL, password=password, name=NAME, verified=True)
     factors_drop(user)
     user.set_password(password)
     user.is_staff = True

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from tenants.fields import UUIDKey
+from tenants.db.fields import UUIDKey
 
 
 class AuditEntry(models.Model):

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from tenants.support_ends import visits_sweep as visits_end_by_time
-from tenants.tasks import SharedTask
+from tenants.accounts.support_ends import visits_sweep as visits_end_by_time
+from tenants.work.task_classes import SharedTask
 
 
 @shared_task(base=SharedTask, name="console.tasks.visits_sweep", queue="bulk", ignore_result=True)

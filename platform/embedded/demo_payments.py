@@ -17,10 +17,10 @@ from billing.checkout.hosted import checkout_start, portal_open
 from billing.models import BillingAccount, PlanPrice
 from billing.subscriptions.sync import subscription_sync
 from crm.sales.sample.demo import NAME, OWNER, SECOND_NAME, SUBDOMAIN, second_workspace_ensure
-from tenants.accounts import verified_user
-from tenants.hosts import subdomain_host, tenant_url
+from tenants.accounts.services import verified_user
+from tenants.db.scopes import shared
 from tenants.models import Domain, User
-from tenants.scopes import shared
+from tenants.workspaces.hosts import subdomain_host, tenant_url
 
 TRIED = timedelta(days=5)
 """How long both were in their trial."""

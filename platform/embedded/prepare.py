@@ -82,7 +82,7 @@ def write_demo() -> None:
         return
     from console.demo import demo_operator_ensure
     from crm.sales.sample.demo import demo_workspace_ensure
-    from tenants.hosts import api_url, public_url
+    from tenants.workspaces.hosts import api_url, public_url
 
     path = settings.DATA / "demo.json"
     known = read_json(path)

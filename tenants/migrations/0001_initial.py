@@ -5,8 +5,8 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import tenants.fields
-import tenants.roles
+import tenants.db.database_roles
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("password", models.CharField(max_length=128, verbose_name="password")),
                 ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("email", models.EmailField(db_index=True, max_length=254, verbose_name="email")),
                 ("name", models.CharField(blank=True, default="", max_length=120, verbose_name="name")),
                 ("locale", models.CharField(blank=True, default="", max_length=12, verbose_name="language")),
@@ -64,11 +64,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Tenant",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "schema_name",
                     models.CharField(
-                        default=tenants.roles.schema_name_new,
+                        default=tenants.db.database_roles.schema_name_new,
                         editable=False,
                         max_length=63,
                         unique=True,
@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="HandoverToken",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("token_hash", models.CharField(max_length=128, unique=True, verbose_name="hash of the token")),
                 ("nonce_hash", models.CharField(max_length=128, verbose_name="hash of the nonce")),
                 (
@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ApiKey",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("public_id", models.CharField(max_length=40, unique=True, verbose_name="public part")),
                 ("secret_hash", models.CharField(max_length=128, verbose_name="hash of the secret")),
                 (
@@ -239,8 +239,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Wakeup",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
-                ("role", models.TextField(db_default=tenants.fields.CurrentUser(), verbose_name="role")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("role", models.TextField(db_default=tenants.db.fields.CurrentUser(), verbose_name="role")),
                 ("due_at", models.DateTimeField(db_index=True, verbose_name="due")),
                 ("claimed_at", models.DateTimeField(blank=True, null=True, verbose_name="claimed")),
             ],
@@ -253,7 +253,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Membership",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("member_id", models.UUIDField(blank=True, null=True, verbose_name="member")),
                 (
                     "state",
@@ -300,7 +300,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("domain", models.CharField(db_index=True, max_length=253, unique=True)),
                 ("is_primary", models.BooleanField(db_index=True, default=True)),
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("redirect_until", models.DateTimeField(blank=True, null=True, verbose_name="redirects until")),
                 (
                     "created_at",
@@ -328,7 +328,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="TenantStep",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "kind",
                     models.CharField(choices=[("step", "step"), ("state", "state")], max_length=8, verbose_name="kind"),

@@ -5,7 +5,7 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="EmailChange",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("old_email", models.EmailField(max_length=254, verbose_name="old email")),
                 ("new_email", models.EmailField(max_length=254, verbose_name="new email")),
                 (
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Passkey",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("name", models.CharField(max_length=80, verbose_name="name")),
                 ("credential_id", models.CharField(max_length=1400, unique=True, verbose_name="credential")),
                 ("public_key", models.BinaryField(verbose_name="public key")),
@@ -131,7 +131,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AccountEvent",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "kind",
                     models.CharField(
@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="KnownBrowser",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("token_hash", models.CharField(max_length=64, verbose_name="hash of the token")),
                 ("device", models.CharField(blank=True, default="", max_length=80, verbose_name="device")),
                 ("trusted_until", models.DateTimeField(blank=True, null=True, verbose_name="trusted until")),
@@ -217,7 +217,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RecoveryCode",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("code_hash", models.CharField(max_length=64, verbose_name="hash of the code")),
                 ("used_at", models.DateTimeField(blank=True, null=True, verbose_name="used")),
                 (

@@ -5,7 +5,7 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Announcement",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("texts", models.JSONField(verbose_name="words by language")),
                 ("language", models.CharField(max_length=12, verbose_name="main language")),
                 ("audience", models.JSONField(default=dict, verbose_name="to whom")),
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SupportConsent",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("until", models.DateTimeField(verbose_name="until")),
                 ("withdrawn_at", models.DateTimeField(blank=True, null=True, verbose_name="taken back")),
                 (
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SupportVisit",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 ("reason", models.CharField(blank=True, default="", max_length=500, verbose_name="reason")),
                 (
                     "created_at",
@@ -157,7 +157,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AnnouncementDismissal",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "announcement",
                     models.ForeignKey(
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="AnnouncementRecipient",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False, verbose_name="id")),
+                ("id", tenants.db.fields.UUIDKey(serialize=False, verbose_name="id")),
                 (
                     "announcement",
                     models.ForeignKey(

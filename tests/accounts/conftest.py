@@ -10,8 +10,8 @@ from django.core import mail
 from django.http import HttpResponse
 from django.test import Client
 
-from tenants.hosts import public_url
-from tenants.scopes import shared
+from tenants.db.scopes import shared
+from tenants.workspaces.hosts import public_url
 
 PORT = f":{urlsplit(public_url('')).port}" if urlsplit(public_url("")).port else ""
 

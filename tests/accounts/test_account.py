@@ -11,13 +11,13 @@ import pyotp
 import pytest
 from django.utils import timezone
 
-from tenants import rates
+from tenants import rate_limits
+from tenants.accounts.api_keys import api_key_create
+from tenants.accounts.encryption import seal
+from tenants.accounts.two_factor import totp_begin
 from tenants.actors import Actor
-from tenants.api_keys import api_key_create
-from tenants.factors import totp_begin
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import AccountEvent, ApiKey, EmailChange, KnownBrowser, Passkey, RecoveryCode, Session, Totp, User
-from tenants.scopes import shared, tenant_scope
-from tenants.sealing import seal
 from tenants.sessions import METHOD, SessionStore
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
@@ -160,7 +160,7 @@ class TestBrowsers:
     def test_nobody_ends_somebody_elses(
         self, browser: Browser, other_browser: Browser, tenant_a: Any, settings: Any
     ) -> None:
-        from tenants.signing_in import _public_id
+        from tenants.accounts.sign_in import _public_id
 
         sign_in(other_browser, "admin@example.com")
         sign_in(browser)
@@ -504,7 +504,8 @@ class TestFairLimits:
     )
     def test_an_ipv6_customer_is_one_visitor(self, rf: Any, one: str, other: str, same: bool) -> None:
         assert (
-            rates.client_network(rf.get("/", REMOTE_ADDR=one)) == rates.client_network(rf.get("/", REMOTE_ADDR=other))
+            rate_limits.client_network(rf.get("/", REMOTE_ADDR=one))
+            == rate_limits.client_network(rf.get("/", REMOTE_ADDR=other))
         ) is same
 
     def test_strangers_slow_each_other_but_lock_nobody_out(
@@ -597,18 +598,18 @@ def test_behind_a_proxy_a_visitor_is_who_the_proxy_saw(rf: Any, settings: Any, f
     """What stands left of it, anybody may have sent; what is no address is nobody's."""
     settings.TRUSTED_PROXIES = 1
     asked = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=forwarded)
-    assert rates.client_address(asked) == seen
+    assert rate_limits.client_address(asked) == seen
 
 
 def test_with_two_proxies_the_outer_one_is_asked(rf: Any, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 2
     asked = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6, 203.0.113.7, 10.0.0.2")
-    assert rates.client_address(asked) == "203.0.113.7"
+    assert rate_limits.client_address(asked) == "203.0.113.7"
     one_only = rf.get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.7")
-    assert rates.client_address(one_only) == "10.0.0.1"
+    assert rate_limits.client_address(one_only) == "10.0.0.1"
 
 
 def test_without_proxies_nobody_says_where_they_are(rf: Any, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 0
     asked = rf.get("/", REMOTE_ADDR="203.0.113.7", HTTP_X_FORWARDED_FOR="6.6.6.6")
-    assert rates.client_address(asked) == "203.0.113.7"
+    assert rate_limits.client_address(asked) == "203.0.113.7"

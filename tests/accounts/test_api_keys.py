@@ -9,8 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils import timezone
 
-from tenants.actors import Actor, TenantRef
-from tenants.api_keys import (
+from tenants.accounts.api_keys import (
     ApiKeyInvalid,
     ApiKeyRefused,
     api_key_authenticate,
@@ -18,8 +17,9 @@ from tenants.api_keys import (
     api_key_list,
     api_key_revoke,
 )
+from tenants.actors import Actor, TenantRef
+from tenants.db.scopes import shared
 from tenants.models import ApiKey, Tenant
-from tenants.scopes import shared
 
 
 def made(actor: Actor, **values: Any) -> tuple[ApiKey, str]:

@@ -16,14 +16,14 @@ from crm.activities.calendar.feeds import feed_make
 from crm.workspace.actors import actor_for_user
 from crm.workspace.people.invitation_services import invitation_send
 from crm.workspace.people.selectors import seats
-from tenants import accounts
+from tenants.accounts import services
+from tenants.accounts.signup import take_over_token, workspace_reserve
 from tenants.actors import Actor, TenantRef
-from tenants.backend.base import OWNER_ALIAS
-from tenants.limits import LimitReached
+from tenants.db.backend.base import OWNER_ALIAS
+from tenants.db.scopes import owner_scope, shared, tenant_scope
 from tenants.models import Tenant, User
-from tenants.scopes import owner_scope, shared, tenant_scope
-from tenants.signup import take_over_token, workspace_reserve
-from tenants.subdomains import SubdomainTaken
+from tenants.workspaces.limits import LimitReached
+from tenants.workspaces.subdomains import SubdomainTaken
 from tests.accounts.conftest import Browser
 from tests.records.conftest import PATIENCE, elsewhere
 
@@ -65,7 +65,7 @@ def committed[T](work: Callable[[], T]) -> T:
 
 
 def account(email: str = EMAIL, *, verified: bool = False) -> User:
-    return committed(lambda: accounts.account_create(email=email, password=JOIN["password"], verified=verified))
+    return committed(lambda: services.account_create(email=email, password=JOIN["password"], verified=verified))
 
 
 @pytest.fixture(autouse=True)
@@ -134,8 +134,8 @@ def test_one_account_is_made_by_two_invitations_to_the_same_address() -> None:
     def made(_one: Any) -> str:
         with shared():
             try:
-                accounts.account_create(email=EMAIL, password=JOIN["password"], verified=True)
-            except accounts.AddressTaken:
+                services.account_create(email=EMAIL, password=JOIN["password"], verified=True)
+            except services.AddressTaken:
                 return "taken"
         return "made"
 
@@ -145,7 +145,7 @@ def test_one_account_is_made_by_two_invitations_to_the_same_address() -> None:
 def test_one_account_proves_an_address() -> None:
     def proven(user: User) -> bool:
         with shared():
-            return accounts.address_prove(user)
+            return services.address_prove(user)
 
     assert sorted(four(proven, [account() for _one in range(4)])) == [False, False, False, True]
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.utils import timezone
 
+from tenants.db.scopes import shared
 from tenants.models import HandoverToken, Tenant
-from tenants.scopes import shared
 from tests.accounts.conftest import Browser
 from tests.cast import PASSWORD
 

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, encode_cbor
 
-from tenants import passkeys
-from tenants.browsers import Visit
-from tenants.factors import FactorRefused, passkey_add
+from tenants.accounts import passkeys
+from tenants.accounts.browsers import Visit
+from tenants.accounts.two_factor import FactorRefused, passkey_add
+from tenants.db.scopes import shared
 from tenants.models import AccountEvent, Passkey, User
-from tenants.scopes import shared
 from tests.accounts.conftest import Browser
 
 HERE = Visit("192.0.2.7", "Firefox · Linux")

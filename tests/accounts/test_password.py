@@ -8,8 +8,8 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.utils import timezone
 
+from tenants.db.scopes import shared
 from tenants.models import User
-from tenants.scopes import shared
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
 
@@ -82,7 +82,7 @@ def test_a_forged_link_is_refused(public_client: Any, path: str) -> None:
 
 
 def test_a_reset_proves_the_address(ask: Any, browser: Browser, mails: list[Any]) -> None:
-    from tenants.accounts import account_create, is_verified
+    from tenants.accounts.services import account_create, is_verified
 
     with shared():
         user = account_create(email="new@example.com", password=PASSWORD)
@@ -98,8 +98,9 @@ def test_a_reset_proves_the_address(ask: Any, browser: Browser, mails: list[Any]
 def test_a_reset_that_proves_the_address_ends_the_keys_that_were_made_without_it(
     ask: Any, browser: Browser, mails: list[Any], tenant_a: Any
 ) -> None:
-    from tenants.accounts import account_create, membership_set
+    from tenants.accounts.services import account_create
     from tenants.models import ApiKey
+    from tenants.workspaces.memberships import membership_set
 
     member = UUID(int=7)
     with shared():

@@ -14,11 +14,11 @@ from allauth.account.models import EmailAddress
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from tenants import factors, sealing
-from tenants.browsers import Visit
-from tenants.factors import FactorRefused, totp_begin, totp_check, totp_confirm
+from tenants.accounts import encryption, two_factor
+from tenants.accounts.browsers import Visit
+from tenants.accounts.two_factor import FactorRefused, totp_begin, totp_check, totp_confirm
+from tenants.db.scopes import shared
 from tenants.models import AccountEvent, KnownBrowser, Membership, RecoveryCode, Session, Tenant, Totp, User
-from tenants.scopes import shared
 from tenants.sessions import METHOD
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
@@ -127,15 +127,15 @@ class TestCodesOfTheApp:
             assert totp_check(app.user, app.code(1))
 
     def test_the_picture_scales_and_needs_no_inline_style(self, app: App) -> None:
-        picture = factors.totp_picture(app.user, app.secret)
+        picture = two_factor.totp_picture(app.user, app.secret)
         assert re.match(r'<svg viewBox="0 0 \d+ \d+"', picture)
         assert "style=" not in picture
 
     def test_what_is_sealed_for_one_opens_for_no_other(self) -> None:
-        sealed = sealing.seal("secret", "totp:1")
-        assert sealing.unseal(sealed, "totp:1") == "secret"
-        with pytest.raises(sealing.Unreadable):
-            sealing.unseal(sealed, "totp:2")
+        sealed = encryption.seal("secret", "totp:1")
+        assert encryption.unseal(sealed, "totp:1") == "secret"
+        with pytest.raises(encryption.Unreadable):
+            encryption.unseal(sealed, "totp:2")
 
     def test_an_address_that_is_not_proven_gets_no_factor(self, db: None, tenant_a: Any) -> None:
         """Whoever signs up with somebody else's address could lock its owner out."""
@@ -160,23 +160,23 @@ class TestRecoveryCodes:
     def test_somebody_elses_code_is_none(self, app: App) -> None:
         other = App(of("admin@example.com"))
         with shared():
-            assert not factors.code_use(other.user, app.recovery[0], HERE)
+            assert not two_factor.code_use(other.user, app.recovery[0], HERE)
 
     def test_new_ones_end_the_old(self, app: App) -> None:
         with shared():
-            fresh = factors.codes_renew(app.user, HERE)
-            assert not factors.code_use(app.user, app.recovery[0], HERE)
-            assert factors.code_use(app.user, fresh[0], HERE)
+            fresh = two_factor.codes_renew(app.user, HERE)
+            assert not two_factor.code_use(app.user, app.recovery[0], HERE)
+            assert two_factor.code_use(app.user, fresh[0], HERE)
 
     def test_the_page_warns_of_the_last_three(self, app: App, browser: Browser) -> None:
         with shared():
             for code in app.recovery[:6]:
-                assert factors.code_use(app.user, code, HERE)
+                assert two_factor.code_use(app.user, code, HERE)
         sign_in(browser)
         second(browser, app.code())
         assert "4 recovery codes left" not in browser.get(f"{PUBLIC}/account/").content.decode()
         with shared():
-            factors.code_use(app.user, app.recovery[6], HERE)
+            two_factor.code_use(app.user, app.recovery[6], HERE)
         assert "3 recovery codes left" in browser.get(f"{PUBLIC}/account/").content.decode()
 
 
@@ -382,7 +382,7 @@ class TestNothingGetsRoundIt:
         assert browser.url == f"{PUBLIC}/invitations/{invited.token}/"
 
     def test_a_take_over_asks_for_it(self, app: App, browser: Browser, tenant_a: Any) -> None:
-        from tenants.signup import take_over_token
+        from tenants.accounts.signup import take_over_token
 
         with shared():
             duplicate = User.objects.create_user(OWNER, "another password")
@@ -396,7 +396,7 @@ class TestNothingGetsRoundIt:
     def test_proving_an_address_signs_nobody_in(self, app: App, browser: Browser) -> None:
         from allauth.account.models import EmailConfirmationHMAC
 
-        from tenants.accounts import address_of
+        from tenants.accounts.services import address_of
 
         with shared():
             key = EmailConfirmationHMAC(address_of(app.user)).key
@@ -459,7 +459,7 @@ class TestAWorkspaceThatAsksForIt:
         sign_in(browser)
         browser.get(f"{PUBLIC}/account/app/")
         with shared():
-            secret = sealing.unseal(Totp.objects.get().secret, f"totp:{of().pk}")
+            secret = encryption.unseal(Totp.objects.get().secret, f"totp:{of().pk}")
         page = browser.post(f"{PUBLIC}/account/app/", {"code": pyotp.TOTP(secret).now()}).content.decode()
         assert "go on to Alder Windows" in page
         assert inside(browser)
@@ -572,7 +572,7 @@ class TestTwoAtOnce:
 
     def test_one_recovery_code_lets_one_in(self, someone: User) -> None:
         app = elsewhere(lambda: App(someone))()
-        assert self.race(lambda: factors.code_use(someone, app.recovery[0], HERE)) == [False, False, False, True]
+        assert self.race(lambda: two_factor.code_use(someone, app.recovery[0], HERE)) == [False, False, False, True]
 
     def test_confirming_twice_gives_one_set_of_codes(self, someone: User) -> None:
         def begin() -> str:

@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 
+from tenants.db.scopes import shared
 from tenants.models import Membership, Session, User
-from tenants.scopes import shared
 from tests.accounts.conftest import Browser
 from tests.cast import PASSWORD
 

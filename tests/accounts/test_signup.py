@@ -8,13 +8,14 @@ import pytest
 from allauth.account.models import EmailAddress
 
 from crm.workspace.actors import actor_for_user
-from tenants import accounts, provisioning
+from tenants.accounts import services
+from tenants.accounts.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
+from tenants.accounts.signup import take_over
 from tenants.actors import TenantRef
-from tenants.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
-from tenants.finishing import setup_finish
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Domain, Membership, Tenant, TenantStep, User
-from tenants.scopes import shared, tenant_scope
-from tenants.signup import take_over
+from tenants.workspaces import provisioning
+from tenants.workspaces.finishing import setup_finish
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
 from tests.registrations import anew
@@ -240,7 +241,7 @@ class TestAnAddressThatHasAnAccount:
             _key, plain = api_key_create(actor, name="Left behind", scopes=["deal:read"])
         assert api_key_authenticate(f"Bearer {plain}")
         with shared():
-            owner = accounts.verified_user("owner@example.com")
+            owner = services.verified_user("owner@example.com")
             assert owner is not None
             take_over(duplicate=duplicate, by=owner)
         with pytest.raises(ApiKeyRefused):
@@ -259,7 +260,7 @@ class TestAnAddressThatHasAnAccount:
 def test_an_address_taken_in_the_meantime_is_said_in_the_form(
     sign_up: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tenant_a: Any
 ) -> None:
-    monkeypatch.setattr("tenants.forms.subdomain_refusal", lambda name: None)
+    monkeypatch.setattr("tenants.web.forms.subdomain_refusal", lambda name: None)
     page = sign_up(subdomain="alder")
     assert page.status_code == 422
     assert "took this address" in page.content.decode()

@@ -22,7 +22,7 @@ from crm.records.write import gate
 from crm.workspace.models import Member, Notification, Role
 from crm.workspace.people.member_services import member_profile_update
 from tenants.actors import Actor, Permissions, Scope
-from tenants.settings import workspace_update
+from tenants.workspaces.settings import workspace_update
 from tests import factories
 
 TASK, NOTE = registry.get("task"), registry.get("note")
@@ -133,7 +133,7 @@ def test_many_records_handed_over_at_once_are_told_once(seller: Actor, manager: 
 
 
 def tell(record: Record) -> None:
-    from tenants.scopes import current_tenant
+    from tenants.db.scopes import current_tenant
 
     tenant = current_tenant()
     assert tenant is not None

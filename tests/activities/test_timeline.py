@@ -16,7 +16,7 @@ from crm.records.errors import BadCursor, NotFound
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from tenants.actors import Actor
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
 from tests import factories
 from tests.activities.test_tasks import seeing_own
 

@@ -11,8 +11,8 @@ from django.db import OperationalError
 
 from crm.records.events.dispatch import drain
 from crm.workspace.models import Member
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -144,8 +144,8 @@ def provoked(api, owner, seller, monkeypatch):
 
         from django.utils import timezone
 
+        from tenants.db.scopes import shared
         from tenants.models import ApiKey
-        from tenants.scopes import shared
 
         key = api(owner)
         with shared():

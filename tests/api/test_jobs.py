@@ -13,7 +13,7 @@ from crm.records.models import Job, SavedView
 from crm.records.schema.record_type import registry
 from crm.workspace.models import Member, Role
 from crm.workspace.people.role_services import role_create
-from tenants.api_keys import api_key_list, api_key_revoke
+from tenants.accounts.api_keys import api_key_list, api_key_revoke
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from tenants.hosts import tenant_host
+from tenants.workspaces.hosts import tenant_host
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -108,7 +108,7 @@ def operations(document):
 
 
 def test_it_says_where_the_api_is(api, owner, document):
-    from tenants.hosts import api_url, tenant_url
+    from tenants.workspaces.hosts import api_url, tenant_url
 
     assert [one["url"] for one in document["servers"]] == [tenant_url(owner.tenant, ""), api_url("")]
 

@@ -11,8 +11,8 @@ from crm.workspace.auditing import audit_note
 from crm.workspace.models import Invitation, Member, Role, Team
 from crm.workspace.people.member_services import member_deactivate
 from crm.workspace.people.role_services import role_create
+from tenants.accounts.api_keys import api_key_create
 from tenants.actors import Actor
-from tenants.api_keys import api_key_create
 from tests import factories
 
 

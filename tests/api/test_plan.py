@@ -12,7 +12,7 @@ from crm.records.events.dispatch import drain
 from crm.records.models import Event
 from crm.records.write.event_store import id_from
 from tenants.actors import Actor, TenantRef
-from tenants.entitlements import Entitlements, entitlements_write
+from tenants.workspaces.entitlements import Entitlements, entitlements_write
 from tests import factories
 
 pytestmark = pytest.mark.django_db

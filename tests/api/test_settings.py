@@ -32,8 +32,8 @@ def test_a_new_key_is_shown_once_and_stands_in_the_examples(browser_client, owne
     [{"name": ""}, {"name": "x" * 500}, {"name": "a\x00b"}, {"scopes": []}, {"scopes": ["deal:fly"]}, {"expires": "7"}],
 )
 def test_a_wrong_form_makes_no_key_and_keeps_what_was_typed(browser_client, owner, change):
+    from tenants.db.scopes import shared
     from tenants.models import ApiKey
-    from tenants.scopes import shared
 
     with shared():
         before = ApiKey.objects.count()
@@ -52,8 +52,8 @@ def test_who_has_no_right_to_keys_gets_none(browser_client, actor_named, name):
 
 
 def test_an_outsider_cannot_revoke_a_key(browser_client, owner, outsider, api):
+    from tenants.db.scopes import shared
     from tenants.models import ApiKey
-    from tenants.scopes import shared
 
     api(owner)
     with shared():
@@ -65,8 +65,8 @@ def test_an_outsider_cannot_revoke_a_key(browser_client, owner, outsider, api):
 
 
 def test_a_revoked_key_is_refused_from_then_on(browser_client, owner, api):
+    from tenants.db.scopes import shared
     from tenants.models import ApiKey
-    from tenants.scopes import shared
 
     program = api(owner)
     assert program.get("/api/v1/types").status_code == 200

@@ -45,29 +45,29 @@ MAY_CALL_SHARED = {
     "platform/console/demo.py",
     "platform/console/management/commands/operator_add.py",
     "platform/embedded/demo_payments.py",
-    "tenants/announcements.py",
-    "tenants/api_keys.py",
-    "tenants/entitlements.py",
-    "tenants/finishing.py",
-    "tenants/health.py",
+    "tenants/workspaces/announcements.py",
+    "tenants/accounts/api_keys.py",
+    "tenants/workspaces/entitlements.py",
+    "tenants/workspaces/finishing.py",
+    "tenants/web/health.py",
     "tenants/management/commands/second_factor_reset.py",
-    "tenants/middleware.py",
-    "tenants/moving.py",
-    "tenants/provisioning.py",
+    "tenants/web/middleware.py",
+    "tenants/workspaces/address_change.py",
+    "tenants/workspaces/provisioning.py",
     "tenants/sessions.py",
-    "tenants/settings.py",
-    "tenants/signup.py",
-    "tenants/support.py",
-    "tenants/support_ends.py",
-    "tenants/tasks.py",
-    "tenants/views_tenant.py",
-    "tenants/wakeups.py",
+    "tenants/workspaces/settings.py",
+    "tenants/accounts/signup.py",
+    "tenants/workspaces/support.py",
+    "tenants/accounts/support_ends.py",
+    "tenants/work/task_classes.py",
+    "tenants/web/tenant_views.py",
+    "tenants/work/wakeups.py",
 }
 # Who may open a schema as the owner of all tables.
 MAY_SPEAK_AS_OWNER = {
-    "tenants/scopes.py",
-    "tenants/template.py",
-    "tenants/fleet.py",
+    "tenants/db/scopes.py",
+    "tenants/workspaces/schema_template.py",
+    "tenants/workspaces/fleet.py",
     "tenants/management/commands/migrate_all.py",
 }
 
@@ -143,7 +143,7 @@ FORBIDDEN_CALLS = {
 
 def test_django_tenants_own_switches_are_not_used():
     for name, tree in trees():
-        if name == "tenants/backend/base.py":
+        if name == "tenants/db/backend/base.py":
             continue
         for word, call in called(tree):
             assert word not in FORBIDDEN_CALLS, f"{name}:{call.lineno} {word}"
@@ -153,7 +153,7 @@ RAW_SWITCH = re.compile(
     r"\b(SET\s+(SESSION\s+|LOCAL\s+)?(search_path|ROLE)\b|RESET\s+(ROLE|ALL|search_path)|DISCARD\s|SET\s+SESSION\s+AUTH|set_config)",
     re.IGNORECASE,
 )
-MAY_SAY_SET = {"tenants/backend/base.py", "tenants/grants.py"}
+MAY_SAY_SET = {"tenants/db/backend/base.py", "tenants/db/grants.py"}
 
 
 def test_nobody_sets_path_or_role_by_hand():
@@ -165,8 +165,8 @@ def test_nobody_sets_path_or_role_by_hand():
 
 # Functions that are kept for the life of a process though they hold nothing of a tenant.
 MAY_REMEMBER = {
-    "tenants/health.py",
-    "tenants/template.py",
+    "tenants/web/health.py",
+    "tenants/workspaces/schema_template.py",
 }
 
 
@@ -248,7 +248,7 @@ def test_tenants_models_are_stamped_and_keyed_by_uuid():
     from django.db.models import UUIDField
     from django.db.models.functions import UUID7
 
-    from tenants.stamped import StampedModel
+    from tenants.db.stamped import StampedModel
 
     for model in apps.get_models():
         if not is_shared(model):
@@ -259,7 +259,7 @@ def test_tenants_models_are_stamped_and_keyed_by_uuid():
 
 def test_rows_remember_the_schema_they_came_from():
     """A manager of its own would leave the queryset that checks the stamps."""
-    from tenants.stamped import StampedQuerySet
+    from tenants.db.stamped import StampedQuerySet
 
     for model in apps.get_models():
         if not is_shared(model):
@@ -268,7 +268,7 @@ def test_rows_remember_the_schema_they_came_from():
 
 @pytest.mark.parametrize("urlconf", [settings.ROOT_URLCONF, settings.TENANT_URLCONF, settings.API_URLCONF])
 def test_every_address_says_who_may_use_it(urlconf):
-    from tenants.access import declared
+    from tenants.web.access import declared
     from tests.isolation.routes import routes
 
     found = routes(urlconf)
@@ -277,7 +277,7 @@ def test_every_address_says_who_may_use_it(urlconf):
 
 
 def test_pages_for_members_are_on_the_workspaces_host_only():
-    from tenants.access import MEMBER, OPERATOR, PUBLIC, SIGNED_IN, Needs, declared
+    from tenants.web.access import MEMBER, OPERATOR, PUBLIC, SIGNED_IN, Needs, declared
     from tests.isolation.routes import routes
 
     for route in routes(settings.ROOT_URLCONF):
@@ -290,7 +290,7 @@ def test_pages_for_members_are_on_the_workspaces_host_only():
 
 
 # Who may begin a session. On the public host there is one way in, so that nothing gets round the second factor.
-MAY_SIGN_IN = {"tenants/signing_in.py", "tenants/views_tenant.py"}
+MAY_SIGN_IN = {"tenants/accounts/sign_in.py", "tenants/web/tenant_views.py"}
 SIGN_INS = {"login", "django_login", "perform_login", "perform_password_login", "resume_login", "alogin"}
 
 
@@ -365,7 +365,7 @@ def test_no_signals():
 def test_locks_by_a_name_are_taken_in_one_place():
     """But that on a schema which is upgraded, which outlives transactions, and that in SQL of the database's own."""
     takers = {name for name, text in sources() if "advisory" in text and "pg_" in text}
-    assert takers == {"tenants/locks.py", "tenants/fleet.py", "tenants/grants.py"}
+    assert takers == {"tenants/db/locks.py", "tenants/workspaces/fleet.py", "tenants/db/grants.py"}
 
 
 def test_no_code_of_ours_is_called_by_a_path_in_a_string():

@@ -8,13 +8,13 @@ from django.apps import apps
 
 from billing.plans.catalog import PLANS
 from crm.records.models import Record
-from tenants.limits import counters
+from tenants.workspaces.limits import counters
 
 ROOT = Path(__file__).parents[2]
 ASKED_IN = {
     "api_reads_per_minute": "api/limits.py",
     "api_writes_per_minute": "api/limits.py",
-    "history_days": "tenants/limits.py",
+    "history_days": "tenants/workspaces/limits.py",
 }
 """What is a rate or a reach, not a number of things: where it is read."""
 NOT_THERE_YET: dict[str, Callable[[], bool]] = {

@@ -18,11 +18,11 @@ from billing.seats import seats_billable, subscription_live
 from billing.subscriptions.seat_sync import seats_due, seats_tell
 from billing.subscriptions.sync import subscription_sync
 from billing.sweeps.lifecycle import lifecycle_sweep
-from tenants import accounts
 from tenants.actors import Actor, TenantRef
+from tenants.db.scopes import shared
 from tenants.models import Domain, Membership, Tenant, User
-from tenants.scopes import shared
-from tenants.settings import workspace_now
+from tenants.workspaces import memberships
+from tenants.workspaces.settings import workspace_now
 from tests.billing.standin_server import FAILS_LATER, VISA, StripeServer
 
 
@@ -42,7 +42,7 @@ class PayingWorkspace:
                 self.owner = self._user(f"owner.{name}@example.com")
                 self.tenant = Tenant.objects.create(name=f"Workspace {name}", state=Tenant.State.ACTIVE)
                 Domain.objects.create(tenant=self.tenant, domain=f"{name}.localhost", is_primary=True)
-                accounts.membership_set(tenant_id=self.tenant.id, user_id=self.owner.id, active=True)
+                memberships.membership_set(tenant_id=self.tenant.id, user_id=self.owner.id, active=True)
             account_make(self.tenant.id)
 
     def full(self, plan: str) -> "PayingWorkspace":
@@ -115,13 +115,13 @@ class PayingWorkspace:
         with shared():
             for _one in range(number):
                 user = User.objects.create(email=f"{uuid4().hex}@example.com", password="!")
-                accounts.membership_set(tenant_id=self.tenant.id, user_id=user.id, active=True)
+                memberships.membership_set(tenant_id=self.tenant.id, user_id=user.id, active=True)
 
     def leave(self, number: int = 1) -> None:
         with shared():
             rows = Membership.objects.filter(tenant=self.tenant, state=Membership.State.ACTIVE)
             for one in rows.exclude(user=self.owner).order_by("-id")[:number]:
-                accounts.membership_set(tenant_id=self.tenant.id, user_id=one.user_id, active=False)
+                memberships.membership_set(tenant_id=self.tenant.id, user_id=one.user_id, active=False)
 
     def checkout(self, plan: str, seats: int) -> str:
         """Go to the checkout; the id of its session."""

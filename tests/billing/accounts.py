@@ -9,8 +9,8 @@ from django.utils import timezone
 from billing.models import BillingAccount, InvoiceMirror, PlanPrice, Subscription
 from billing.plans.catalog import plans_load
 from tenants.actors import TenantRef
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 
 
 def account_of(tenant: TenantRef, **values: Any) -> BillingAccount:

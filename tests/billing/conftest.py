@@ -9,7 +9,7 @@ import pytest
 from billing.models import BillingAccount
 from billing.plans.catalog import plans_load
 from tenants.actors import Actor
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.accounts.conftest import committing, mails
 from tests.billing.paying import Paying
 from tests.billing.standin_server import StripeServer

@@ -18,9 +18,9 @@ from billing.plans.prices import price_params, product_params
 from billing.subscriptions.sync import subscription_sync
 from embedded.stripe.resources import prices, products
 from tenants.actors import Actor, TenantRef
-from tenants.hosts import public_url
+from tenants.db.scopes import shared
 from tenants.models import Tenant, User
-from tenants.scopes import shared
+from tenants.workspaces.hosts import public_url
 from tests.billing.standin_server import VISA, StripeServer
 
 SECRET = "whsec_of_the_tests_0123456789"

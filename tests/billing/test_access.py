@@ -7,7 +7,7 @@ import pytest
 
 from billing.access import TENANT_STATE, Access, Facts, State, access_of
 from tenants.models import Tenant
-from tenants.provisioning import MOVES
+from tenants.workspaces.provisioning import MOVES
 
 BEGIN = datetime(2028, 2, 20, 12, tzinfo=UTC)
 

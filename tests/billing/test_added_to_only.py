@@ -10,7 +10,7 @@ from django.db.utils import ProgrammingError
 from billing.mails.notices import Kind, notice
 from billing.models import BillingNotice, SeatLedger, SubscriptionChange
 from billing.subscriptions.seat_sync import seats_note
-from tenants.scopes import shared, tenant_scope
+from tenants.db.scopes import shared, tenant_scope
 from tests.billing.accounts import account_of, subscribed
 
 TABLES = ("billing_seatledger", "billing_subscriptionchange", "billing_billingnotice")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from billing import clock
 from billing.models import BillingAccount
 from billing.plans.catalog import plans_load
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.paying import stock
 from tests.billing.plain_rules import Rules

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from billing.models import BillingAccount, InvoiceMirror, StripeEvent, Subscription
 from billing.sweeps.reconcile import state_of
 from billing.webhooks import event_process, event_take
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.paying import Paying
 from tests.billing.standin_server import FAILS_LATER
 from tests.depth import DEEP, examples

@@ -9,7 +9,7 @@ import pytest
 
 from billing import clock
 from embedded import demo_payments
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.paying import stock
 from tests.billing.standin_server import StripeServer

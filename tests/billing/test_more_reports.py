@@ -10,7 +10,7 @@ from billing import clock
 from billing.checkout import changes
 from billing.models import BillingNotice, StripeEvent
 from billing.webhooks import event_process, event_take
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.paying import Paying
 
 pytestmark = pytest.mark.django_db

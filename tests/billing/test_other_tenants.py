@@ -6,7 +6,7 @@ import pytest
 
 from billing.checkout.hosted import portal_open
 from billing.models import BillingAccount, CheckoutAttempt, StripeRequest
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.paying import Paying
 

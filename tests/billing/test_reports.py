@@ -12,8 +12,8 @@ from billing.errors import BillingRefused
 from billing.models import Plan, PlanPrice, SeatChange
 from billing.subscriptions.seat_sync import seats_tell
 from billing.sweeps.lifecycle import lifecycle_sweep
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.paying import Paying
 from tests.billing.standin_server import FAILS_LATER, StripeServer

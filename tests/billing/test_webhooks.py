@@ -9,7 +9,7 @@ from billing import webhooks
 from billing.errors import StripeAway
 from billing.models import BillingAccount, StripeEvent
 from billing.webhooks import event_process, event_replay, events_pick_up
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.paying import deliver, event_of
 from tests.billing.standin_server import DECLINED
 

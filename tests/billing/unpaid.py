@@ -5,9 +5,9 @@ from typing import Any
 from django.db import connection
 
 from tenants.actors import TenantRef
-from tenants.entitlements import Entitlements, entitlements_write
+from tenants.db.scopes import shared
 from tenants.models import ApiKey, Domain, Membership, Tenant
-from tenants.scopes import shared
+from tenants.workspaces.entitlements import Entitlements, entitlements_write
 
 
 def put(tenant: TenantRef, state: str) -> None:

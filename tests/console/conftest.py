@@ -9,13 +9,13 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tenants.browsers import Visit
-from tenants.factors import totp_begin, totp_confirm
-from tenants.hosts import public_url
+from tenants.accounts.browsers import Visit
+from tenants.accounts.sign_in import CONFIRMED
+from tenants.accounts.two_factor import totp_begin, totp_confirm
+from tenants.db.scopes import shared
 from tenants.models import User
-from tenants.scopes import shared
 from tenants.sessions import METHOD, SessionStore
-from tenants.signing_in import CONFIRMED
+from tenants.workspaces.hosts import public_url
 from tests.cast import user as user_make
 from tests.conftest import session_key
 

@@ -9,10 +9,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from tenants.announcements import announce, audience_of
-from tenants.entitlements import Entitlements, entitlements_write
+from tenants.db.scopes import shared
 from tenants.models import Announcement, Tenant
-from tenants.scopes import shared
+from tenants.workspaces.announcements import announce, audience_of
+from tenants.workspaces.entitlements import Entitlements, entitlements_write
 from tests.records.conftest import elsewhere, until_waited_for
 
 PLAN, OTHER = "Team in between", "Another in between"

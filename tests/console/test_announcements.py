@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 
 from console.models import AuditEntry
-from tenants.announcements import announcements_provision
-from tenants.entitlements import Entitlements, entitlements_write
+from tenants.db.scopes import shared
 from tenants.models import Announcement, Tenant
-from tenants.provisioning import provisioners
-from tenants.scopes import shared
+from tenants.workspaces.announcements import announcements_provision
+from tenants.workspaces.entitlements import Entitlements, entitlements_write
+from tenants.workspaces.provisioning import provisioners
 
 WORDS = "On Sunday we move to a new house"
 

@@ -5,7 +5,7 @@ from django.db import connection
 from django.db.utils import ProgrammingError
 
 from console.models import AuditEntry
-from tenants.scopes import shared, tenant_scope
+from tenants.db.scopes import shared, tenant_scope
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from billing.models import BillingAccount, ReconcileRun, StripeEvent
 from console.models import AuditEntry
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.accounts import account_of, invoiced, subscribed
 
 REASON = "Agreed on the phone"

@@ -6,9 +6,9 @@ from django.test import Client
 from django.utils import timezone
 
 from console.demo import demo_operator_ensure
-from tenants.hosts import public_url
+from tenants.db.scopes import shared
 from tenants.models import Totp, User
-from tenants.scopes import shared
+from tenants.workspaces.hosts import public_url
 
 pytestmark = pytest.mark.django_db
 

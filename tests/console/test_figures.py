@@ -15,8 +15,8 @@ from billing.accounts.services import account_make
 from billing.models import BillingAccount, SubscriptionChange
 from console.billing import figures
 from console.billing.figures import Month
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.accounts import account_of, invoiced, subscribed
 
 pytestmark = pytest.mark.django_db

@@ -10,10 +10,10 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from console.models import AuditEntry
-from tenants.access import OPERATOR, declared
-from tenants.factors import factors_drop
+from tenants.accounts.two_factor import factors_drop
+from tenants.db.scopes import shared
 from tenants.models import Session, User
-from tenants.scopes import shared
+from tenants.web.access import OPERATOR, declared
 from tests.console.conftest import EMAIL, client_of
 from tests.isolation.routes import routes
 
@@ -88,7 +88,7 @@ def test_a_factor_shown_yesterday_is_asked_for_again(operator):
 
 
 def test_no_browser_stands_for_an_operators_factor(operator, public_client, monkeypatch):
-    monkeypatch.setattr("tenants.signing_in.is_trusted", lambda *_args: True)
+    monkeypatch.setattr("tenants.accounts.sign_in.is_trusted", lambda *_args: True)
     answer = public_client.post("/signin/", {"email": EMAIL, "password": "correct horse battery", "next": "/console/"})
     assert answer["Location"] == reverse("second_step")
 

@@ -16,10 +16,10 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from billing.models import ReconcileRun, StripeEvent, SubscriptionChange
-from tenants.announcements import announce, audience_of
-from tenants.hosts import public_url
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
+from tenants.workspaces.announcements import announce, audience_of
+from tenants.workspaces.hosts import public_url
 from tests.billing.accounts import account_of, invoiced, subscribed
 from tests.browser.conftest import axe_problems, problems_in_the_dark
 from tests.chromium import open_page, settled

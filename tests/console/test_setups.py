@@ -8,10 +8,10 @@ from django.utils import timezone
 from console.models import AuditEntry
 from crm.sales.provisioning import provision as sales_provision
 from crm.workspace.people.provisioning import provision as workspace_provision
-from tenants import provisioning
-from tenants.finishing import setup_finish, setups_finish, unfinished
+from tenants.db.scopes import shared
 from tenants.models import Domain, Membership, Tenant, TenantStep, User
-from tenants.scopes import shared
+from tenants.workspaces import provisioning
+from tenants.workspaces.finishing import setup_finish, setups_finish, unfinished
 from tests.registrations import anew
 
 pytestmark = pytest.mark.django_db

@@ -19,10 +19,10 @@ from crm.workspace.actors import visitor_actor
 from crm.workspace.models import Member
 from crm.workspace.people.member_services import member_deactivate, member_update
 from crm.workspace.permissions import POWERS, VISITOR_POWERS
-from tenants.hosts import public_url, tenant_host
+from tenants.accounts.support_ends import visits_sweep
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import HandoverToken, Session, SupportVisit, Tenant
-from tenants.scopes import shared, tenant_scope
-from tenants.support_ends import visits_sweep
+from tenants.workspaces.hosts import public_url, tenant_host
 
 REASON = "The board of the customer stays empty"
 SELLER = "seller@example.com"

@@ -12,7 +12,7 @@ from django.test import Client
 from billing.models import ReconcileRun, StripeEvent, StripeRequest, Subscription
 from console.auditing import Action, Operator, step_noted
 from console.models import AuditEntry
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.conftest import paying, stripe_server  # noqa: F401
 from tests.billing.paying import Paying, deliver, event_of
 

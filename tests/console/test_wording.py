@@ -13,9 +13,9 @@ from billing.stripe_client import OPERATIONS
 from billing.sweeps.reconcile import state_of
 from console.auditing import Action, Operator, audit_note, step_noted
 from console.wording import WORDS, called
+from tenants.db.scopes import shared
 from tenants.models import TenantStep
-from tenants.provisioning import provisioners
-from tenants.scopes import shared
+from tenants.workspaces.provisioning import provisioners
 from tests.billing.accounts import account_of, invoiced, subscribed
 
 ROOT = Path(__file__).resolve().parents[2]

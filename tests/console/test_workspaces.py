@@ -12,9 +12,9 @@ from django.utils import timezone
 from console.workspaces.selectors import workspace_page, workspaces_matching
 from crm.records.models import Job, Timer
 from crm.workspace.models import Member
+from tenants.db.database_roles import role_of
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Domain, Tenant, Wakeup
-from tenants.roles import role_of
-from tenants.scopes import shared, tenant_scope
 from tests.conftest import session_key
 
 pytestmark = pytest.mark.django_db

@@ -29,10 +29,10 @@ from billing.models import (
     Subscription,
 )
 from billing.subscriptions.sync import subscription_sync
-from tenants import accounts
+from tenants.db.scopes import shared
 from tenants.models import Tenant, User
-from tenants.scopes import shared
-from tenants.template import schema_create, schema_drop, schema_exists
+from tenants.workspaces import memberships
+from tenants.workspaces.schema_template import schema_create, schema_drop, schema_exists
 from tests.faults.test_paying import Works, account, added_to_only_empty, paid, works
 from tests.records.conftest import until_waited_for
 
@@ -226,7 +226,7 @@ def test_a_comparison_and_a_seat_being_told_are_ended_by_the_next_worker(works: 
     with shared():
         for number in range(4):
             user = User.objects.create(email=f"seat{number}@seats.example", password="!")
-            accounts.membership_set(tenant_id=account.tenant_id, user_id=user.id, active=True)
+            memberships.membership_set(tenant_id=account.tenant_id, user_id=user.id, active=True)
     works.queue("billing.tasks.seats_sweep")
     works.until(lambda: is_begun(account), "a worker tells Stripe")
     time.sleep(1)

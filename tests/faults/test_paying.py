@@ -45,10 +45,10 @@ from billing.models import (
 from embedded.disk import Notes
 from embedded.programs import web_server
 from embedded.valkey import Valkey
-from tenants.backend.base import OWNER_ALIAS
-from tenants.hosts import subdomain_host
+from tenants.db.backend.base import OWNER_ALIAS
+from tenants.db.scopes import owner_scope, shared
 from tenants.models import Domain, Tenant, User
-from tenants.scopes import owner_scope, shared
+from tenants.workspaces.hosts import subdomain_host
 from tests.billing.paying import SECRET, stock
 from tests.billing.standin_server import StripeServer
 from tests.stack import free_port

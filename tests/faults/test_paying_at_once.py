@@ -14,8 +14,8 @@ from django.db import connection
 from billing.checkout.hosted import checkout_return, checkout_start
 from billing.errors import AccountBusy, AlreadyAsked
 from billing.models import BillingAccount, CheckoutAttempt, PlanPrice, StripeEvent, Subscription, SubscriptionChange
+from tenants.db.scopes import shared
 from tenants.models import User
-from tenants.scopes import shared
 from tests.faults.test_paying import Works, account, events_of, paid, waiting, works
 
 __all__ = ["account", "works"]

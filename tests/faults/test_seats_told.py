@@ -15,9 +15,9 @@ from django.db import connection
 from billing.models import BillingAccount, SeatChange
 from billing.seats import seats_billable
 from billing.subscriptions.sync import subscription_sync
-from tenants import accounts
+from tenants.db.scopes import shared
 from tenants.models import User
-from tenants.scopes import shared
+from tenants.workspaces import memberships
 from tests.faults.test_paying import Works, account, paid, works
 
 __all__ = ["account", "works"]
@@ -36,7 +36,7 @@ def come_and_go(works: Works, tenant_id: UUID, half: threading.Barrier) -> None:
             if joins:
                 joined.append(User.objects.create(email=f"{uuid4().hex}@seats.example", password="!"))
             user = joined[-1] if joins else joined.pop()
-            accounts.membership_set(tenant_id=tenant_id, user_id=user.id, active=joins)
+            memberships.membership_set(tenant_id=tenant_id, user_id=user.id, active=joins)
         app.send_task("billing.tasks.seats_tell", kwargs={"tenant_id": str(tenant_id)}, queue="interactive")
 
     try:

@@ -20,8 +20,8 @@ from crm.workspace.people.member_services import member_create
 from crm.workspace.people.role_services import role_create
 from crm.workspace.people.team_services import team_create
 from tenants.actors import Actor
-from tenants.hosts import tenant_host
-from tenants.scopes import shared, tenant_scope
+from tenants.db.scopes import shared, tenant_scope
+from tenants.workspaces.hosts import tenant_host
 from tests import factories
 from tests.isolation.routes import Route, Thing, addresses, routes
 

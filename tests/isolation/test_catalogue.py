@@ -8,8 +8,8 @@ import pytest
 from django.db import connections
 from psycopg2 import errors, sql
 
-from tenants.catalogue_grants import catalogue_open
-from tenants.roles import owner_role, role_of
+from tenants.db.catalogue_grants import catalogue_open
+from tenants.db.database_roles import owner_role, role_of
 
 CANARY = "Canary-of-B 4711"
 ARGUMENTS = {"oid", "regclass", "name", "integer", "smallint", "boolean", "text"}

@@ -15,9 +15,9 @@ from psycopg2 import sql
 
 from crm.records.schema.record_type import registry
 from crm.workspace.actors import actor_for_user
+from tenants.db.database_roles import app_role, role_of, shared_role
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Session
-from tenants.roles import app_role, role_of, shared_role
-from tenants.scopes import shared, tenant_scope
 
 LOG = Path(settings.DATA) / "test-postgres.log"
 LINE = re.compile(r"^\S+ \S+ \S+ \[(\d+)\] (\S+) (\S+) LOG:  (?:statement|execute [^:]*): (.*)$")

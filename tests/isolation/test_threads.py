@@ -8,9 +8,9 @@ import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
 from crm.workspace.models import Member, Role
+from tenants.db.database_roles import role_of
+from tenants.db.scopes import current_schema, shared, tenant_scope
 from tenants.models import User
-from tenants.roles import role_of
-from tenants.scopes import current_schema, shared, tenant_scope
 
 THREADS = 8
 ROUNDS = 600

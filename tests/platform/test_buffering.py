@@ -12,7 +12,7 @@ from django.test import Client
 from config import buffering
 from config.buffering import Buffered, environ_of
 from tenants.actors import TenantRef
-from tenants.hosts import tenant_host
+from tenants.workspaces.hosts import tenant_host
 
 SCOPE: dict[str, Any] = {
     "type": "http",

@@ -5,10 +5,10 @@ from django.core.cache import caches
 from django.test import Client
 from django.test.utils import override_settings
 
-from tenants import health
 from tenants.actors import TenantRef
-from tenants.hosts import tenant_host
 from tenants.models import User
+from tenants.web import health
+from tenants.workspaces.hosts import tenant_host
 
 DEAD_CACHE = {
     "default": {

@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory
 from config import incoming
 from config.incoming import WebRequest
 from tenants.actors import TenantRef
-from tenants.hosts import tenant_host
+from tenants.workspaces.hosts import tenant_host
 from tests import factories
 
 pytestmark = pytest.mark.django_db

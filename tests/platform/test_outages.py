@@ -9,13 +9,13 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import override_settings
 
-from tenants.hosts import api_host, public_url, tenant_host
+from tenants.workspaces.hosts import api_host, public_url, tenant_host
 
 DEAD_CACHE = {
     "default": {
-        "BACKEND": "tenants.caching.Cache",
+        "BACKEND": "tenants.db.caching.Cache",
         "LOCATION": "redis://127.0.0.1:1/1",
-        "KEY_FUNCTION": "tenants.caching.cache_key",
+        "KEY_FUNCTION": "tenants.db.caching.cache_key",
     }
 }
 pytestmark = pytest.mark.django_db

@@ -14,10 +14,10 @@ from django.db import connections
 
 from crm.workspace.actors import system_actor
 from tenants.actors import Actor, TenantRef
+from tenants.db.database_roles import role_of, schema_name_new
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Wakeup
-from tenants.roles import role_of, schema_name_new
-from tenants.scopes import shared, tenant_scope
-from tenants.template import schema_create
+from tenants.workspaces.schema_template import schema_create
 
 PATIENCE = 120  # for what ends by itself at once, on however slow a machine
 WAITING = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = %s"

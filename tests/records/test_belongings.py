@@ -270,7 +270,7 @@ def work_off(job: Job) -> None:
 
 
 def owner_tenant(job: Job) -> TenantRef:
-    from tenants.scopes import current_tenant
+    from tenants.db.scopes import current_tenant
 
     found = current_tenant()
     assert found is not None
@@ -304,10 +304,11 @@ def people(real_tenant: TenantRef, really: Callable[[Callable[[], Any]], Any]) -
 @pytest.fixture
 def _no_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """These people have no rows in the shared schema."""
-    from tenants import accounts
+    from tenants.accounts import services
+    from tenants.workspaces import memberships
 
-    monkeypatch.setattr(accounts, "membership_set", lambda **_values: None)
-    monkeypatch.setattr(accounts, "sessions_end", lambda **_values: None)
+    monkeypatch.setattr(memberships, "membership_set", lambda **_values: None)
+    monkeypatch.setattr(services, "sessions_end", lambda **_values: None)
 
 
 @pytest.mark.usefixtures("_no_accounts")

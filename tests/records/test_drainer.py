@@ -22,10 +22,10 @@ from crm.records.tasks import events_turn
 from crm.records.write import gate
 from crm.workspace.models import Role
 from tenants.actors import Actor, TenantRef
+from tenants.db.database_roles import role_of
+from tenants.db.scopes import shared
 from tenants.models import Wakeup
-from tenants.roles import role_of
-from tenants.scopes import shared
-from tenants.turns import Progress, turns
+from tenants.work.turns import Progress, turns
 from tests import factories
 from tests.records.conftest import PATIENCE, elsewhere
 from tests.registrations import anew
@@ -174,7 +174,7 @@ def test_a_killed_worker_repeats_nothing_and_leaves_nothing_out(
         "dispatch.on('*', name='die', handler=die_sometimes)\n"
         "from dataclasses import replace\n"
         "from tenants.actors import TenantRef\n"
-        "from tenants.scopes import tenant_scope\n"
+        "from tenants.db.scopes import tenant_scope\n"
         "from crm.records.events.dispatch import drain\n"
         "import uuid\n"
         f"tenant = TenantRef(id=uuid.UUID('{real_tenant.id}'), schema_name='{real_tenant.schema_name}', name='', "

@@ -14,7 +14,7 @@ from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.records.write.limits import SPARE, counts
 from tenants.actors import Actor, TenantRef
-from tenants.limits import LimitReached
+from tenants.workspaces.limits import LimitReached
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for
 
 type Really = Callable[[Callable[[], Any]], Any]

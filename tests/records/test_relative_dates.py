@@ -17,8 +17,8 @@ from crm.workspace.models import Member
 from crm.workspace.settings.services import formats_update
 from crm.workspace.text.formats import week_start
 from tenants.actors import Actor
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 
 TASK = registry.get("task")
 WEDNESDAY = datetime(2026, 12, 2, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from crm.records.events import timers
 from crm.records.models import Timer
 from crm.workspace.models import Role
 from tenants.actors import TenantRef
-from tenants.turns import Progress
+from tenants.work.turns import Progress
 from tests.records.conftest import elsewhere
 from tests.registrations import anew
 

@@ -18,11 +18,11 @@ from crm.records.events import timers
 from crm.records.models import Timer
 from crm.records.tasks import timers_fire
 from crm.workspace.models import Role
-from tenants import turns, wakeups
 from tenants.actors import TenantRef
+from tenants.db.database_roles import role_of
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Wakeup
-from tenants.roles import role_of
-from tenants.scopes import shared, tenant_scope
+from tenants.work import turns, wakeups
 from tests.records.conftest import elsewhere
 from tests.registrations import anew
 
@@ -202,7 +202,7 @@ def test_a_killed_worker_fires_none_twice_and_leaves_none_out(
         "from time import monotonic\n"
         "import uuid\n"
         "from tenants.actors import TenantRef\n"
-        "from tenants.scopes import tenant_scope\n"
+        "from tenants.db.scopes import tenant_scope\n"
         "from crm.records.events.timers import fire_due\n"
         f"tenant = TenantRef(id=uuid.UUID('{real_tenant.id}'), schema_name='{real_tenant.schema_name}', name='', "
         "subdomain='', state='active', locale='en', currency='EUR', time_zone='UTC')\n"

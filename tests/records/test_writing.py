@@ -18,8 +18,8 @@ from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Deal
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
-from tenants.entitlements import WorkspaceClosed
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
+from tenants.workspaces.entitlements import WorkspaceClosed
 from tests import factories
 
 

@@ -231,7 +231,7 @@ def test_somebody_elses_deal_is_not_moved(seller: Actor, seller_two: Actor, read
 
 
 def in_own_workspace(actor: Actor, service: Any, **values: Any) -> Any:
-    from tenants.scopes import tenant_scope
+    from tenants.db.scopes import tenant_scope
 
     with tenant_scope(actor.tenant):
         return service(actor, **values)

@@ -13,7 +13,7 @@ from django.contrib.staticfiles import finders
 from django.core.mail import EmailMultiAlternatives
 from django.urls import Resolver404, resolve
 
-from tenants.hosts import api_url, public_url
+from tenants.workspaces.hosts import api_url, public_url
 
 SCRIPTS = "\n".join(path.read_text() for path in sorted(Path(settings.ROOT, "static/js").glob("*.js")))
 HANDLED = frozenset(re.findall(r"\[(data-[a-z-]+)", SCRIPTS))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from tenants.accounts.api_keys import api_key_create
 from tenants.actors import Actor
-from tenants.api_keys import api_key_create
-from tenants.hosts import tenant_host
+from tenants.db.scopes import shared
 from tenants.models import ApiKey
-from tenants.scopes import shared
+from tenants.workspaces.hosts import tenant_host
 
 pytestmark = pytest.mark.django_db
 API, FEED = "/settings/api/", "/settings/calendar/"

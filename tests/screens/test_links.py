@@ -20,8 +20,8 @@ from crm.workspace.people import mails
 from crm.workspace.people.invitation_services import invitation_send
 from crm.workspace.people.member_services import member_update
 from crm.workspace.people.role_services import role_create
-from tenants.hosts import public_url, tenant_url
-from tenants.moving import Moved
+from tenants.workspaces.address_change import Moved
+from tenants.workspaces.hosts import public_url, tenant_url
 from tests.isolation.routes import Thing, addresses, routes
 from tests.isolation.test_canary import Planted, page_paths
 from tests.screens.links import Target, problems, read, targets

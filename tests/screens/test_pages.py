@@ -40,7 +40,7 @@ def test_list_and_page_show_the_record(noun: str, owner: Any, filled: Any, brows
 
 @pytest.mark.parametrize("path", PAGES)
 def test_stranger_is_sent_to_sign_in(path: str, owner: Any, client: Any) -> None:
-    from tenants.hosts import tenant_host
+    from tenants.workspaces.hosts import tenant_host
 
     answer = client.get(path, headers={"host": tenant_host(owner.tenant)})
     assert answer.status_code == 302

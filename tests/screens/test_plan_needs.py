@@ -14,7 +14,7 @@ from crm.workspace.models import Invitation, Role, Team
 from crm.workspace.people.member_services import member_update
 from crm.workspace.people.role_services import role_create
 from tenants.actors import Actor, TenantRef
-from tenants.entitlements import Entitlements, entitlements_write
+from tenants.workspaces.entitlements import Entitlements, entitlements_write
 from tests import factories
 from tests.screens.conftest import HTMX
 

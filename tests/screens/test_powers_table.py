@@ -22,8 +22,8 @@ from crm.workspace.models import Member, Role
 from crm.workspace.people import invitation_services, role_services
 from crm.workspace.permissions import EVERYTHING, GRANTABLE_POWERS
 from crm.workspace.settings.pages import PAGES
+from tenants.accounts.api_keys import api_key_create
 from tenants.actors import Actor
-from tenants.api_keys import api_key_create
 from tests import factories
 
 WHOSE = ("own", "colleague", "beyond")

@@ -11,7 +11,7 @@ from django.utils.html import escape
 from playwright.sync_api import Browser, Page, Route
 
 from tenants.actors import Actor
-from tenants.hosts import tenant_url
+from tenants.workspaces.hosts import tenant_url
 from tests.chromium import open_page
 
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "json": "application/json"}

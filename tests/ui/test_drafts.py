@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 from crm.activities.models import Note, Task
 from crm.people.models import Company
 from tenants.actors import Actor
-from tenants.hosts import tenant_url
+from tenants.db.scopes import shared
 from tenants.models import Session
-from tenants.scopes import shared
+from tenants.workspaces.hosts import tenant_url
 from tests import factories
 from tests.chromium import settled
 from tests.ui.conftest import Screen, answer

@@ -14,8 +14,8 @@ from crm.records.schema.record_type import registry
 from crm.records.write.gate import update
 from crm.workspace.colors import COLORS
 from crm.workspace.people.plan_needs import PlanNeed
-from tenants.access import MEMBER, access
 from tenants.actors import Actor
+from tenants.web.access import MEMBER, access
 from tests import factories
 from tests.browser.conftest import axe_problems
 from tests.chromium import settled

@@ -22,7 +22,7 @@ from crm.workspace.actors import actor_for_member
 from crm.workspace.auditing import audit_note
 from crm.workspace.models import Member
 from tenants.actors import Actor, TenantRef
-from tenants.entitlements import require_writable
+from tenants.workspaces.entitlements import require_writable
 
 PAST, AHEAD = timedelta(days=90), timedelta(days=365)
 MAX_IN_FEED = 4 * MAX_SHOWN

@@ -18,7 +18,7 @@ from crm.records.display.presenting import record_url
 from crm.records.schema.record_type import MEMBER_TARGET, registry
 from crm.records.write.row_values import snapshot
 from tenants.actors import Actor, TenantRef
-from tenants.hosts import tenant_url
+from tenants.workspaces.hosts import tenant_url
 
 ALIKE = ("title", "text", "minutes", "place", "reminder", "done", "about")
 """In what a record may differ from its series, beside its time, as far as other calendars show it."""

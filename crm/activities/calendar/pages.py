@@ -22,7 +22,7 @@ from crm.workspace.configuration import workspace_settings
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.formats import babel_locale, date_text, time_text, weekday_names
 from tenants.actors import Actor
-from tenants.entitlements import why_not_writable
+from tenants.workspaces.entitlements import why_not_writable
 
 COLORS = {"task": "blue", "call": "teal", "meeting": "violet"}
 MAX_SHOWN = 500

@@ -20,10 +20,10 @@ from crm.activities.rules import DAY, WHEN
 from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to, toast
 from crm.records.schema.record_type import registry
 from crm.workspace.text.formats import week_start
-from tenants.access import MEMBER, PUBLIC, access, needs_noun
 from tenants.actors import Actor
 from tenants.http import MemberRequest, Request
-from tenants.rates import limited
+from tenants.rate_limits import limited
+from tenants.web.access import MEMBER, PUBLIC, access, needs_noun
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 SPAN_LABELS = {

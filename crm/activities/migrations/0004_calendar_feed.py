@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="CalendarFeed",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False)),
+                ("id", tenants.db.fields.UUIDKey(serialize=False)),
                 ("token_hash", models.CharField(max_length=64, unique=True)),
                 (
                     "created_at",

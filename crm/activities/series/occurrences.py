@@ -29,7 +29,7 @@ from crm.records.write.batch import Batch, Draft
 from crm.records.write.row_values import snapshot
 from crm.workspace.permissions import EVERYTHING
 from tenants.actors import Actor
-from tenants.locales import zone
+from tenants.workspaces.locales import zone
 
 HORIZON = timedelta(days=90)
 """How far ahead the meetings of a series stand in calendars."""

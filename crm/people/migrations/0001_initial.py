@@ -7,7 +7,7 @@ import django.db.models.functions.uuid
 import django.utils.timezone
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -161,7 +161,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ContactCompany",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False)),
+                ("id", tenants.db.fields.UUIDKey(serialize=False)),
                 ("role", models.CharField(blank=True, default="", max_length=80)),
                 (
                     "company",

@@ -22,7 +22,7 @@ from crm.workspace.permissions import ACTION_LABELS, GRANTABLE_POWERS, RoleNoun,
 from crm.workspace.text.formats import date_text, moment_text
 from tenants.actors import Actor
 from tenants.ids import id_of
-from tenants.limits import history_from, require_feature
+from tenants.workspaces.limits import history_from, require_feature
 
 PAGE = 50
 

@@ -17,10 +17,10 @@ from crm.records import wakeups
 from crm.records.events.timers import waits
 from crm.records.models import Event, HandlerPosition
 from tenants.actors import TenantRef
-from tenants.entitlements import why_not_writable
-from tenants.locks import advisory_lock_try
+from tenants.db.locks import advisory_lock_try
 from tenants.registration import Table
-from tenants.turns import Progress
+from tenants.work.turns import Progress
+from tenants.workspaces.entitlements import why_not_writable
 
 log = structlog.get_logger(__name__)
 

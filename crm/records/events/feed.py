@@ -19,7 +19,7 @@ from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
 from crm.records.write.event_store import id_from, save_events
 from crm.records.write.gate import change_set_new
 from tenants.actors import Actor
-from tenants.limits import history_from
+from tenants.workspaces.limits import history_from
 
 MAX_EVENTS = 500
 MAX_LOOKED_AT = 5000

@@ -14,9 +14,9 @@ from django.utils import timezone
 from crm.records import wakeups
 from crm.records.models import Timer
 from tenants.actors import TenantRef
-from tenants.entitlements import why_not_writable
 from tenants.registration import Table
-from tenants.turns import Progress, Reached
+from tenants.work.turns import Progress, Reached
+from tenants.workspaces.entitlements import why_not_writable
 
 log = structlog.get_logger(__name__)
 

@@ -31,12 +31,12 @@ from crm.workspace.actors import actor_for_member
 from crm.workspace.auditing import audit_note
 from crm.workspace.notifications.notify import notify
 from crm.workspace.text.formats import number_text
+from tenants.accounts.api_keys import api_key_scopes
 from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.api_keys import api_key_scopes
-from tenants.entitlements import NotEntitled, require_writable, why_not_writable
-from tenants.locks import advisory_lock_try
+from tenants.db.locks import advisory_lock_try
 from tenants.registration import Table
-from tenants.turns import Progress
+from tenants.work.turns import Progress
+from tenants.workspaces.entitlements import NotEntitled, require_writable, why_not_writable
 
 log = structlog.get_logger(__name__)
 

@@ -34,7 +34,7 @@ from crm.workspace.notifications.notify import notify
 from crm.workspace.people.checks import people_lock
 from crm.workspace.people.leaving import member_leave
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
+from tenants.workspaces.entitlements import require_writable
 
 type Part = Literal["open", "closed", "all"]
 

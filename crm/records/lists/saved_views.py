@@ -27,7 +27,7 @@ from crm.records.query.paging import sortable_fields
 from crm.records.schema.record_type import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
+from tenants.workspaces.entitlements import require_writable
 
 MAX_VIEWS = 100
 MAX_COLUMNS = 20

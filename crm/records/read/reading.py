@@ -44,7 +44,7 @@ from crm.records.schema.record_type import MEMBER_TARGET, SYSTEM_FIELDS, Field, 
 from crm.records.write.settling import settled_until
 from crm.records.write.statements import any_of, named
 from tenants.actors import Actor
-from tenants.prepared import NotPreparable, Prepared, prepare
+from tenants.db.prepared import NotPreparable, Prepared, prepare
 
 __all__ = [
     "Hit",

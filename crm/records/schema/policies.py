@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.db.models import Q, QuerySet
 
 from tenants.actors import Actor, Scope
-from tenants.prepared import Among
+from tenants.db.prepared import Among
 
 
 class VisibilityPolicy(ABC):

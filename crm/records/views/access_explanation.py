@@ -11,8 +11,8 @@ from crm.records.display.presenting import record_url
 from crm.records.display.responses import handle_record_errors, record_type_or_404
 from crm.records.read.access_explanation import why
 from crm.workspace.people.selectors import active_members
-from tenants.access import access, needs_noun
 from tenants.http import MemberRequest
+from tenants.web.access import access, needs_noun
 
 
 @access(needs_noun("view"))

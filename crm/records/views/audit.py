@@ -17,9 +17,9 @@ from crm.workspace.people.forms import choose
 from crm.workspace.people.plan_needs import feature_need
 from crm.workspace.people.selectors import present_members
 from crm.workspace.text.folding import BY_NAME
-from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
-from tenants.limits import plan_with
+from tenants.web.access import MEMBER, access
+from tenants.workspaces.limits import plan_with
 
 
 class AuditForm(forms.Form):

@@ -13,9 +13,9 @@ from crm.records.jobs.export import export_file as file_of_export
 from crm.records.jobs.export import export_start
 from crm.records.lists.listing import Listing
 from crm.records.views.jobs import underway
-from tenants.access import MEMBER, access, needs_noun
 from tenants.http import MemberRequest
 from tenants.models import Tenant
+from tenants.web.access import MEMBER, access, needs_noun
 
 
 @access(needs_noun("export"), writes_unpaid=True, serves_suspended=True)

@@ -18,8 +18,8 @@ from crm.records.jobs import jobs
 from crm.records.models import ChangeSet, Job
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
-from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access
 
 COOKIE = "work"
 COOKIE_AGE = 60 * 60

@@ -13,9 +13,9 @@ from crm.workspace.actors import member_actor
 from crm.workspace.models import Member
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.folding import holds_words
-from tenants.access import MEMBER, access
 from tenants.actors import Scope, TenantRef
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access
 
 MAX_SHOWN = 8
 

@@ -22,10 +22,11 @@ from crm.workspace.people import member_services
 from crm.workspace.people.forms import MemberForm
 from crm.workspace.people.selectors import members
 from crm.workspace.text.folding import BY_NAME
-from tenants.access import MEMBER, access, check, needs
 from tenants.actors import Actor
-from tenants.entitlements import why_not_writable
 from tenants.http import MemberRequest
+from tenants.permission_checks import check
+from tenants.web.access import MEMBER, access, needs
+from tenants.workspaces.entitlements import why_not_writable
 
 FORM = ["GET", "POST"]
 BULK = ("edit", "bulk")

@@ -14,8 +14,8 @@ from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.records.templatetags.navigation import Entry, navigation_of
 from crm.workspace.text.folding import fold
-from tenants.access import MEMBER, access
 from tenants.http import Request
+from tenants.web.access import MEMBER, access
 
 HITS = 8
 LONGEST = 200

@@ -40,10 +40,10 @@ from crm.workspace.people.plan_needs import room_need
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.folding import holds_words
 from crm.workspace.text.formats import number_text
-from tenants.access import MEMBER, access, needs_noun
 from tenants.actors import Actor, Scope
-from tenants.entitlements import why_not_writable
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access, needs_noun
+from tenants.workspaces.entitlements import why_not_writable
 
 SEARCH_LIMIT = 20
 

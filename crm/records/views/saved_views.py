@@ -17,8 +17,8 @@ from crm.records.lists.listing import Listing
 from crm.records.lists.saved_views import Views
 from crm.records.models import SavedView
 from crm.records.schema.record_type import RecordType
-from tenants.access import access, needs_noun
 from tenants.http import MemberRequest
+from tenants.web.access import access, needs_noun
 
 
 @access(needs_noun("view"))

@@ -18,8 +18,8 @@ from crm.records.events.changes import Told, change_told, is_within, origin_text
 from crm.records.jobs import bulk, jobs
 from crm.records.views.jobs import underway
 from crm.records.write import undo as undoing
-from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access
 
 PAGE = 50
 FRESH = timedelta(minutes=10)

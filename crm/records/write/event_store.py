@@ -11,7 +11,7 @@ from django.db import connection
 from crm.records.errors import HolderGone
 from crm.records.models import ChangeSet, Event
 from crm.records.write.statements import mark_saved
-from tenants.stamped import check_stamps
+from tenants.db.stamped import check_stamps
 
 BATCH_SIZE = 1000
 MAX_MS = (1 << 48) - 1

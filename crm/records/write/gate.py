@@ -34,8 +34,8 @@ from crm.records.write.statements import lock_row
 from crm.records.write.validation import check_references, found_targets, run_rules
 from crm.workspace.permissions import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Scope
-from tenants.entitlements import require_writable
-from tenants.locks import advisory_lock
+from tenants.db.locks import advisory_lock
+from tenants.workspaces.entitlements import require_writable
 
 __all__ = ["Batch", "Change", "Draft", "create", "create_many", "restore", "trash", "update", "update_many"]
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from crm.records.schema.record_type import RecordType
 from crm.records.write.batch import Batch
-from tenants.limits import require_room
-from tenants.locks import advisory_lock
+from tenants.db.locks import advisory_lock
+from tenants.workspaces.limits import require_room
 
 RATE = 2000
 """More records than all writers of one workspace together add in a second."""

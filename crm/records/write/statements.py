@@ -14,8 +14,8 @@ from crm.records.models import ChangeSet, Event, Record
 from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
 from crm.records.write.settling import CHANGED
 from crm.workspace.models import Member
-from tenants.prepared import Prepared, PreparedInstances, prepare
-from tenants.stamped import check_stamps, schema_of_connection
+from tenants.db.prepared import Prepared, PreparedInstances, prepare
+from tenants.db.stamped import check_stamps, schema_of_connection
 
 
 @lru_cache(maxsize=64)

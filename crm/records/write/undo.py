@@ -27,8 +27,8 @@ from crm.workspace.notifications.services import notifications_follow
 from crm.workspace.people.leaving import PEOPLE_UNDONE, people_undo
 from crm.workspace.permissions import HIDDEN
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
 from tenants.ids import id_of
+from tenants.workspaces.entitlements import require_writable
 
 UNDO_REACH = timedelta(days=1)
 LOOKED_AT = 50

@@ -14,7 +14,7 @@ from crm.records.write.batch import Batch, Draft
 from crm.records.write.statements import any_of, find_each, named, target_rows
 from crm.workspace.configuration import workspace_settings
 from tenants.actors import Actor
-from tenants.locks import advisory_lock
+from tenants.db.locks import advisory_lock
 
 NOT_USED = "currency_not_used"
 

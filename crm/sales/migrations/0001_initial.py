@@ -6,7 +6,7 @@ import django.db.models.functions.uuid
 import django.utils.timezone
 from django.db import migrations, models
 
-import tenants.fields
+import tenants.db.fields
 
 
 class Migration(migrations.Migration):
@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="DealContact",
             fields=[
-                ("id", tenants.fields.UUIDKey(serialize=False)),
+                ("id", tenants.db.fields.UUIDKey(serialize=False)),
                 ("role", models.CharField(blank=True, default="", max_length=80)),
                 (
                     "contact",

@@ -35,9 +35,9 @@ from crm.sales.pipelines.forms import (
 )
 from crm.sales.sample import loading
 from crm.workspace.people.plan_needs import room_need
-from tenants.access import access, needs
 from tenants.actors import Actor
 from tenants.http import MemberRequest
+from tenants.web.access import access, needs
 
 SETTINGS = needs("workspace", "settings")
 SAMPLE = needs("workspace", "sample_data")

@@ -26,15 +26,15 @@ from crm.workspace.people.role_services import role_create
 from crm.workspace.people.team_services import team_create
 from crm.workspace.permissions import WORK_NOUNS
 from crm.workspace.settings.services import holiday_place_set, holiday_suggestions, holidays_add
-from tenants import accounts
+from tenants.accounts import services
+from tenants.accounts.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
 from tenants.actors import Actor, TenantRef
-from tenants.api_keys import ApiKeyRefused, api_key_authenticate, api_key_create
-from tenants.fleet import workspace_upgrade
-from tenants.hosts import subdomain_host, tenant_host, tenant_url
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Domain, Tenant, User
-from tenants.provisioning import tenant_provision
-from tenants.scopes import shared, tenant_scope
 from tenants.selectors import BUILT
+from tenants.workspaces.fleet import workspace_upgrade
+from tenants.workspaces.hosts import subdomain_host, tenant_host, tenant_url
+from tenants.workspaces.provisioning import tenant_provision
 
 NAME = "Morgenlicht Fenster"
 SUBDOMAIN = "morgenlicht"
@@ -161,7 +161,7 @@ def second_workspace_ensure() -> tuple[TenantRef, User]:
 def _workspace(name: str, subdomain: str, person: Person) -> tuple[TenantRef, User]:
     with shared(), transaction.atomic():
         domain = Domain.objects.select_related("tenant").filter(domain=subdomain_host(subdomain)).first()
-        owner = accounts.verified_user(person.email) or accounts.account_create(
+        owner = services.verified_user(person.email) or services.account_create(
             email=person.email, password=PASSWORD, name=person.name, verified=True
         )
         if domain is None:
@@ -292,7 +292,7 @@ def _money(actor: Actor) -> None:
 
 def _member(tenant: TenantRef, person: Person, manager: Member | None) -> Actor:
     with shared():
-        user = accounts.verified_user(person.email) or accounts.account_create(
+        user = services.verified_user(person.email) or services.account_create(
             email=person.email, password=PASSWORD, name=person.name, verified=True
         )
     member_create(

@@ -30,10 +30,10 @@ from crm.workspace.currencies.convert import rates_at
 from crm.workspace.models import Notification
 from crm.workspace.people.sample_people import sample_people
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
-from tenants.locks import advisory_lock
+from tenants.db.locks import advisory_lock
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
+from tenants.workspaces.entitlements import require_writable
 
 NOUNS = ("note", "email", "meeting", "call", "task", "deal", "contact", "company")
 SETTINGS = ("pipeline", "stage")

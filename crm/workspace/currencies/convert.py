@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from crm.workspace.models import ExchangeRate
 from tenants.actors import Actor
-from tenants.scopes import current_tenant
+from tenants.db.scopes import current_tenant
 
 PRECISION = 60
 

@@ -21,8 +21,8 @@ from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.hooks import currencies_used
 from crm.workspace.models import ExchangeRate, WorkspaceSettings
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
-from tenants.settings import metadata_changed, workspace_update
+from tenants.workspaces.entitlements import require_writable
+from tenants.workspaces.settings import metadata_changed, workspace_update
 
 LOWEST, HIGHEST = Decimal("0.000000001"), Decimal(1_000_000_000)
 EARLIEST = date(1970, 1, 1)

@@ -22,8 +22,8 @@ from crm.workspace.errors import Conflict, NotFound, WorkspaceError
 from crm.workspace.hooks import currencies_used
 from crm.workspace.models import ExchangeRate
 from crm.workspace.text.formats import date_text, rate_text
-from tenants.access import access, needs
 from tenants.http import MemberRequest
+from tenants.web.access import access, needs
 
 SETTINGS = needs("workspace", "settings")
 FORM = ["GET", "POST"]

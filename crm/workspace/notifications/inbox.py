@@ -21,9 +21,9 @@ from crm.workspace.notifications.mailing import seen
 from crm.workspace.notifications.notify import Kind, kinds
 from crm.workspace.notifications.selectors import notifications_of, unread_count
 from crm.workspace.notifications.services import notifications_mark_read, notifications_mark_unread
-from tenants.access import MEMBER, PUBLIC, access
 from tenants.actors import Actor
 from tenants.http import MemberRequest, Request
+from tenants.web.access import MEMBER, PUBLIC, access
 
 PAGE = 40
 MATES_SHOWN = 5

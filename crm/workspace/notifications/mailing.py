@@ -27,11 +27,11 @@ from crm.workspace.models import Member, Notification, NotificationMail
 from crm.workspace.notifications.notify import DIGEST, MAILS, Channel, choices_of, chosen, kinds
 from crm.workspace.permissions import HIDDEN
 from tenants.actors import Actor, TenantRef
-from tenants.hosts import tenant_url
-from tenants.mails import one_line
-from tenants.scopes import current_tenant
-from tenants.turns import Progress
-from tenants.wakeups import wake
+from tenants.db.scopes import current_tenant
+from tenants.work.mail import one_line
+from tenants.work.turns import Progress
+from tenants.work.wakeups import wake
+from tenants.workspaces.hosts import tenant_url
 
 log = structlog.get_logger(__name__)
 

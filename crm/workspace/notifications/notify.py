@@ -17,9 +17,9 @@ from crm.workspace.actors import MEMBERS
 from crm.workspace.hooks import record_owner
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail
 from tenants.actors import Actor, TenantRef
-from tenants.prepared import Among, PreparedInstances
-from tenants.scopes import current_tenant
-from tenants.wakeups import wake
+from tenants.db.prepared import Among, PreparedInstances
+from tenants.db.scopes import current_tenant
+from tenants.work.wakeups import wake
 
 MAILS = "mails"
 DIGEST = ""

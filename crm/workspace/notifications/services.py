@@ -13,8 +13,8 @@ from crm.workspace.hours import calendar_of
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail
 from crm.workspace.notifications.notify import DIGEST, MAILS, Channel, chosen, kinds
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
-from tenants.wakeups import wake
+from tenants.work.wakeups import wake
+from tenants.workspaces.entitlements import require_writable
 
 
 def notifications_mark_read(actor: Actor, *, ids: list[UUID] | None = None) -> int:

@@ -10,9 +10,9 @@ from crm.workspace.models import Member
 from crm.workspace.notifications.mailing import unsubscribe_read
 from crm.workspace.notifications.notify import DIGEST, kinds
 from crm.workspace.notifications.services import notification_mail_stop
-from tenants.access import PUBLIC, access
 from tenants.http import Request
-from tenants.rates import limited
+from tenants.rate_limits import limited
+from tenants.web.access import PUBLIC, access
 
 
 @csrf_exempt

@@ -18,8 +18,8 @@ from crm.workspace.models import Member, NotificationChoices
 from crm.workspace.notifications.notify import Channel, choices_of, chosen, kinds
 from crm.workspace.notifications.services import notification_choices_update
 from crm.workspace.text.formats import time_text
-from tenants.access import MEMBER, access
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access
 
 NO_MAIL = ""
 MAILS = (

@@ -15,10 +15,10 @@ from crm.workspace.models import Member, Role, Team
 from crm.workspace.people.selectors import seats
 from crm.workspace.permissions import covers
 from tenants.actors import Actor, TenantRef
-from tenants.entitlements import require_writable
-from tenants.limits import require_room
-from tenants.locks import advisory_lock
+from tenants.db.locks import advisory_lock
 from tenants.names import NameRefused, name_read
+from tenants.workspaces.entitlements import require_writable
+from tenants.workspaces.limits import require_room
 
 LONGEST_NAME = 120
 

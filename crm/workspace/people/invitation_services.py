@@ -32,8 +32,8 @@ from crm.workspace.people.checks import (
 from crm.workspace.people.member_services import member_create
 from crm.workspace.people.selectors import active_members, owners
 from tenants.actors import Actor, ActorKind, TenantRef
-from tenants.limits import require_room
 from tenants.models import User
+from tenants.workspaces.limits import require_room
 
 INVITATION_LIFE = timedelta(days=7)
 TOKEN_BYTES = 32

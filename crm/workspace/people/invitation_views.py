@@ -22,19 +22,19 @@ from crm.workspace.people.invitation_services import (
     invitation_tenant_id,
     seat_missing_notify,
 )
-from tenants import accounts
-from tenants.access import PUBLIC, access
+from tenants.accounts import services
+from tenants.accounts.session_handover import entry_url
 from tenants.actors import TenantRef
-from tenants.entitlements import why_not_writable
-from tenants.forms import JoinForm
-from tenants.handover import entry_url
+from tenants.db.scopes import tenant_scope
 from tenants.http import Request
-from tenants.limits import LimitReached
 from tenants.models import User
-from tenants.rates import limited
-from tenants.scopes import tenant_scope
+from tenants.rate_limits import limited
 from tenants.selectors import BUILT, tenant_find
-from tenants.views import leads_to_workspaces, stay_signed_in
+from tenants.web.access import PUBLIC, access
+from tenants.web.forms import JoinForm
+from tenants.web.views import leads_to_workspaces, stay_signed_in
+from tenants.workspaces.entitlements import why_not_writable
+from tenants.workspaces.limits import LimitReached
 
 
 def _tenant(token: str) -> TenantRef:
@@ -77,7 +77,7 @@ def invitation(request: Request, token: str) -> HttpResponseBase:
     try:
         if request.user.is_authenticated:
             return _signed_in(request, tenant, token, context)
-        if request.method != "POST" and accounts.verified_user(email) is not None:
+        if request.method != "POST" and services.verified_user(email) is not None:
             return _sign_in_first(request, email)
         return _new(request, tenant, token, context)
     except WorkspaceError as error:
@@ -103,7 +103,7 @@ def _signed_in(request: Request, tenant: TenantRef, token: str, context: dict[st
     if request.method != "POST":
         return render(request, "workspace/invitation.html", context)
     with transaction.atomic():
-        if not accounts.address_prove(user):
+        if not services.address_prove(user):
             return _other(request, user, context["email"])
         with tenant_scope(tenant):
             invitation_accept(tenant, token, user)
@@ -123,7 +123,7 @@ def _new(request: Request, tenant: TenantRef, token: str, context: dict[str, str
             with transaction.atomic():
                 with tenant_scope(tenant):
                     invitation_hold(token)
-                user = accounts.account_create(
+                user = services.account_create(
                     email=context["email"],
                     password=form.cleaned_data["password"],
                     name=form.cleaned_data["name"],
@@ -132,7 +132,7 @@ def _new(request: Request, tenant: TenantRef, token: str, context: dict[str, str
                 )
                 with tenant_scope(tenant):
                     invitation_accept(tenant, token, user, name=user.name)
-        except accounts.AddressTaken:
+        except services.AddressTaken:
             return _sign_in_first(request, context["email"])
         stay_signed_in(request, user)
         return HttpResponseRedirect(entry_url(tenant))

@@ -2,10 +2,10 @@
 
 from crm.workspace.models import Invitation, Member
 from tenants.actors import Actor
-from tenants.hosts import public_url, tenant_host, tenant_url
-from tenants.mails import mail_queue
-from tenants.moving import Moved
 from tenants.names import name_mailed
+from tenants.work.mail import mail_queue
+from tenants.workspaces.address_change import Moved
+from tenants.workspaces.hosts import public_url, tenant_host, tenant_url
 
 
 def invitation(actor: Actor, invitation: Invitation) -> None:

@@ -27,11 +27,12 @@ from crm.workspace.people.checks import (
 )
 from crm.workspace.people.selectors import owners, present_members
 from crm.workspace.text.formats import DATE_FORMATS, NUMBER_FORMATS, TIME_FORMATS
-from tenants import accounts
+from tenants.accounts import services
 from tenants.actors import Actor, TenantRef
-from tenants.entitlements import require_writable
+from tenants.db.scopes import shared
 from tenants.models import User
-from tenants.scopes import shared
+from tenants.workspaces import memberships
+from tenants.workspaces.entitlements import require_writable
 
 
 def name_from_email(email: str) -> str:
@@ -97,7 +98,7 @@ def member_create(
         member.role, member.manager, member.team, member.state = role, manager, team, Member.State.ACTIVE
         member.save()
         with shared():
-            accounts.membership_set(tenant_id=tenant.id, user_id=user_id, active=True, member_id=member.id)
+            memberships.membership_set(tenant_id=tenant.id, user_id=user_id, active=True, member_id=member.id)
         note_member(
             actor or system_actor(tenant),
             "member.reactivated" if before else "member.created",
@@ -215,8 +216,8 @@ def member_deactivate(actor: Actor, *, member_id: UUID, change_set: object | Non
         member.state = Member.State.DEACTIVATED
         member.save(update_fields=["state"])
         with shared():
-            accounts.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=False)
-            accounts.sessions_end(user_id=member.user_id, tenant_id=actor.tenant.id)
+            memberships.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=False)
+            services.sessions_end(user_id=member.user_id, tenant_id=actor.tenant.id)
         note_member(actor, "member.deactivated", member, before, member.snapshot(), change_set)
     return member
 
@@ -235,7 +236,7 @@ def member_reactivate(actor: Actor, *, member_id: UUID, change_set: object | Non
         member.state = Member.State.ACTIVE
         member.save(update_fields=["state"])
         with shared():
-            accounts.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=True)
+            memberships.membership_set(tenant_id=actor.tenant.id, user_id=member.user_id, active=True)
         note_member(actor, "member.reactivated", member, before, member.snapshot(), change_set)
     return member
 

@@ -17,12 +17,13 @@ from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.forms import FilterForm, InviteForm
 from crm.workspace.people.seat_buying import may_buy, seat_need, seats_bought, seats_page, seats_short
 from crm.workspace.people.selectors import members_matching, open_invitations, seats, seats_remedy
-from tenants import rates
-from tenants.access import access, check, needs
+from tenants import rate_limits
 from tenants.actors import Actor
 from tenants.http import Request
-from tenants.limits import LimitReached
-from tenants.rates import limited
+from tenants.permission_checks import check
+from tenants.rate_limits import limited
+from tenants.web.access import access, needs
+from tenants.workspaces.limits import LimitReached
 
 LOOK = needs("member", "view")
 MEMBERS = needs("workspace", "members")
@@ -74,7 +75,7 @@ def member_list(request: Request) -> HttpResponse:
     sent, refused = 0, {}
     seatless: list[str] = []
     for email in emails:
-        rates.count("invite", str(actor.tenant.id))
+        rate_limits.count("invite", str(actor.tenant.id))
         try:
             invitation_services.invitation_send(actor, email=email, **values)
         except WorkspaceError as error:
@@ -143,7 +144,7 @@ def member_reactivate(request: Request, member_id: UUID) -> HttpResponse:
 @limited("invitation")
 @access(MEMBERS)
 def invitation_resend(request: Request, invitation_id: UUID) -> HttpResponse:
-    rates.count("invite", str(actor_of(request).tenant.id))
+    rate_limits.count("invite", str(actor_of(request).tenant.id))
     text = _("A new invitation is on its way to %(name)s. The link of the old one is dead.")
     return with_seat(request, invitation_services.invitation_resend, text, invitation_id=invitation_id)
 

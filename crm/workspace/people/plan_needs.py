@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from crm.workspace.people.selectors import payment_remedy
 from tenants.actors import Actor
-from tenants.entitlements import NotEntitled
-from tenants.limits import LimitReached, require_feature, require_room, usage_of
+from tenants.workspaces.entitlements import NotEntitled
+from tenants.workspaces.limits import LimitReached, require_feature, require_room, usage_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from crm.workspace.permissions import (
     role_nouns,
 )
 from tenants.actors import Actor, Permissions, Scope
-from tenants.entitlements import require_writable
-from tenants.limits import require_feature
+from tenants.workspaces.entitlements import require_writable
+from tenants.workspaces.limits import require_feature
 
 MAX_ROLES = 50
 LONGEST_NAME = 80

@@ -21,10 +21,10 @@ from crm.workspace.people.role_services import RoleInvalid
 from crm.workspace.people.selectors import grantable_roles
 from crm.workspace.permissions import FIXED_ROLES, covers
 from crm.workspace.text.folding import BY_NAME, fold
-from tenants.access import access, needs
 from tenants.actors import Actor, Permissions
 from tenants.http import Request
-from tenants.limits import require_feature
+from tenants.web.access import access, needs
+from tenants.workspaces.limits import require_feature
 
 ROLES = needs("workspace", "roles")
 SOME_NAMES = 12

@@ -13,11 +13,11 @@ from django.utils.translation import ngettext
 
 from crm.workspace.people.plan_needs import PlanNeed, missing_room
 from crm.workspace.people.selectors import seats, seats_remedy
-from tenants.access import check
 from tenants.actors import Actor
 from tenants.http import Request
-from tenants.seat_offers import SeatOffer, SeatsNotSold, seat_seller
-from tenants.settings import workspace_now
+from tenants.permission_checks import check
+from tenants.workspaces.seat_offers import SeatOffer, SeatsNotSold, seat_seller
+from tenants.workspaces.settings import workspace_now
 
 SALT = "seat-offer"
 HOLDS_SECONDS = 15 * 60

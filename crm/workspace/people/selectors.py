@@ -12,8 +12,8 @@ from crm.workspace.models import Invitation, Member, Role, Team
 from crm.workspace.permissions import OWNER, covers
 from crm.workspace.text.folding import BY_NAME, fold, holds_words
 from tenants.actors import Actor, Scope, TenantRef
-from tenants.locales import zone
-from tenants.mails import Recipient
+from tenants.work.mail import Recipient
+from tenants.workspaces.locales import zone
 
 MAX_NAMED = 3
 

@@ -12,8 +12,8 @@ from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.people.checks import find_team, name_checked, people_lock
 from crm.workspace.people.member_services import member_update
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
-from tenants.limits import require_feature
+from tenants.workspaces.entitlements import require_writable
+from tenants.workspaces.limits import require_feature
 
 DEEPEST = 10
 LONGEST_NAME = 80

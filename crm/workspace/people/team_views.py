@@ -19,8 +19,9 @@ from crm.workspace.people.member_views import LOOK, MEMBERS, actor_of, done
 from crm.workspace.people.plan_needs import feature_need
 from crm.workspace.people.selectors import members_of_teams, teams
 from crm.workspace.text.folding import BY_NAME
-from tenants.access import access, check
 from tenants.http import Request
+from tenants.permission_checks import check
+from tenants.web.access import access
 
 FORM = ["GET", "POST"]
 

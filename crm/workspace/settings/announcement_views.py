@@ -5,10 +5,10 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_POST
 
-from tenants.access import MEMBER, access
-from tenants.announcements import announcement_dismiss
-from tenants.handover import safe_path
+from tenants.accounts.session_handover import safe_path
 from tenants.http import MemberRequest
+from tenants.web.access import MEMBER, access
+from tenants.workspaces.announcements import announcement_dismiss
 
 
 @require_POST

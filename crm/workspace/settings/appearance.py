@@ -4,8 +4,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from tenants.access import PUBLIC, access
 from tenants.http import Request
+from tenants.web.access import PUBLIC, access
 
 YEAR = 365 * 24 * 60 * 60
 CHOICES = {"theme": {"light", "dark", ""}, "sidebar": {"folded", "open"}}

@@ -17,8 +17,8 @@ from crm.workspace.currencies.services import settings_locked
 from crm.workspace.errors import NotAllowed, WorkspaceError
 from crm.workspace.storage import require_storage
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
-from tenants.settings import metadata_changed
+from tenants.workspaces.entitlements import require_writable
+from tenants.workspaces.settings import metadata_changed
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_PIXELS = 25_000_000

@@ -17,9 +17,9 @@ from crm.workspace.models import Member
 from crm.workspace.people import member_services
 from crm.workspace.people.selectors import members
 from crm.workspace.settings.forms import PersonalForm, examples
-from tenants.access import MEMBER, access
 from tenants.actors import Actor
 from tenants.http import Request
+from tenants.web.access import MEMBER, access
 
 
 def _actor(request: Request) -> Actor:

@@ -12,10 +12,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from crm.workspace.people.selectors import active_members
-from tenants.access import access, needs
 from tenants.actors import Actor
 from tenants.http import Request
-from tenants.settings import SecondFactorRefused, second_factor_release, second_factor_require, second_factor_state
+from tenants.web.access import access, needs
+from tenants.workspaces.settings import (
+    SecondFactorRefused,
+    second_factor_release,
+    second_factor_require,
+    second_factor_state,
+)
 
 GRACE = (
     (0, gettext_lazy("at once")),

@@ -26,10 +26,10 @@ from crm.workspace.people import mails
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.formats import DATE_FORMATS, NUMBER_FORMATS, TIME_FORMATS, date_text
 from tenants.actors import Actor
-from tenants.entitlements import require_writable
-from tenants.hosts import tenant_host
-from tenants.moving import AddressRefused, Moved, subdomain_change
-from tenants.settings import metadata_changed
+from tenants.workspaces.address_change import AddressRefused, Moved, subdomain_change
+from tenants.workspaces.entitlements import require_writable
+from tenants.workspaces.hosts import tenant_host
+from tenants.workspaces.settings import metadata_changed
 
 MAX_SPANS = 6
 MAX_ESCALATION = 30 * 24

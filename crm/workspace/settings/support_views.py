@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from tenants.access import MEMBER, access
-from tenants.handover import safe_path
+from tenants.accounts.session_handover import safe_path
+from tenants.accounts.support_ends import consent_withdraw, visits_end
 from tenants.http import MemberRequest
-from tenants.support import CONSENT_HOURS, consent_give, support_of
-from tenants.support_ends import consent_withdraw, visits_end
-from tenants.views_tenant import visit_leave
+from tenants.web.access import MEMBER, access
+from tenants.web.tenant_views import visit_leave
+from tenants.workspaces.support import CONSENT_HOURS, consent_give, support_of
 
 
 class ConsentForm(forms.Form):

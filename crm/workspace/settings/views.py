@@ -33,13 +33,13 @@ from crm.workspace.settings.forms import (
 )
 from crm.workspace.settings.logos import logo_read, logo_set
 from crm.workspace.text import formats
-from tenants import rates
-from tenants.access import MEMBER, access, needs
-from tenants.hosts import api_url, tenant_host, tenant_url
+from tenants import rate_limits
 from tenants.http import MemberRequest
-from tenants.moving import old_addresses
-from tenants.rates import limited
-from tenants.settings import workspace_update
+from tenants.rate_limits import limited
+from tenants.web.access import MEMBER, access, needs
+from tenants.workspaces.address_change import old_addresses
+from tenants.workspaces.hosts import api_url, tenant_host, tenant_url
+from tenants.workspaces.settings import workspace_update
 
 SETTINGS = needs("workspace", "settings")
 FORM = ["GET", "POST"]
@@ -267,7 +267,7 @@ def address(request: MemberRequest) -> HttpResponse:
             # Only a change counts; one too many is rolled back.
             with transaction.atomic():
                 moved = services.address_change(actor, subdomain=form.cleaned_data["subdomain"])
-                rates.count("subdomain", str(actor.tenant.id))
+                rate_limits.count("subdomain", str(actor.tenant.id))
         except WorkspaceError as error:
             _refused(form, error)
         else:

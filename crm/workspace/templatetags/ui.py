@@ -17,7 +17,7 @@ from lucide.templatetags.lucide import lucide
 
 from crm.workspace.colors import COLORS, tint
 from crm.workspace.text import formats
-from tenants.limits import amount_text
+from tenants.workspaces.limits import amount_text
 
 MESSAGE_KINDS = {"success": "success", "warning": "warning", "error": "error"}
 UNDO_TAG = "undo:"

@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from crm.workspace.people.selectors import payment_remedy
-from tenants.access import WRITING, Needs, declared
 from tenants.actors import Actor
-from tenants.entitlements import NotEntitled, why_not_writable
+from tenants.web.access import WRITING, Needs, declared
+from tenants.workspaces.entitlements import NotEntitled, why_not_writable
 
 register = template.Library()
 

@@ -18,9 +18,9 @@ from console.announcing import announce, announcement_end, announcements_made
 from console.auditing import operator_of
 from console.forms import AnnouncementForm, ReasonForm
 from console.views.steps import step_page
-from tenants.announcements import audience_of
 from tenants.http import Request
 from tenants.models import Announcement
+from tenants.workspaces.announcements import audience_of
 
 
 @page

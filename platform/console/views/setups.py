@@ -5,8 +5,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from console.access import page
-from tenants.finishing import unfinished
 from tenants.http import Request
+from tenants.workspaces.finishing import unfinished
 
 
 @page

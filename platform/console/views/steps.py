@@ -15,12 +15,12 @@ from console.auditing import Action, operator_of, step_noted
 from console.forms import ReasonForm, VisitForm
 from console.views.workspaces import tenant_of
 from console.workspaces import visits
-from tenants.finishing import UNFINISHED, setup_finish
-from tenants.handover import entry_url
+from tenants.accounts.session_handover import entry_url
 from tenants.http import Request
 from tenants.models import Tenant
-from tenants.support import SupportRefused
-from tenants.views import leads_to_workspaces
+from tenants.web.views import leads_to_workspaces
+from tenants.workspaces.finishing import UNFINISHED, setup_finish
+from tenants.workspaces.support import SupportRefused
 
 
 class SetupStopped(RuntimeError):

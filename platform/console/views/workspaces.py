@@ -13,11 +13,11 @@ from console.billing.selectors import account_detail
 from console.forms import WorkspaceFilter
 from console.workspaces.selectors import workspace_detail, workspace_page, workspaces_matching
 from console.workspaces.visits import visits_open
-from tenants.finishing import UNFINISHED
-from tenants.handover import entry_url
+from tenants.accounts.session_handover import entry_url
 from tenants.http import Request
 from tenants.models import Tenant
-from tenants.support import ENTERED
+from tenants.workspaces.finishing import UNFINISHED
+from tenants.workspaces.support import ENTERED
 
 
 @page

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from crm.records.models import Event, HandlerPosition, Job, Timer
 from tenants.actors import TenantRef
-from tenants.limits import Usage, usage
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
+from tenants.workspaces.limits import Usage, usage
 
 FEW = 5
 LATELY = timedelta(days=7)
@@ -40,7 +40,7 @@ class Inside:
 
 
 def inside(tenant: TenantRef) -> Inside:
-    """Raises tenants.scopes.WorkspaceBehind for one that is not at this release."""
+    """Raises tenants.db.scopes.WorkspaceBehind for one that is not at this release."""
     now = timezone.now()
     with tenant_scope(tenant):
         states = dict(Job.objects.values_list("state").annotate(n=Count("id")))

@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from console.billing.attention import accounts_troubled
 from console.workspaces.inside import Inside, inside
 from tenants.actors import TenantRef
-from tenants.finishing import SETUP, UNFINISHED
+from tenants.db.database_roles import installation, role_of
+from tenants.db.release import template_digest
 from tenants.models import ApiKey, Domain, Membership, Session, Tenant, TenantStep, Wakeup, is_behind
-from tenants.release import template_digest
-from tenants.roles import installation, role_of
 from tenants.selectors import BUILT
+from tenants.workspaces.finishing import SETUP, UNFINISHED
 
 PAGE = 50
 MEMBERS = 50

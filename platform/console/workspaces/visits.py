@@ -6,8 +6,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from console.auditing import Action, Operator, audit_note
-from tenants import support, support_ends
+from tenants.accounts import support_ends
 from tenants.models import Membership, SupportVisit, Tenant, User
+from tenants.workspaces import support
 
 
 def visit_start(operator: Operator, tenant: Tenant, *, user_id: UUID, reason: str) -> SupportVisit:

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from psycopg2 import sql
 
-from tenants import grants
-from tenants.backend.base import OWNER_ALIAS
-from tenants.catalogue_grants import catalogue_close
-from tenants.roles import app_role, common_role, owner_role, shared_role
+from tenants.db import grants
+from tenants.db.backend.base import OWNER_ALIAS
+from tenants.db.catalogue_grants import catalogue_close
+from tenants.db.database_roles import app_role, common_role, owner_role, shared_role
 
 LOGIN_SETTINGS = {"timezone": "UTC", "search_path": ""}
 OWNER_SETTINGS = {"timezone": "UTC", "search_path": "", "lock_timeout": "10s"}

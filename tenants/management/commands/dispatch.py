@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from tenants.dispatching import run
+from tenants.work.dispatcher import run
 
 
 class Command(BaseCommand):

@@ -6,12 +6,12 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from tenants.backend.base import OWNER_ALIAS
-from tenants.catalogue_grants import catalogue_open
-from tenants.fleet import FleetStopped, fleet_upgrade
-from tenants.roles import SHARED_SCHEMA, app_role, owner_role
-from tenants.scopes import owner_scope
-from tenants.template import schema_migrate, template_record
+from tenants.db.backend.base import OWNER_ALIAS
+from tenants.db.catalogue_grants import catalogue_open
+from tenants.db.database_roles import SHARED_SCHEMA, app_role, owner_role
+from tenants.db.scopes import owner_scope
+from tenants.workspaces.fleet import FleetStopped, fleet_upgrade
+from tenants.workspaces.schema_template import schema_migrate, template_record
 
 log = structlog.get_logger(__name__)
 

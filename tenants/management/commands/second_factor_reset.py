@@ -5,11 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from tenants import accounts
-from tenants.account_log import Kind, account_event
-from tenants.browsers import Visit
-from tenants.factors import factors_drop
-from tenants.scopes import shared
+from tenants.accounts import services
+from tenants.accounts.browsers import Visit
+from tenants.accounts.security_log import Kind, account_event
+from tenants.accounts.two_factor import factors_drop
+from tenants.db.scopes import shared
 
 
 class Command(BaseCommand):
@@ -20,10 +20,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with shared(), transaction.atomic():
-            user = accounts.verified_user(options["email"])
+            user = services.verified_user(options["email"])
             if user is None:
                 raise CommandError(f"No account has proven {options['email']}.")
             factors_drop(user)
-            accounts.sessions_end(user_id=user.pk)
+            services.sessions_end(user_id=user.pk)
             account_event(user, Kind.FACTORS_RESET, Visit())
         self.stdout.write(f"{user.email} signs in with the password alone from now on.")

@@ -22,7 +22,7 @@ from crm.records.write import gate, undo
 from crm.workspace.models import Member
 from crm.workspace.people.member_services import member_deactivate
 from tenants.actors import TenantRef
-from tenants.hosts import tenant_host
+from tenants.workspaces.hosts import tenant_host
 from tests import factories
 
 BERLIN = ZoneInfo("Europe/Berlin")

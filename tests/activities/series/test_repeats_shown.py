@@ -21,7 +21,7 @@ from crm.activities.services import activity_done, meeting_reply, occurrence_ski
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from tenants.actors import Actor, TenantRef
-from tenants.hosts import tenant_host
+from tenants.workspaces.hosts import tenant_host
 
 TASK, CALL, MEETING = registry.get("task"), registry.get("call"), registry.get("meeting")
 

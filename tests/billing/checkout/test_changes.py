@@ -11,7 +11,7 @@ from billing.models import StripeRequest
 from billing.money import Money
 from billing.outgoing import FRESH, KEY_LIVES, requests_finish, send
 from billing.stripe_client import OPERATIONS
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.paying import SEATS
 from tests.billing.standin_server import FAILS_LATER
 

@@ -13,8 +13,8 @@ from billing.errors import BillingRefused, StripeAway
 from billing.models import BillingAccount, CheckoutAttempt, Plan, SubscriptionChange
 from billing.subscriptions.sync import subscription_sync
 from embedded.stripe.errors import Refused
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.paying import SEATS, Paying
 from tests.billing.standin_server import DECLINED, THREE_D_SECURE
 

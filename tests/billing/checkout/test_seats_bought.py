@@ -13,8 +13,8 @@ from crm.records.models import Event
 from crm.workspace.models import Invitation, Member, Notification, Role
 from crm.workspace.people import invitation_services, member_services
 from tenants.actors import Actor, TenantRef
+from tenants.db.scopes import shared
 from tenants.models import Tenant, User
-from tenants.scopes import shared
 from tests.accounts.conftest import Browser, link_in
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.standin_server import StripeServer

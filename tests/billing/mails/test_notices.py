@@ -13,8 +13,8 @@ from billing.access import Access, State
 from billing.mails.notices import Kind, access_changed, kind_of_change, notice
 from billing.models import BillingNotice
 from crm.workspace.models import Member, Role
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.accounts import account_of, invoiced, standing, subscribed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("celery_eager")]

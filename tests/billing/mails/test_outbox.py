@@ -13,7 +13,7 @@ from billing import clock
 from billing.mails.notices import Kind, notice
 from billing.mails.outbox import PATIENCE, mail_go, mails_pick_up
 from billing.models import BillingNotice, MailToSend
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.accounts import account_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("celery_eager")]

@@ -17,10 +17,7 @@ from crm.records.write import gate
 from crm.records.write.limits import Key, counts
 from crm.records.write.undo import undo
 from tenants.actors import Actor
-from tenants.limits import (
-    LimitReached,
-    usage_of,
-)
+from tenants.workspaces.limits import LimitReached, usage_of
 from tests import factories
 from tests.billing.plans.under_plan import CONTACT, contacts, under
 

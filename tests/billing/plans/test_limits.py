@@ -27,8 +27,10 @@ from crm.workspace.people.role_services import role_create, role_delete, role_up
 from crm.workspace.people.team_services import team_create, team_delete, team_update
 from crm.workspace.settings.logos import logo_set
 from tenants.actors import Actor
-from tenants.entitlements import LIMITS
-from tenants.limits import (
+from tenants.db.scopes import shared
+from tenants.models import User
+from tenants.workspaces.entitlements import LIMITS
+from tenants.workspaces.limits import (
     FEATURES,
     LIMIT_LABELS,
     FeatureMissing,
@@ -41,8 +43,6 @@ from tenants.limits import (
     usage_of,
     usage_register,
 )
-from tenants.models import User
-from tenants.scopes import shared
 from tests import factories
 from tests.billing.plans.under_plan import contacts, under
 

@@ -19,10 +19,16 @@ from crm.workspace.models import Member
 from crm.workspace.people.invitation_services import invitation_send
 from crm.workspace.people.member_services import member_create, member_user_change
 from tenants.actors import Actor, TenantRef
-from tenants.entitlements import Entitlements, WorkspaceClosed, entitlements_write, require_writable, why_not_writable
+from tenants.db.database_roles import role_of
+from tenants.db.scopes import shared
 from tenants.models import User, Wakeup
-from tenants.roles import role_of
-from tenants.scopes import shared
+from tenants.workspaces.entitlements import (
+    Entitlements,
+    WorkspaceClosed,
+    entitlements_write,
+    require_writable,
+    why_not_writable,
+)
 from tests import factories
 from tests.registrations import anew
 

@@ -18,10 +18,10 @@ from crm.workspace.models import Member, NotificationMail
 from crm.workspace.notifications.notify import MAILS
 from crm.workspace.tasks import mails_send
 from tenants.actors import Actor, TenantRef
-from tenants.entitlements import Entitlements, entitlements_write
-from tenants.hosts import tenant_host
-from tenants.tasks import TenantRefused, tenant_served
-from tenants.wakeups import wake
+from tenants.work.task_classes import TenantRefused, tenant_served
+from tenants.work.wakeups import wake
+from tenants.workspaces.entitlements import Entitlements, entitlements_write
+from tenants.workspaces.hosts import tenant_host
 from tests import factories
 
 pytestmark = pytest.mark.django_db

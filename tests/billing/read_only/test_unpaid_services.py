@@ -23,7 +23,7 @@ from crm.records.models import ChangeSet
 from crm.records.schema.record_type import registry
 from crm.workspace.currencies.files import Line
 from tenants.actors import Actor
-from tenants.entitlements import WorkspaceClosed
+from tenants.workspaces.entitlements import WorkspaceClosed
 from tests import factories
 from tests.billing.unpaid import changed, dump, put
 from tests.isolation.test_canary import Planted

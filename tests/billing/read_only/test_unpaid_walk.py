@@ -16,8 +16,8 @@ from django.test import Client
 from django.urls import resolve
 
 from api.views import ApiView
-from tenants.access import BILLING, PUBLIC, declared
 from tenants.actors import Actor
+from tenants.web.access import BILLING, PUBLIC, declared
 from tests.billing.unpaid import changed, dump, put
 from tests.isolation.routes import routes
 from tests.isolation.test_canary import Planted, api_paths

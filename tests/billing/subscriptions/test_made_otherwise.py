@@ -9,7 +9,7 @@ from billing.models import InvoiceMirror
 from billing.money import Money
 from billing.subscriptions.mirror import plan_item
 from billing.subscriptions.seat_sync import seats_tell
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.paying import SEATS, Paying
 from tests.billing.standin_server import StripeServer

@@ -7,7 +7,7 @@ import pytest
 
 from billing import clock
 from billing.subscriptions.news import CARD_AHEAD
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.standin_server import StripeServer
 

@@ -9,7 +9,7 @@ from billing import clock
 from billing.access import GRACE
 from billing.models import Subscription
 from billing.subscriptions.mirror import issued_at
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.standin_server import StripeServer
 

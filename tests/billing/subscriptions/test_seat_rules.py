@@ -14,11 +14,11 @@ from billing.models import BillingAccount, Plan, SeatChange, Subscription
 from billing.plans.catalog import plans_load
 from billing.seats import TRIAL_SEATS, renews_soon, seat_limit, seats_billable, seats_to_bill
 from crm.workspace.people import invitation_services, member_services
-from tenants import accounts
+from tenants.accounts import services
+from tenants.accounts.signup import take_over, workspace_reserve
 from tenants.actors import Actor, TenantRef
+from tenants.db.scopes import shared
 from tenants.models import Membership, User
-from tenants.scopes import shared
-from tenants.signup import take_over, workspace_reserve
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.accounts import subscribed
 from tests.billing.standin_server import StripeServer
@@ -124,7 +124,7 @@ def test_who_accepts_an_invitation_is_noted(owner: Actor, in_tenant: TenantRef) 
     invitation = invitation_services.invitation_send(owner, email="guest@example.com", role="member")
     noted(in_tenant)
     with shared():
-        user = accounts.account_create(email="guest@example.com", password="a long enough password", verified=True)
+        user = services.account_create(email="guest@example.com", password="a long enough password", verified=True)
     invitation_services.invitation_accept(in_tenant, invitation.token, user)
     assert noted(in_tenant) == 1
 
@@ -140,7 +140,7 @@ def test_a_workspace_that_is_made_is_noted(owner: Actor) -> None:
 
 def test_an_account_that_ends_is_noted_where_it_worked(outsider: Actor, in_tenant: TenantRef, db: Any) -> None:
     with shared():
-        other = accounts.account_create(email="outsider@example.com", password="a long enough password")
+        other = services.account_create(email="outsider@example.com", password="a long enough password")
         Membership.objects.create(user=other, tenant_id=in_tenant.id)
         Membership.objects.create(user_id=outsider.details["user_id"], tenant_id=in_tenant.id)
         before = seats_billable(in_tenant.id)
@@ -175,7 +175,7 @@ def test_memberships_are_written_where_it_is_told_and_nowhere_else() -> None:
             if "migrations" in path.parts:
                 continue
             tree = ast.parse(path.read_text())
-            if path != root / "tenants" / "accounts.py":
+            if path != root / "tenants" / "workspaces" / "memberships.py":
                 assert not writes_membership(tree), path
                 continue
             for name, function in functions(tree).items():
@@ -195,7 +195,7 @@ def test_an_account_is_deleted_where_its_memberships_are_told() -> None:
         for path in sorted((Path(settings.ROOT) / "tenants").rglob("*.py"))
         if "user.delete()" in path.read_text() or "locked.delete()" in path.read_text()
     ]
-    assert found == ["accounts.py"]
+    assert found == ["services.py"]
 
 
 # --- what a renewal bills ---------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from billing.errors import AccountBusy, StripeAway
 from billing.models import LIVE, BillingAccount, SubscriptionChange
 from billing.subscriptions.sync import subscription_sync
 from billing.sweeps.reconcile import reconcile_all
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.standin_server import FAILS_LATER, VISA
 
 

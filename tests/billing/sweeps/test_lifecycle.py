@@ -14,10 +14,10 @@ from billing.errors import BillingRefused
 from billing.mails.notices import Kind
 from billing.models import BillingAccount, BillingNotice, CheckoutAttempt, InvoiceMirror
 from billing.sweeps.lifecycle import NOTICE, lifecycle_sweep
+from tenants.db.database_roles import role_of
+from tenants.db.scopes import shared
 from tenants.models import ApiKey, Membership, Session, Tenant, TenantStep, Wakeup
-from tenants.provisioning import tenant_state_set
-from tenants.roles import role_of
-from tenants.scopes import shared
+from tenants.workspaces.provisioning import tenant_state_set
 from tests.billing.a_workspace import PayingWorkspace
 from tests.billing.standin_server import StripeServer
 from tests.conftest import session_key

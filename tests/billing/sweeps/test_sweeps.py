@@ -12,8 +12,8 @@ from billing.errors import StripeAway
 from billing.models import BillingAccount, ClockShift, InvoiceMirror, PlanPrice, ReconcileRun, StripeEvent
 from billing.plans.prices import prices_sync
 from billing.sweeps.reconcile import events_sweep, reconcile_all
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
 from tests.billing.paying import deliver
 
 

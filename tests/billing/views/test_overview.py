@@ -12,10 +12,10 @@ from django.utils import timezone
 from billing.models import BillingAccount, Plan
 from crm.sales.models import Pipeline
 from crm.workspace.models import Invitation, Role
-from tenants.hosts import tenant_host
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.rates import BY_KEY
-from tenants.scopes import shared
+from tenants.rate_limits import BY_KEY
+from tenants.workspaces.hosts import tenant_host
 from tests.billing.accounts import account_of, invoiced, standing, subscribed
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,8 @@ from billing.models import CheckoutAttempt, Plan, StripeRequest
 from billing.plans.catalog import plans_load
 from crm.records.models import Event
 from crm.workspace.people.invitation_services import invitation_send
-from tenants.hosts import tenant_host
-from tenants.scopes import shared, tenant_scope
+from tenants.db.scopes import shared, tenant_scope
+from tenants.workspaces.hosts import tenant_host
 from tests.billing.accounts import account_of, standing
 from tests.billing.paying import SEATS, Paying
 from tests.billing.standin_server import FAILS_LATER

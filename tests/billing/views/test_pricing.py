@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Plan
 from billing.plans.catalog import plans_load
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 
 pytestmark = pytest.mark.django_db
 PAGE = "/pricing/"

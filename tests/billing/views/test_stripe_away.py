@@ -10,7 +10,7 @@ from django.urls import reverse
 from billing import stripe_client, urls_tenant
 from crm.records.models import Event
 from tenants.actors import Actor
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
 from tests.billing.paying import SEATS, Paying
 from tests.billing.views.test_plan_pages import BUSINESS, hidden, shown
 

@@ -22,7 +22,7 @@ from crm.sales.my_day import deals_in_need, my_day, my_numbers
 from crm.sales.services import deal_move
 from crm.workspace.models import ExchangeRate, Member, Team
 from tenants.actors import Actor
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
 from tests import factories
 from tests.activities.test_tasks import seeing_own
 from tests.depth import examples

@@ -215,7 +215,7 @@ def test_pipelines_are_for_who_may_change_settings(
         ):
             with pytest.raises(Forbidden):
                 act(actor)
-    from tenants.scopes import tenant_scope
+    from tenants.db.scopes import tenant_scope
 
     with tenant_scope(outsider.tenant), pytest.raises(NotFound):
         pipeline_archive(outsider, pipeline_id=service.pk, moves={})

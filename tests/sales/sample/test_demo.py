@@ -14,9 +14,9 @@ from crm.sales.sample.loading import STAGES, sample_clear
 from crm.workspace.actors import actor_for_user
 from crm.workspace.currencies.services import currency_rows
 from crm.workspace.models import Member
-from tenants.api_keys import api_key_authenticate
+from tenants.accounts.api_keys import api_key_authenticate
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Domain, User
-from tenants.scopes import shared, tenant_scope
 
 
 @pytest.mark.slow("makes the whole demo workspace")

@@ -21,7 +21,7 @@ from crm.workspace.actors import actor_for_member, actor_for_user
 from crm.workspace.models import Member
 from crm.workspace.people.selectors import seats
 from tenants.actors import Actor, TenantRef
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
 from tests import factories
 from tests.cast import PEOPLE_OF_A, Cast
 

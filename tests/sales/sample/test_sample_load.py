@@ -25,7 +25,7 @@ from crm.sales.selectors import stage_times
 from crm.workspace.currencies.services import exchange_rate_set
 from crm.workspace.permissions import EVERYTHING
 from tenants.actors import Actor
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
 from tests import factories
 from tests.depth import DEEP
 from tests.records.conftest import PATIENCE, elsewhere, until_waited_for

@@ -17,9 +17,9 @@ from crm.workspace.currencies.files import Line, sheet_read
 from crm.workspace.currencies.services import Fate, _rebased
 from crm.workspace.errors import Conflict, NotAllowed, WorkspaceError
 from crm.workspace.models import ExchangeRate
-from tenants.hosts import tenant_host
+from tenants.db.scopes import shared
 from tenants.models import Tenant
-from tenants.scopes import shared
+from tenants.workspaces.hosts import tenant_host
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -21,11 +21,11 @@ from crm.workspace.notifications.notify import BETWEEN, GATHERED, choices_of, ki
 from crm.workspace.notifications.services import notification_choices_update, notifications_mark_read
 from crm.workspace.people.member_services import member_deactivate
 from tenants.actors import Actor
-from tenants.hosts import tenant_host
+from tenants.db.database_roles import role_of
+from tenants.db.scopes import shared
 from tenants.models import Wakeup
-from tenants.roles import role_of
-from tenants.scopes import shared
-from tenants.turns import Progress
+from tenants.work.turns import Progress
+from tenants.workspaces.hosts import tenant_host
 from tests import factories
 from tests.catcher import Catcher, catching
 from tests.stack import free_port

@@ -12,9 +12,9 @@ from crm.workspace.errors import Conflict, NotAllowed, WorkspaceError
 from crm.workspace.models import Invitation, Member
 from crm.workspace.people import invitation_services
 from tenants.actors import Actor, TenantRef
-from tenants.limits import LimitReached
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Tenant, User
-from tenants.scopes import shared, tenant_scope
+from tenants.workspaces.limits import LimitReached
 from tests.accounts.conftest import Browser, link_in
 from tests.cast import PASSWORD
 

@@ -17,10 +17,10 @@ from crm.workspace.people import invitation_services, member_services
 from crm.workspace.people.role_services import role_create, role_delete
 from crm.workspace.people.selectors import grantable_roles
 from crm.workspace.permissions import FIXED_ROLES, covers, fixed_permissions
+from tenants.accounts.api_keys import api_key_create
 from tenants.actors import Actor, Scope, TenantRef
-from tenants.api_keys import api_key_create
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Membership, Session
-from tenants.scopes import shared, tenant_scope
 from tests import factories
 
 

@@ -9,9 +9,9 @@ import pytest
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.people import invitation_services
 from tenants.actors import Actor
+from tenants.db.scopes import shared
 from tenants.models import Tenant
 from tenants.names import NameRefused, name_mailed, name_read
-from tenants.scopes import shared
 from tests.accounts.conftest import Browser
 
 BAIT = [

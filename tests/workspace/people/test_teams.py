@@ -169,7 +169,7 @@ def test_who_reaches_his_team_grants_no_more_than_that(
 
 
 def test_an_invitation_brings_its_team_along(owner: Actor, tree: dict[str, Team], tenant_a: TenantRef) -> None:
-    from tenants.scopes import shared
+    from tenants.db.scopes import shared
     from tests.cast import user
 
     invited = invitation_services.invitation_send(

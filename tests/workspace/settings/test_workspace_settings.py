@@ -20,9 +20,9 @@ from crm.workspace.errors import NotAllowed, WorkspaceError
 from crm.workspace.models import Holiday, Member, Notification
 from crm.workspace.settings import services
 from crm.workspace.settings.logos import file_name, logo_set
-from tenants.hosts import subdomain_host, tenant_host
+from tenants.db.scopes import shared, tenant_scope
 from tenants.models import Domain, Tenant
-from tenants.scopes import shared, tenant_scope
+from tenants.workspaces.hosts import subdomain_host, tenant_host
 from tests import factories
 from tests.conftest import session_key
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from crm.activities.rules import places_mend
-from tenants.scopes import shared, tenant_scope
+from tenants.db.scopes import shared, tenant_scope
 from tenants.selectors import tenants_built
 
 

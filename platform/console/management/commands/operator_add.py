@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from console.models import AuditEntry
-from tenants import accounts
-from tenants.scopes import shared
+from tenants.accounts import services
+from tenants.db.scopes import shared
 
 
 class Command(BaseCommand):
@@ -24,13 +24,13 @@ class Command(BaseCommand):
         is_added = not options["remove"]
         action = AuditEntry.Action.OPERATOR_ADDED if is_added else AuditEntry.Action.OPERATOR_REMOVED
         with shared(), transaction.atomic():
-            user = accounts.verified_user(options["email"])
+            user = services.verified_user(options["email"])
             if user is None:
                 raise CommandError(f"No account has proven {options['email']}: sign up and confirm the address first.")
             if user.is_staff != is_added:
                 user.is_staff = is_added
                 user.save(update_fields=["is_staff"])
-                accounts.sessions_end(user_id=user.pk)
+                services.sessions_end(user_id=user.pk)
                 AuditEntry.objects.create(operator_email="manage.py", action=action, about=user.email)
         if not is_added:
             self.stdout.write(f"The console is closed to {user.email}.")
