@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from billing.models import CheckoutAttempt, PlanPrice, StripeRequest
 from console.models import AuditEntry
-from tenants.access import BILLING, declared
-from tenants.factors import factors_drop
-from tenants.hosts import public_url, tenant_host
+from tenants.accounts.two_factor import factors_drop
+from tenants.db.scopes import shared
 from tenants.models import SupportVisit, Tenant, User
-from tenants.scopes import shared
+from tenants.web.access import BILLING, declared
+from tenants.workspaces.hosts import public_url, tenant_host
 from tests.billing.accounts import account_of, invoiced, subscribed
 from tests.console.conftest import client_of
 from tests.console.test_gate import paths as console_paths
