@@ -27,6 +27,7 @@ from crm.records.schema.record_type import RecordType, registry
 from crm.records.write import gate
 from tenants.actors import Actor
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import access, needs, needs_noun
 
 DONE = {
@@ -184,7 +185,7 @@ def next_plan(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
                 actor,
                 noun=record_type.slug,
                 id=id,
-                change_id=_uuid(request.POST.get("change", "")),
+                change_id=id_of(request.POST.get("change", "")),
                 outcome=request.POST.get("outcome", ""),
                 next_noun=what if request.POST.get("plan") else "",
                 next_values=_next_values(request, what) if what else None,
@@ -217,13 +218,6 @@ def _next_values(request: MemberRequest, what: str) -> Mapping[str, Any]:
         request.actor, record_type, with_companions(record_type, page_sections.NEXT[what]), request.POST
     )
     return {slug: value for slug, value in values.items() if value not in ("", None)}
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 # -- series ------------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from crm.sales.rules import stage_gone
 from crm.workspace.people.selectors import active_members
 from tenants.actors import Actor
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import MEMBER, access, needs
 from tenants.workspaces.entitlements import why_not_writable
 
@@ -298,10 +299,10 @@ def board_together(request: MemberRequest) -> HttpResponseBase:
 
 
 def _ids_sent(request: MemberRequest) -> list[UUID]:
-    try:
-        return [UUID(text) for text in request.POST.getlist("id")]
-    except ValueError:
-        raise NotFound from None
+    found = [id_of(text) for text in request.POST.getlist("id")]
+    if None in found:
+        raise NotFound
+    return [one for one in found if one]
 
 
 def _refused_together(request: MemberRequest, ids: list[UUID], stage: Stage | None, error: Invalid) -> HttpResponse:

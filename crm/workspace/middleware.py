@@ -13,17 +13,14 @@ from crm.workspace.configuration import reader_formats
 from crm.workspace.text import formats
 from tenants.accounts.services import UNVERIFIED
 from tenants.http import Request
+from tenants.ids import id_of
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
 
 
 def _user_id(request: Request) -> UUID | None:
-    value = request.session.get(SESSION_KEY)
-    try:
-        return UUID(str(value)) if value else None
-    except ValueError:
-        return None
+    return id_of(request.session.get(SESSION_KEY))
 
 
 class ActorMiddleware:

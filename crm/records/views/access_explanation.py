@@ -12,6 +12,7 @@ from crm.records.display.responses import handle_record_errors, record_type_or_4
 from crm.records.read.access_explanation import why
 from crm.workspace.people.selectors import active_members
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import access, needs_noun
 
 
@@ -23,11 +24,10 @@ def record_why(request: MemberRequest, noun: str, id: UUID) -> HttpResponseBase:
     record_type, actor = record_type_or_404(noun), request.actor
     record = get_record(actor, record_type, id, trashed="include")
     may_ask = actor.can("workspace", "members")
-    asked = request.GET.get("member", "")
-    try:
-        of = UUID(asked) if asked and may_ask else None
-    except ValueError:
-        raise Http404 from None
+    asked = request.GET.get("member", "") if may_ask else ""
+    of = id_of(asked)
+    if asked and of is None:
+        raise Http404
     found = why(actor, record_type, id, of=None if of == actor.member_id else of)
     if found is None:
         raise Http404

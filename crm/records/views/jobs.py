@@ -19,6 +19,7 @@ from crm.records.models import ChangeSet, Job
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import MEMBER, access
 
 COOKIE = "work"
@@ -62,10 +63,10 @@ def job_list(request: MemberRequest) -> HttpResponseBase:
     rows = jobs.jobs_of(request.actor)
     after = request.GET.get("after", "")
     if after:
-        try:
-            rows = rows.filter(pk__lt=UUID(after))
-        except ValueError:
-            raise NotFound from None
+        last = id_of(after)
+        if last is None:
+            raise NotFound
+        rows = rows.filter(pk__lt=last)
     found = list(rows[: PAGE + 1])
     more = f"?after={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     context = {"items": listed(found[:PAGE]), "more": more, "anything_open": any(job.is_open for job in found)}

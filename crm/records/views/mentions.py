@@ -15,6 +15,7 @@ from crm.workspace.people.selectors import active_members
 from crm.workspace.text.folding import holds_words
 from tenants.actors import Scope, TenantRef
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import MEMBER, access
 
 MAX_SHOWN = 8
@@ -38,10 +39,10 @@ def mentions(request: MemberRequest) -> HttpResponse:
 
 def _place(request: MemberRequest) -> tuple[RecordType, UUID] | None:
     """The record in the address, if there is one that the asking member may see."""
-    try:
-        record_type, id = registry.get(request.GET.get("noun", "")), UUID(request.GET.get("id", ""))
-    except (LookupError, ValueError):
+    slug, id = request.GET.get("noun", ""), id_of(request.GET.get("id", ""))
+    if slug not in registry or id is None:
         return None
+    record_type = registry.get(slug)
     return (record_type, id) if record_type.visible_to(request.actor).filter(pk=id).exists() else None
 
 

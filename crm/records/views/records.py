@@ -42,6 +42,7 @@ from crm.workspace.text.folding import holds_words
 from crm.workspace.text.formats import number_text
 from tenants.actors import Actor, Scope
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import MEMBER, access, needs_noun
 from tenants.workspaces.entitlements import why_not_writable
 
@@ -563,10 +564,10 @@ def _editable_field(actor: Actor, record_type: RecordType, slug: str) -> Field:
 
 
 def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Invalid([], _("One of the selected records does not exist.")) from None
+    found = id_of(text)
+    if found is None:
+        raise Invalid([], _("One of the selected records does not exist."))
+    return found
 
 
 def _first_message(error: Invalid) -> str:

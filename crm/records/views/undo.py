@@ -19,6 +19,7 @@ from crm.records.jobs import bulk, jobs
 from crm.records.views.jobs import underway
 from crm.records.write import undo as undoing
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import MEMBER, access
 
 PAGE = 50
@@ -83,10 +84,10 @@ def own_changes(request: MemberRequest) -> HttpResponseBase:
     """What the member changed, the newest first, each with the way back as long as there is one."""
     rows = undoing.own_doings(request.actor)
     if before := request.GET.get("before", ""):
-        try:
-            rows = rows.filter(pk__lt=UUID(before))
-        except ValueError:
-            raise NotFound from None
+        last = id_of(before)
+        if last is None:
+            raise NotFound
+        rows = rows.filter(pk__lt=last)
     found = list(rows[: PAGE + 1])
     more = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     changes = [one for one in told(request.actor, found[:PAGE]) if one.lines]

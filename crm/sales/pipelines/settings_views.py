@@ -37,6 +37,7 @@ from crm.sales.sample import loading
 from crm.workspace.people.plan_needs import room_need
 from tenants.actors import Actor
 from tenants.http import MemberRequest
+from tenants.ids import id_of
 from tenants.web.access import access, needs
 
 SETTINGS = needs("workspace", "settings")
@@ -240,10 +241,10 @@ def pipeline_archive(request: MemberRequest, id: UUID) -> HttpResponseBase:
 
 
 def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
+    found = id_of(text)
+    if found is None:
+        raise NotFound
+    return found
 
 
 @access(SETTINGS)

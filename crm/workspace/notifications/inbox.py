@@ -23,6 +23,7 @@ from crm.workspace.notifications.selectors import notifications_of, unread_count
 from crm.workspace.notifications.services import notifications_mark_read, notifications_mark_unread
 from tenants.actors import Actor
 from tenants.http import MemberRequest, Request
+from tenants.ids import id_of
 from tenants.web.access import MEMBER, PUBLIC, access
 
 PAGE = 40
@@ -175,13 +176,7 @@ def inbox_unread(request: MemberRequest) -> HttpResponse:
 
 
 def _ids(request: MemberRequest) -> list[UUID]:
-    ids = []
-    for value in request.POST.getlist("id"):
-        try:
-            ids.append(UUID(value))
-        except ValueError:
-            continue
-    return ids
+    return [found for value in request.POST.getlist("id") if (found := id_of(value))]
 
 
 def together(actor: Actor, ids: Iterable[UUID]) -> list[UUID]:

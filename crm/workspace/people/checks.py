@@ -16,6 +16,7 @@ from crm.workspace.people.selectors import seats
 from crm.workspace.permissions import covers
 from tenants.actors import Actor, TenantRef
 from tenants.db.locks import advisory_lock
+from tenants.ids import id_of
 from tenants.names import NameRefused, name_read
 from tenants.workspaces.entitlements import require_writable
 from tenants.workspaces.limits import require_room
@@ -77,11 +78,8 @@ def find_role(role: Role | UUID | str) -> Role:
         found = Role.objects.filter(id=role).first()
     elif role and "\x00" not in role and len(role) <= 40:
         found = Role.objects.filter(slug=role).first()
-        if found is None:
-            try:
-                found = Role.objects.filter(id=UUID(role)).first()
-            except ValueError:
-                found = None
+        if found is None and (role_id := id_of(role)):
+            found = Role.objects.filter(id=role_id).first()
     if found is None:
         raise WorkspaceError("unknown_role", _("Choose one of the roles."), field="role")
     return found
@@ -91,10 +89,7 @@ def find_manager(manager: Member | UUID | str | None, *, of: Member | None = Non
     if manager is None or manager == "":
         return None
     if not isinstance(manager, Member):
-        try:
-            manager_id = manager if isinstance(manager, UUID) else UUID(str(manager))
-        except ValueError:
-            manager_id = None
+        manager_id = id_of(manager)
         found = Member.objects.filter(id=manager_id, state=Member.State.ACTIVE).first() if manager_id else None
         if found is None:
             raise WorkspaceError("unknown_manager", _("Choose an active member as manager."), field="manager")
@@ -117,10 +112,8 @@ def find_team(team: Team | UUID | str | None, *, field: str = "team") -> Team | 
         return team
     if team is None or team == "":
         return None
-    try:
-        found = Team.objects.filter(id=team if isinstance(team, UUID) else UUID(str(team))).first()
-    except ValueError:
-        found = None
+    team_id = id_of(team)
+    found = Team.objects.filter(id=team_id).first() if team_id else None
     if found is None:
         raise WorkspaceError("unknown_team", _("Choose one of the teams."), field=field)
     return found

@@ -14,6 +14,7 @@ from crm.workspace.people.member_services import member_deactivate, member_react
 from crm.workspace.people.team_services import team_update
 from crm.workspace.text.folding import BY_NAME
 from tenants.actors import Actor
+from tenants.ids import id_of
 
 PEOPLE_UNDONE = ("member.deactivated", "member.reactivated", "member.updated", "team.updated")
 """The events of members and teams that ``people_undo`` takes back."""
@@ -52,10 +53,10 @@ def member_leave(
 
 
 def _id(value: UUID | str, field: str) -> UUID:
-    try:
-        return value if isinstance(value, UUID) else UUID(value)
-    except ValueError:
-        raise WorkspaceError("unknown_member", _("Choose an active member."), field=field) from None
+    found = id_of(value)
+    if found is None:
+        raise WorkspaceError("unknown_member", _("Choose an active member."), field=field)
+    return found
 
 
 def people_undo(

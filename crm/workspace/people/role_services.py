@@ -25,6 +25,7 @@ from crm.workspace.permissions import (
     role_nouns,
 )
 from tenants.actors import Actor, Permissions, Scope
+from tenants.ids import id_of
 from tenants.workspaces.entitlements import require_writable
 from tenants.workspaces.limits import require_feature
 
@@ -210,11 +211,8 @@ def _own_role(actor: Actor, role_id: UUID) -> Role:
 
 
 def _replacement(actor: Actor, role: Role, replacement: Role | UUID | str | None) -> Role:
-    wanted = replacement.id if isinstance(replacement, Role) else replacement
-    try:
-        other = Role.objects.filter(id=wanted if isinstance(wanted, UUID) else UUID(str(wanted))).first()
-    except ValueError:
-        other = None
+    wanted = replacement.id if isinstance(replacement, Role) else id_of(replacement)
+    other = Role.objects.filter(id=wanted).first() if wanted else None
     if other is None or other.id == role.id:
         raise WorkspaceError(
             "replacement_needed",

@@ -23,6 +23,7 @@ from crm.workspace.permissions import FIXED_ROLES, covers
 from crm.workspace.text.folding import BY_NAME, fold
 from tenants.actors import Actor, Permissions
 from tenants.http import Request
+from tenants.ids import id_of
 from tenants.web.access import access, needs
 from tenants.workspaces.limits import require_feature
 
@@ -81,10 +82,10 @@ def role_new(request: Request) -> HttpResponse:
     preset = next((one for one in PRESETS if one.slug == wanted), None)
     name, about, rights = "", "", (preset or PRESETS[0]).permissions()
     if preset is None and wanted:
-        try:
-            model = _role(UUID(wanted))
-        except ValueError:
-            raise Http404 from None
+        role_id = id_of(wanted)
+        if role_id is None:
+            raise Http404
+        model = _role(role_id)
         name, about, rights = _("%(role)s (copy)") % {"role": model.label}, model.description, model.matrix()
     return _page(request, None, Entered(name, about, rights, {}), preset=preset.slug if preset else "")
 

@@ -12,6 +12,7 @@ from crm.workspace.models import Invitation, Member, Team
 from crm.workspace.people.checks import find_team, name_checked, people_lock
 from crm.workspace.people.member_services import member_update
 from tenants.actors import Actor
+from tenants.ids import id_of
 from tenants.workspaces.entitlements import require_writable
 from tenants.workspaces.limits import require_feature
 
@@ -119,10 +120,7 @@ def _locked(team_id: UUID) -> Team:
 def _head(head: Member | UUID | str | None, *, now: UUID | None = None) -> Member | None:
     if head is None or head == "":
         return None
-    try:
-        wanted = head.id if isinstance(head, Member) else head if isinstance(head, UUID) else UUID(str(head))
-    except ValueError:
-        wanted = None
+    wanted = head.id if isinstance(head, Member) else id_of(head)
     found = Member.objects.filter(id=wanted).first() if wanted else None
     if found is None or not (found.is_active or found.id == now):
         raise WorkspaceError("unknown_head", _("Choose an active member as head of the team."), field="head")
