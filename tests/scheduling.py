@@ -11,7 +11,7 @@ from tests.depth import DEEP
 FIRST = ("tests/browser/", "tests/faults/", "tests/platform/")
 """What speaks to running processes takes longest."""
 BUDGET_SECONDS = 1.0
-MOST_CPU_SECONDS = 3.0
+MAX_CPU_SECONDS = 3.0
 """What a test of a second never takes of this process, however busy the machine."""
 WHOLE = ("tests/browser/", "tests/platform/test_copies.py")
 """Whose tests share what takes long to start."""
@@ -54,9 +54,9 @@ def hold_to_budget(item: pytest.Item, cpu_seconds: float) -> None:
 
     Not by the clock, which on a busy machine runs for every test; nor in ``make test-deep``, which looks deeper.
     """
-    if cpu_seconds > MOST_CPU_SECONDS and not DEEP and item.get_closest_marker("slow") is None:
+    if cpu_seconds > MAX_CPU_SECONDS and not DEEP and item.get_closest_marker("slow") is None:
         pytest.fail(
-            f"{cpu_seconds:.1f} s of CPU time, and {MOST_CPU_SECONDS:g} is the most: make it cheaper, or say why it "
+            f"{cpu_seconds:.1f} s of CPU time, and {MAX_CPU_SECONDS:g} is the most: make it cheaper, or say why it "
             'takes that long by pytest.mark.slow("…")',
             pytrace=False,
         )
