@@ -28,7 +28,7 @@ django.setup()
 from billing.models import BillingAccount, PlanPrice
 from billing.checkout.hosted import checkout_start
 from tenants.models import User
-from tenants.scopes import shared
+from tenants.db.scopes import shared
 with shared():
     user = User.objects.get(email="paying@example.com")
     price = PlanPrice.objects.select_related("plan").get(lookup_key="team_month_eur")

@@ -1,6 +1,7 @@
 """Every address: its owner sees the canary, the other workspace sees neither it nor that it is there."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -179,7 +180,7 @@ def holds(response) -> bool:
 
 
 def names_one(planted: Planted, path: str) -> bool:
-    return any(identity in path for identity in planted.ids)
+    return not planted.ids.isdisjoint(re.split(r"[/?&=]", path))
 
 
 def events_of(actor: Actor) -> int:

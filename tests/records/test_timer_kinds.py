@@ -46,7 +46,7 @@ for kind, one in kinds.items():
     deadly = replace(one, handler=partial(do_and_die, one.handler))
     timers.kinds.add(kind, deadly if kind == "{kind}" else one)
 from tenants.actors import TenantRef
-from tenants.scopes import tenant_scope
+from tenants.db.scopes import tenant_scope
 tenant = TenantRef(id=uuid.UUID("{id}"), schema_name="{schema}", name="", subdomain="", state="active", locale="en",
                    currency="EUR", time_zone="UTC")
 with tenant_scope(tenant):

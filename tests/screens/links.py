@@ -15,7 +15,7 @@ from django.urls import Resolver404, resolve
 
 from tenants.workspaces.hosts import api_url, public_url
 
-SCRIPTS = "\n".join(path.read_text() for path in sorted(Path(settings.ROOT, "static/js").glob("*.js")))
+SCRIPTS = "\n".join(path.read_text() for path in sorted(Path(settings.ROOT, "static/js").rglob("*.js")))
 HANDLED = frozenset(re.findall(r"\[(data-[a-z-]+)", SCRIPTS))
 """Attributes of which our scripts know."""
 ASKED = ("hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete")
