@@ -12,8 +12,10 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
+from crm.records.access.visibility import may_write
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UnknownType
-from crm.records.schema.record_type import RecordType, Text, registry
+from crm.records.schema.record_type import Field, RecordType, Text, registry
+from tenants.actors import Actor
 from tenants.http import MemberRequest
 
 MAX_SAID = 3
@@ -27,6 +29,14 @@ def record_type_or_404(plural: str) -> RecordType:
         return registry.by_plural(plural)
     except UnknownType:
         raise Http404 from None
+
+
+def writable_field_or_404(actor: Actor, record_type: RecordType, slug: str) -> Field:
+    """A field that the actor may write, or a 404 page."""
+    found = record_type.by_slug.get(slug)
+    if found is None or not may_write(actor, record_type, found):
+        raise Http404
+    return found
 
 
 def undo_url(change_set_id: UUID | None) -> str:
