@@ -21,6 +21,7 @@ from crm.records.write import gate
 from crm.records.write.gate import Change, change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.pipelines.impact import pipeline_archive_preview
+from crm.sales.provisioning import STAGES
 from crm.sales.rules import OPEN, STANDING, lock_pipelines, lock_pipelines_shared, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
@@ -235,8 +236,6 @@ def _deals_held(where: Q, close: Callable[[], None]) -> dict[UUID, UUID]:
 
 def pipeline_create(actor: Actor, *, name: str) -> Change:
     """A further pipeline with stages to begin with."""
-    from crm.sales.provisioning import STAGES
-
     with transaction.atomic():
         change = gate.create(actor, registry.get("pipeline"), {"name": name})
         gate.create_many(

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from crm.records import tasks
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.jobs import bulk, jobs
 from crm.records.jobs.bulk import Selection, bulk_start, undo_start
@@ -355,11 +356,11 @@ class TestWorkers:
         job = start(owner)
         for _round in range(2):
             with django_capture_on_commit_callbacks(execute=True):
-                jobs.enqueue_due(owner.tenant)
+                tasks.enqueue_due(owner.tenant)
         assert sent == [job.pk]
         Job.objects.filter(pk=job.pk).update(next_at=timezone.now() - timedelta(seconds=1))
         with django_capture_on_commit_callbacks(execute=True):
-            jobs.enqueue_due(owner.tenant)
+            tasks.enqueue_due(owner.tenant)
         assert sent == [job.pk, job.pk]
 
     def test_a_workspace_has_a_few_at_work_at_once(self, owner, monkeypatch, django_capture_on_commit_callbacks):
@@ -369,8 +370,8 @@ class TestWorkers:
         for _number in range(jobs.MAX_RUNNING + 2):
             start(owner)
         with django_capture_on_commit_callbacks(execute=True):
-            jobs.enqueue_due(owner.tenant)
-            jobs.enqueue_due(owner.tenant)
+            tasks.enqueue_due(owner.tenant)
+            tasks.enqueue_due(owner.tenant)
         assert len(sent) == jobs.MAX_RUNNING
 
     def test_statements_do_not_grow_with_the_chunk(self, owner, monkeypatch, django_assert_max_num_queries):

@@ -8,7 +8,6 @@ says whether there is more. It acts as the member who started the job, with the 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -183,35 +182,9 @@ def chunk_take(job: Job) -> JobChunk | None:
 # -- working -----------------------------------------------------------------------------------------------------------
 
 
-def enqueue_due(tenant: TenantRef) -> None:
-    """Queue the jobs that are to be looked at now, a few of a workspace at once.
-
-    Whoever works on one puts ``next_at`` off; a job whose worker was lost comes up again by itself. One that changes
-    something in a workspace that is not paid for stays where it is until it is (see ``entitlements_write``).
-    """
-    now = timezone.now()
-    open_ones = Job.objects.filter(going_on(tenant), state__in=OPEN)
-    with transaction.atomic():
-        busy = open_ones.filter(state=Job.State.RUNNING, next_at__gt=now).count()
-        due = open_ones.filter(next_at__lte=now).order_by("next_at", "id")
-        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[: max(0, MAX_RUNNING - busy)])
-        if not ids:
-            return
-        Job.objects.filter(pk__in=ids).update(state=Job.State.RUNNING, next_at=now + LEASE)
-        wakeups.wake(wakeups.EVENTS, now + LEASE)
-        for job_id in ids:
-            transaction.on_commit(partial(send, tenant, job_id), robust=True)
-
-
 def going_on(tenant: TenantRef) -> Q:
     """The jobs that may be worked on in the workspace as it is: all, or those that only read."""
     return Q() if why_not_writable(tenant) is None else Q(kind__in=[kind for kind, one in kinds.items() if one.reads])
-
-
-def send(tenant: TenantRef, job_id: UUID) -> None:
-    from crm.records.tasks import job_work
-
-    job_work.apply_async(kwargs={"tenant_id": str(tenant.id), "job_id": str(job_id)}, queue="bulk", retry=False)
 
 
 def run(tenant: TenantRef, job_id: UUID, *, until: float | None = None) -> Progress:

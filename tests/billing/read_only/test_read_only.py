@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from crm.records import tasks
 from crm.records.events import dispatch, timers
 from crm.records.jobs import bulk, export, jobs
 from crm.records.jobs.bulk import Selection
@@ -237,7 +238,7 @@ class TestWork:
         columns = export.columns_of(reader, record_type)
         written = export.export_start(reader, record_type, columns, reading.Query(), name="Deals")
         with django_capture_on_commit_callbacks(execute=True):
-            jobs.enqueue_due(closed)
+            tasks.enqueue_due(closed)
         states = dict(Job.objects.values_list("pk", "state"))
         assert (states[job.pk], states[written.pk]) == ("queued", "done")
 
