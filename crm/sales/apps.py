@@ -13,7 +13,7 @@ class SalesConfig(AppConfig):
         from crm.sales import types  # noqa: F401
         from crm.sales.page_sections import stage_bar
         from crm.sales.provisioning import provision
-        from crm.sales.rules import pipelines_in_use
+        from crm.sales.rules.pipelines import pipelines_in_use
         from crm.sales.sample.loading import sample_load
         from crm.sales.services import archive_step
         from crm.workspace import hooks

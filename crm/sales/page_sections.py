@@ -13,7 +13,7 @@ from crm.activities.visibility import NOUNS
 from crm.records.display.presenting import may_edit
 from crm.records.lists.record_page import Part
 from crm.records.schema.record_type import RecordType
-from crm.sales.rules import LOST, OPEN, WON
+from crm.sales.rules.common import LOST, OPEN, WON
 from crm.sales.selectors import StageRef, StageTime, stage_times, stages
 from tenants.actors import Actor
 

@@ -14,7 +14,7 @@ from crm.records.models import Event
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
 from crm.sales.models import Deal, Pipeline, Stage
-from crm.sales.rules import FREE_SLUGS, LOST, OPEN, WON
+from crm.sales.rules.common import FREE_SLUGS, LOST, OPEN, WON
 from tenants.actors import Actor
 
 KIND_ORDER = {OPEN: 0, WON: 1, LOST: 2}

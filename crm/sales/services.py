@@ -22,7 +22,8 @@ from crm.records.write.gate import Change, change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.pipelines.impact import pipeline_archive_preview
 from crm.sales.provisioning import STAGES
-from crm.sales.rules import OPEN, STANDING, lock_pipelines, lock_pipelines_shared, stages_lock
+from crm.sales.rules.common import OPEN, STANDING
+from crm.sales.rules.locks import lock_pipelines, lock_pipelines_shared, stages_lock
 from crm.sales.selectors import KIND_ORDER, in_board_order
 from tenants.actors import Actor
 from tenants.ids import id_of

@@ -7,7 +7,8 @@ from crm.people.choices import SOURCES
 from crm.records.schema.policies import ByOwner, Everyone
 from crm.records.schema.record_type import Choice, Field, Kind, RecordType, register
 from crm.records.write.evaluate import partial_condition, partial_slugs
-from crm.sales import rules, selectors
+from crm.sales import selectors
+from crm.sales.rules import deals, pipelines, stages
 from crm.workspace.colors import COLORS
 from tenants.actors import Actor
 
@@ -83,15 +84,15 @@ PIPELINE = RecordType(
     default_columns=("name", "is_default", "archived"),
     default_sort=("position",),
     rules=(
-        rules.pipeline_has_its_place,
-        rules.pipeline_is_sound,
-        rules.forbid_open_deals_when_archived,
-        rules.pipeline_in_use_stays,
-        rules.pipelines_have_room,
+        pipelines.pipeline_has_its_place,
+        pipelines.pipeline_is_sound,
+        pipelines.forbid_open_deals_when_archived,
+        pipelines.pipeline_in_use_stays,
+        pipelines.pipelines_have_room,
     ),
     lock_order=-1,
     serialize_writes=True,
-    after_write=(rules.one_pipeline_is_the_default,),
+    after_write=(pipelines.one_pipeline_is_the_default,),
     visible=Everyone(),
     limit="pipelines",
     in_sidebar=False,
@@ -157,7 +158,7 @@ STAGE = RecordType(
     ),
     default_columns=("name", "pipeline", "kind", "probability"),
     default_sort=("position",),
-    rules=(rules.validate_stage, rules.require_open_won_lost, rules.stage_in_use_stays),
+    rules=(stages.validate_stage, stages.require_open_won_lost, stages.stage_in_use_stays),
     lock_order=-2,
     visible=Everyone(),
     in_sidebar=False,
@@ -178,7 +179,7 @@ LOST_REASON = RecordType(
     ),
     default_columns=("name",),
     default_sort=("position",),
-    rules=(rules.lost_reason_has_its_place,),
+    rules=(pipelines.lost_reason_has_its_place,),
     visible=Everyone(),
     in_sidebar=False,
 )
@@ -235,8 +236,8 @@ DEAL = RecordType(
     card_fields=("company", "amount", "owner"),
     owner_field="owner",
     still_open=Q(stage__kind="open"),
-    rules=(rules.assign_stage, rules.deal_money_has_a_currency),
-    after_write=(rules.stage_change_is_told,),
+    rules=(deals.assign_stage, deals.deal_money_has_a_currency),
+    after_write=(deals.stage_change_is_told,),
     event_types=("deal.stage_changed",),
     visible=ByOwner("owner"),
     fields_of=selectors.deal_fields_of,

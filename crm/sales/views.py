@@ -29,7 +29,7 @@ from crm.sales.board.address import BoardAddress
 from crm.sales.board.cards import CardPrinter, icons
 from crm.sales.models import Stage
 from crm.sales.my_day import my_day
-from crm.sales.rules import stage_gone
+from crm.sales.rules.deals import stage_gone
 from crm.workspace.people.selectors import active_members
 from tenants.actors import Actor
 from tenants.http import MemberRequest

@@ -352,7 +352,7 @@ class TestWorkers:
     ):
         deals(owner, 2)
         sent: list[Any] = []
-        monkeypatch.setattr(jobs, "send", lambda _tenant, job_id: sent.append(job_id))
+        monkeypatch.setattr(tasks, "send", lambda _tenant, job_id: sent.append(job_id))
         job = start(owner)
         for _round in range(2):
             with django_capture_on_commit_callbacks(execute=True):
@@ -366,7 +366,7 @@ class TestWorkers:
     def test_a_workspace_has_a_few_at_work_at_once(self, owner, monkeypatch, django_capture_on_commit_callbacks):
         deals(owner, 2)
         sent: list[Any] = []
-        monkeypatch.setattr(jobs, "send", lambda _tenant, job_id: sent.append(job_id))
+        monkeypatch.setattr(tasks, "send", lambda _tenant, job_id: sent.append(job_id))
         for _number in range(jobs.MAX_RUNNING + 2):
             start(owner)
         with django_capture_on_commit_callbacks(execute=True):

@@ -14,7 +14,7 @@ from crm.records.models import Event
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
-from crm.sales.rules import demandable_fields
+from crm.sales.rules.common import demandable_fields
 from crm.sales.selectors import stage_times
 from crm.sales.services import deal_move
 from tenants.actors import Actor

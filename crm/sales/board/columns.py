@@ -22,7 +22,7 @@ from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, Part, money_sums
 from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, registry
 from crm.sales.models import Deal, Stage
-from crm.sales.rules import OPEN
+from crm.sales.rules.common import OPEN
 from crm.sales.selectors import PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref
 from crm.workspace.actors import team_reach
 from crm.workspace.currencies.convert import Converted

@@ -16,7 +16,7 @@ from crm.records.models import Record
 from crm.records.schema.record_type import Kind, registry
 from crm.sales.models import LostReason, Pipeline, Stage
 from crm.sales.pipelines.stage_entry_rules import NEW
-from crm.sales.rules import OPEN, demandable_fields
+from crm.sales.rules.common import OPEN, demandable_fields
 from crm.sales.selectors import StageRef
 from crm.workspace.colors import COLORS
 from tenants.actors import Actor

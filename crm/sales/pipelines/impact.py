@@ -16,7 +16,7 @@ from crm.records.write import evaluate
 from crm.sales.board.columns import Column, add_sums
 from crm.sales.models import Deal, Stage
 from crm.sales.pipelines import stage_entry_rules
-from crm.sales.rules import OPEN
+from crm.sales.rules.common import OPEN
 from crm.sales.selectors import KIND_ORDER, PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref, stages
 from tenants.actors import Actor
 

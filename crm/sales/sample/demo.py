@@ -15,7 +15,7 @@ from crm.records.lists.saved_views import view_create
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.sales.models import Pipeline, Stage
-from crm.sales.rules import LOST, OPEN, WON
+from crm.sales.rules.common import LOST, OPEN, WON
 from crm.sales.sample.loading import STAGES, sample_load
 from crm.workspace.actors import actor_for_user
 from crm.workspace.currencies.files import Line

@@ -22,7 +22,7 @@ from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate
 from crm.records.write.gate import change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
-from crm.sales.rules import LOST, OPEN, WON
+from crm.sales.rules.common import LOST, OPEN, WON
 from crm.sales.sample.money import Money
 from crm.sales.sample.story import LANDS, OPEN_STAGES, Doing, story
 from crm.sales.sample.story import WON as STORY_WON

@@ -13,11 +13,12 @@ from django.db import transaction
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.schema.record_type import registry
 from crm.records.write import gate, undo
-from crm.sales import rules, services
+from crm.sales import services
 from crm.sales.board.columns import board
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.pipelines.impact import pipeline_archive_preview
 from crm.sales.provisioning import provision
+from crm.sales.rules import deals, locks
 from crm.sales.selectors import pipeline_options, pipelines, stage_options, stages
 from crm.sales.services import (
     deal_move,
@@ -352,7 +353,7 @@ def test_the_locks_are_what_holds_them_apart(
     robot: Actor, real_tenant: TenantRef, really: Really, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rules alone do not: without the lock the removal sees no deal, and the deal ends in a stage that is gone."""
-    monkeypatch.setattr(rules.Stages, "hold", rules.Stages.look)
+    monkeypatch.setattr(deals.Stages, "hold", deals.Stages.look)
     deal = really(lambda: factories.deal(robot).pk)
     proposal = really(lambda: stage("Proposal").pk)
     _removed, moved = race(
@@ -370,7 +371,7 @@ def test_who_moves_several_and_who_removes_their_stage_never_wait_for_each_other
     one, two = really(lambda: [factories.deal(robot).pk for _number in range(2)])
     proposal, target = really(lambda: [stage(name).pk for name in ("Proposal", "Qualified")])
     movers: list[Callable[[], Any]] = []
-    close = rules.stages_lock
+    close = locks.stages_lock
 
     def close_late(ids: Any) -> None:
         if not movers:
