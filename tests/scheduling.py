@@ -11,8 +11,8 @@ from tests.depth import DEEP
 FIRST = ("tests/browser/", "tests/faults/", "tests/platform/")
 """What speaks to running processes takes longest."""
 BUDGET_SECONDS = 1.0
-MAX_CPU_SECONDS = 3.0
-"""What a test of a second never takes of this process, however busy the machine."""
+MAX_CPU_SECONDS = 5.0
+"""What a test of a second never takes of this process, however busy the machine: a shared core counts up to double."""
 WHOLE = ("tests/browser/", "tests/platform/test_copies.py")
 """Whose tests share what takes long to start."""
 LIVES = re.compile(r"\b(mouse|keyboard|wide|phone)\b")

@@ -71,6 +71,7 @@ def test_only_hosts_of_ours_lead_from_http_to_https(host, status, method, tenant
 
 
 class TestWhatCachesKeep:
+    @pytest.mark.slow("opens every page of both hosts")
     def test_pages_of_who_is_signed_in_are_kept_by_none(self, owner, browser_client, public_client, settings):
         """Every page without an id in its address, on both hosts, found or not."""
         public_client.cookies[settings.SESSION_COOKIE_NAME] = session_key(UUID(str(owner.details["user_id"])), None)
