@@ -66,7 +66,7 @@ READ = {
     "crm.records.lists.grouping": {"groups"},
     "crm.records.events.history": {"entries"},
     "crm.records.read.currencies_used": {"currencies_used"},
-    "crm.records.read.reading": {"references_fill", "relations_expand"},
+    "crm.records.read.rows": {"references_fill", "relations_expand"},
     "crm.sales.board.columns": {"board_column"},
     "crm.sales.selectors": {"all_stages", "stages"},
 }
