@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from api.params import unknown_parameter
 from api.v1.records import RecordView
 from crm.records.access.visibility import require_scope
-from crm.records.lists import saved_views
+from crm.records.lists import saved_views, view_services
 from crm.records.models import SavedView
 from crm.records.schema.record_type import RecordType
 from tenants.actors import Actor
@@ -66,7 +66,7 @@ class RecordViews(ViewRoute):
         return Response({"data": [view_body(self.actor, self.record_type, one) for one in found], "next_cursor": None})
 
     def post(self, request: Request) -> Response:
-        saved = saved_views.view_create(self.actor, self.record_type, self.values(request))
+        saved = view_services.view_create(self.actor, self.record_type, self.values(request))
         return Response(view_body(self.actor, self.record_type, saved), status=201)
 
 
@@ -75,13 +75,13 @@ class RecordSavedView(ViewRoute):
 
     def get(self, request: Request, view_id: UUID) -> Response:
         return Response(
-            view_body(self.actor, self.record_type, saved_views.view_get(self.actor, self.record_type, view_id))
+            view_body(self.actor, self.record_type, view_services.view_get(self.actor, self.record_type, view_id))
         )
 
     def patch(self, request: Request, view_id: UUID) -> Response:
-        saved = saved_views.view_update(self.actor, self.record_type, view_id, self.values(request))
+        saved = view_services.view_update(self.actor, self.record_type, view_id, self.values(request))
         return Response(view_body(self.actor, self.record_type, saved))
 
     def delete(self, request: Request, view_id: UUID) -> Response:
-        saved_views.view_delete(self.actor, self.record_type, view_id)
+        view_services.view_delete(self.actor, self.record_type, view_id)
         return Response(status=204)

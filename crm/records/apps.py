@@ -13,8 +13,10 @@ class RecordsConfig(AppConfig):
         from crm.records.display import presenting
         from crm.records.events import feed, timers
         from crm.records.jobs import bulk, export, jobs, notification_kinds, ownership_transfer  # noqa: F401
+        from crm.records.lists import view_services
         from crm.records.read import currencies_used, reading
         from crm.records.schema.record_type import registry
+        from crm.records.write import undo
         from crm.workspace import hooks, permissions
         from tenants.hooks import record_type_of
         from tenants.work.wakeups import work_register
@@ -26,6 +28,7 @@ class RecordsConfig(AppConfig):
         jobs.register("hand_over", ownership_transfer.step)
         jobs.register("export", export.export_step, reads=True)
         timers.register("export_expired", export.export_expired, unpaid=True)
+        undo.taken_back_too.add("owners of views", view_services.views_back)
         hooks.event_note.register(feed.note)
         hooks.currencies_used.register(currencies_used.currencies_used)
         hooks.record_titles.register(reading.titles)

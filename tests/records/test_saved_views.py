@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.jobs.ownership_transfer import member_hand_over
-from crm.records.lists import grouping, saved_views
+from crm.records.lists import grouping, view_services
 from crm.records.lists.footers import footers
-from crm.records.lists.saved_views import Views, view_create, view_of
+from crm.records.lists.saved_views import Views, view_of
+from crm.records.lists.view_services import view_create
 from crm.records.models import SavedView
 from crm.records.read import reading
 from crm.records.schema.record_type import registry
@@ -72,8 +73,8 @@ class TestWhoSees:
         deal = registry.get("deal")
         saved = save(seller, sharing="everyone")
         with pytest.raises(Forbidden):
-            saved_views.view_update(reader, deal, saved.pk, {"name": "Poor"})
-        assert saved_views.view_update(admin, deal, saved.pk, {"name": "Poor"}).name == "Poor"
+            view_services.view_update(reader, deal, saved.pk, {"name": "Poor"})
+        assert view_services.view_update(admin, deal, saved.pk, {"name": "Poor"}).name == "Poor"
 
     def test_of_who_leaves_the_shared_ones_go_on_and_all_go_to_who_takes_over(self, owner, seller, seller_two):
         save(seller)
@@ -129,19 +130,19 @@ class TestWhatAWriterDoesNotSee:
         }
         same |= {"card_fields": shown.card_fields, "grouping": shown.grouping, "quick": shown.quick}
         before = {name: getattr(saved, name) for name in same}
-        saved_views.view_update(narrow, deal, saved.pk, same)
+        view_services.view_update(narrow, deal, saved.pk, same)
         saved.refresh_from_db()
         assert {name: getattr(saved, name) for name in same} == before
 
         other = {"field": "name", "op": "contains", "value": "attic"}
-        saved_views.view_update(
+        view_services.view_update(
             narrow, deal, saved.pk, {"filter": other, "columns": ["name"], "sort": ["-name"], "quick": []}
         )
         saved.refresh_from_db()
         assert saved.filter == {"all": [other, RICH]}
         assert [one["field"] for one in saved.columns] == ["name", "amount"]
         assert (saved.sort, saved.quick) == (["-name", "-amount"], ["closing"])
-        assert saved_views.view_update(owner, deal, saved.pk, {"filter": {}}).filter == {}
+        assert view_services.view_update(owner, deal, saved.pk, {"filter": {}}).filter == {}
 
 
 class TestWhatIsLeftOut:
@@ -172,7 +173,7 @@ class TestWhatIsLeftOut:
 
     def test_a_copy_holds_only_what_its_maker_sees(self, owner, seller):
         saved = save(owner, sharing="everyone")
-        copy = saved_views.view_duplicate(blind(seller, "amount"), registry.get("deal"), saved.pk)
+        copy = view_services.view_duplicate(blind(seller, "amount"), registry.get("deal"), saved.pk)
         assert (copy.owner_id, copy.sharing, copy.filter) == (seller.member_id, "private", {})
 
     def test_sums_of_a_hidden_field_are_not_made(self, owner):
@@ -204,7 +205,7 @@ class TestSaving:
         assert not SavedView.objects.exists()
 
     def test_there_is_an_end_to_their_number(self, owner, monkeypatch):
-        monkeypatch.setattr(saved_views, "MAX_VIEWS", 2)
+        monkeypatch.setattr(view_services, "MAX_VIEWS", 2)
         save(owner)
         save(owner)
         with pytest.raises(Invalid):
@@ -213,7 +214,7 @@ class TestSaving:
     def test_tabs_are_in_the_order_one_likes(self, owner, seller):
         deal = registry.get("deal")
         saved = save(owner, sharing="everyone")
-        saved_views.choice_save(owner, deal, tabs=[str(saved.pk), "mine", "all"], hidden=["mine"], default="mine")
+        view_services.choice_save(owner, deal, tabs=[str(saved.pk), "mine", "all"], hidden=["mine"], default="mine")
         assert keys(owner) == ["Rich", "All"]
         assert Views(owner, deal).get("").key == "mine"
         assert Views(seller, deal).get("").key == "all"
@@ -221,8 +222,8 @@ class TestSaving:
     def test_a_first_view_that_is_gone_is_not_opened(self, owner):
         deal = registry.get("deal")
         saved = save(owner)
-        saved_views.choice_save(owner, deal, default=str(saved.pk))
-        saved_views.view_delete(owner, deal, saved.pk)
+        view_services.choice_save(owner, deal, default=str(saved.pk))
+        view_services.view_delete(owner, deal, saved.pk)
         assert Views(owner, deal).get("").key == "all"
 
     def test_a_key_of_nothing_is_not_found(self, owner):

@@ -250,7 +250,7 @@ def test_several_only_where_all_are_in_reach(
 
 
 def test_quick_filters_and_views_stand_in_the_address(owner: Any, seller: Any, browser_client: Any) -> None:
-    from crm.records.lists.saved_views import view_create
+    from crm.records.lists.view_services import view_create
     from crm.records.schema.record_type import registry
 
     factories.deal(owner, name="Oak door", amount="100", source="website")

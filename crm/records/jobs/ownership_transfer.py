@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from crm.records.access.visibility import readable_fields, require_scope, rows_allowing, writable_fields
 from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.jobs.jobs import Work, job_start
-from crm.records.lists.saved_views import views_handed_over
+from crm.records.lists.view_services import views_handed_over
 from crm.records.models import ChangeSet, Job
 from crm.records.read.currencies_used import MoneySum, money_sum
 from crm.records.schema.record_type import Field, Kind, RecordType, registry

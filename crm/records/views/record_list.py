@@ -12,7 +12,7 @@ from crm.records.lists import filtering
 from crm.records.lists.footers import footers
 from crm.records.lists.list_address import pick_columns, read_cards
 from crm.records.lists.listing import Listing
-from crm.records.lists.saved_views import choice_save
+from crm.records.lists.view_services import choice_save
 from crm.workspace.text.formats import number_text
 from tenants.actors import Scope
 from tenants.http import MemberRequest

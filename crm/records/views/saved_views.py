@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to
 from crm.records.errors import Invalid
-from crm.records.lists import saved_views
+from crm.records.lists import saved_views, view_services
 from crm.records.lists.list_address import BOARD, LIST, view_address
 from crm.records.lists.listing import Listing
 from crm.records.lists.saved_views import Views
@@ -31,7 +31,7 @@ def view_new(request: MemberRequest, noun: str) -> HttpResponseBase:
     error: Invalid | None = None
     if request.method == "POST":
         try:
-            saved = saved_views.view_create(request.actor, record_type, {**listing.state_of_view, **named(request)})
+            saved = view_services.view_create(request.actor, record_type, {**listing.state_of_view, **named(request)})
         except Invalid as found:
             error = found
         else:
@@ -46,7 +46,7 @@ def view_edit(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase
     """Rename or share a view; with ``keep=1`` keep what the list shows now instead."""
     record_type = record_type_or_404(noun)
     actor = request.actor
-    saved = saved_views.view_get(actor, record_type, view, change=True)
+    saved = view_services.view_get(actor, record_type, view, change=True)
     error: Invalid | None = None
     if request.method == "POST":
         try:
@@ -55,7 +55,7 @@ def view_edit(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase
                 if request.POST.get("keep") == "1"
                 else named(request)
             )
-            saved = saved_views.view_update(actor, record_type, view, values)
+            saved = view_services.view_update(actor, record_type, view, values)
         except Invalid as found:
             error = found
         else:
@@ -102,7 +102,7 @@ def address(record_type: RecordType, saved: SavedView) -> str:
 @handle_record_errors
 def view_duplicate(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
-    saved = saved_views.view_duplicate(request.actor, record_type, view)
+    saved = view_services.view_duplicate(request.actor, record_type, view)
     return redirect_to(request, address(record_type, saved), _("A copy of your own."))
 
 
@@ -111,7 +111,7 @@ def view_duplicate(request: MemberRequest, noun: str, view: UUID) -> HttpRespons
 @handle_record_errors
 def view_delete(request: MemberRequest, noun: str, view: UUID) -> HttpResponseBase:
     record_type = record_type_or_404(noun)
-    saved_views.view_delete(request.actor, record_type, view)
+    view_services.view_delete(request.actor, record_type, view)
     layout = BOARD if request.POST.get("layout") == BOARD else LIST
     return redirect_to(request, view_address(record_type, "", layout), _("View deleted."))
 
@@ -128,18 +128,18 @@ def view_tab(request: MemberRequest, noun: str, view: str) -> HttpResponseBase:
         raise Http404
     match request.POST.get("do"):
         case "hide":
-            saved_views.choice_save(request.actor, record_type, hidden=[*dict.fromkeys([*hidden, view])])
+            view_services.choice_save(request.actor, record_type, hidden=[*dict.fromkeys([*hidden, view])])
         case "show":
-            saved_views.choice_save(request.actor, record_type, hidden=[key for key in hidden if key != view])
+            view_services.choice_save(request.actor, record_type, hidden=[key for key in hidden if key != view])
         case "first":
-            saved_views.choice_save(request.actor, record_type, default=view)
+            view_services.choice_save(request.actor, record_type, default=view)
         case "left" | "right" as way:
             shown = [key for key in keys if key not in hidden]
             place = shown.index(view) if view in shown else 0
             other = shown[max(0, min(len(shown) - 1, place + (-1 if way == "left" else 1)))]
             here, there = keys.index(view), keys.index(other)
             keys[here], keys[there] = keys[there], keys[here]
-            saved_views.choice_save(request.actor, record_type, tabs=keys)
+            view_services.choice_save(request.actor, record_type, tabs=keys)
         case _:
             raise Http404
     layout = views.layout(view) or (BOARD if request.POST.get("layout") == BOARD else LIST)

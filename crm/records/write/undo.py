@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from crm.records.access.visibility import field_rights, hidden_slugs, require_scope
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
 from crm.records.fields.parsing import as_json, blank, same
-from crm.records.lists.saved_views import views_back
 from crm.records.models import ChangeSet, Event, Job, Record
 from crm.records.schema.record_type import Kind, RecordType, registry
 from crm.records.write import gate
@@ -28,6 +27,7 @@ from crm.workspace.people.leaving import PEOPLE_UNDONE, people_undo
 from crm.workspace.permissions import HIDDEN
 from tenants.actors import Actor
 from tenants.ids import id_of
+from tenants.registration import Table
 from tenants.workspaces.entitlements import require_writable
 
 UNDO_REACH = timedelta(days=1)
@@ -43,6 +43,8 @@ STATES: Mapping[str, tuple[State, State]] = {
     "trashed": ("there", "trash"),
     "restored": ("trash", "there"),
 }
+taken_back_too = Table[Callable[[ChangeSet, ChangeSet], object]]("part of undo")
+"""Who takes back what a change did beside its records; called with the change and the one that undoes it."""
 
 
 @dataclass(slots=True)
@@ -145,7 +147,8 @@ def people_back(actor: Actor, change_set: ChangeSet, undoing: ChangeSet) -> None
             people_undo(actor, event.type, event.record_id, event.before, event.after, undoing)
         except WorkspaceError as error:
             raise UndoConflict([problem_of(event, error.code, str(error.message))]) from error
-    views_back(change_set, undoing)
+    for take_back in taken_back_too.values():
+        take_back(change_set, undoing)
 
 
 def effects_of(events: QuerySet[Event]) -> tuple[list[Effect], list[UndoProblem]]:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm.people.models import Company
-from crm.records.lists.saved_views import view_create
+from crm.records.lists.view_services import view_create
 from crm.records.schema.record_type import registry
 from crm.records.write import gate
 from crm.sales.models import Pipeline, Stage
