@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,9 @@ def sources() -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(ROOT)), path.read_text()
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    for name, text in sources():
-        yield name, ast.parse(text)
+@cache
+def trees() -> list[tuple[str, ast.Module]]:
+    return [(name, ast.parse(text)) for name, text in sources()]
 
 
 def called(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
