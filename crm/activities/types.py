@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from crm.activities import rules
-from crm.activities.series import occurrences, recurrence, repeat_control
+from crm.activities.series import exceptions, occurrences, recurrence, repeat_control
 from crm.activities.series.following import series_follow
 from crm.activities.visibility import OwnOrAboutTheVisible
 from crm.records.schema.record_type import (
@@ -119,7 +119,7 @@ def following(
 
 
 FOLLOWING = EditScope(
-    fields=frozenset({*occurrences.CARRIED, "due_at", "starts_at"}),
+    fields=frozenset({*exceptions.CARRIED, "due_at", "starts_at"}),
     holds=lambda record: bool(getattr(record, "repeat", "")),
     only=_("Save for this one"),
     options=(
@@ -168,7 +168,7 @@ TASK = RecordType(
         rules.reminders_have_a_time,
         rules.done_has_its_time,
         occurrences.repeat_is_a_rule,
-        occurrences.exceptions_are_noted,
+        exceptions.exceptions_are_noted,
         occurrences.one_of_each_time,
     ),
     after_write=PLANNED_HOOKS,
@@ -215,7 +215,7 @@ CALL = RecordType(
         rules.calls_to_come_have_no_outcome,
         rules.done_has_its_time,
         occurrences.repeat_is_a_rule,
-        occurrences.exceptions_are_noted,
+        exceptions.exceptions_are_noted,
         occurrences.one_of_each_time,
     ),
     after_write=PLANNED_HOOKS,
@@ -274,7 +274,7 @@ MEETING = RecordType(
         rules.moved_asks_again,
         rules.done_has_its_time,
         occurrences.repeat_is_a_rule,
-        occurrences.exceptions_are_noted,
+        exceptions.exceptions_are_noted,
         occurrences.one_of_each_time,
     ),
     after_write=(rules.replies_are_told, *PLANNED_HOOKS, occurrences.series_is_watched),

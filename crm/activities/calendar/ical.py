@@ -13,7 +13,8 @@ from crm.activities.rules import REMINDED_FROM
 from crm.activities.selectors import ActivityRow
 from crm.activities.series import recurrence
 from crm.activities.series.ahead import Head, at_time, plain_row, takes_part_in
-from crm.activities.series.occurrences import Part, pattern
+from crm.activities.series.exceptions import pattern
+from crm.activities.series.part import Part
 from crm.records.display.presenting import record_url
 from crm.records.schema.record_type import MEMBER_TARGET, registry
 from crm.records.write.row_values import snapshot

@@ -11,7 +11,9 @@ from django.db.models import Max, Q
 from crm.activities.rules import WHEN, day_moment
 from crm.activities.selectors import ActivityRow, activity_rows, columns_of, stands_in, takes_part
 from crm.activities.series import recurrence
-from crm.activities.series.occurrences import WATCH, Part, pattern
+from crm.activities.series.exceptions import pattern
+from crm.activities.series.occurrences import WATCH
+from crm.activities.series.part import Part
 from crm.records.access.visibility import may_read
 from crm.records.models import Timer
 from crm.records.read import reading

@@ -17,7 +17,9 @@ from django.utils.translation import gettext as _
 
 from crm.activities.rules import WHEN, answered, asked_again, zone_of
 from crm.activities.series import recurrence
-from crm.activities.series.occurrences import Part, differences, pattern, put
+from crm.activities.series.exceptions import differences, pattern
+from crm.activities.series.occurrences import put
+from crm.activities.series.part import Part
 from crm.records.errors import FieldError, Invalid
 from crm.records.read import reading
 from crm.records.schema.record_type import Kind, RecordType, registry

@@ -6,11 +6,9 @@ which a record differs from its series, what the series has in their place; a re
 from the one that the rule names for its number.
 """
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -20,150 +18,24 @@ from django.utils.translation import gettext as _
 
 from crm.activities.rules import WHEN, undoes, writes, zones
 from crm.activities.series import recurrence
+from crm.activities.series.exceptions import pattern
+from crm.activities.series.part import Part
 from crm.records.events import timers
-from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, Timer
-from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType
+from crm.records.schema.record_type import MEMBER_TARGET, RecordType
 from crm.records.write import gate, validation
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.row_values import snapshot
 from crm.workspace.permissions import EVERYTHING
 from tenants.actors import Actor
-from tenants.workspaces.locales import zone
 
 HORIZON = timedelta(days=90)
 """How far ahead the meetings of a series stand in calendars."""
 MAX_AHEAD = 100
-CARRIED = (
-    "name", "minutes", "reminder", "description", "about", "also", "assignee", "priority", "direction", "phone",
-    "place", "guests",
-)  # fmt: skip
-"""What the times of a series have in common, but for exceptions."""
 
 NO_SERIES = {"series": "", "series_start": "", "series_zone": "", "series_from": None, "occurrence": None, "plain": ""}
-HANDED_OVER = "hand_over"
 WATCH = "meeting_series"
 """The timer that waits with the last meeting of a series that goes on."""
-
-nth = lru_cache(maxsize=4096)(recurrence.nth)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """From its ``first`` number on, a series is held by a rule that begins at a local time; of whole days that is
-    midnight."""
-
-    rule: str
-    start: datetime
-    all_day: bool
-    zone: str
-    first: int
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Part":
-        """The part that a record of a series belongs to."""
-        begin = values["series_start"]
-        start = datetime.fromisoformat(begin)
-        return cls(values["repeat"], start, "T" not in begin, values["series_zone"], values["series_from"] or 1)
-
-    @classmethod
-    def beginning(cls, rule: str, on: date | None, when: datetime, zone: ZoneInfo, first: int) -> "Part":
-        start = datetime.combine(on, datetime.min.time()) if on else recurrence.local(when, zone).replace(second=0)
-        return cls(rule, start.replace(microsecond=0), on is not None, zone.key, first)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """How a record keeps it."""
-        start = self.start.date().isoformat() if self.all_day else self.start.isoformat(timespec="minutes")
-        return {"repeat": self.rule, "series_start": start, "series_zone": self.zone, "series_from": self.first}
-
-    @property
-    def time_zone(self) -> ZoneInfo:
-        return zone(self.zone)
-
-    def planned(self, number: int) -> datetime | None:
-        """The local time that the rule names for a number."""
-        return nth(self.rule, self.start, number - self.first + 1) if self.rule else None
-
-    def planned_each(self, numbers: Collection[int]) -> dict[int, datetime]:
-        shift = self.first - 1
-        found = recurrence.numbered(self.rule, self.start, [one - shift for one in numbers]) if self.rule else {}
-        return {index + shift: moment for index, moment in found.items()}
-
-    def after(self, number: int, moment: datetime) -> recurrence.Occurrence | None:
-        """The first that comes after a number and a local moment."""
-        shift = self.first - 1
-        found = recurrence.after(self.rule, self.start, number - shift, moment) if self.rule else None
-        return (found[0] + shift, found[1]) if found else None
-
-    def between(self, number: int, end: datetime, limit: int) -> list[recurrence.Occurrence]:
-        """Those that come after a number, up to a local moment."""
-        shift = self.first - 1
-        found = recurrence.between(self.rule, self.start, number - shift, end, limit) if self.rule else []
-        return [(index + shift, moment) for index, moment in found]
-
-    def when(self, noun: str, local: datetime) -> dict[str, Any]:
-        """The values of an activity that is held at one of its local times."""
-        moment, day = WHEN[noun]
-        if self.all_day:
-            return {day: local.date()}
-        return {moment: recurrence.instant(local, self.time_zone), **({day: None} if day else {})}
-
-    def holds(self, noun: str, values: Mapping[str, Any], local: datetime | None) -> bool:
-        """Whether an activity is where its rule names it: not moved by itself."""
-        moment, day = WHEN[noun]
-        on = values[day] if day else None
-        if local is None or self.all_day != (on is not None):
-            return False
-        if self.all_day:
-            return on == local.date()
-        when = values[moment]
-        return when is not None and when.replace(second=0, microsecond=0) == recurrence.instant(local, self.time_zone)
-
-
-# -- exceptions --------------------------------------------------------------------------------------------------------
-
-
-def pattern(record_type: RecordType, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the series of a record has in common, in native values."""
-    own = json.loads(values["plain"]) if values["plain"] else {}
-    return {
-        slug: native(record_type.by_slug[slug].kind, own[slug]) if slug in own else values[slug]
-        for slug in CARRIED
-        if slug in record_type.by_slug
-    }
-
-
-def native(kind: Kind, raw: Any) -> Any:
-    match kind:
-        case Kind.MEMBER:
-            return UUID(raw) if raw else None
-        case Kind.REFERENCE:
-            return {**raw, "id": UUID(raw["id"])} if raw else None
-        case Kind.REFERENCES:
-            return [{**one, "id": UUID(one["id"])} for one in raw]
-    return raw
-
-
-def differences(common: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """What ``plain`` holds of a record with these values."""
-    own = {slug: as_json(value) for slug, value in common.items() if values[slug] != value}
-    return json.dumps(own, sort_keys=True) if own else ""
-
-
-def exceptions_are_noted(batch: Batch) -> None:
-    """What is changed in one record of a series is its own; who takes over somebody's work takes over the series."""
-    if batch.action != "update" or undoes(batch) or "series" in batch.details:
-        return
-    for draft in batch.drafts:
-        if not draft.before["series"] or draft.before["series"] != draft.after["series"]:
-            continue
-        if not draft.changed & set(CARRIED):
-            continue
-        common = pattern(batch.record_type, draft.before)
-        if batch.source == HANDED_OVER:
-            common["assignee"] = draft.after["assignee"]
-        draft.set("plain", differences(common, draft.after))
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
