@@ -27,7 +27,7 @@ from crm.records.models import ChangeSet, Event, Job
 from crm.records.query import language, search_text
 from crm.records.read.reading import rows_allowing
 from crm.records.schema.record_type import Kind, RecordType, registry
-from crm.records.write import gate, row_values, undo
+from crm.records.write import gate, given_values, row_values, undo
 from crm.records.write.validation import NOT_USED, currency_problem
 from crm.workspace.notifications.notify import notify
 from tenants.actors import Actor
@@ -143,7 +143,7 @@ def check_values(actor: Actor, record_type: RecordType, values: Mapping[str, Any
         require_field(actor, record_type, slug)
         one = writable.get(slug)
         if one is None:
-            errors.append(FieldError(str(slug)[:100], *gate.why_not_writable(actor, record_type, str(slug))))
+            errors.append(FieldError(str(slug)[:100], *given_values.why_not_writable(actor, record_type, str(slug))))
             continue
         if one.unique:
             errors.append(FieldError(slug, "unique", _("Each record has its own; many cannot be given the same.")))
