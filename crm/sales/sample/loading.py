@@ -23,8 +23,9 @@ from crm.records.write import gate
 from crm.records.write.gate import change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules.common import LOST, OPEN, WON
+from crm.sales.sample.lands import LANDS
 from crm.sales.sample.money import Money
-from crm.sales.sample.story import LANDS, OPEN_STAGES, Doing, story
+from crm.sales.sample.story import OPEN_STAGES, Doing, story
 from crm.sales.sample.story import WON as STORY_WON
 from crm.workspace.currencies.convert import rates_at
 from crm.workspace.models import Notification
