@@ -40,8 +40,6 @@ ROLES = ("Decides", "Uses it", "Pays", "Advises")
 STAYS = (5.0, 9.0, 14.0, 8.0, 16.0)
 LETTERS = str.maketrans({"ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe", "ß": "ss"})
 LOSING = (0.14, 0.10, 0.12, 0.03, 0.0)
-
-
 OVERDUE = 6
 
 
