@@ -26,7 +26,7 @@ def main() -> None:
     import stripe
     from django.conf import settings
 
-    from billing import stripe_client
+    from billing import stripe_reads
     from billing.accounts.services import account_make
     from billing.models import BillingAccount, PlanPrice
     from tenants.db.scopes import shared
@@ -52,10 +52,10 @@ def main() -> None:
     reconciled()
     began = perf_counter()
     for one in customers:
-        stripe_client.customer_fetch(str(one))
-        stripe_client.subscriptions_of(str(one))
-        stripe_client.invoices_of(str(one))
-        stripe_client.charges_of(str(one))
+        stripe_reads.customer_fetch(str(one))
+        stripe_reads.subscriptions_of(str(one))
+        stripe_reads.invoices_of(str(one))
+        stripe_reads.charges_of(str(one))
     asked = perf_counter() - began
     turns = reconciled()
     found = {"accounts": len(customers), "asked": asked, "reconciled": sum(turns), "turns": len(turns)}

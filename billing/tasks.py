@@ -8,7 +8,7 @@ from billing import webhooks
 from billing.errors import AccountBusy, StripeAway
 from billing.mails import outbox
 from billing.outgoing import requests_finish
-from billing.stripe_client import OPERATIONS
+from billing.stripe_writes import OPERATIONS
 from billing.subscriptions import seat_sync
 from billing.subscriptions.sync import subscription_sync
 from billing.sweeps import lifecycle, reconcile

@@ -24,7 +24,8 @@ from billing import clock
 from billing.errors import AccountBusy, StripeAway, StripeMissing
 from billing.models import BillingAccount, StripeEvent
 from billing.outgoing import Fetched
-from billing.stripe_client import API_VERSION, charge_fetch, is_signed, signature_time
+from billing.stripe_client import API_VERSION, is_signed, signature_time
+from billing.stripe_reads import charge_fetch
 from billing.subscriptions.mirror import moment
 from billing.subscriptions.sync import subscription_sync
 from tenants.db.scopes import shared

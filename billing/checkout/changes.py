@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from billing import clock, stripe_client
+from billing import clock, stripe_reads, stripe_writes
 from billing.checkout.hosted import seats_require
 from billing.errors import BillingRefused, StripeMissing
 from billing.models import LIVE, BillingAccount, PlanPrice, StripeRequest, Subscription
@@ -124,7 +124,7 @@ def _require_change(account: BillingAccount, subscription: Subscription, price: 
 
 def _preview(subscription: Subscription, price_id: str, quantity: int, proration_date: int) -> ChangePreview:
     items = [{"id": subscription.item_id, "price": price_id, "quantity": quantity}]
-    now = stripe_client.change_preview_fetch(
+    now = stripe_reads.change_preview_fetch(
         {
             "subscription": subscription.stripe_id,
             "subscription_details": {
@@ -134,7 +134,7 @@ def _preview(subscription: Subscription, price_id: str, quantity: int, proration
             },
         }
     )
-    later = stripe_client.change_preview_fetch(
+    later = stripe_reads.change_preview_fetch(
         {
             "subscription": subscription.stripe_id,
             "subscription_details": {"items": items, "proration_behavior": "none"},
@@ -177,7 +177,7 @@ def change_apply(
         if _preview(subscription, price_id, quantity, proration_date).balance != expected:
             raise PriceChanged(_("The price has changed since it was shown. Look at it again."))
 
-    stripe_client.subscription_update(
+    stripe_writes.subscription_update(
         account,
         subscription.stripe_id,
         {
@@ -240,7 +240,7 @@ def reactivate(account: BillingAccount) -> Subscription:
 
 
 def _update(account: BillingAccount, subscription: Subscription, params: Params) -> None:
-    stripe_client.subscription_update(account, subscription.stripe_id, params)
+    stripe_writes.subscription_update(account, subscription.stripe_id, params)
 
 
 @shared()
@@ -251,16 +251,16 @@ def coupon_apply(account: BillingAccount, code: str, *, instead_of: str = "") ->
     BillingRefused, AccountBusy and StripeAway.
     """
     subscription = _current(account)
-    found = stripe_client.promotion_code_find(code.strip()) if code.strip() else None
+    found = stripe_reads.promotion_code_find(code.strip()) if code.strip() else None
     if found is None:
         raise BillingRefused(_("There is no such code, or its time is over."))
     used = StripeRequest.objects.filter(
         account=account,
-        operation=stripe_client.SUBSCRIPTION_UPDATE.name,
+        operation=stripe_writes.SUBSCRIPTION_UPDATE.name,
         state=StripeRequest.State.DONE,
         params__discounts=[{"promotion_code": found["id"]}],
     )
-    if used.exists() or found["id"] in stripe_client.promotions_used(str(account.customer_id)):
+    if used.exists() or found["id"] in stripe_reads.promotions_used(str(account.customer_id)):
         raise BillingRefused(_("This code was used already, and counts once."))
     if subscription.coupon not in ("", instead_of):
         raise BillingRefused(
@@ -269,5 +269,5 @@ def coupon_apply(account: BillingAccount, code: str, *, instead_of: str = "") ->
             )
         )
     params: dict[str, Any] = {"discounts": [{"promotion_code": found["id"]}]}
-    stripe_client.subscription_update(account, subscription.stripe_id, params)
+    stripe_writes.subscription_update(account, subscription.stripe_id, params)
     return _synced(account)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from billing import clock, stripe_client
+from billing import clock, stripe_reads, stripe_writes
 from billing.errors import AccountBusy, BillingRefused, StripeRefused
 from billing.locking import account_lock
 from billing.models import LIVE, BillingAccount, CheckoutAttempt, PlanPrice
@@ -56,7 +56,7 @@ def checkout_start(account: BillingAccount, price: PlanPrice, quantity: int, by:
     if attempt.url:
         return attempt.url
     try:
-        session = stripe_client.checkout_create(
+        session = stripe_writes.checkout_create(
             account, str(attempt.id), _session_params(account, attempt, customer_id, price_id)
         )
     except StripeRefused:
@@ -112,7 +112,7 @@ def customer_ensure(account: BillingAccount, by: User) -> str:
     """Stripe's id of who pays; the customer is made at the first checkout. Raises StripeAway and StripeRefused."""
     if account.customer_id:
         return account.customer_id
-    customer = stripe_client.customer_create(
+    customer = stripe_writes.customer_create(
         account, email=account.email or by.email, name=account.name or account.tenant.name, intent=str(account.id)
     )
     with transaction.atomic():
@@ -144,17 +144,17 @@ def _attempt(account: BillingAccount, price: PlanPrice, quantity: int, by: User)
 
 def _is_open(attempt: CheckoutAttempt) -> bool:
     """Whether a checkout can still be paid; one that nobody has an address of yet can be asked for."""
-    return not attempt.session_id or bool(stripe_client.checkout_fetch(attempt.session_id)["status"] == "open")
+    return not attempt.session_id or bool(stripe_reads.checkout_fetch(attempt.session_id)["status"] == "open")
 
 
 def _attempt_shut(account: BillingAccount, attempt: CheckoutAttempt) -> None:
     """Shut a checkout at Stripe, so that nobody can pay it. Raises BillingRefused where somebody has."""
     if attempt.session_id:
         try:
-            stripe_client.checkout_expire(account, attempt.session_id)
+            stripe_writes.checkout_expire(account, attempt.session_id)
         except StripeRefused:
             # Only an open one can be shut: this one was paid, or its time was over.
-            if stripe_client.checkout_fetch(attempt.session_id)["status"] == "complete":
+            if stripe_reads.checkout_fetch(attempt.session_id)["status"] == "complete":
                 bought = subscription_sync(account.id, wait=False)
                 CheckoutAttempt.objects.filter(id=attempt.id, state=State.OPEN).update(
                     state=State.COMPLETED, ended_at=clock.now()
@@ -210,7 +210,7 @@ def checkout_return(account: BillingAccount, attempt_id: UUID) -> Return | None:
     subscription = subscription_sync(account.id, wait=False)
     attempt.refresh_from_db()
     if attempt.state == State.OPEN and attempt.session_id:
-        _attempt_close(attempt, stripe_client.checkout_fetch(attempt.session_id))
+        _attempt_close(attempt, stripe_reads.checkout_fetch(attempt.session_id))
     is_paid = subscription is not None and subscription.status in LIVE and attempt.state == State.COMPLETED
     return Return(attempt, is_paid)
 
@@ -241,7 +241,7 @@ def portal_open(account: BillingAccount, *, card: bool = False) -> str:
     if not account.customer_id:
         raise BillingRefused(_("There is nothing at Stripe yet: choose a plan first."))
     back = tenant_url(account.tenant, PAGE)
-    configuration = stripe_client.portal_configure({"features": PORTAL_FEATURES})
+    configuration = stripe_writes.portal_configure({"features": PORTAL_FEATURES})
     params: dict[str, Any] = {
         "customer": account.customer_id,
         "configuration": configuration["id"],
@@ -249,4 +249,4 @@ def portal_open(account: BillingAccount, *, card: bool = False) -> str:
     }
     if card:
         params["flow_data"] = {"type": "payment_method_update"}
-    return str(stripe_client.portal_create(account, params)["url"])
+    return str(stripe_writes.portal_create(account, params)["url"])

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.core.cache import cache
 
-from billing import stripe_client
+from billing import stripe_reads
 from billing.checkout.changes import Line, line_of
 from billing.models import LIVE, BillingAccount
 from billing.money import Money
@@ -36,7 +36,7 @@ def next_invoice(account: BillingAccount) -> NextInvoice | None:
     key = f"next-invoice:{account.id}:{subscription.synced_at.timestamp()}"
     found: NextInvoice | None = cache.get(key)
     if found is None:
-        invoice = stripe_client.change_preview_fetch({"subscription": subscription.stripe_id})
+        invoice = stripe_reads.change_preview_fetch({"subscription": subscription.stripe_id})
         currency = invoice["currency"]
         taxes = [one["amount"] for one in invoice.get("total_taxes") or []]
         found = NextInvoice(

@@ -1,6 +1,6 @@
 """Products and prices at Stripe: one product a plan, and a price by lookup key for each interval and currency."""
 
-from billing import stripe_client
+from billing import stripe_reads, stripe_writes
 from billing.models import Plan, PlanPrice
 from billing.money import Money
 from billing.outgoing import Fetched, Params
@@ -20,7 +20,7 @@ def prices_sync() -> int:
     known: dict[str, Fetched] = {}
     for start in range(0, len(prices), KEYS_A_CALL):
         keys = [one.lookup_key for one in prices[start : start + KEYS_A_CALL]]
-        known |= {one["lookup_key"]: one for one in stripe_client.prices_with_keys(keys)}
+        known |= {one["lookup_key"]: one for one in stripe_reads.prices_with_keys(keys)}
     made = 0
     products: set[str] = set()
     for price in prices:
@@ -29,7 +29,7 @@ def prices_sync() -> int:
             if price.plan.code not in products:
                 _product_ensure(price.plan)
                 products.add(price.plan.code)
-            found = stripe_client.price_create(price_params(price))
+            found = stripe_writes.price_create(price_params(price))
             made += 1
         if price.stripe_price_id != found["id"]:
             PlanPrice.objects.filter(id=price.id).update(stripe_price_id=found["id"])
@@ -58,8 +58,8 @@ def _is_same(found: Fetched, price: PlanPrice) -> bool:
 
 
 def _product_ensure(plan: Plan) -> None:
-    if stripe_client.product_find(product_id(plan)) is None:
-        stripe_client.product_create(product_params(plan))
+    if stripe_reads.product_find(product_id(plan)) is None:
+        stripe_writes.product_create(product_params(plan))
 
 
 def product_params(plan: Plan) -> Params:

@@ -6,7 +6,7 @@ import structlog
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.aggregates import Count
 
-from billing import clock, stripe_client
+from billing import clock, stripe_writes
 from billing.errors import AccountBusy, BillingRefused, StripeAway
 from billing.models import LIVE, BillingAccount, SeatChange, SeatLedger, Subscription
 from billing.seats import RENEWAL, renews_soon, seats_billable, seats_to_bill, subscription_live
@@ -96,7 +96,7 @@ def quantity_set(
             raise MembersMoved
 
     params = {"items": [{"id": subscription.item_id, "quantity": quantity}], "proration_behavior": proration}
-    stripe_client.subscription_update(account, subscription.stripe_id, params, check=check)
+    stripe_writes.subscription_update(account, subscription.stripe_id, params, check=check)
 
 
 def seats_note(account: BillingAccount, *, billed: int, reason: str = "members") -> None:

@@ -14,7 +14,7 @@ import structlog
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from billing import clock, stripe_client
+from billing import clock, stripe_reads, stripe_writes
 from billing.accounts.granting import access_apply, subscription_newest
 from billing.errors import StripeAway, StripeMissing, StripeRefused
 from billing.locking import account_lock
@@ -106,7 +106,7 @@ def fetch(account: BillingAccount, pages: int = 1) -> Snapshot:
     began = monotonic()
     customer_id = str(account.customer_id)
     try:
-        customer: Fetched | None = stripe_client.customer_fetch(customer_id)
+        customer: Fetched | None = stripe_reads.customer_fetch(customer_id)
     except StripeMissing:
         customer = None
     if customer is None or customer.get("deleted"):
@@ -114,9 +114,9 @@ def fetch(account: BillingAccount, pages: int = 1) -> Snapshot:
     found = Snapshot(
         customer,
         account.subscriptions.filter(status__in=LIVE).values_list("stripe_id", flat=True).first() or "",
-        stripe_client.subscriptions_of(customer_id),
-        stripe_client.invoices_of(customer_id, pages=pages),
-        stripe_client.charges_of(customer_id, pages=pages),
+        stripe_reads.subscriptions_of(customer_id),
+        stripe_reads.invoices_of(customer_id, pages=pages),
+        stripe_reads.charges_of(customer_id, pages=pages),
     )
     if (seconds := monotonic() - began) > FETCH_WARNING:
         log.warning("billing.fetch_slow", account=str(account.id), seconds=round(seconds, 1))
@@ -225,7 +225,7 @@ def _void_unserved(account: BillingAccount, snapshot: Snapshot) -> None:
         if not (invoice["status"] in PAYABLE if is_gone else invoice["status"] == "open" and is_renewal):
             continue
         try:
-            voided = stripe_client.invoice_void(account, invoice["id"])
+            voided = stripe_writes.invoice_void(account, invoice["id"])
         except (StripeAway, StripeRefused) as trouble:
             log.warning("billing.not_voided", account=str(account.id), invoice=invoice["id"], why=str(trouble))
             if is_gone and isinstance(trouble, StripeAway):
@@ -245,9 +245,9 @@ def _undo(account: BillingAccount, extra: Fetched, snapshot: Snapshot) -> None:
         if subscription_of(invoice) == extra["id"] and invoice["amount_paid"] and issued_at(invoice) >= since:
             for intent in payment_intents(invoice):
                 try:
-                    stripe_client.refund_create(account, intent, intent=f"unwanted:{intent}")
+                    stripe_writes.refund_create(account, intent, intent=f"unwanted:{intent}")
                 except StripeRefused as refusal:
                     if refusal.code != "charge_already_refunded":
                         _not_paid_back(account, invoice, refusal)
-    stripe_client.subscription_cancel(account, extra["id"])
+    stripe_writes.subscription_cancel(account, extra["id"])
     log.error("billing.subscription_undone", account=str(account.id), subscription=extra["id"])

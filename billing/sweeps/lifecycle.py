@@ -21,7 +21,7 @@ from billing.checkout.hosted import checkout_shut
 from billing.errors import AccountBusy, BillingRefused, StripeAway
 from billing.mails.notices import Kind, notice
 from billing.models import LIVE, BillingAccount
-from billing.stripe_client import subscription_cancel
+from billing.stripe_writes import subscription_cancel
 from billing.subscriptions.sync import subscription_sync
 from tenants.db.scopes import shared
 from tenants.models import Tenant

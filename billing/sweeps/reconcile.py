@@ -14,7 +14,7 @@ import structlog
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from billing import clock, stripe_client
+from billing import clock, stripe_reads
 from billing.access import State
 from billing.errors import AccountBusy, StripeAway
 from billing.models import BillingAccount, ReconcileRun
@@ -43,7 +43,7 @@ def events_sweep(seconds: float = TURN_SECONDS) -> ReconcileRun:
     place: dict[str, Any] = json.loads(run.position) if run.position else {"since": _events_since(), "after": ""}
     until = monotonic() + seconds
     while True:
-        page = _asked(run, lambda: stripe_client.events_since(created=place["since"], after=place["after"]))
+        page = _asked(run, lambda: stripe_reads.events_since(created=place["since"], after=place["after"]))
         for event in page["data"]:
             run.looked_at += 1
             if (row := event_take(event)) is not None:

@@ -6,7 +6,9 @@ import pytest
 import stripe
 
 from billing.money import Money
-from billing.stripe_client import API_VERSION, OPERATIONS, customers_with_email, signature_time
+from billing.stripe_client import API_VERSION, signature_time
+from billing.stripe_reads import customers_with_email
+from billing.stripe_writes import OPERATIONS
 
 
 def test_the_version_is_the_one_that_the_library_is_made_for():

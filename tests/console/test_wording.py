@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.access import SUBSCRIPTION_STATUSES
 from billing.mails.notices import Kind
 from billing.models import BillingNotice, ReconcileRun, SeatLedger, StripeRequest, SubscriptionChange
-from billing.stripe_client import OPERATIONS
+from billing.stripe_writes import OPERATIONS
 from billing.sweeps.reconcile import state_of
 from console.auditing import Action, Operator, audit_note, step_noted
 from console.wording import WORDS, called

@@ -9,7 +9,7 @@ from billing.accounts import manual
 from billing.checkout.changes import coupon_apply as code_apply
 from billing.models import BillingAccount, Plan, StripeEvent, StripeRequest
 from billing.outgoing import request_settle
-from billing.stripe_client import OPERATIONS
+from billing.stripe_writes import OPERATIONS
 from billing.subscriptions.sync import subscription_sync
 from billing.sweeps import reconcile
 from console.auditing import Action, Operator, audit_note, step_noted

@@ -10,7 +10,7 @@ from billing.errors import AccountBusy, AnswerAwaited, BillingRefused, StripeAwa
 from billing.models import StripeRequest
 from billing.money import Money
 from billing.outgoing import FRESH, KEY_LIVES, requests_finish, send
-from billing.stripe_client import OPERATIONS
+from billing.stripe_writes import OPERATIONS
 from tenants.db.scopes import shared
 from tests.billing.paying import SEATS
 from tests.billing.standin_server import FAILS_LATER

@@ -11,14 +11,14 @@ from embedded.stripe.resources.routing import Route
 from tests.billing.standin.declared import operation_of, operations, parameters_of
 from tests.stack import ROOT
 
-CLIENT = ROOT / "billing" / "stripe_client.py"
-CONTRACT = Path(__file__).with_name("test_contract.py")
+CLIENT = sorted((ROOT / "billing").glob("stripe_*.py"))
+CONTRACT = [Path(__file__).with_name("test_contract.py")]
 
 
-def calls_in(path: Path) -> set[str]:
-    """The calls that a file makes on ``….v1``, as the library names them: ``checkout.sessions.create``."""
+def calls_in(paths: list[Path]) -> set[str]:
+    """The calls that files make on ``….v1``, as the library names them: ``checkout.sessions.create``."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in (node for path in paths for node in ast.walk(ast.parse(path.read_text()))):
         names: list[str] = []
         place = node.func if isinstance(node, ast.Call) else None
         while isinstance(place, ast.Attribute):
