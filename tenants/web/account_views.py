@@ -1,6 +1,6 @@
 """Account and security on the public host: what a person signs in with, and where."""
 
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -38,19 +38,16 @@ from tenants.models import Passkey, User
 from tenants.rate_limits import limited
 from tenants.web.access import PUBLIC, SIGNED_IN, access
 from tenants.web.forms import CodeForm, EmailForm, NewPasswordForm, PasskeyNameForm
+from tenants.web.pages import leads_to_workspaces, user_of
+from tenants.web.password_views import RESET
 from tenants.web.two_factor_pages import CONFIRM, GO_ON, factor_choices, not_fitting, password_confirms
-from tenants.web.views import RESET, leads_to_workspaces
 from tenants.workspaces import memberships
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
-def _user(request: Request) -> User:
-    return cast(User, request.user)
-
-
 def _passkey(request: Request, passkey_id: UUID) -> Passkey:
-    found = Passkey.objects.filter(user=_user(request), pk=passkey_id).first()
+    found = Passkey.objects.filter(user=user_of(request), pk=passkey_id).first()
     if found is None:
         raise Http404
     return found
@@ -65,7 +62,7 @@ def _back(request: Request, error: FactorRefused) -> HttpResponse:
 @never_cache
 @access(SIGNED_IN)
 def account(request: Request) -> HttpResponse:
-    user = _user(request)
+    user = user_of(request)
     context = {
         "email": user.email,
         "verified": services.is_verified(user.pk),
@@ -87,7 +84,7 @@ def account(request: Request) -> HttpResponse:
 @access(SIGNED_IN)
 def confirm(request: Request) -> HttpResponseBase:
     """Asks once more for the password or a factor, before what guards the account is changed."""
-    user, problem = _user(request), ""
+    user, problem = user_of(request), ""
     target = safe_path(request.POST.get("next") or request.GET.get("next"), reverse("account"))
     if request.method == "POST":
         if request.POST.get("with") == "password" and password_confirms(user):
@@ -111,7 +108,7 @@ def confirm(request: Request) -> HttpResponseBase:
 
 def _set_up(request: Request, how: str, codes: list[str]) -> HttpResponse:
     """After a factor was added: it counts in this session, and the first time there are codes to keep."""
-    second_factor_shown(request, _user(request), how)
+    second_factor_shown(request, user_of(request), how)
     if not codes:
         return redirect("account")
     return _codes_page(request, codes)
@@ -121,11 +118,11 @@ def _codes_page(request: Request, codes: list[str]) -> HttpResponse:
     context: dict[str, Any] = {
         "codes": codes,
         "file": quote("\r\n".join(codes) + "\r\n"),
-        "email": _user(request).email,
+        "email": user_of(request).email,
     }
     membership = None
     if tenant_id := request.session.pop(GO_ON, None):
-        membership = memberships.membership_of(_user(request).pk, UUID(tenant_id))
+        membership = memberships.membership_of(user_of(request).pk, UUID(tenant_id))
     if membership is not None:
         context |= {"go_on": entry_url(membership.tenant.ref()), "workspace": membership.tenant.name}
     return render(request, "account/codes.html", context)
@@ -138,7 +135,7 @@ def _codes_page(request: Request, codes: list[str]) -> HttpResponse:
 @access(SIGNED_IN)
 @recently_confirmed
 def totp_new(request: Request) -> HttpResponseBase:
-    user = _user(request)
+    user = user_of(request)
     try:
         secret = two_factor.totp_begin(user)
     except FactorRefused as error:
@@ -167,7 +164,7 @@ def totp_new(request: Request) -> HttpResponseBase:
 @access(SIGNED_IN)
 @recently_confirmed
 def totp_remove(request: Request) -> HttpResponseBase:
-    user = _user(request)
+    user = user_of(request)
     found = two_factor.factors_of(user)
     if found.totp is None:
         raise Http404
@@ -189,7 +186,7 @@ def totp_remove(request: Request) -> HttpResponseBase:
 @access(SIGNED_IN)
 @recently_confirmed
 def passkey_new(request: Request) -> HttpResponseBase:
-    user = _user(request)
+    user = user_of(request)
     form = PasskeyNameForm(request.POST or None, initial={"name": visit_of(request).device or _("Passkey")})
     if request.method == "POST" and form.is_valid():
         try:
@@ -228,7 +225,7 @@ def passkey_rename(request: Request, passkey_id: UUID) -> HttpResponseBase:
 @access(SIGNED_IN)
 @recently_confirmed
 def passkey_remove(request: Request, passkey_id: UUID) -> HttpResponseBase:
-    user, passkey = _user(request), _passkey(request, passkey_id)
+    user, passkey = user_of(request), _passkey(request, passkey_id)
     if request.method != "POST":
         context = {"what": passkey.name, "last": two_factor.factors_of(user).is_last}
         return render(request, "account/factor_remove.html", context)
@@ -248,7 +245,7 @@ def passkey_remove(request: Request, passkey_id: UUID) -> HttpResponseBase:
 @access(SIGNED_IN)
 @recently_confirmed
 def codes_renew(request: Request) -> HttpResponseBase:
-    user = _user(request)
+    user = user_of(request)
     if request.method != "POST":
         return render(request, "account/codes_renew.html", {"factors": two_factor.factors_of(user)})
     try:
@@ -266,7 +263,7 @@ def codes_renew(request: Request) -> HttpResponseBase:
 @limited("account")
 @access(SIGNED_IN)
 def session_end(request: Request, session_id: str) -> HttpResponse:
-    if not browser_end(_user(request), session_id):
+    if not browser_end(user_of(request), session_id):
         raise Http404
     messages.success(request, _("That browser is signed out, in all workspaces too."))
     return redirect("account")
@@ -276,7 +273,7 @@ def session_end(request: Request, session_id: str) -> HttpResponse:
 @limited("account")
 @access(SIGNED_IN)
 def sessions_end_others(request: Request) -> HttpResponse:
-    count = services.sessions_end_others(user_id=_user(request).pk, but=request.session.session_key)
+    count = services.sessions_end_others(user_id=user_of(request).pk, but=request.session.session_key)
     text = _("You are signed out in all other browsers.") if count else _("You were signed in nowhere else.")
     messages.success(request, text)
     return redirect("account")
@@ -286,7 +283,7 @@ def sessions_end_others(request: Request) -> HttpResponse:
 @limited("account")
 @access(SIGNED_IN)
 def browsers_forget(request: Request) -> HttpResponse:
-    trust_end(_user(request))
+    trust_end(user_of(request))
     messages.success(request, _("Every browser is asked for the second step again."))
     return redirect("account")
 
@@ -301,7 +298,7 @@ def browsers_forget(request: Request) -> HttpResponse:
 @access(SIGNED_IN)
 @recently_confirmed
 def password(request: Request) -> HttpResponseBase:
-    user = _user(request)
+    user = user_of(request)
     form = NewPasswordForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
         password_change(request, user, form.cleaned_data["password"])
@@ -318,7 +315,7 @@ def password(request: Request) -> HttpResponseBase:
 @access(SIGNED_IN)
 @recently_confirmed
 def email(request: Request) -> HttpResponseBase:
-    user = _user(request)
+    user = user_of(request)
     form = EmailForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         rate_limits.count("email_change", str(user.pk))
@@ -339,7 +336,7 @@ def email(request: Request) -> HttpResponseBase:
 @limited("account")
 @access(SIGNED_IN)
 def email_cancel(request: Request) -> HttpResponse:
-    email_change.email_change_cancel(_user(request))
+    email_change.email_change_cancel(user_of(request))
     messages.success(request, _("Your address stays as it is."))
     return redirect("account")
 
@@ -360,8 +357,8 @@ def email_confirm(request: Request, token: str) -> HttpResponseBase:
     if not request.user.is_authenticated:
         messages.info(request, _("Sign in, and your new address is confirmed."))
         return HttpResponseRedirect(f"{reverse('signin')}?next={quote(here)}")
-    if change.user_id != _user(request).pk:
-        context = {"email": change.new_email, "mine": _user(request).email, "next": here}
+    if change.user_id != user_of(request).pk:
+        context = {"email": change.new_email, "mine": user_of(request).email, "next": here}
         return render(request, "account/other_account.html", context, status=403)
     return _email_confirm(request, change)
 

@@ -2,25 +2,25 @@
 
 from django.urls import path
 
-from tenants.web import account_views, views
+from tenants.web import account_views, address_views, password_views, signin_views, workspace_views
 
 urlpatterns = [
-    path("signup/", views.signup, name="signup"),
-    path("signup/address/", views.address_check, name="address_check"),
-    path("signin/", views.signin, name="signin"),
-    path("signin/", views.signin, name="account_login"),
-    path("signin/passkey/", views.signin_passkey, name="signin_passkey"),
-    path("signin/second/", views.second_step, name="second_step"),
-    path("signout/", views.signout, name="signout"),
-    path("signout/everywhere/", views.signout_everywhere, name="signout_everywhere"),
-    path("password/", views.reset, name="password_reset"),
-    path("password/new/", views.password_new, name="password_new"),
-    path("password/<str:uid>/<str:token>/", views.reset_key, name="password_reset_key"),
-    path("verify/again/", views.verify_again, name="verify_again"),
-    path("verify/<str:key>/", views.verify, name="verify"),
-    path("take-over/<str:token>/", views.take_over_page, name="take_over"),
-    path("workspaces/", views.workspaces, name="workspaces"),
-    path("workspaces/new/", views.workspace_new, name="workspace_new"),
+    path("signup/", signin_views.signup, name="signup"),
+    path("signup/address/", signin_views.address_check, name="address_check"),
+    path("signin/", signin_views.signin, name="signin"),
+    path("signin/", signin_views.signin, name="account_login"),
+    path("signin/passkey/", signin_views.signin_passkey, name="signin_passkey"),
+    path("signin/second/", signin_views.second_step, name="second_step"),
+    path("signout/", signin_views.signout, name="signout"),
+    path("signout/everywhere/", signin_views.signout_everywhere, name="signout_everywhere"),
+    path("password/", password_views.reset, name="password_reset"),
+    path("password/new/", password_views.password_new, name="password_new"),
+    path("password/<str:uid>/<str:token>/", password_views.reset_key, name="password_reset_key"),
+    path("verify/again/", address_views.verify_again, name="verify_again"),
+    path("verify/<str:key>/", address_views.verify, name="verify"),
+    path("take-over/<str:token>/", address_views.take_over_page, name="take_over"),
+    path("workspaces/", workspace_views.workspaces, name="workspaces"),
+    path("workspaces/new/", workspace_views.workspace_new, name="workspace_new"),
     path("account/", account_views.account, name="account"),
     path("account/confirm/", account_views.confirm, name="confirm"),
     path("account/app/", account_views.totp_new, name="totp_new"),
@@ -37,5 +37,5 @@ urlpatterns = [
     path("account/email/cancel/", account_views.email_cancel, name="email_cancel"),
     path("account/email/confirm/<str:token>/", account_views.email_confirm, name="email_confirm"),
     path("account/email/undo/<str:token>/", account_views.email_undo, name="email_undo"),
-    path("handover/<uuid:tenant_id>/", views.handover, name="handover"),
+    path("handover/<uuid:tenant_id>/", workspace_views.handover, name="handover"),
 ]

@@ -32,7 +32,8 @@ from tenants.rate_limits import limited
 from tenants.selectors import BUILT, tenant_find
 from tenants.web.access import PUBLIC, access
 from tenants.web.forms import JoinForm
-from tenants.web.views import leads_to_workspaces, stay_signed_in
+from tenants.web.pages import leads_to_workspaces
+from tenants.web.signin_views import stay_signed_in
 from tenants.workspaces.entitlements import why_not_writable
 from tenants.workspaces.limits import LimitReached
 

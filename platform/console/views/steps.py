@@ -18,7 +18,7 @@ from console.workspaces import visits
 from tenants.accounts.session_handover import entry_url
 from tenants.http import Request
 from tenants.models import Tenant
-from tenants.web.views import leads_to_workspaces
+from tenants.web.pages import leads_to_workspaces
 from tenants.workspaces.finishing import UNFINISHED, setup_finish
 from tenants.workspaces.support import SupportRefused
 
