@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 from tenants.workspaces.hosts import tenant_host, tenant_url
 

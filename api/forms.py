@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.permissions import ACTIVITY_NOUNS
 from tenants.actors import POWER_SCOPES, Actor
 

@@ -24,7 +24,9 @@ from api.v1.describe import every_records_fields
 from api.views import ApiView
 from crm.records.access.visibility import hidden_slugs
 from crm.records.query.operators import OPERATORS, Operator
-from crm.records.schema.record_type import Field, RecordType, Text, registry
+from crm.records.schema.field import Field, Text
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 from tenants.workspaces.hosts import api_url, tenant_url
 

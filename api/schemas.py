@@ -6,7 +6,9 @@ from typing import Any
 from api.answer_schemas import feed_schemas, type_schemas, workspace_schemas
 from api.schema_parts import DECIMAL, MOMENT, TEXT, UUID, closed, nullable
 from crm.records.access.visibility import readable_fields, writable_fields
-from crm.records.schema.record_type import Field, Kind, RecordType
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
 from tenants.actors import Actor
 
 LABELLED = {

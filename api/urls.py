@@ -20,7 +20,8 @@ from api.v1.why import RecordWhy
 from api.v1.workspace import HolidayDetail, HolidayList, Me, RateDetail, RateList, WorkspaceDetail
 from api.views import NotThere
 from crm.activities.visibility import PLANNED
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 
 
 def _routes(record_type: RecordType) -> list[URLPattern]:

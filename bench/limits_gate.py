@@ -29,7 +29,7 @@ def main() -> None:
     from django.utils import timezone
 
     from crm.people.rules import contacts_have_room
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
     from crm.records.write.batch import Batch, Draft
     from crm.records.write.limits import counted, counts

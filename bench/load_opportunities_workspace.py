@@ -17,7 +17,7 @@ def main() -> None:
     django.setup()
     folder, subdomain = Path(sys.argv[1]), sys.argv[2]
     from bench.stack import LIMITS
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.workspace.actors import actor_for_user
     from crm.workspace.people.invitation_services import invitation_accept, invitation_send
     from tenants.accounts import services

@@ -142,7 +142,7 @@ def make_workspaces(count: int) -> list[str]:
 
 def make_tasks(name: str, due: Due, at_once: dict[str, int]) -> tuple[float, float]:
     """Plant tasks by the write gate, as owners; in how many seconds, and how many before the first is due."""
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
     from crm.workspace.actors import actor_for_member
     from crm.workspace.models import Member

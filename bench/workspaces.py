@@ -19,7 +19,7 @@ def workspace(size: str, rows: int) -> dict[str, Any]:
     from django.conf import settings
 
     from bench.stack import LIMITS, OWNERS
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.workspace.actors import actor_for_user
     from crm.workspace.models import Member, Role, Team
     from crm.workspace.people.member_services import member_create

@@ -314,7 +314,7 @@ def api(in_tenant: TenantRef) -> Callable[..., ApiClient]:
         host: str | None = None,
         limits: dict[str, int] | None = None,
     ) -> ApiClient:
-        from crm.records.schema.record_type import registry
+        from crm.records.schema.registry import registry
 
         if scopes is None:
             nouns = [record_type.slug for record_type in registry.all()] + ["member", "event", "settings"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.configuration import kept, workspace_settings
 from crm.workspace.models import WorkspaceSettings

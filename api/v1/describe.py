@@ -9,7 +9,9 @@ from api.views import ApiView
 from crm.records.access.visibility import may_write, readable_fields
 from crm.records.query.language import known_fields
 from crm.records.query.operators import OPERATORS
-from crm.records.schema.record_type import ID_FIELD, SYSTEM_FIELDS, Field, RecordType, registry
+from crm.records.schema.field import ID_FIELD, SYSTEM_FIELDS, Field
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.permissions import ACTIONS
 from tenants.actors import Actor
 

@@ -16,7 +16,8 @@ from api.views import ANY, ONE, ApiView
 from crm.records.errors import NotFound
 from crm.records.lists.saved_views import Views
 from crm.records.read import reading
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 

@@ -21,8 +21,9 @@ from crm.records.access.visibility import may_read
 from crm.records.events import timers
 from crm.records.models import Event
 from crm.records.read import reading
+from crm.records.schema.kinds import Kind
 from crm.records.schema.mentions import mentioned, plain
-from crm.records.schema.record_type import Kind, registry
+from crm.records.schema.registry import registry
 from crm.records.write.undo import is_undone
 from crm.workspace.actors import actor_for_member
 from crm.workspace.notifications.notify import notify

@@ -23,7 +23,10 @@ from crm.records.errors import RecordError
 from crm.records.events.history import Entry, FieldChange
 from crm.records.lists.record_page import Part
 from crm.records.schema import mentions
-from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.text.formats import money_text
 from tenants.actors import Actor
 

@@ -14,7 +14,9 @@ from crm.activities.models import Place
 from crm.activities.series import recurrence
 from crm.activities.visibility import NOUNS
 from crm.records.events import timers
-from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.row_values import snapshot
 from crm.workspace.configuration import workspace_settings

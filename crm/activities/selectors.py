@@ -18,7 +18,10 @@ from crm.records.events.history import Entry
 from crm.records.query import paging
 from crm.records.query.paging import SortKey
 from crm.records.read import reading
-from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from tenants.actors import Actor, Scope
 
 EVENT = "event"

@@ -15,7 +15,7 @@ from crm.activities.series.occurrences import next_made
 from crm.records.errors import FieldError, Forbidden, Invalid
 from crm.records.models import ChangeSet, Event
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, row_values
 from crm.records.write.gate import Change
 from crm.workspace.notifications.selectors import notifications_of

@@ -15,7 +15,8 @@ from crm.activities.series import occurrences
 from crm.records.access.visibility import may_read, visible
 from crm.records.events import timers
 from crm.records.events.timers import Due
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.row_values import snapshot
 from crm.workspace.actors import actors_for_members, system_actor
 from crm.workspace.models import Member

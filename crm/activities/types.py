@@ -11,17 +11,13 @@ from crm.activities import rules
 from crm.activities.series import exceptions, occurrences, recurrence, repeat_control
 from crm.activities.series.following import series_follow
 from crm.activities.visibility import OwnOrAboutTheVisible
-from crm.records.schema.record_type import (
-    Choice,
-    CompositeWidget,
-    EditScope,
-    EditScopeOption,
-    Field,
-    Kind,
-    RecordType,
-    register,
-)
+from crm.records.schema.field import Choice, CompositeWidget, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import register
+from crm.records.write.edit_scope import EditScope, EditScopeOption, edit_scope_register
 from crm.records.write.gate import Change
+from crm.records.write.rules import rules_register
 from crm.workspace.text.formats import minutes_text
 from tenants.actors import Actor
 
@@ -159,19 +155,8 @@ TASK = RecordType(
     ),
     default_columns=("name", "due_at", "assignee", "about", "priority"),
     more_columns=("minutes", "reminder", "repeat", "also", "description"),
-    edit_scope=FOLLOWING,
     default_sort=("due_at",),
     owner_field="assignee",
-    rules=(
-        rules.main_record_is_not_also,
-        rules.whole_days_stay,
-        rules.reminders_have_a_time,
-        rules.done_has_its_time,
-        occurrences.repeat_is_a_rule,
-        exceptions.exceptions_are_noted,
-        occurrences.one_of_each_time,
-    ),
-    after_write=PLANNED_HOOKS,
     event_types=("task.done",),
     visible=OwnOrAboutTheVisible("assignee", "created_by"),
     shortcut="t",
@@ -204,21 +189,8 @@ CALL = RecordType(
     ),
     default_columns=("name", "starts_at", "direction", "outcome", "minutes", "about", "assignee"),
     more_columns=("phone", "next_step", "reminder", "repeat", "also", "description"),
-    edit_scope=FOLLOWING,
     default_sort=("-starts_at",),
     owner_field="assignee",
-    rules=(
-        rules.main_record_is_not_also,
-        rules.name_is_given,
-        rules.reminders_have_a_time,
-        rules.times_are_known,
-        rules.calls_to_come_have_no_outcome,
-        rules.done_has_its_time,
-        occurrences.repeat_is_a_rule,
-        exceptions.exceptions_are_noted,
-        occurrences.one_of_each_time,
-    ),
-    after_write=PLANNED_HOOKS,
     event_types=("call.done",),
     in_related=False,
     open_first=False,
@@ -261,23 +233,8 @@ MEETING = RecordType(
     ),
     default_columns=("name", "starts_at", "minutes", "place", "about", "assignee"),
     more_columns=("guests", "reminder", "repeat", "also", "description"),
-    edit_scope=FOLLOWING,
     default_sort=("-starts_at",),
     owner_field="assignee",
-    rules=(
-        rules.main_record_is_not_also,
-        rules.name_is_given,
-        rules.whole_days_stay,
-        rules.reminders_have_a_time,
-        rules.times_are_known,
-        rules.lengths_fit,
-        rules.moved_asks_again,
-        rules.done_has_its_time,
-        occurrences.repeat_is_a_rule,
-        exceptions.exceptions_are_noted,
-        occurrences.one_of_each_time,
-    ),
-    after_write=(rules.replies_are_told, *PLANNED_HOOKS, occurrences.series_is_watched),
     event_types=("meeting.done", "meeting.replied"),
     in_related=False,
     open_first=False,
@@ -321,9 +278,7 @@ EMAIL = RecordType(
     default_sort=("-sent_at",),
     owner_field="assignee",
     is_history=True,
-    rules=(rules.main_record_is_not_also, rules.emails_have_a_time),
     in_related=False,
-    after_write=(rules.sync_links,),
     visible=OwnOrAboutTheVisible("assignee", "created_by"),
 )
 
@@ -341,11 +296,53 @@ NOTE = RecordType(
         ALSO,
     ),
     default_columns=("body", "about", "created_by", "created_at"),
-    rules=(rules.main_record_is_not_also,),
-    after_write=(rules.sync_links,),
     visible=OwnOrAboutTheVisible("created_by"),
     in_sidebar=False,
     in_search=True,
 )
 
 register(TASK, CALL, MEETING, EMAIL, NOTE)
+rules_register(
+    TASK,
+    rules.main_record_is_not_also,
+    rules.whole_days_stay,
+    rules.reminders_have_a_time,
+    rules.done_has_its_time,
+    occurrences.repeat_is_a_rule,
+    exceptions.exceptions_are_noted,
+    occurrences.one_of_each_time,
+    after=PLANNED_HOOKS,
+)
+edit_scope_register(TASK, FOLLOWING)
+rules_register(
+    CALL,
+    rules.main_record_is_not_also,
+    rules.name_is_given,
+    rules.reminders_have_a_time,
+    rules.times_are_known,
+    rules.calls_to_come_have_no_outcome,
+    rules.done_has_its_time,
+    occurrences.repeat_is_a_rule,
+    exceptions.exceptions_are_noted,
+    occurrences.one_of_each_time,
+    after=PLANNED_HOOKS,
+)
+edit_scope_register(CALL, FOLLOWING)
+rules_register(
+    MEETING,
+    rules.main_record_is_not_also,
+    rules.name_is_given,
+    rules.whole_days_stay,
+    rules.reminders_have_a_time,
+    rules.times_are_known,
+    rules.lengths_fit,
+    rules.moved_asks_again,
+    rules.done_has_its_time,
+    occurrences.repeat_is_a_rule,
+    exceptions.exceptions_are_noted,
+    occurrences.one_of_each_time,
+    after=(rules.replies_are_told, *PLANNED_HOOKS, occurrences.series_is_watched),
+)
+edit_scope_register(MEETING, FOLLOWING)
+rules_register(EMAIL, rules.main_record_is_not_also, rules.emails_have_a_time, after=(rules.sync_links,))
+rules_register(NOTE, rules.main_record_is_not_also, after=(rules.sync_links,))

@@ -5,7 +5,7 @@ from django.urls import path
 from crm.activities import views
 from crm.activities.calendar import views as calendar_views
 from crm.activities.page_sections import COMPOSED
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 
 app_name = "activities"
 urlpatterns = [

@@ -23,7 +23,8 @@ from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import BadValue, parse
 from crm.records.lists import record_page
 from crm.records.read import reading
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 from tenants.http import MemberRequest

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from crm.activities.models import Place
 from crm.records.schema.policies import VisibilityPolicy, held_by
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from tenants.actors import Actor, Scope
 
 NOUNS = ("task", "call", "meeting", "email", "note")

@@ -5,7 +5,7 @@ from django.utils.functional import lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from crm.records.schema.record_type import Choice
+from crm.records.schema.field import Choice
 
 COMPANY_KINDS = (
     Choice(value="prospect", label=_("Prospect"), color="blue"),

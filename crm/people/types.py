@@ -4,8 +4,12 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.people import choices, rules
 from crm.records.fields.normalising import web_domain
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
 from crm.records.schema.policies import ByOwner
-from crm.records.schema.record_type import Field, Kind, RecordType, register
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import register
+from crm.records.write.rules import rules_register
 from tenants.actors import Actor
 
 
@@ -52,7 +56,6 @@ COMPANY = RecordType(
     ),
     default_columns=("name", "kind", "industry", "size", "owner", "created_at"),
     owner_field="owner",
-    rules=(rules.parents_form_no_circle,),
     visible=ByOwner("owner"),
     shortcut="c",
 )
@@ -97,10 +100,11 @@ CONTACT = RecordType(
     ),
     default_columns=("name", "job", "company", "emails", "phones", "status", "owner"),
     owner_field="owner",
-    rules=(rules.name_follows_its_parts, rules.birthday_has_been, rules.contacts_have_room),
     visible=ByOwner("owner"),
     limit="contacts",
     shortcut="o",
 )
 
 register(COMPANY, CONTACT)
+rules_register(COMPANY, rules.parents_form_no_circle)
+rules_register(CONTACT, rules.name_follows_its_parts, rules.birthday_has_been, rules.contacts_have_room)

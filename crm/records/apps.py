@@ -15,7 +15,7 @@ class RecordsConfig(AppConfig):
         from crm.records.jobs import bulk, export, jobs, notification_kinds, ownership_transfer  # noqa: F401
         from crm.records.lists import view_services
         from crm.records.read import currencies_used, reading
-        from crm.records.schema.record_type import registry
+        from crm.records.schema.registry import registry
         from crm.records.write import undo
         from crm.workspace import hooks, permissions
         from tenants.hooks import record_type_of

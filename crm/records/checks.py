@@ -14,7 +14,10 @@ from django.urls import resolve, reverse
 from crm.records.events import dispatch
 from crm.records.events.audit import LABELS
 from crm.records.models import Record
-from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.batch import EVENT_ENDINGS
 
 COLUMN_TYPES: dict[Kind, tuple[type[Any], ...]] = {

@@ -15,7 +15,7 @@ from crm.records.events import history
 from crm.records.events.history import Entry
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, Part, money_sums
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.sales.board.columns import Card, CardReader, cards_of, is_stale
 from crm.sales.rules.common import OPEN, WON
 from crm.sales.selectors import StageRef, all_stages, stage_ref

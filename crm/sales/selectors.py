@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from crm.records.models import Event
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.sales.models import Deal, Pipeline, Stage
 from crm.sales.rules.common import FREE_SLUGS, LOST, OPEN, WON
 from tenants.actors import Actor

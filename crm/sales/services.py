@@ -16,7 +16,7 @@ from crm.records.errors import FieldError, Forbidden, Invalid, NotFound
 from crm.records.jobs.jobs import Work, job_start
 from crm.records.models import ChangeSet, Job
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change, change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage

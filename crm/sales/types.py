@@ -4,9 +4,13 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm.people.choices import SOURCES
+from crm.records.schema.field import Choice, Field
+from crm.records.schema.kinds import Kind
 from crm.records.schema.policies import ByOwner, Everyone
-from crm.records.schema.record_type import Choice, Field, Kind, RecordType, register
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import register
 from crm.records.write.evaluate import partial_condition, partial_slugs
+from crm.records.write.rules import rules_register
 from crm.sales import selectors
 from crm.sales.rules import deals, pipelines, stages
 from crm.workspace.colors import COLORS
@@ -83,16 +87,8 @@ PIPELINE = RecordType(
     ),
     default_columns=("name", "is_default", "archived"),
     default_sort=("position",),
-    rules=(
-        pipelines.pipeline_has_its_place,
-        pipelines.pipeline_is_sound,
-        pipelines.forbid_open_deals_when_archived,
-        pipelines.pipeline_in_use_stays,
-        pipelines.pipelines_have_room,
-    ),
     lock_order=-1,
     serialize_writes=True,
-    after_write=(pipelines.one_pipeline_is_the_default,),
     visible=Everyone(),
     limit="pipelines",
     in_sidebar=False,
@@ -158,7 +154,6 @@ STAGE = RecordType(
     ),
     default_columns=("name", "pipeline", "kind", "probability"),
     default_sort=("position",),
-    rules=(stages.validate_stage, stages.require_open_won_lost, stages.stage_in_use_stays),
     lock_order=-2,
     visible=Everyone(),
     in_sidebar=False,
@@ -179,7 +174,6 @@ LOST_REASON = RecordType(
     ),
     default_columns=("name",),
     default_sort=("position",),
-    rules=(pipelines.lost_reason_has_its_place,),
     visible=Everyone(),
     in_sidebar=False,
 )
@@ -236,8 +230,6 @@ DEAL = RecordType(
     card_fields=("company", "amount", "owner"),
     owner_field="owner",
     still_open=Q(stage__kind="open"),
-    rules=(deals.assign_stage, deals.deal_money_has_a_currency),
-    after_write=(deals.stage_change_is_told,),
     event_types=("deal.stage_changed",),
     visible=ByOwner("owner"),
     fields_of=selectors.deal_fields_of,
@@ -245,3 +237,15 @@ DEAL = RecordType(
 )
 
 register(PIPELINE, STAGE, LOST_REASON, DEAL)
+rules_register(
+    PIPELINE,
+    pipelines.pipeline_has_its_place,
+    pipelines.pipeline_is_sound,
+    pipelines.forbid_open_deals_when_archived,
+    pipelines.pipeline_in_use_stays,
+    pipelines.pipelines_have_room,
+    after=(pipelines.one_pipeline_is_the_default,),
+)
+rules_register(STAGE, stages.validate_stage, stages.require_open_won_lost, stages.stage_in_use_stays)
+rules_register(LOST_REASON, pipelines.lost_reason_has_its_place)
+rules_register(DEAL, deals.assign_stage, deals.deal_money_has_a_currency, after=(deals.stage_change_is_told,))

@@ -22,7 +22,8 @@ from crm.records.errors import FieldError, Invalid, NotFound
 from crm.records.events.history import Entry
 from crm.records.lists import filtering
 from crm.records.read import reading
-from crm.records.schema.record_type import Kind, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from crm.sales import services
 from crm.sales.board import columns
 from crm.sales.board.address import BoardAddress

@@ -14,7 +14,7 @@ from api.errors import ApiError, as_api_error
 from api.middleware import is_api
 from api.views import plain_error
 from crm.records.display.responses import return_url, toast
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.people.selectors import payment_remedy
 from tenants.http import MemberRequest, Request
 from tenants.models import Tenant

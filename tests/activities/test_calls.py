@@ -9,7 +9,7 @@ from django.utils import timezone
 from crm.activities.models import Call
 from crm.activities.services import activity_done, activity_followed
 from crm.records.errors import Invalid
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from tenants.actors import Actor
 from tests import factories

@@ -12,7 +12,7 @@ from crm.activities.services import meeting_reply
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.events.history import record_history
 from crm.records.models import Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.workspace.models import Member, Notification

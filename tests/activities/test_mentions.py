@@ -13,7 +13,7 @@ from crm.records.events.dispatch import drain
 from crm.records.models import Event, Record
 from crm.records.read import reading
 from crm.records.schema.mentions import html, mentioned, people, plain
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification, Role
 from tenants.actors import Actor

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from crm.activities.services import meeting_reply
 from crm.records.events.dispatch import drain
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.workspace.models import NotificationMail
 from crm.workspace.notifications.mailing import claimed

@@ -13,7 +13,7 @@ from django.utils import timezone
 from crm.activities.timers import reminder
 from crm.records.events.timers import Due, fire_due
 from crm.records.models import Timer
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification
 from crm.workspace.text.formats import moment_text

@@ -17,7 +17,7 @@ from crm.records.errors import Forbidden, Invalid
 from crm.records.events.timers import Due, fire_due
 from crm.records.models import Event, Record, Timer
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification, Role
 from crm.workspace.people.member_services import member_profile_update

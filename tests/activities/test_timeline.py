@@ -13,7 +13,7 @@ from crm.activities.rules import places_mend
 from crm.activities.selectors import Timeline, planned, timeline
 from crm.activities.services import activity_done
 from crm.records.errors import BadCursor, NotFound
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from tenants.actors import Actor
 from tenants.db.scopes import tenant_scope

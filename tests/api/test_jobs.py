@@ -10,7 +10,7 @@ import pytest
 from crm.records.jobs import jobs, ownership_transfer
 from crm.records.jobs.ownership_transfer import records_move
 from crm.records.models import Job, SavedView
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.models import Member, Role
 from crm.workspace.people.role_services import role_create
 from tenants.accounts.api_keys import api_key_list, api_key_revoke

@@ -49,7 +49,7 @@ def test_every_reference_leads_somewhere(document):
 
 @pytest.mark.parametrize("noun", ["company", "contact", "deal", "task", "note", "pipeline", "stage"])
 def test_real_answers_fit_the_schema(api, owner, document, noun):
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
 
     company = factories.company(owner)
     if noun in {"task", "note"}:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from crm.records.models import SavedView
-from crm.records.schema.record_type import Kind, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from tests import factories
 from tests.isolation.test_canary import Planted
 

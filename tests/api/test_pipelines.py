@@ -3,7 +3,7 @@
 import jsonschema
 import pytest
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.sales.models import Deal, Pipeline, Stage
 from tests import factories

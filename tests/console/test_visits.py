@@ -13,7 +13,7 @@ from django.utils import timezone
 from console.models import AuditEntry
 from crm.people.models import Company
 from crm.records.models import ChangeSet, Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write.gate import change_set_new, create
 from crm.workspace.actors import visitor_actor
 from crm.workspace.models import Member

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from api.params import LIST_PARAMETERS
 from crm.records.query.operators import OPERATORS
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from tests.depth import ROUNDS
 from tests.fuzz.values import BODIES, TEXTS, dice, wrong, wrong_tree
 from tests.isolation.routes import Route, routes

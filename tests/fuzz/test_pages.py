@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from tests.depth import ROUNDS
 from tests.fuzz.values import TEXTS, dice, names_in_code
 from tests.isolation.routes import Route, routes

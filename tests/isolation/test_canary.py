@@ -13,7 +13,7 @@ from django.conf import settings
 
 from crm.records.events.dispatch import drain
 from crm.records.models import ChangeSet, Event, Job, SavedView
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.models import ExchangeRate, Holiday, Member, Notification
 from crm.workspace.notifications.mailing import unsubscribe_url
 from crm.workspace.people.invitation_services import invitation_send

@@ -23,8 +23,12 @@ from django.utils import timezone
 from crm.activities.calendar.feeds import feed_make
 from crm.activities.models import Place
 from crm.activities.series import recurrence
+from crm.records.access.visibility import always_shown
 from crm.records.events.dispatch import drain
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.sales.models import Stage
 from crm.workspace.actors import actor_for_member
 from crm.workspace.models import Member, Role
@@ -111,7 +115,7 @@ def hideable(record_type: RecordType) -> list[Field]:
     if record_type.visible.is_everyones:
         return []
     left_out = {
-        *record_type.always_shown,
+        *always_shown(record_type),
         *record_type.companions,
         *(slug for noun, slug in SHOWN_BY_THE_NAME if noun == record_type.slug),
     }

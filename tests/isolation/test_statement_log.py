@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connections
 from psycopg2 import sql
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.actors import actor_for_user
 from tenants.db.database_roles import app_role, role_of, shared_role
 from tenants.db.scopes import shared, tenant_scope

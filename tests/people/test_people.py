@@ -11,7 +11,7 @@ from crm.people import names
 from crm.people.choices import language_name
 from crm.records.errors import Invalid
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from tenants.actors import Actor

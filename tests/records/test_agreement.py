@@ -44,7 +44,8 @@ from crm.records.read import reading
 from crm.records.read.access_explanation import People, facts_of, reason_for
 from crm.records.read.reading import Query
 from crm.records.read.search import search_all
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.sales.board import columns
 from crm.workspace.actors import actor_for_member

@@ -17,7 +17,7 @@ from crm.records.jobs import jobs, ownership_transfer
 from crm.records.jobs.ownership_transfer import member_hand_over, portions, records_move
 from crm.records.lists.view_services import view_create
 from crm.records.models import Event, Job, SavedView
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Deal, Stage

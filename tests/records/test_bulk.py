@@ -13,7 +13,7 @@ from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
 from crm.records.jobs import bulk, jobs
 from crm.records.jobs.bulk import Selection, bulk_start, undo_start
 from crm.records.models import ChangeSet, Event, Job, JobChunk
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.workspace.models import Member, Notification, Role
 from tenants.actors import Actor

@@ -8,7 +8,7 @@ import pytest
 from crm.records.jobs import jobs
 from crm.records.jobs.bulk import Selection, bulk_start, undo_start
 from crm.records.models import Event, Job
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tests.records.test_bulk import table
 

@@ -12,7 +12,7 @@ from crm.records.errors import UndoConflict
 from crm.records.jobs import jobs
 from crm.records.jobs.bulk import Selection, bulk_start, undo_start
 from crm.records.models import ChangeSet, Event, Job, JobChunk
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.actors import actor_for_member
 from crm.workspace.models import Member, Role

@@ -8,8 +8,11 @@ import pytest
 from crm.records import checks
 from crm.records.errors import UnknownType
 from crm.records.events import dispatch
+from crm.records.schema.field import Choice, Field, Misdeclared
+from crm.records.schema.kinds import Kind
 from crm.records.schema.policies import Everyone
-from crm.records.schema.record_type import Choice, Field, Kind, Misdeclared, RecordType, Registry, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import Registry, registry
 from tests.registrations import anew
 
 NAME = Field(slug="name", label="Name", kind=Kind.TEXT)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from crm.records import wakeups
 from crm.records.events import dispatch, timers
 from crm.records.models import Event, HandlerPosition, Timer
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.tasks import events_turn
 from crm.records.write import gate
 from crm.workspace.models import Role

@@ -8,7 +8,8 @@ from django.db import DatabaseError, transaction
 
 from crm.records.events import dispatch, feed
 from crm.records.models import ChangeSet, Event
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories

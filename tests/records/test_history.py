@@ -6,7 +6,7 @@ import pytest
 
 from crm.records.errors import BadCursor, NotFound
 from crm.records.events import history
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from tenants.actors import Actor, Permissions
 from tests import factories

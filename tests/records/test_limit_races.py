@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from crm.people.models import Contact
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.limits import SPARE, counts
 from tenants.actors import Actor, TenantRef

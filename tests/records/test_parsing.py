@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.records.fields.parsing import BadValue, as_json, blank, parse
-from crm.records.schema.record_type import Choice, Field, Kind
+from crm.records.schema.field import Choice, Field
+from crm.records.schema.kinds import Kind
 from tenants.actors import Actor, ActorKind, Permissions, TenantRef
 
 MEMBER = UUID("01900000-0000-7000-8000-000000000001")

@@ -8,7 +8,9 @@ from crm.records.fields.normalising import mail_address, web_domain
 from crm.records.fields.parsing import parse
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import Field, Kind, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 from tests import factories
 

@@ -13,7 +13,7 @@ from crm.records.fields.phones import phone_part, phone_read
 from crm.records.query import language
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 from tests import factories

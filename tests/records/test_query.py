@@ -12,7 +12,8 @@ from crm.records.query import language
 from crm.records.query.operators import OPERATORS
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import Kind, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 from tests import factories

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from crm.records.query import language
 from crm.records.query.operators import OPERATORS
 from crm.records.read import reading
-from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, registry
+from crm.records.schema.field import ID_FIELD, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 from tests.depth import examples

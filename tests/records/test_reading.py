@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from crm.records.errors import BadQuery, Forbidden, MissingScope, NotFound
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm.records.query import language
 from crm.records.read.reading import Query, page
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.configuration import first_weekday, kept
 from crm.workspace.models import Member

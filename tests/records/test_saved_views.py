@@ -18,7 +18,7 @@ from crm.records.lists.saved_views import Views, view_of
 from crm.records.lists.view_services import view_create
 from crm.records.models import SavedView
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor, Permissions

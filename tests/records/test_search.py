@@ -15,7 +15,7 @@ from crm.records.query import folding, refolding
 from crm.records.query.search_text import search_q
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.models import Member, Role
 from crm.workspace.people.selectors import active_members, members_matching
 from crm.workspace.text.folding import fold

@@ -15,7 +15,7 @@ from django.db import transaction
 from crm.people.models import Company
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.settling import settled_until
 from tenants.actors import Actor, TenantRef

@@ -9,7 +9,7 @@ from crm.records.display.presenting import may_edit
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor, Permissions, Scope
 from tests import factories

@@ -19,7 +19,7 @@ from crm.activities.services import activity_done
 from crm.records.events import timers
 from crm.records.jobs import export
 from crm.records.models import Job, Timer
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification, NotificationMail, Role
 from crm.workspace.people.provisioning import roles_ensure

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from crm.people.models import Company, Contact
 from crm.records.errors import NotFound, UndoConflict
 from crm.records.models import ChangeSet
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import last_own, undo
 from crm.sales.models import Deal, Stage

@@ -20,7 +20,7 @@ from crm.records.read import reading
 from crm.records.read.access_explanation import why
 from crm.records.read.reading import Query
 from crm.records.read.search import search_all
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Stage

@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from crm.people.models import Company, Contact, ContactCompany
 from crm.records.errors import Forbidden, Invalid, MissingScope, NotFound, VersionConflict
 from crm.records.models import ChangeSet, Event
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales.models import Deal

@@ -11,7 +11,7 @@ from django.db import transaction
 from crm.people.models import Company
 from crm.records.errors import UndoConflict, VersionConflict
 from crm.records.models import ChangeSet, Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from tenants.actors import Actor, TenantRef

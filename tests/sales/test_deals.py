@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crm.records.errors import Forbidden, Invalid, NotFound
 from crm.records.models import Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.rules.common import demandable_fields

@@ -7,7 +7,7 @@ from django.db import connection
 
 from crm.records.query import paging
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 from tests import factories
 from tests.activities.test_explain import explained

@@ -22,7 +22,7 @@ from crm.records.lists.grouping import groups
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.sales.board.columns import board
 from crm.sales.models import Stage

@@ -33,7 +33,7 @@ def test_columns_hold_their_deals_with_count_and_sums(owner: Any, stages: Any, b
 
 
 def test_columns_show_25_cards_and_more_when_asked(owner: Any, stages: Any, browser_client: Any) -> None:
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
 
     rows = [{"name": f"Deal {number}", "stage": stages["first"].pk} for number in range(40)]
@@ -89,7 +89,7 @@ def test_losing_a_deal_asks_why(owner: Any, stages: Any, browser_client: Any) ->
 
 
 def test_stage_asks_only_for_what_is_missing(owner: Any, stages: Any, browser_client: Any) -> None:
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
 
     gate.update(
@@ -187,7 +187,7 @@ def test_several_deals_are_moved_in_one_change_and_undone(owner: Any, stages: An
 def test_what_stands_in_the_way_is_told_of_each_deal_and_nothing_moves(
     owner: Any, stages: Any, browser_client: Any
 ) -> None:
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
 
     stage = stages["second"]
@@ -251,7 +251,7 @@ def test_several_only_where_all_are_in_reach(
 
 def test_quick_filters_and_views_stand_in_the_address(owner: Any, seller: Any, browser_client: Any) -> None:
     from crm.records.lists.view_services import view_create
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
 
     factories.deal(owner, name="Oak door", amount="100", source="website")
     factories.deal(seller, name="Glass roof", amount="9000")
@@ -277,7 +277,7 @@ def test_quick_filters_and_views_stand_in_the_address(owner: Any, seller: Any, b
 
 
 def test_guidance_stands_on_the_column_and_on_the_deal(owner: Any, stages: Any, browser_client: Any) -> None:
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
 
     gate.update(owner, registry.get("stage"), stages["first"].pk, {"guidance": "Ask who decides."})

@@ -82,7 +82,7 @@ def test_bad_sort_and_cursor_still_show_the_list(query: str, owner: Any, browser
 
 
 def test_all_pages_together_hold_every_row_once(owner: Any, browser_client: Any) -> None:
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
 
     gate.create_many(owner, registry.get("company"), [{"name": f"Company {number:03}"} for number in range(120)])
@@ -156,7 +156,7 @@ def test_filter_form_becomes_a_tree(owner: Any, browser_client: Any) -> None:
 def test_every_field_and_operator_can_be_asked_for(owner: Any, filled: Any, browser_client: Any) -> None:
     from crm.records.lists.filtering import filterable, path_field
     from crm.records.query.operators import OPERATORS
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
 
     client = browser_client(owner)
     for plural in ("companies", "contacts", "deals", "tasks"):
@@ -258,7 +258,7 @@ def test_only_editable_fields_have_an_editor(field: str, owner: Any, browser_cli
 
 
 def test_every_editor_opens_and_saves_unchanged(owner: Any, filled: Any, browser_client: Any) -> None:
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
 
     client = browser_client(owner)
     for plural, record in filled.items():

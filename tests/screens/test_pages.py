@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tests.screens.conftest import HTMX
 

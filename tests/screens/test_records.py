@@ -228,7 +228,7 @@ def test_a_deal_says_how_long_it_stood_in_each_stage(owner, browser_client):
 
     from django.utils import timezone
 
-    from crm.records.schema.record_type import registry
+    from crm.records.schema.registry import registry
     from crm.records.write import gate
     from crm.sales.selectors import stages
 

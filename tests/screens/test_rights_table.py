@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from crm.records.jobs import export, jobs
 from crm.records.models import Job
-from crm.records.schema.record_type import Kind, RecordType, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Role, Team
 from crm.workspace.permissions import ACTIONS, FIXED_BY_SLUG, fixed_permissions

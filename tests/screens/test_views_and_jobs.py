@@ -13,7 +13,7 @@ from crm.records.events.timers import Due
 from crm.records.jobs import export, jobs
 from crm.records.lists.saved_views import groupable
 from crm.records.models import Event, Job, SavedView, ViewChoice
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Role, Team
 from tests import factories

@@ -10,7 +10,7 @@ from playwright.sync_api import Error, Route, expect
 from crm.activities.handlers import invitation_told
 from crm.activities.models import Call, Meeting, Task
 from crm.records.models import Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 from tests import factories

@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from config import urls_tenant
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write.gate import update
 from crm.workspace.colors import COLORS
 from crm.workspace.people.plan_needs import PlanNeed

@@ -16,7 +16,8 @@ from crm.activities.series.ahead import Head, at_time, plain_row, takes_part_in
 from crm.activities.series.exceptions import pattern
 from crm.activities.series.part import Part
 from crm.records.display.presenting import record_url
-from crm.records.schema.record_type import MEMBER_TARGET, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.registry import registry
 from crm.records.write.row_values import snapshot
 from tenants.actors import Actor, TenantRef
 from tenants.workspaces.hosts import tenant_url

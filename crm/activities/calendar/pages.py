@@ -17,7 +17,7 @@ from crm.activities.selectors import ActivityRow, agenda
 from crm.activities.series.ahead import repeats
 from crm.records.access.visibility import writable_fields
 from crm.records.display.presenting import record_url
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.formats import babel_locale, date_text, time_text, weekday_names

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from crm.activities.rules import DAY, WHEN
 from crm.records.errors import FieldError, Invalid
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change
 from tenants.actors import Actor

@@ -18,7 +18,7 @@ from crm.activities.calendar.pages import calendar_page, nouns_shown, whose
 from crm.activities.calendar.services import activity_move
 from crm.activities.rules import DAY, WHEN
 from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to, toast
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.text.formats import week_start
 from tenants.actors import Actor
 from tenants.http import MemberRequest, Request

@@ -17,7 +17,9 @@ from crm.activities.series.part import Part
 from crm.records.access.visibility import may_read
 from crm.records.models import Timer
 from crm.records.read import reading
-from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.row_values import snapshot
 from crm.workspace.models import Member
 from tenants.actors import Actor

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from crm.activities.rules import undoes
 from crm.records.fields.parsing import as_json
-from crm.records.schema.record_type import Kind, RecordType
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
 from crm.records.write.batch import Batch
 
 CARRIED = (

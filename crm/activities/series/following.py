@@ -22,7 +22,9 @@ from crm.activities.series.occurrences import put
 from crm.activities.series.part import Part
 from crm.records.errors import FieldError, Invalid
 from crm.records.read import reading
-from crm.records.schema.record_type import Kind, RecordType, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change
 from crm.records.write.row_values import snapshot

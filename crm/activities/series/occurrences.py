@@ -22,7 +22,8 @@ from crm.activities.series.exceptions import pattern
 from crm.activities.series.part import Part
 from crm.records.events import timers
 from crm.records.models import ChangeSet, Event, Timer
-from crm.records.schema.record_type import MEMBER_TARGET, RecordType
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.record_type import RecordType
 from crm.records.write import gate, validation
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.row_values import snapshot

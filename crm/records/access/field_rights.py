@@ -10,7 +10,10 @@ from django.db.models import Q
 
 from crm.records.access.visibility import hidden_slugs, readable_fields, require_scope
 from crm.records.errors import Forbidden, MissingScope, NotFound
-from crm.records.schema.record_type import ID_FIELD, MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema.field import ID_FIELD, MEMBER_TARGET, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.auditing import AUDITED
 from tenants.actors import Actor
 

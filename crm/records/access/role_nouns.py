@@ -2,7 +2,10 @@
 
 from django.utils.translation import gettext as _
 
-from crm.records.schema.record_type import Field, RecordType, registry
+from crm.records.access.visibility import always_shown
+from crm.records.schema.field import Field
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.permissions import RoleField, RoleNoun
 
 
@@ -25,7 +28,7 @@ def role_fields(record_type: RecordType) -> list[RoleField]:
         RoleField(
             slug=one.slug,
             label=str(one.label),
-            stays="" if one.slug not in record_type.always_shown else why_it_stays(record_type, one),
+            stays="" if one.slug not in always_shown(record_type) else why_it_stays(record_type, one),
             is_editable=one.editable,
             is_needed=one.required and one.default is None,
         )

@@ -8,8 +8,11 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
 from crm.records.schema import mentions
+from crm.records.schema.field import MEMBER_TARGET, Field
+from crm.records.schema.kinds import Kind
 from crm.records.schema.policies import Everyone
-from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 
 MEMBER_TYPE = RecordType(

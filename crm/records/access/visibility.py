@@ -1,14 +1,18 @@
 """What an actor may see, and what of that they may change."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
 
 from crm.records.errors import Forbidden, MissingScope, NotFound
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
 from crm.records.schema.policies import rows_within
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.permissions import HIDDEN, READ
 from tenants.actors import Actor, ActorKind, Permissions, Scope, TenantRef
 from tenants.ids import id_of
@@ -91,13 +95,26 @@ def field_rights(actor: Actor, record_type: RecordType) -> Mapping[str, str]:
     if not given and not beyond:
         return {}
     rights = {one.slug: given.get(one.slug, "") for one in record_type.fields}
-    for slug in record_type.always_shown:
+    for slug in always_shown(record_type):
         if rights[slug] == HIDDEN:
             rights[slug] = READ
     for one in record_type.fields:
         if one.companion:
             rights[one.companion] = rights[one.slug]
     return {**rights, **dict.fromkeys(beyond, HIDDEN)}
+
+
+@lru_cache(maxsize=256)
+def always_shown(record_type: RecordType) -> frozenset[str]:
+    """The fields that no role can hide: what a record is called and about, whose it is, what lists go by."""
+    sorts = (one.lstrip("-") for one in record_type.default_sort)
+    named = {record_type.title, record_type.own_field, record_type.board_field, "done", *sorts}
+    board = record_type.by_slug.get(record_type.board_field)
+    if board is not None and board.target:
+        named |= {f"{board.slug}_entered_at", *(one.slug for one in registry.get(board.target).relations)}
+    return frozenset(
+        one.slug for one in record_type.fields if one.slug in named or one.required or one.kind is Kind.REFERENCE
+    )
 
 
 # -- statements for all who see alike ----------------------------------------------------------------------------------

@@ -22,7 +22,10 @@ from crm.records.access.visibility import may_write
 from crm.records.errors import Invalid, RecordError
 from crm.records.fields.parsing import ADDRESS_PARTS
 from crm.records.read import reading
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.configuration import workspace_settings
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.formats import babel_locale, number_read, typed_money, typed_text

@@ -23,7 +23,10 @@ from crm.records.fields.normalising import region_of
 from crm.records.fields.parsing import ADDRESS_PARTS
 from crm.records.fields.phones import phone_read
 from crm.records.schema import mentions
-from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.colors import COLORS, tint
 from crm.workspace.text.formats import date_text, initials, moment_text, money_text, number_text
 from tenants.actors import Actor

@@ -14,7 +14,9 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigg
 
 from crm.records.access.visibility import may_write
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UnknownType
-from crm.records.schema.record_type import Field, RecordType, Text, registry
+from crm.records.schema.field import Field, Text
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 from tenants.http import MemberRequest
 

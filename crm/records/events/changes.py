@@ -13,7 +13,8 @@ from crm.records.errors import NotFound
 from crm.records.events import audit
 from crm.records.models import ChangeSet, Event
 from crm.records.read.reading import titles
-from crm.records.schema.record_type import MEMBER_TARGET, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.registry import registry
 from crm.records.write import undo
 from crm.workspace.models import Team
 from crm.workspace.people.leaving import PEOPLE_UNDONE

@@ -15,7 +15,9 @@ from crm.records.access.visibility import may_read
 from crm.records.events.dispatch import COUNTER
 from crm.records.fields.parsing import as_json
 from crm.records.models import ChangeSet, Event, HandlerPosition
-from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.event_store import id_from, save_events
 from crm.records.write.gate import change_set_new
 from tenants.actors import Actor

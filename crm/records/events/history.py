@@ -15,7 +15,10 @@ from crm.records.query import paging
 from crm.records.query.language import native
 from crm.records.query.paging import SortKey
 from crm.records.read.reading import titles
-from crm.records.schema.record_type import Field, Kind, RecordType, Text, registry
+from crm.records.schema.field import Field, Text
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 
 MAX_ROUNDS = 5

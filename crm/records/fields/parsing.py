@@ -19,7 +19,10 @@ from django.utils.translation import gettext as _
 
 from crm.records.fields.normalising import email_key, mail_address, region_of
 from crm.records.fields.phones import is_phone, phone_read
-from crm.records.schema.record_type import Field, Kind, Text, nearest, registry
+from crm.records.schema.field import Field, Text
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import nearest
+from crm.records.schema.registry import registry
 from crm.workspace.text.formats import typed_text
 from crm.workspace.text.numbers import PLAIN, decimal_in
 from crm.workspace.text.signs import seen

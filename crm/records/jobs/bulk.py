@@ -26,7 +26,9 @@ from crm.records.jobs.jobs import OPEN, SOURCE, Work, chunk_take, chunks_counted
 from crm.records.models import ChangeSet, Event, Job
 from crm.records.query import language, search_text
 from crm.records.read.reading import rows_allowing
-from crm.records.schema.record_type import Kind, RecordType, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate, given_values, row_values, undo
 from crm.records.write.validation import NOT_USED, currency_problem
 from crm.workspace.notifications.notify import notify

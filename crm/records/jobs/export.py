@@ -27,7 +27,10 @@ from crm.records.models import Job
 from crm.records.query.paging import sort_keys
 from crm.records.read import reading
 from crm.records.schema import mentions
-from crm.records.schema.record_type import ID_FIELD, SYSTEM_FIELDS, Field, Kind, RecordType, registry
+from crm.records.schema.field import ID_FIELD, SYSTEM_FIELDS, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.auditing import audit_note
 from tenants.actors import Actor, Scope, TenantRef
 

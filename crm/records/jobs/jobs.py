@@ -24,7 +24,9 @@ from crm.records.errors import Forbidden, Invalid, NotFound, RecordError
 from crm.records.events.timers import waits
 from crm.records.models import ChangeSet, Job, JobChunk
 from crm.records.query.expressions import negated
-from crm.records.schema.record_type import RecordType, Text, registry
+from crm.records.schema.field import Text
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.gate import change_set_new
 from crm.workspace.actors import actor_for_member
 from crm.workspace.auditing import audit_note

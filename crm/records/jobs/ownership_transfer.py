@@ -24,7 +24,10 @@ from crm.records.jobs.jobs import Work, job_start
 from crm.records.lists.view_services import views_handed_over
 from crm.records.models import ChangeSet, Job
 from crm.records.read.currencies_used import MoneySum, money_sum
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.actors import actor_for_member
 from crm.workspace.errors import Conflict, WorkspaceError

@@ -21,7 +21,10 @@ from crm.records.lists.saved_views import listed_fields
 from crm.records.query.language import validate
 from crm.records.query.operators import OPERATORS, Operator
 from crm.records.read import reading
-from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, registry
+from crm.records.schema.field import ID_FIELD, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.people.selectors import members
 from crm.workspace.text.formats import date_text, number_text, separators, typed_text
 from tenants.actors import Actor

@@ -12,7 +12,9 @@ from crm.records.access.visibility import readable_fields
 from crm.records.lists.saved_views import LISTED_SYSTEM_FIELDS, NO_FOOTER, footers_for
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, money_sum
-from crm.records.schema.record_type import Field, Kind, RecordType
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
 from crm.workspace.text.formats import date_text, moment_text, money_text, number_text
 from tenants.actors import Actor
 

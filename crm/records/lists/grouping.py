@@ -15,7 +15,10 @@ from django.utils.translation import gettext as _
 from crm.records.display.presenting import choice_label
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, Part, money_sums
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.text.folding import fold
 from tenants.actors import Actor
 

@@ -21,7 +21,8 @@ from crm.records.lists.saved_views import (
 )
 from crm.records.query.language import validate
 from crm.records.query.paging import sortable_fields
-from crm.records.schema.record_type import Field, RecordType, nearest
+from crm.records.schema.field import Field
+from crm.records.schema.record_type import RecordType, nearest
 from tenants.actors import Actor
 from tenants.strict_json import NotJson, read_json
 

@@ -33,7 +33,8 @@ from crm.records.lists.list_address import (
     without_pipeline,
 )
 from crm.records.lists.saved_views import ALL, DONE, MINE, View, Views
-from crm.records.schema.record_type import Field, RecordType
+from crm.records.schema.field import Field
+from crm.records.schema.record_type import RecordType
 from tenants.actors import Actor
 
 

@@ -16,7 +16,8 @@ from crm.records.lists.list_state import ListState
 from crm.records.lists.saved_views import ALL, DONE, MAX_CARD_FIELDS, NO_FOOTER, footers_for, groupable, listed_fields
 from crm.records.query.paging import sortable_fields
 from crm.records.read import reading
-from crm.records.schema.record_type import Field, Kind
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
 
 PAGE_SIZE = 50
 UNFIT_FOR_BULK = frozenset(

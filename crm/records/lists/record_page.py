@@ -25,7 +25,10 @@ from crm.records.display.presenting import (
 )
 from crm.records.lists.list_address import chosen_columns
 from crm.records.read import reading
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 from tenants.registration import Table
 

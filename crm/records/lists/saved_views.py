@@ -21,7 +21,9 @@ from crm.records.errors import BadQuery, Forbidden, MissingScope, NotFound
 from crm.records.models import SavedView, ViewChoice
 from crm.records.query.language import parse, validate
 from crm.records.query.paging import sortable_fields
-from crm.records.schema.record_type import SORTABLE_KINDS, SYSTEM_FIELDS, Field, Kind, RecordType
+from crm.records.schema.field import SYSTEM_FIELDS, Field
+from crm.records.schema.kinds import SORTABLE, Kind
+from crm.records.schema.record_type import RecordType
 from crm.workspace.models import Member, Team
 from tenants.actors import Actor
 
@@ -268,4 +270,4 @@ def footers_for(one: Field) -> tuple[str, ...]:
         return FOOTERS
     if one.kind in RANGED_KINDS:
         return ("min", "max", "count", "empty", NO_FOOTER)
-    return ("count", "empty", NO_FOOTER) if one.kind in SORTABLE_KINDS else ()
+    return ("count", "empty", NO_FOOTER) if one.kind in SORTABLE else ()

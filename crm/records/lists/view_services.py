@@ -29,7 +29,8 @@ from crm.records.models import ChangeSet, SavedView, ViewChoice
 from crm.records.query.authoring import merge_hidden, parts_of, whole_of
 from crm.records.query.language import check_cost, parse, validate
 from crm.records.query.paging import sortable_fields
-from crm.records.schema.record_type import Field, RecordType
+from crm.records.schema.field import Field
+from crm.records.schema.record_type import RecordType
 from tenants.actors import Actor
 from tenants.workspaces.entitlements import require_writable
 

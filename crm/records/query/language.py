@@ -26,7 +26,9 @@ from crm.records.errors import BadQuery
 from crm.records.query.expressions import false, join_any, negated
 from crm.records.query.operands import Context, Place, shown
 from crm.records.query.operators import OPERATORS, Operator, default_operator, linked, operand_of
-from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, nearest
+from crm.records.schema.field import ID_FIELD, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType, nearest
 from tenants.actors import Actor
 
 type Tree = Mapping[str, Any]

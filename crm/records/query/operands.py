@@ -14,7 +14,10 @@ from crm.records.errors import BadQuery
 from crm.records.fields import parsing
 from crm.records.fields.normalising import email_key, mail_address, region_of, web_domain
 from crm.records.fields.phones import phone_part, phone_read
-from crm.records.schema.record_type import ID_FIELD, Field, Kind, RecordType, nearest, registry
+from crm.records.schema.field import ID_FIELD, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType, nearest
+from crm.records.schema.registry import registry
 from crm.workspace.configuration import first_weekday
 from crm.workspace.text.folding import Sought, sought
 from crm.workspace.text.numbers import scientific

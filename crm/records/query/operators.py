@@ -47,7 +47,8 @@ from crm.records.query.operands import (
     type_operand,
 )
 from crm.records.query.periods import falls_in, in_window
-from crm.records.schema.record_type import Field, Kind, Text
+from crm.records.schema.field import Field, Text
+from crm.records.schema.kinds import Kind
 from crm.workspace.text.folding import Fold, FoldSpelled, Sought, fold, spelled, within
 
 type Shape = Literal["one", "many", "none", "range", "days"]

@@ -24,7 +24,9 @@ from django.db.models.lookups import Exact, GreaterThan, IsNull, LessThan
 from django.utils.translation import gettext as _
 
 from crm.records.errors import BadCursor, BadQuery
-from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, nearest
+from crm.records.schema.field import SYSTEM_FIELDS, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType, nearest
 from crm.workspace.text.folding import Fold
 
 MAX_LIMIT = 500

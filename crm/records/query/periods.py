@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q
 
 from crm.records.query.operands import Context, Place
-from crm.records.schema.record_type import Kind
+from crm.records.schema.kinds import Kind
 
 INSTANT = timedelta(microseconds=1)
 DAY = timedelta(days=1)

@@ -17,7 +17,9 @@ from crm.records.query.expressions import Joined, Like, ListedValues, SearchForm
 from crm.records.query.folding import SPACED, search_form, search_patterns, sort_key
 from crm.records.query.operands import MAX_TEXT
 from crm.records.schema import mentions
-from crm.records.schema.record_type import Field, Kind, RecordType
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
 from crm.workspace.text.folding import Fold, FoldSpelled
 from tenants.actors import Actor
 

@@ -15,7 +15,8 @@ from django.utils.translation import ngettext
 
 from crm.records.access.visibility import allows, field_rights, may_read, visible
 from crm.records.read.reading import titles
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.actors import member_actor
 from crm.workspace.models import Member, Team
 from crm.workspace.permissions import HIDDEN

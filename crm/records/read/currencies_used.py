@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from crm.records.schema.record_type import Field, Kind, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from crm.workspace.currencies.convert import Converted, rounded, totals
 from crm.workspace.text.formats import money_text
 from tenants.actors import Actor

@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from crm.records.access.targets import MEMBER_TYPE, target_type
 from crm.records.access.visibility import readable_fields, require_field, require_scope
 from crm.records.errors import BadQuery
-from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, RecordType, nearest
+from crm.records.schema.field import SYSTEM_FIELDS, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType, nearest
 from tenants.actors import Actor
 
 type Row = dict[str, Any]

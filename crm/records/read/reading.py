@@ -38,7 +38,10 @@ from crm.records.read.currencies_used import money_sum
 from crm.records.read.plan import Plan, Row, expansions, plan_for
 from crm.records.read.rows import rows_of, with_links
 from crm.records.read.search import Hit, search_all
-from crm.records.schema.record_type import MEMBER_TARGET, Kind, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.settling import settled_until
 from crm.records.write.statements import any_of, named
 from tenants.actors import Actor

@@ -16,7 +16,10 @@ from django.db.models.functions import JSONObject
 from crm.records.access.targets import target_rows, target_type
 from crm.records.access.visibility import hidden_slugs, require_scope
 from crm.records.read.plan import Expansions, Plan, Row, plan_for
-from crm.records.schema.record_type import MEMBER_TARGET, Field, Kind, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from tenants.actors import Actor
 
 

@@ -14,8 +14,11 @@ from crm.records.query.expressions import Like, literal
 from crm.records.query.folding import SHORT, SPACED, escape_like, sort_key
 from crm.records.query.operands import MAX_TEXT
 from crm.records.query.search_text import MAX_TERMS, search_q
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
 from crm.records.schema.mentions import plain
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.text.folding import fold, sought
 from tenants.actors import Actor, Scope
 

@@ -8,7 +8,8 @@ from django.template.context import Context
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.settings.pages import SettingsPage, open_pages, search
 from tenants.actors import Actor
 from tenants.models import Tenant

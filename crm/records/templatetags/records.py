@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from crm.records.display.presenting import record_url
 from crm.records.schema import mentions as mentioning
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 
 register = template.Library()
 

@@ -17,7 +17,7 @@ from crm.records.errors import NotFound
 from crm.records.jobs import jobs
 from crm.records.models import ChangeSet, Job
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from tenants.http import MemberRequest
 from tenants.ids import id_of
 from tenants.web.access import MEMBER, access

@@ -8,7 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from crm.records.lists.list_address import clean_search
-from crm.records.schema.record_type import RecordType, registry
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.workspace.actors import member_actor
 from crm.workspace.models import Member
 from crm.workspace.people.selectors import active_members

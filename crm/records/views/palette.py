@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from crm.records.display.presenting import record_url
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.templatetags.navigation import Entry, navigation_of
 from crm.workspace.text.folding import fold
 from tenants.http import Request

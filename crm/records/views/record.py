@@ -23,8 +23,12 @@ from crm.records.display.responses import (
 from crm.records.errors import Invalid, RecordError, VersionConflict
 from crm.records.lists import record_page
 from crm.records.read import reading
-from crm.records.schema.record_type import Field, Kind, RecordType, registry
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
+from crm.records.write.edit_scope import edit_scope_of
 from crm.workspace.people.plan_needs import room_need
 from tenants.http import MemberRequest
 from tenants.web.access import access, needs_noun
@@ -138,7 +142,7 @@ def record_edit_field(request: MemberRequest, noun: str, id: UUID, field: str) -
         raise Http404
     actor = request.actor
     record = reading.get_record(actor, record_type, id, action="edit")
-    scope = record_type.edit_scope
+    scope = edit_scope_of(record_type)
     if scope and not (edited.slug in scope.fields and scope.holds(record)):
         scope = None
     slugs = with_companions(record_type, [edited.slug])

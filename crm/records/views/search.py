@@ -12,7 +12,8 @@ from crm.records.display.presenting import expanded, record_url, row_subtitle, r
 from crm.records.display.responses import handle_record_errors, record_type_or_404
 from crm.records.lists.list_address import clean_search
 from crm.records.read import reading
-from crm.records.schema.record_type import MEMBER_TARGET, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.registry import registry
 from crm.workspace.models import Member
 from crm.workspace.people.selectors import active_members
 from crm.workspace.text.folding import holds_words

@@ -12,7 +12,7 @@ from crm.records.display.presenting import expanded, lines, needed_columns, reco
 from crm.records.display.responses import handle_record_errors, record_type_or_404, redirect_to, return_url
 from crm.records.errors import Forbidden
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.http import MemberRequest
 from tenants.web.access import MEMBER, access, needs_noun

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from crm.records.errors import FieldError
-from crm.records.schema.record_type import RecordType, Text
+from crm.records.schema.field import Text
+from crm.records.schema.record_type import RecordType
 from tenants.actors import Actor
 
 if TYPE_CHECKING:

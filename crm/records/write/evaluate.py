@@ -13,7 +13,10 @@ from crm.records.errors import BadQuery
 from crm.records.query import language
 from crm.records.query.authoring import added, condition_problem, parts_of, whole_of
 from crm.records.query.language import conditions_of
-from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, PartialValue, RecordType, registry
+from crm.records.schema.field import SYSTEM_FIELDS, Field, PartialValue
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.batch import Draft
 from crm.records.write.row_values import snapshot
 from crm.workspace.actors import system_actor

@@ -7,7 +7,6 @@ was given, ``concurrent_edits`` judges what others wrote meanwhile, ``validation
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,13 +20,15 @@ from crm.records import wakeups
 from crm.records.access.visibility import require_scope
 from crm.records.errors import Forbidden, NotFound, VersionConflict
 from crm.records.fields.parsing import BadValue, blank, identifier
-from crm.records.models import ChangeSet, Event, Record
+from crm.records.models import ChangeSet, Record
 from crm.records.schema.record_type import RecordType
 from crm.records.write.batch import Action, Batch, Draft
+from crm.records.write.change import Change
 from crm.records.write.concurrent_edits import merge
 from crm.records.write.event_store import save_events
 from crm.records.write.given_values import apply_input, enforce_owner_scope, preserve_hidden
 from crm.records.write.row_values import Links, Values, snapshot
+from crm.records.write.rules import rules_of
 from crm.records.write.saving import events_of, holders_of, insert, save, save_links
 from crm.records.write.statements import lock_row
 from crm.records.write.validation import check_references, run_rules
@@ -45,24 +46,6 @@ PERMISSIONS: Mapping[Action, str] = {"create": "create", "update": "edit", "tras
 
 type Ids = UUID | str | Record | Iterable[UUID | str | Record]
 type Dated = datetime | Sequence[datetime] | None
-
-
-@dataclass
-class Change:
-    """What a write did. ``events`` is empty, and ``change_set`` not saved, when nothing was different."""
-
-    change_set: ChangeSet
-    records: list[Any]
-    events: list[Event] = field(default_factory=list)
-
-    @property
-    def record(self) -> Any:
-        """The one record of a write of one."""
-        return self.records[0]
-
-    @property
-    def id(self) -> UUID:
-        return self.records[0].pk  # type: ignore[no-any-return]
 
 
 def create(
@@ -362,7 +345,7 @@ def commit(batch: Batch) -> Change:
         else:
             save(batch)
         save_links(batch)
-        for hook in batch.record_type.after_write:
+        for hook in rules_of(batch.record_type).after:
             hook(batch)
         change.events = events_of(batch)
         save_events(batch.change_set, change.events, holders_of(batch))

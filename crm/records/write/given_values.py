@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from crm.records.access.visibility import field_rights, readable_fields, require_field
 from crm.records.errors import FieldError, Forbidden
 from crm.records.fields.parsing import BadValue, parse
-from crm.records.schema.record_type import SYSTEM_FIELDS, RecordType, nearest
+from crm.records.schema.field import SYSTEM_FIELDS
+from crm.records.schema.record_type import RecordType, nearest
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.validation import found_targets
 from crm.workspace.permissions import HIDDEN, READ

@@ -8,7 +8,9 @@ from django.apps import apps
 
 from crm.records.fields.parsing import as_json, keys
 from crm.records.models import Record
-from crm.records.schema.record_type import Field, Kind, RecordType
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
 
 
 class Links:

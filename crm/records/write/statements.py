@@ -11,7 +11,9 @@ from django.db.models import Field, Model, QuerySet, Value
 from psycopg2 import sql
 
 from crm.records.models import ChangeSet, Event, Record
-from crm.records.schema.record_type import MEMBER_TARGET, RecordType, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write.settling import CHANGED
 from crm.workspace.models import Member
 from tenants.db.prepared import Prepared, PreparedInstances, prepare

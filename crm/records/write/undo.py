@@ -17,7 +17,9 @@ from crm.records.access.visibility import field_rights, hidden_slugs, require_sc
 from crm.records.errors import Invalid, NotFound, RecordError, UndoConflict, UndoProblem
 from crm.records.fields.parsing import as_json, blank, same
 from crm.records.models import ChangeSet, Event, Job, Record
-from crm.records.schema.record_type import Kind, RecordType, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change
 from crm.records.write.row_values import Links, snapshot

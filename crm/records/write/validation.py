@@ -9,8 +9,11 @@ from crm.records.access.visibility import hidden_slugs, require_scope
 from crm.records.errors import FieldError, Invalid
 from crm.records.fields.normalising import region_of
 from crm.records.fields.parsing import is_blank, keys
-from crm.records.schema.record_type import MEMBER_TARGET, Kind, registry
+from crm.records.schema.field import MEMBER_TARGET
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from crm.records.write.batch import Batch, Draft
+from crm.records.write.rules import rules_of
 from crm.records.write.statements import any_of, find_each, named, target_rows
 from crm.workspace.configuration import workspace_settings
 from tenants.actors import Actor
@@ -87,7 +90,7 @@ def run_rules(batch: Batch, bad: Sequence[set[str]], *, restoring: bool = False)
     if not batch.drafts:
         return
     restored = [{slug: draft.after[slug] for slug in draft.given} for draft in batch.drafts] if restoring else []
-    for rule in batch.record_type.rules:
+    for rule in rules_of(batch.record_type).before:
         rule(batch)
     for draft, values in zip(batch.drafts, restored, strict=False):
         draft.after.update(values)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from crm.records.lists.list_address import BOARD
 from crm.records.lists.listing import Listing
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.sales.board.columns import Asked, quick_filters
 from tenants.actors import Actor
 

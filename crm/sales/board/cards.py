@@ -14,7 +14,8 @@ from django.utils.translation import ngettext
 from lucide.templatetags.lucide import lucide
 
 from crm.records.display.presenting import avatar, value_html
-from crm.records.schema.record_type import Field, Kind
+from crm.records.schema.field import Field
+from crm.records.schema.kinds import Kind
 from crm.sales.board.columns import Card
 from crm.workspace.text.formats import day_text, money_text
 from tenants.actors import Actor

@@ -20,7 +20,9 @@ from crm.records.access.visibility import may_read, readable_columns, readable_f
 from crm.records.errors import BadCursor, NotFound
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum, Part, money_sums
-from crm.records.schema.record_type import SYSTEM_FIELDS, Field, Kind, registry
+from crm.records.schema.field import SYSTEM_FIELDS, Field
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from crm.sales.models import Deal, Stage
 from crm.sales.rules.common import OPEN
 from crm.sales.selectors import PipelineRef, StageRef, all_stages, pipeline_ref, stage_ref

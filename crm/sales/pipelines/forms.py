@@ -13,7 +13,8 @@ from crm.records.access.visibility import readable_fields
 from crm.records.errors import BadQuery, Invalid, VersionConflict
 from crm.records.lists import filtering
 from crm.records.models import Record
-from crm.records.schema.record_type import Kind, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.registry import registry
 from crm.sales.models import LostReason, Pipeline, Stage
 from crm.sales.pipelines.stage_entry_rules import NEW
 from crm.sales.rules.common import OPEN, demandable_fields

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from crm.records.query import language
 from crm.records.read import reading
 from crm.records.read.currencies_used import MoneySum
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import evaluate
 from crm.sales.board.columns import Column, add_sums
 from crm.sales.models import Deal, Stage

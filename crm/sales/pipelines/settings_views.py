@@ -16,7 +16,7 @@ from crm.records.display.responses import handle_record_errors, redirect_to, toa
 from crm.records.errors import Invalid, NotFound, VersionConflict
 from crm.records.models import Job
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.gate import Change
 from crm.sales import selectors, services

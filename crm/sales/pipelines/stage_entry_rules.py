@@ -11,7 +11,7 @@ from crm.records.lists import filtering
 from crm.records.query import language
 from crm.records.query.authoring import parts_of
 from crm.records.query.language import conditions_of
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write.batch import Batch, Draft
 from crm.records.write.evaluate import DraftValues, RelatedRows, judging, reads_all_of
 from crm.sales.models import Stage

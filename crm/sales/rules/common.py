@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Max, QuerySet
 
 from crm.records.query import authoring
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write.batch import Batch, Draft
 
 OPEN, WON, LOST = "open", "won", "lost"

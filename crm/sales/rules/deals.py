@@ -10,7 +10,7 @@ from babel.numbers import get_currency_precision
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write.batch import Batch, Draft
 from crm.sales.models import Pipeline, PipelineLostReason, Stage
 from crm.sales.pipelines import stage_entry_rules

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import evaluate
 from crm.records.write.batch import Batch
 from crm.sales.models import Deal, Pipeline, Stage

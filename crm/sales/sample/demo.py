@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from crm.people.models import Company
 from crm.records.lists.view_services import view_create
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.sales.models import Pipeline, Stage
 from crm.sales.rules.common import LOST, OPEN, WON

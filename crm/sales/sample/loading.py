@@ -18,7 +18,9 @@ from django.utils.translation import gettext_noop, override
 from crm.activities.visibility import PLANNED
 from crm.records.errors import Forbidden
 from crm.records.models import ChangeSet
-from crm.records.schema.record_type import Kind, RecordType, registry
+from crm.records.schema.kinds import Kind
+from crm.records.schema.record_type import RecordType
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.gate import change_set_new
 from crm.sales.models import Deal, LostReason, Pipeline, Stage

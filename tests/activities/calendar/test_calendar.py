@@ -17,7 +17,7 @@ from crm.activities.calendar.services import activity_move
 from crm.activities.models import Call, Meeting, Task
 from crm.records.errors import Forbidden, Invalid, NotFound, VersionConflict
 from crm.records.models import Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.workspace.models import Member
 from crm.workspace.people.member_services import member_deactivate

@@ -18,7 +18,7 @@ from crm.activities.models import Meeting, Task
 from crm.activities.series.ahead import repeats
 from crm.activities.series.following import series_follow
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor, TenantRef
 from tenants.workspaces.hosts import tenant_host

@@ -21,7 +21,7 @@ from crm.records.errors import Invalid, NotFound
 from crm.records.events.timers import Due, fire_due
 from crm.records.models import Event, Timer
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, row_values, undo
 from crm.workspace.models import Member, Notification
 from tenants.actors import Actor, Permissions, Scope

@@ -18,7 +18,7 @@ from crm.activities.series import occurrences
 from crm.activities.series.following import series_follow
 from crm.activities.services import activity_done, meeting_reply, occurrence_skip, series_end
 from crm.records.models import Timer
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, row_values, undo
 from tenants.actors import Actor
 from tests.depth import examples

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from crm.activities.models import Meeting, Task
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 

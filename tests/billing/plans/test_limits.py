@@ -15,7 +15,7 @@ from PIL import Image
 
 from billing.plans.catalog import PLANS
 from crm.records.models import ChangeSet
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.records.write.undo import undo
 from crm.sales import services as sales

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from tenants.actors import Actor
 

@@ -15,7 +15,7 @@ from crm.records.jobs import bulk, export, jobs
 from crm.records.jobs.bulk import Selection
 from crm.records.models import Event, Job, Timer
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.models import Member
 from crm.workspace.people.invitation_services import invitation_send
 from crm.workspace.people.member_services import member_create, member_user_change

@@ -20,7 +20,7 @@ import crm
 import tenants
 from crm.records.jobs.bulk import Selection
 from crm.records.models import ChangeSet
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.currencies.files import Line
 from tenants.actors import Actor
 from tenants.workspaces.entitlements import WorkspaceClosed

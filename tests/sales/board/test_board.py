@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crm.records.errors import BadCursor, NotFound
 from crm.records.read import reading
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.sales.board.columns import Asked, Column, board, board_card, board_column, quick_filters
 from crm.sales.models import Stage

@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 
 from crm.records.errors import Forbidden, Invalid, NotFound, UndoConflict
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.sales import services
 from crm.sales.board.columns import board

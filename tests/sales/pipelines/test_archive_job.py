@@ -7,7 +7,7 @@ import pytest
 from crm.records.errors import Invalid
 from crm.records.jobs import jobs
 from crm.records.models import Job
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.sales import services
 from crm.sales.models import Deal, Pipeline, Stage

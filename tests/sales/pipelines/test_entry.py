@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from crm.records.errors import Invalid
 from crm.records.events.dispatch import drain
 from crm.records.events.feed import feed
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.pipelines.impact import stage_remove_preview

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crm.records.errors import Forbidden, Invalid
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.pipelines.impact import pipeline_archive_preview, stage_remove_preview

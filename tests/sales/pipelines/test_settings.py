@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from crm.people.models import Company
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.sales.models import Deal, LostReason, Pipeline, Stage
 from crm.sales.services import pipeline_create

@@ -6,7 +6,7 @@ from django.contrib.auth.hashers import check_password
 from crm.records.models import SavedView
 from crm.records.read import reading
 from crm.records.read.reading import Query
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.sales.board.columns import board
 from crm.sales.models import Deal, Stage
 from crm.sales.sample.demo import ABROAD, CARE, CARE_DEALS, OWNER, TRAINEE, VIEWS, demo_workspace_ensure

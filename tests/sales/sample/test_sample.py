@@ -12,7 +12,7 @@ from crm.activities.models import Meeting, Task
 from crm.activities.services import activity_done
 from crm.people.models import Company, Contact
 from crm.records.errors import Forbidden
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate, undo
 from crm.sales.board.columns import board
 from crm.sales.models import Deal, Pipeline, Stage

@@ -15,7 +15,7 @@ from django.utils import timezone
 from crm.activities.models import Meeting, Note, Task
 from crm.people.models import Company, Contact
 from crm.records.models import Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.sales.board.columns import board
 from crm.sales.models import Deal

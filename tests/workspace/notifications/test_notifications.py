@@ -13,7 +13,7 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.records.write import gate
 from crm.workspace.models import Member, Notification, NotificationChoices, NotificationMail, Role
 from crm.workspace.notifications import mailing

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.http import urlencode
 
 from crm.records.models import Event
-from crm.records.schema.record_type import registry
+from crm.records.schema.registry import registry
 from crm.workspace.actors import actor_for_member
 from crm.workspace.errors import Conflict, NotAllowed, NotFound, WorkspaceError
 from crm.workspace.models import Invitation, Member, Role
