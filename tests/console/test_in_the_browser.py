@@ -4,6 +4,7 @@ Takes its seconds for some thirty pages.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from datetime import timedelta
@@ -153,7 +154,7 @@ def test_an_announcement_is_read_and_put_away(screen: Screen, filled: str, owner
     assert axe_problems(page) == []
     page.get_by_role("button", name="Do not show this again").click()
     expect(page.get_by_text(WORDS)).to_have_count(0)
-    assert page.url.endswith("/deals/")
+    expect(page).to_have_url(re.compile("/deals/$"))
 
 
 def test_who_may_come_in_is_settled_in_the_settings(screen: Screen, tenant_a: Any, seller: Any) -> None:  # noqa: F811
